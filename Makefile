@@ -1,0 +1,38 @@
+# make book    everything from nothing: environment, notebooks, HTML   [PROFILE=smoke|embedded|paper]
+# make test    environment and all tests
+# make bench   side by side with other libraries
+# make env     the environment alone (.venv, pinned by constraints.txt)
+# make clean   remove what was built; the environment stays
+
+PYTHON  ?= python3
+PROFILE ?= embedded
+PY      := .venv/bin/python
+
+# glibc hands every large freed block back to the kernel, which must zero it again for the next
+# tensor; a batch on CPU is then up to twice slower. Keep freed memory in the process instead.
+export MALLOC_MMAP_MAX_=0
+export MALLOC_TRIM_THRESHOLD_=4294967296
+export MALLOC_TOP_PAD_=67108864
+
+.PHONY: book test bench env clean
+
+book: env
+	$(PY) -m lib book --profile $(PROFILE)
+
+test: env
+	$(PY) -m pytest tests
+	$(PY) -m pytest notebooks --nbval-lax --nbval-current-env --nbval-cell-timeout=600
+
+bench: env
+	$(PY) -m benchmarks
+
+env: .venv/.made
+
+.venv/.made: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(PY) -m pip install -c constraints.txt -e '.[embedded,book,test,bench]'
+	touch $@
+
+clean:
+	rm -rf build .pytest_cache
+	find lib tests notebooks benchmarks -name __pycache__ -exec rm -rf {} +

@@ -1,0 +1,10 @@
+"""Class activation maps, reproduced: a thin, exact library under an executable book.
+
+Data flows one way: `data` -> `nets` -> `methods` -> `saliency` -> `metrics` -> `evaluate` -> `report`.
+"""
+
+from .torchvision_ops import declare_missing
+
+declare_missing()
+
+__version__ = "0.1.0"

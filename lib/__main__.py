@@ -1,0 +1,172 @@
+"""`python -m lib`: build the book, look after data, evaluate methods."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from . import manifests
+from .notebooks import PROFILES
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+def main() -> None:
+    """Class activation maps, reproduced."""
+
+
+# Book -------------------------------------------------------------------------------------------
+
+
+@main.command()
+@click.option("--profile", default="embedded", show_default=True, type=click.Choice(PROFILES))
+@click.option("--jobs", type=click.IntRange(min=1), help="Notebooks at a time.  [default: one a core; one on a GPU]")
+@click.option(
+    "-p",
+    "--parameter",
+    "parameters",
+    nargs=2,
+    multiple=True,
+    metavar="NAME VALUE",
+    help="A notebook parameter, for every notebook that has it; may be repeated.",
+)
+@click.option("--out", type=click.Path(path_type=Path), help="Where it goes.  [default: build/PROFILE]")
+def book(profile: str, jobs: int | None, parameters: list[tuple[str, str]], out: Path | None) -> None:
+    """Execute the notebooks that are stale, and build the HTML book."""
+    from .book import build
+
+    values = {name: _literal(text) for name, text in parameters}
+    index = build(profile, out=out, parameters=values, jobs=jobs)
+    here = Path.cwd()
+    click.echo(f"the book: {index.relative_to(here) if index.is_relative_to(here) else index}")
+
+
+def _literal(text: str) -> Any:
+    """As YAML reads it: a number, true, null, a list; else the text itself."""
+    import yaml
+
+    return yaml.safe_load(text)
+
+
+# Data -------------------------------------------------------------------------------------------
+
+
+@main.group()
+def data() -> None:
+    """The datasets and network weights that the manifests describe."""
+
+
+@data.command("list")
+def list_() -> None:
+    """Everything there is, and how to get what is missing."""
+    for item in manifests.status():
+        how = "" if item.state == "embedded" else f"\n      {item.where}"
+        click.echo(f"{item.kind:<9} {item.name:<24} {item.state}{how}")
+
+
+@data.command()
+@click.argument("name")
+def where(name: str) -> None:
+    """Print the path of a dataset or weight file."""
+    click.echo(manifests.where(name))
+
+
+@data.command()
+@click.argument("name")
+def verify(name: str) -> None:
+    """Compare the checksums of a dataset or weight file with its manifest."""
+    found = manifests.verify(name)
+    click.echo(f"{found.path}: {found.files} file(s) as published")
+
+
+@data.command()
+@click.argument("name")
+def fetch(name: str) -> None:
+    """Download a dataset or weight file, and verify it."""
+    click.echo(manifests.fetch(name))
+
+
+# Evaluation -------------------------------------------------------------------------------------
+
+
+@main.command()
+@click.option("--network", default="tf_efficientnet_lite0", show_default=True)
+@click.option("--weights", help="A state dict, or 'random'.  [default: the manifest's]")
+@click.option("--layer", help="The target layer.  [default: the paper's choice]")
+@click.option("--dataset", default="imagenet_embedded", show_default=True)
+@click.option("--root", type=click.Path(path_type=Path), help="The folder that holds the dataset.")
+@click.option("--limit", type=click.IntRange(min=1), help="So many images, evenly spaced.")
+@click.option("--method", "methods", multiple=True, help="May be repeated.  [default: all]")
+@click.option("--metric", "metrics", multiple=True, help="May be repeated.  [default: all]")
+@click.option("--batch-size", default=16, show_default=True, type=click.IntRange(min=1))
+@click.option("--device", default="cpu", show_default=True)
+@click.option("--store", type=click.Path(path_type=Path), help="Keep results there; a second run resumes.")
+@click.option("--out", type=click.Path(path_type=Path), help="Write the long table (.csv or .parquet).")
+def evaluate(
+    network: str,
+    weights: str | None,
+    layer: str | None,
+    dataset: str,
+    root: Path | None,
+    limit: int | None,
+    methods: tuple[str, ...],
+    metrics: tuple[str, ...],
+    batch_size: int,
+    device: str,
+    store: Path | None,
+    out: Path | None,
+) -> None:
+    """Explain images by several methods and measure the maps."""
+    from . import data, nets
+    from .evaluate import evaluate as run
+    from .methods import METHODS
+    from .metrics import METRICS
+
+    if out and out.suffix not in _WRITERS:
+        raise ValueError(f"--out {out}: its name ends in {' or '.join(_WRITERS)}")
+    net = nets.load(network, weights=weights, layer=layer, device=device)
+    images = data.load(dataset, root=root, limit=limit, size=net.input_size)
+    frame = run(
+        net, images, methods or list(METHODS), metrics or list(METRICS), batch_size=batch_size, store=store
+    )
+    if out:
+        _WRITERS[out.suffix](frame, out)
+    click.echo(_summary(frame))
+
+
+_WRITERS = {
+    ".csv": lambda frame, path: frame.to_csv(path, index=False),
+    ".parquet": lambda frame, path: frame.to_parquet(path, index=False),
+}
+
+
+def _summary(frame: Any) -> str:
+    """Means with 95 % intervals, a row a method, a column a metric; and the images that failed."""
+    from .report import mean_ci
+    from .report.labels import bounds, method_title, metric_label, number
+
+    metrics = list(frame["metric"].unique())
+    rows = [["", *(metric_label(metric).heading for metric in metrics)]]
+    for method in frame["method"].unique():
+        row = [method_title(method)]
+        for metric in metrics:
+            values = frame[(frame["method"] == method) & (frame["metric"] == metric)]
+            interval = mean_ci(values["value"], values["group"]).scaled(metric_label(metric).scale)
+            row.append(f"{number(interval.mean)} {bounds(interval)}".strip())
+        rows.append(row)
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    lines = ["  ".join(text.ljust(width) for text, width in zip(row, widths)).rstrip() for row in rows]
+    failed = frame.dropna(subset="error").drop_duplicates("image")
+    lines += [f"no value for {row.image}: {row.error}" for row in failed.itertuples()]
+    return "\n".join(lines)
+
+
+def _run() -> None:
+    """A wrong input is a line on the terminal, not a traceback."""
+    try:
+        main(prog_name="python -m lib")
+    except (ValueError, FileNotFoundError) as error:
+        raise SystemExit(f"error: {error}") from None
+
+
+if __name__ == "__main__":
+    _run()

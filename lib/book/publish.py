@@ -1,0 +1,40 @@
+"""Run Jupyter Book over the staged tree, and keep only what a reader needs offline."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+# The command `jupyter-book` of this very interpreter, which the PATH may not hold.
+_JUPYTER_BOOK = "from jupyter_book.cli.main import main; main()"
+
+# MathJax: TeX in, HTML out. The rest of the distribution serves other inputs, outputs and speech.
+_MATHJAX_NEEDED = ("tex-chtml.js", "output/chtml", "input/tex", "a11y/assistive-mml.js")
+
+
+def publish(source: Path, html: Path) -> str:
+    """Build the HTML book from `source` into `html`; returns the warnings, empty when all is well."""
+    work = source.parent / "sphinx"
+    for folder in (work, html):  # pages that were read before would keep their warnings to themselves
+        shutil.rmtree(folder, ignore_errors=True)
+    print("building the pages", flush=True)
+    options = ["-W", "-n", "--keep-going", "-q", "--path-output", str(work)]
+    command = [sys.executable, "-c", _JUPYTER_BOOK, "build", str(source), *options]
+    run = subprocess.run(command, capture_output=True, text=True)
+    if run.returncode:
+        return run.stderr.strip() or run.stdout.strip()
+    (work / "_build" / "html").rename(html)
+    shutil.rmtree(work)
+    _trim(html / "_static")
+    return ""
+
+
+def _trim(static: Path) -> None:
+    whole, mathjax = static / "mathjax-whole", static / "mathjax"
+    mathjax.rename(whole)
+    for name in _MATHJAX_NEEDED:
+        (mathjax / name).parent.mkdir(parents=True, exist_ok=True)
+        (whole / name).rename(mathjax / name)
+    shutil.rmtree(whole)
+    for source_map in static.rglob("*.map"):  # for debuggers only
+        source_map.unlink()

@@ -1,0 +1,69 @@
+"""Images with their annotations, from the datasets that the manifests describe.
+
+To add a dataset, write its manifest and one module with a function
+`records(entry, root, split) -> (records, class names or None)`, and list it in `LOADERS`.
+"""
+
+from pathlib import Path
+
+from .. import manifests
+from . import folder, imagenet, imagenet_embedded
+from .dataset import Dataset, Record, Sample, Size, as_size
+from ..errors import unknown
+
+__all__ = ["DATASETS", "Dataset", "Record", "Sample", "load"]
+
+DATASETS = manifests.read("datasets")
+
+LOADERS = {
+    "folder": folder.records,
+    "imagenet": imagenet.records,
+    "imagenet_embedded": imagenet_embedded.records,
+}
+
+
+def load(
+    name: str,
+    *,
+    root: str | Path | None = None,
+    split: str | None = None,
+    limit: int | None = None,
+    size: int | Size | None = None,
+) -> Dataset:
+    """A dataset by name, its images resized to `size` without cropping (Opti-CAM, appendix A).
+
+    Args:
+        name: one of `DATASETS`.
+        root: the folder that holds it; by default where the manifest says.
+        split: one of the manifest's splits, by default the first.
+        limit: at most so many samples, evenly spaced in the dataset's order, so that the classes
+            are spread; always the same ones.
+        size: (height, width) or one number for both; by default the manifest's.
+
+    Raises:
+        UnknownName: no such dataset or split.
+        FileNotFoundError: it is not there; says the expected layout and how to obtain it.
+        ValueError: a wrong checksum, `limit` or `size`. A damaged image is an error only when that
+            sample is asked for.
+
+    Example:
+        >>> data = load("imagenet_embedded", limit=4)
+        >>> [data.classes[target] for target in data.targets]
+        ['bull mastiff', 'thatch', 'drum', 'goose']
+    """
+    if name not in DATASETS:
+        raise unknown("dataset", name, DATASETS)
+    entry = DATASETS[name]
+    splits = entry.get("splits", [])
+    if split is not None and split not in splits:
+        raise unknown(f"split of {name}", split, splits)
+    records, classes = LOADERS[name](entry, root, split or next(iter(splits), None))
+    data = Dataset(name, tuple(records), as_size(entry["size"] if size is None else size), classes)
+    return data if limit is None else data.subset(_spread(len(data), limit))
+
+
+def _spread(n: int, limit: int) -> list[int]:
+    if limit < 1:
+        raise ValueError(f"limit is at least 1, got {limit}")
+    limit = min(limit, n)
+    return [i * n // limit for i in range(limit)]

@@ -1,0 +1,119 @@
+"""A sample, and an immutable sequence of samples at one image size."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from torch import Tensor
+
+Size = tuple[int, int]  # height, width
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """One image with its annotations, all in the frame of this image.
+
+    Attributes:
+        image: (3,H,W) float32 RGB in [0,1].
+        target: class index, or None when the dataset has no classes.
+        id: unique in the dataset, and the same wherever the dataset lies.
+        boxes: (n,4) float32 x0,y0,x1,y1 in pixels, half-open; None when not annotated.
+        mask: (H,W) bool, True on the object; None when not annotated.
+        parts: points or masks by name of the part; None when not annotated.
+        group: the cluster of samples that are not independent, such as crops of one photograph;
+            by default the sample's own id.
+    """
+
+    image: Tensor
+    target: int | None
+    id: str
+    boxes: Tensor | None = None
+    mask: Tensor | None = None
+    parts: dict[str, Any] | None = None
+    group: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.group is None:
+            object.__setattr__(self, "group", self.id)
+
+
+class Record(Protocol):
+    """What a sample is made from: an image file, a row of a table, a seed of a generator.
+
+    A record is small, immutable and picklable; `sample` does the decoding or drawing.
+    """
+
+    id: str
+    target: int | None
+
+    def sample(self, size: Size) -> Sample:
+        """The sample at (height, width)."""
+
+    def fingerprint(self) -> str:
+        """SHA-256 of the sample's content before it is resized, independent of where it lies."""
+
+
+@dataclass(frozen=True, repr=False)
+class Dataset(Sequence[Sample]):
+    """An immutable, picklable sequence of samples, decoded when they are asked for.
+
+    Attributes:
+        name: the dataset's name in the manifests.
+        records: one record a sample.
+        size: (height, width) of every image.
+        classes: the names of the classes, or None.
+
+    Example:
+        >>> from lib.data import load
+        >>> data = load("imagenet_embedded", size=64)
+        >>> data[0].image.shape
+        torch.Size([3, 64, 64])
+        >>> data.at(224).subset([0, 3]).ids
+        ('imagenet_00_243', 'imagenet_03_990')
+    """
+
+    name: str
+    records: tuple[Record, ...]
+    size: Size
+    classes: tuple[str, ...] | None = None
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The samples' ids."""
+        return tuple(record.id for record in self.records)
+
+    @property
+    def targets(self) -> tuple[int | None, ...]:
+        """The samples' class indices."""
+        return tuple(record.target for record in self.records)
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __getitem__(self, index: int | slice) -> "Sample | Dataset":
+        if isinstance(index, slice):
+            return self.subset(range(len(self))[index])
+        return self.records[index].sample(self.size)
+
+    def __repr__(self) -> str:
+        return f"Dataset({self.name!r}, {len(self)} samples, size={self.size})"
+
+    def at(self, size: int | Size) -> "Dataset":
+        """The same samples at another size: (height, width), or one number for both."""
+        return replace(self, size=as_size(size))
+
+    def subset(self, indices: Iterable[int]) -> "Dataset":
+        """The samples at these indices, in this order."""
+        return replace(self, records=tuple(self.records[i] for i in indices))
+
+    def fingerprint(self, index: int) -> str:
+        """SHA-256 (hexadecimal) of one sample's content, whatever its size and place on disk."""
+        return self.records[index].fingerprint()
+
+
+def as_size(size: int | Size) -> Size:
+    """(height, width) from one positive number or a pair of them; else a ValueError."""
+    pair = tuple(size) if isinstance(size, (tuple, list)) else (size, size)
+    if len(pair) != 2 or not all(isinstance(side, int) and side > 0 for side in pair):
+        raise ValueError(f"size is a positive integer or a pair (height, width), got {size!r}")
+    return pair

@@ -1,0 +1,100 @@
+"""ImageNet (ILSVRC2012): its classes, and its validation set in the layouts that circulate."""
+
+import csv
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+from timm.data import ImageNetInfo
+
+from .. import manifests
+from .image_file import Box, ImageFile, image_files
+
+SOLUTION = "LOC_val_solution.csv"
+Solution = dict[str, tuple[int, tuple[Box, ...]]]  # class and boxes by image
+
+
+@cache
+def class_indices() -> dict[str, int]:
+    """The class index, as networks are trained with it, of each of the 1000 WordNet ids."""
+    return {wnid: index for index, wnid in enumerate(ImageNetInfo().label_names())}
+
+
+@cache
+def class_names() -> tuple[str, ...]:
+    """The first name of each class; two names are shared by two classes (crane, maillot)."""
+    return tuple(names.split(",")[0] for names in ImageNetInfo().label_descriptions())
+
+
+def records(
+    entry: manifests.Entry, root: str | Path | None, split: str | None
+) -> tuple[list[ImageFile], tuple[str, ...]]:
+    """The validation images, sorted by class and then by name, so in one order in every layout."""
+    root = manifests.find(entry, root)
+    solution = _read_solution(root)
+    annotations = _annotation_files(root)
+    images = [
+        _image(path, target, solution, annotations)
+        for path, target in _labelled_files(root, solution)
+    ]
+    if not images:
+        raise FileNotFoundError(f"no ImageNet images under {root}.\n{manifests.remedy(entry)}")
+    return sorted(images, key=lambda image: (image.target, image.id)), class_names()
+
+
+def _image(path: Path, target: int, solution: Solution, annotations: dict[str, Path]) -> ImageFile:
+    if path.stem in solution:
+        return ImageFile(path, path.stem, target, boxes=solution[path.stem][1])
+    return ImageFile(path, path.stem, target, annotation=annotations.get(path.stem))
+
+
+def _labelled_files(root: Path, solution: Solution) -> Iterator[tuple[Path, int]]:
+    for parent in (root / "val", root):
+        folders = [parent / wnid for wnid in class_indices() if (parent / wnid).is_dir()]
+        if folders:
+            return _class_files(folders)
+    return _flat_files(root, solution)
+
+
+def _class_files(folders: list[Path]) -> Iterator[tuple[Path, int]]:
+    for folder in folders:
+        for path in image_files(folder):
+            yield path, class_indices()[folder.name]
+
+
+def _flat_files(root: Path, solution: Solution) -> Iterator[tuple[Path, int]]:
+    for folder in filter(Path.is_dir, (root / "ILSVRC/Data/CLS-LOC/val", root / "val")):
+        for path in image_files(folder):
+            if path.stem not in solution:
+                raise FileNotFoundError(
+                    f"no class for {path}: {root / SOLUTION} is missing or does not list it; take "
+                    "it from the Kaggle competition imagenet-object-localization-challenge"
+                )
+            yield path, solution[path.stem][0]
+
+
+def _read_solution(root: Path) -> Solution:
+    """Kaggle's table of classes and boxes; empty where there is none."""
+    path = root / SOLUTION
+    if not path.is_file():
+        return {}
+    with path.open(newline="") as file:
+        return {row["ImageId"]: _parse_prediction(row, path) for row in csv.DictReader(file)}
+
+
+def _parse_prediction(row: dict[str, str], path: Path) -> tuple[int, tuple[Box, ...]]:
+    try:
+        words = row["PredictionString"].split()  # wnid x0 y0 x1 y1, once an object
+        objects = [words[i : i + 5] for i in range(0, len(words), 5)]
+        boxes = tuple((float(x0), float(y0), float(x1), float(y1)) for _, x0, y0, x1, y1 in objects)
+        return class_indices()[words[0]], boxes
+    except (KeyError, ValueError, IndexError) as error:
+        raise ValueError(f"{path}: cannot read the row {row}; take the file anew") from error
+
+
+def _annotation_files(root: Path) -> dict[str, Path]:
+    """Pascal VOC files by image; empty where there are none."""
+    for folder in (root / "Annotations/CLS-LOC/val", root / "ILSVRC/Annotations/CLS-LOC/val"):
+        if folder.is_dir():
+            return {path.stem: path for path in folder.glob("*.xml")}
+    return {}

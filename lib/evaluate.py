@@ -1,0 +1,299 @@
+"""Many methods, many metrics, many images: one long table, durable and resumable."""
+
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor, as_completed
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from .checks import check_images, check_options
+from .data import Dataset, Sample
+from .methods import method_named
+from .metrics import metric_named
+from .saliency import finish, raw_map
+from .store import ShardStore, code_key, key
+
+COLUMNS = ["network", "dataset", "image", "group", "method", "metric", "target", "value", "seconds", "error"]
+SHARD_SIZE = 32
+
+Choice = Sequence[str] | Mapping[str, str | tuple[str, dict]]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A method or metric with its options, under the label that the table shows."""
+
+    label: str
+    name: str
+    options: dict = field(default_factory=dict)
+
+
+def evaluate(
+    net,
+    data: Dataset,
+    methods: Choice,
+    metrics: Choice,
+    *,
+    batch_size: int = 16,
+    store: str | Path | None = None,
+    executor: Executor | None = None,
+    shard_size: int = SHARD_SIZE,
+    progress: bool | None = None,
+) -> pd.DataFrame:
+    """The value of every metric for every method on every image.
+
+    Results do not depend on batch size, shard size, order or executor. With a `store`, each shard
+    is written as soon as it is known, and what is known is never computed again, whichever call or
+    page asked first: an interrupted run resumes. An image that cannot be read, or whose map is not
+    finite, becomes a row with its error; the rest goes on. Out of memory halves the batch.
+
+    Args:
+        net: a `Classifier`; images are taken at the size of `data` (see `data.at(net.input_size)`).
+        data: samples with ids; a sample without a target is explained for its predicted class.
+        methods, metrics: names; or {label: name} or {label: (name, options)} for variants.
+        batch_size: images a pass. Methods that multiply images use their own chunks.
+        store: a folder; None keeps nothing.
+        executor: any `concurrent.futures.Executor` (also Dask's); None runs here.
+        shard_size: images a shard: the most that an interruption loses, for one method.
+        progress: a bar on the terminal; None shows one if it is a terminal.
+
+    Returns:
+        One row an (image, method, metric): network, dataset, image, group, method, metric, target
+        (the class), value (a fraction or score; NaN with an error), seconds (for the map), error.
+
+    Raises:
+        UnknownName: unknown method, metric or option, before anything runs; lists the valid ones.
+
+    Example:
+        >>> frame = evaluate(net, data, ["grad_cam", "opti_cam"], ["average_drop"], store="results")
+        >>> evaluate(net, data, {"25 iterations": ("opti_cam", {"iterations": 25})}, ["average_gain"])
+    """
+    methods = [_checked("method", v, method_named(v.name)) for v in _variants(methods)]
+    metrics = [_checked("metric", v, metric_named(v.name)) for v in _variants(metrics)]
+    blocks = [list(range(i, min(i + shard_size, len(data)))) for i in range(0, len(data), shard_size)]
+    jobs = [
+        (net, data.subset(block), method, metrics, batch_size, store)
+        for method in methods
+        for block in blocks
+    ]
+    bar = tqdm(total=len(jobs), unit="shard", desc=net.name, disable=None if progress is None else not progress)
+    frames: list[pd.DataFrame | None] = [None] * len(jobs)
+    with bar:
+        if executor is None:
+            for i, job in enumerate(jobs):
+                frames[i] = run_shard(*job)
+                bar.update()
+        else:
+            futures = {executor.submit(run_shard, *job): i for i, job in enumerate(jobs)}
+            for future in as_completed(futures):
+                frames[futures[future]] = future.result()
+                bar.update()
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=COLUMNS)
+
+
+def raw_maps(net, data: Dataset, method: str, *, target: str = "label", batch_size: int = 16, store=None, **options):
+    """The stored (or computed) saliency maps S (N, H, W) of a dataset, in its order.
+
+    The same shards as `evaluate`, so a figure costs nothing after its table.
+    """
+    variant = _checked("method", Variant(method, method, options), method_named(method))
+    maps = []
+    for i in range(0, len(data), SHARD_SIZE):
+        shard = _Shard(net, data[i : i + SHARD_SIZE], variant, batch_size, store)
+        with shard.files.lock():
+            maps += shard.saliency(list(range(len(shard.data))), shard.targets(target))
+    return torch.stack(maps)
+
+
+def run_shard(net, data: Dataset, method: Variant, metrics: list[Variant], batch_size: int, store) -> pd.DataFrame:
+    """One method on a few images, every metric: read what is stored, compute and store the rest."""
+    shard = _Shard(net, data, method, batch_size, store)
+    with shard.files.lock():
+        return shard.values(metrics)
+
+
+class _Shard:
+    """One method on a few images: its samples, its maps, its values."""
+
+    def __init__(self, net, data: Dataset, method: Variant, batch_size: int, store):
+        self.net, self.data, self.method, self.batch_size = net, data, method, batch_size
+        code = code_key("nets", "methods", "data", "saliency.py", "selectors.py")
+        images = [data.fingerprint(i) for i in range(len(data))] if store is not None else []
+        self.files = ShardStore(store, key(net.fingerprint, net.device.type, method.name, method.options,
+                                           data.size, images, code))  # fmt: skip
+        self._maps: dict[tuple[int, int], tuple[np.ndarray, float]] | None = None
+        self._samples: dict[int, Sample] = {}
+        self._predicted: dict[int, int] = {}
+        self.errors: dict[int, str] = {}
+
+    # ---------------------------------------------------------------- samples and their classes
+
+    def sample(self, i: int) -> Sample | None:
+        """The sample, or None with its error noted."""
+        if i not in self._samples and i not in self.errors:
+            try:
+                sample = self.data[i]
+                check_images(sample.image[None])
+                self._samples[i] = sample
+            except ValueError as error:
+                self.errors[i] = str(error)
+        return self._samples.get(i)
+
+    def images(self, index: list[int]) -> Tensor:
+        return torch.stack([self.sample(i).image for i in index]).to(self.net.device, self.net.dtype)
+
+    def targets(self, kind: str) -> list[int | None]:
+        """The class of each image that maps and metrics follow: its "label", or the "predicted"."""
+        labels = [None if kind == "predicted" else target for target in self.data.targets]
+        unknown = [i for i, label in enumerate(labels) if label is None and i not in self._predicted]
+        readable = [i for i in unknown if self.sample(i) is not None]
+        for batch in _batches(readable, self.batch_size):
+            with torch.no_grad():
+                classes = self.net(self.images(batch)).argmax(1).tolist()
+            self._predicted |= dict(zip(batch, classes))
+        return [self._predicted.get(i) if label is None else label for i, label in enumerate(labels)]
+
+    # ------------------------------------------------------------------------------------- maps
+
+    def maps(self, index: list[int], targets: list[int]) -> dict[tuple[int, int], tuple[np.ndarray, float]]:
+        """Raw maps and seconds by (image, class), for those that have no error."""
+        if self._maps is None:
+            self._maps = self.files.read_maps()
+        missing = [i for i in index if (i, targets[i]) not in self._maps and self.sample(i) is not None]
+        new = {}
+        for batch, (raw, seconds) in self._attempt(missing, self._explain, targets):
+            new |= {(i, targets[i]): (m, seconds) for i, m in zip(batch, raw)}
+        self.files.write_maps(new)
+        self._maps |= new
+        return self._maps
+
+    def _explain(self, batch: list[int], targets: list[int]) -> tuple[np.ndarray, float]:
+        x, target = self.images(batch), torch.tensor([targets[i] for i in batch])
+        start = _clock(self.net.device)
+        raw = raw_map(self.method.name, self.net, x, target, **self.method.options)
+        return raw.float().cpu().numpy(), (_clock(self.net.device) - start) / len(batch)
+
+    def saliency(self, index: list[int], targets: list[int]) -> list[Tensor]:
+        """S (H, W) of the images; raises the first error."""
+        maps = self.maps(index, targets)
+        for i in index:
+            if i in self.errors:
+                raise ValueError(f"image {self.data.ids[i]!r}: {self.errors[i]}")
+        return [self._finish(maps[i, targets[i]][0][None])[0] for i in index]
+
+    def _finish(self, raw: np.ndarray) -> Tensor:
+        return finish(self.method.name, torch.from_numpy(raw), self.data.size)
+
+    # ----------------------------------------------------------------------------------- values
+
+    def values(self, metrics: list[Variant]) -> pd.DataFrame:
+        """The rows of every metric; those that share a measurement share its passes."""
+        groups: dict[str, list[Variant]] = {}
+        frames: dict[str, pd.DataFrame] = {}
+        for variant in metrics:
+            metric = metric_named(variant.name)
+            stored = self.files.read_values(self._file(variant))
+            if stored is not None:
+                frames[variant.label] = stored
+            else:
+                shared = key(metric.measure.__name__, variant.options, metric.target)
+                groups.setdefault(shared, []).append(variant)
+        for group in groups.values():
+            frames |= self._measure(group)
+        rows = [self._rows(variant, frames[variant.label]) for variant in metrics]
+        table = pd.concat(rows).sort_values("position", kind="stable")
+        return table[COLUMNS].reset_index(drop=True)
+
+    def _file(self, variant: Variant) -> str:
+        code = code_key("metrics")
+        return f"{variant.name}-{key(variant.options, self.data.targets, code)}"
+
+    def _measure(self, group: list[Variant]) -> dict[str, pd.DataFrame]:
+        """Values of metrics with the same measurement, options and class."""
+        first = metric_named(group[0].name)
+        targets = self.targets(first.target)
+        readable = [i for i in range(len(self.data)) if self.sample(i) is not None]
+        maps = self.maps(readable, targets)
+        ready = [i for i in readable if (i, targets[i]) in maps]
+        columns = {v.label: np.full(len(self.data), np.nan) for v in group}
+
+        def measure(batch: list[int], targets: list[int]):
+            S = self._finish(np.stack([maps[i, targets[i]][0] for i in batch]))
+            target = torch.tensor([targets[i] for i in batch])
+            return first.measurement(self.net, self.images(batch), target, S, **group[0].options)
+
+        for batch, measurement in self._attempt(ready, measure, targets):
+            for variant in group:
+                value = metric_named(variant.name).value(measurement)
+                columns[variant.label][batch] = value.double().cpu().numpy()
+        frames = {}
+        for variant in group:
+            frame = pd.DataFrame({
+                "target": pd.array(targets, dtype="Int64"),
+                "value": columns[variant.label],
+                "seconds": [maps.get((i, c), (None, np.nan))[1] for i, c in enumerate(targets)],
+                "error": pd.array([self.errors.get(i) for i in range(len(self.data))], dtype="string"),
+            })  # fmt: skip
+            if not self.errors:  # an image may be mended: its shard is not final
+                self.files.write_values(self._file(variant), frame)
+            frames[variant.label] = frame
+        return frames
+
+    def _rows(self, variant: Variant, frame: pd.DataFrame) -> pd.DataFrame:
+        return frame.assign(
+            position=range(len(frame)),
+            network=self.net.name,
+            dataset=self.data.name,
+            image=self.data.ids,
+            group=[r if (s := self._samples.get(i)) is None else s.group for i, r in enumerate(self.data.ids)],
+            method=self.method.label,
+            metric=variant.label,
+        )
+
+    # ----------------------------------------------------------------------------------- batches
+
+    def _attempt(self, index: list[int], run, targets: list[int]):
+        """Yield (batch, result) of `run`; halve a batch that exhausts memory, isolate an image that
+        raises a ValueError and note its error."""
+        todo = list(_batches(index, self.batch_size))
+        while todo:
+            batch = todo.pop(0)
+            try:
+                yield batch, run(batch, targets)
+            except (ValueError, torch.OutOfMemoryError) as error:
+                if len(batch) > 1:
+                    todo[:0] = list(_batches(batch, (len(batch) + 1) // 2))
+                elif isinstance(error, ValueError):
+                    self.errors[batch[0]] = str(error)
+                else:
+                    raise
+
+
+def _batches(index: list[int], size: int) -> list[list[int]]:
+    return [index[i : i + size] for i in range(0, len(index), size)]
+
+
+def _clock(device: torch.device) -> float:
+    """Seconds, once the device has finished what it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
+
+
+def _variants(choice: Choice) -> list[Variant]:
+    if isinstance(choice, str):
+        raise ValueError(f"give a list of names, not the string {choice!r}")
+    if not isinstance(choice, Mapping):
+        return [Variant(name, name) for name in choice]
+    return [Variant(label, *((v,) if isinstance(v, str) else v)) for label, v in choice.items()]
+
+
+def _checked(kind: str, variant: Variant, registered) -> Variant:
+    check_options(kind, variant.name, variant.options, registered.options)
+    return variant

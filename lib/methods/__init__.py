@@ -1,0 +1,81 @@
+"""The attribution methods, one function each, and what tables and tests need to know of them."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from ..errors import unknown
+from .ablation_cam import ablation_cam
+from .cam import cam
+from .fake_cam import fake_cam
+from .grad_cam import grad_cam
+from .grad_cam_plus_plus import grad_cam_plus_plus
+from .hires_cam import hires_cam
+from .layer_cam import layer_cam
+from .opti_cam import opti_cam
+from .score_cam import score_cam
+from .xgrad_cam import xgrad_cam
+
+__all__ = ["METHODS", "Method", "method_named"]
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method as data.
+
+    Attributes:
+        fn: `fn(net, x, target, **options)` gives the raw signed map (B, h, w).
+        title: as tables print it.
+        equation: where it is defined.
+        relu: whether the map passes a ReLU before upsampling.
+        needs: what it uses beyond forward passes: "gradients", "reference images", "attention".
+    """
+
+    fn: Callable[..., Tensor]
+    title: str
+    equation: str
+    relu: bool = True
+    needs: frozenset[str] = frozenset()
+
+    @property
+    def name(self) -> str:
+        return self.fn.__name__
+
+    @property
+    def paper(self) -> str:
+        """The key in the bibliography, which is the method's name."""
+        return self.name
+
+    @property
+    def options(self) -> dict[str, object]:
+        """The method's options with their defaults."""
+        parameters = inspect.signature(self.fn).parameters.values()
+        return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+
+
+_GRADIENTS = frozenset({"gradients"})
+
+METHODS: dict[str, Method] = {
+    method.name: method
+    for method in (
+        Method(fake_cam, "Fake-CAM", "Poppi et al. 2021, section 3", relu=False),
+        Method(cam, "CAM", "Zhou et al. 2016, eq. (2)", relu=False, needs=_GRADIENTS),
+        Method(grad_cam, "Grad-CAM", "Selvaraju et al. 2017, eq. (1)-(2)", needs=_GRADIENTS),
+        Method(grad_cam_plus_plus, "Grad-CAM++", "Chattopadhyay et al. 2018, eq. (10)-(11)", needs=_GRADIENTS),
+        Method(score_cam, "Score-CAM", "Opti-CAM eq. (3)"),
+        Method(ablation_cam, "Ablation-CAM", "Desai & Ramaswamy 2020, eq. (3)-(4)"),
+        Method(xgrad_cam, "XGrad-CAM", "Fu et al. 2020, eq. (8)", needs=_GRADIENTS),
+        Method(layer_cam, "Layer-CAM", "Jiang et al. 2021, eq. (5)-(7)", needs=_GRADIENTS),
+        Method(hires_cam, "HiRes-CAM", "Draelos & Carin 2020, eq. (4)", needs=_GRADIENTS),
+        Method(opti_cam, "Opti-CAM", "Opti-CAM eq. (8)-(11)", relu=False, needs=_GRADIENTS),
+    )
+}
+
+
+def method_named(name: str) -> Method:
+    """The method of that name, or an error that lists them all."""
+    if name not in METHODS:
+        raise unknown("method", name, METHODS)
+    return METHODS[name]

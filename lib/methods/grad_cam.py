@@ -1,0 +1,19 @@
+from torch import Tensor
+
+from .gradients import activation_and_gradient, weighted_sum
+
+
+def grad_cam(net, x: Tensor, target: Tensor, *, selector: str = "logit") -> Tensor:
+    r"""Channels weighted by their mean gradient.
+
+    $$w_k^c = \mathrm{GAP}(\partial y_c / \partial A^k), \quad S^c = \mathrm{ReLU}(\sum_k w_k^c A^k)$$
+    (Selvaraju et al. 2017, eq. (1)-(2); Opti-CAM eq. (2)).
+
+    Args:
+        selector: the score to differentiate; see `SELECTORS`.
+
+    Returns:
+        Raw maps (B, h, w), before the ReLU.
+    """
+    A, g = activation_and_gradient(net, x, target, selector)
+    return weighted_sum(g.mean((2, 3)), A)

@@ -1,0 +1,27 @@
+import torch
+from torch import Tensor
+
+from .gradients import activation_and_gradient, weighted_sum
+
+
+def grad_cam_plus_plus(net, x: Tensor, target: Tensor, *, selector: str = "logit") -> Tensor:
+    r"""Channels weighted by their positive gradients, each position by a ratio of derivatives.
+
+    $$\alpha_{ij}^{kc} = \frac{g^2}{2 g^2 + g^3 \sum_{ab} A_{ab}^k}, \quad
+      w_k^c = \sum_{ij} \alpha_{ij}^{kc} \mathrm{ReLU}(g_{ij}^k), \quad g = \partial y_c / \partial A$$
+    (Chattopadhyay et al. 2018, eq. (10)-(11), in the form of eq. (19), whose score is $e^{y_c}$).
+
+    Departures: $\alpha$ is not divided by its sum, which the authors' code adds, and the factor
+    $e^{y_c}$ is left out, since it scales the map as a whole. Where the denominator is zero so is
+    the gradient, and $\alpha = 0$.
+
+    Args:
+        selector: the score to differentiate; see `SELECTORS`.
+
+    Returns:
+        Raw maps (B, h, w), before the ReLU.
+    """
+    A, g = activation_and_gradient(net, x, target, selector)
+    denominator = 2 * g**2 + g**3 * A.sum((2, 3), keepdim=True)
+    alpha = torch.where(denominator == 0, 0.0, g**2 / denominator)
+    return weighted_sum((alpha * g.relu()).sum((2, 3)), A)

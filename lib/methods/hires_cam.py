@@ -1,0 +1,19 @@
+from torch import Tensor
+
+from .gradients import activation_and_gradient
+
+
+def hires_cam(net, x: Tensor, target: Tensor, *, selector: str = "logit") -> Tensor:
+    r"""Activation times gradient at each position, summed over channels.
+
+    $$S^c = \mathrm{ReLU}\big(\sum_k A^k \odot \partial y_c / \partial A^k\big)$$
+    (Draelos & Carin 2020, eq. (4)).
+
+    Args:
+        selector: the score to differentiate; see `SELECTORS`.
+
+    Returns:
+        Raw maps (B, h, w), before the ReLU.
+    """
+    A, g = activation_and_gradient(net, x, target, selector)
+    return (A * g).sum(1)

@@ -1,0 +1,147 @@
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..checks import check_choice
+from ..saliency import mask, normalise, upsample
+from ..selectors import select
+from .gradients import weighted_sum
+
+OBJECTIVES = ("mask", "diff", "iomask", "iodiff")
+STOPPINGS = ("loss", "authors")
+SCHEDULES = ("constant", "cosine")
+
+
+def opti_cam(
+    net,
+    x: Tensor,
+    target: Tensor,
+    *,
+    objective: str = "mask",
+    normalisation: str = "range",
+    selector: str = "logit",
+    iterations: int = 100,
+    learning_rate: float = 0.1,
+    schedule: str = "constant",
+    initial: float = 0.5,
+    tolerance: float = 1e-10,
+    stopping: str = "loss",
+    masking: str = "pixels",
+    chunk: int | None = None,
+) -> Tensor:
+    r"""Channel weights optimised, for each image, so that the masked image scores highest.
+
+    $$S(x; u) = \sum_k \mathrm{softmax}(u)_k A^k, \quad
+      u^* = \arg\max_u \, g_c\big(f(x \odot n(\mathrm{up}(S(x; u))))\big)$$
+    (Opti-CAM eq. (8)-(11)). Adam from $u = 0.5$, as the paper says: learning rate 0.1, at most 100
+    iterations, an image stopping when its loss changes by less than $10^{-10}$.
+
+    The features run once, parameters are frozen, and gradients flow through mask and image only.
+    Each image optimises and stops on its own: its map never depends on its neighbours.
+
+    Args:
+        objective: "mask", eq. (10); "diff", eq. (19); "iomask", eq. (A1); "iodiff", eq. (A2).
+        normalisation: n: "range", eq. (16); "max", eq. (17); "sigmoid", eq. (18).
+        selector: $g_c$; see `SELECTORS`.
+        iterations, learning_rate: of Adam.
+        schedule: "constant", or "cosine" decay of the learning rate to zero (not in the paper).
+        initial: every $u_k$ at the start; any constant gives uniform weights.
+        tolerance: change of the loss below which an image stops (stopping="loss").
+        stopping: "loss" as the paper says; "authors": every tenth of the iterations an image stops
+            if its loss has risen since the last such check, as the authors' code does with one image.
+        masking: "pixels" or "normalized"; see `saliency.mask`.
+        chunk: images optimised together; None for what suits the device. It changes no result.
+
+    Returns:
+        Raw maps (B, h, w): $S(x; u^*)$, without ReLU ($h$ is the identity).
+    """
+    options = dict(
+        objective=objective, normalisation=normalisation, selector=selector, iterations=iterations,
+        learning_rate=learning_rate, schedule=schedule, initial=initial, tolerance=tolerance,
+        stopping=stopping, masking=masking,
+    )  # fmt: skip
+    parts = zip(x.split(size := chunk or net.batch_hint(x)), target.split(size))
+    return torch.cat([optimise(net, *part, **options).map for part in parts])
+
+
+@dataclass(frozen=True)
+class Optimisation:
+    """How the weights of a batch were found.
+
+    Attributes:
+        map: S(x; u*) (B, h, w).
+        w: softmax(u*) (B, K).
+        objective: F (T, B) at each iteration; NaN after an image has stopped.
+        iterations: how many each image took (B,).
+    """
+
+    map: Tensor
+    w: Tensor
+    objective: Tensor
+    iterations: Tensor
+
+
+def optimise(
+    net, x: Tensor, target: Tensor, *, objective="mask", normalisation="range", selector="logit",
+    iterations=100, learning_rate=0.1, schedule="constant", initial=0.5, tolerance=1e-10,
+    stopping="loss", masking="pixels",
+) -> Optimisation:  # fmt: skip
+    """The optimisation behind `opti_cam`, with its history; the same options."""
+    check_choice("objective", objective, OBJECTIVES)
+    check_choice("stopping", stopping, STOPPINGS)
+    check_choice("schedule", schedule, SCHEDULES)
+    score = select(selector)
+    with torch.no_grad():
+        A = net.features(x)
+        y = score(net(x), target) if "diff" in objective else None
+    # One parameter an image: Adam keeps their moments apart and skips those without a gradient.
+    u = [A.new_full((A.shape[1],), initial, requires_grad=True) for _ in x]
+    adam = torch.optim.Adam(u, lr=learning_rate)
+    history = A.new_full((iterations, len(x)), torch.nan)
+    active = torch.arange(len(x), device=x.device)
+    for t in range(iterations):
+        if schedule == "cosine":
+            adam.param_groups[0]["lr"] = learning_rate * (1 + math.cos(math.pi * t / iterations)) / 2
+        with torch.enable_grad():
+            w = torch.stack([u[i] for i in active.tolist()]).softmax(1)  # (b, K)
+            S = normalise(upsample(weighted_sum(w, A[active]), x.shape[2:]), normalisation)
+            F = _objective(objective, net, x[active], S, target[active], score, masking,
+                           None if y is None else y[active])  # fmt: skip
+            adam.zero_grad()
+            (-F.sum()).backward()
+        adam.step()
+        history[t, active] = F.detach()
+        active = active[~_stopped(stopping, history[: t + 1, active], tolerance, iterations)]
+        if len(active) == 0:
+            break
+    w = torch.stack([ui.detach() for ui in u]).softmax(1)
+    taken = (~history.isnan()).sum(0)
+    return Optimisation(weighted_sum(w, A), w, history[: int(taken.max())], taken)
+
+
+def _objective(objective, net, x, S, target, score, masking, y) -> Tensor:
+    """F (b,), to be maximised."""
+    inside = score(net(mask(net, x, S, masking)), target)
+    if objective == "mask":
+        return inside
+    if objective == "diff":
+        return -(y - inside).abs()
+    outside = score(net(mask(net, x, 1 - S, masking)), target)
+    if objective == "iomask":
+        return inside - outside
+    return -(y - inside).abs() + (y - outside).abs()
+
+
+def _stopped(stopping: str, history: Tensor, tolerance: float, iterations: int) -> Tensor:
+    """Which images (b,) stop after these values of F (t, b)."""
+    if stopping == "loss":
+        if len(history) < 2:
+            return torch.zeros(history.shape[1], dtype=torch.bool, device=history.device)
+        return (history[-1] - history[-2]).abs() < tolerance
+    checks = history[:: max(1, iterations // 10)]
+    at_check = (len(history) - 1) % max(1, iterations // 10) == 0
+    if not at_check or len(checks) < 2:
+        return torch.zeros(history.shape[1], dtype=torch.bool, device=history.device)
+    return checks[-1] < checks[-2]

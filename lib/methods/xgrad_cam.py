@@ -1,0 +1,24 @@
+import torch
+from torch import Tensor
+
+from .gradients import activation_and_gradient, weighted_sum
+
+
+def xgrad_cam(net, x: Tensor, target: Tensor, *, selector: str = "logit") -> Tensor:
+    r"""Channels weighted by their gradient averaged where they are active.
+
+    $$w_k^c = \sum_{ij} \frac{A_{ij}^k}{\sum_{ab} A_{ab}^k} \frac{\partial y_c}{\partial A_{ij}^k}$$
+    (Fu et al. 2020, eq. (8)).
+
+    Departure: the denominator sums |A|, which is the same after a ReLU and stays away from zero
+    where a layer can be negative. A dead channel has weight zero.
+
+    Args:
+        selector: the score to differentiate; see `SELECTORS`.
+
+    Returns:
+        Raw maps (B, h, w), before the ReLU.
+    """
+    A, g = activation_and_gradient(net, x, target, selector)
+    total = A.abs().sum((2, 3))  # (B, K)
+    return weighted_sum(torch.where(total == 0, 0.0, (A * g).sum((2, 3)) / total), A)

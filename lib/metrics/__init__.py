@@ -1,0 +1,100 @@
+"""The metrics, one function each, and what tables and tests need to know of them."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from ..checks import check_maps, check_options, check_targets
+from ..errors import unknown
+from .average_drop import average_drop
+from .average_drop_in_deletion import average_drop_in_deletion
+from .average_gain import average_gain
+from .average_increase import average_increase
+from .confidence import deleted, preserved
+from .curves import inserted, removed
+from .deletion import deletion
+from .insertion import insertion
+
+__all__ = ["METRICS", "Metric", "metric_named"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric as data: a measurement of the network, which several metrics may share, and a value.
+
+    Attributes:
+        value: `value(measurement)` gives one number an image (B,).
+        measure: `measure(net, x, target, S, **options)`, the passes through the network.
+        title, symbol: as tables print it.
+        higher_is_better: the arrow.
+        unit: "%" where tables show a fraction as a percentage.
+        target: the class it follows: the "label", or the "predicted" class.
+        paper: the key in the bibliography.
+    """
+
+    value: Callable[[Any], Tensor]
+    measure: Callable[..., Any]
+    title: str
+    symbol: str
+    higher_is_better: bool
+    unit: str = "%"
+    target: Literal["label", "predicted"] = "label"
+    paper: str = "opticam"
+
+    @property
+    def name(self) -> str:
+        return self.value.__name__
+
+    @property
+    def options(self) -> dict[str, object]:
+        """The metric's options with their defaults."""
+        parameters = inspect.signature(self.measure).parameters.values()
+        return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+
+    @torch.no_grad()
+    def measurement(self, net, x: Tensor, target: int | Tensor, S: Tensor, **options) -> Any:
+        """What `value` takes: shared by metrics with the same `measure` and options."""
+        check_options("metric", self.name, options, self.options)
+        x, S = x.to(net.device, net.dtype), S.to(net.device, net.dtype)
+        check_maps(S, x)
+        target = check_targets(target, len(x), net.num_classes, net.device)
+        return self.measure(net, x, target, S, **options)
+
+    def fn(self, net, x: Tensor, target: int | Tensor, S: Tensor, **options) -> Tensor:
+        """One value an image (B,), a fraction or score.
+
+        Args:
+            net: a `Classifier`.
+            x: images (B, 3, H, W) in [0, 1].
+            target: classes (B,), or one for all.
+            S: saliency maps (B, H, W) in [0, 1].
+
+        Example:
+            >>> METRICS["average_drop"].fn(net, x, 243, explain("grad_cam", net, x, 243))
+        """
+        return self.value(self.measurement(net, x, target, S, **options))
+
+
+METRICS: dict[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Metric(average_drop, preserved, "average drop", "AD", higher_is_better=False),
+        Metric(average_gain, preserved, "average gain", "AG", higher_is_better=True),
+        Metric(average_increase, preserved, "average increase", "AI", higher_is_better=True),
+        Metric(average_drop_in_deletion, deleted, "average drop in deletion", "ADD",
+               higher_is_better=True, paper="liftcam"),
+        Metric(insertion, inserted, "insertion", "I", higher_is_better=True, target="predicted", paper="rise"),
+        Metric(deletion, removed, "deletion", "D", higher_is_better=False, target="predicted", paper="rise"),
+    )
+}  # fmt: skip
+
+
+def metric_named(name: str) -> Metric:
+    """The metric of that name, or an error that lists them all."""
+    if name not in METRICS:
+        raise unknown("metric", name, METRICS)
+    return METRICS[name]

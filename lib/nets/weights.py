@@ -1,0 +1,94 @@
+"""Build a named network and give it weights, from a manifest or a file."""
+
+from difflib import get_close_matches
+from pathlib import Path
+
+import timm
+import torch
+import torchvision.models as tv
+from torch import Tensor, nn
+
+from .. import manifests
+from ..errors import unknown
+
+TORCHVISION = "torchvision:"
+RANDOM_SEED = 0
+
+
+def build(name: str, **options) -> nn.Module:
+    """A network with random weights, the same at every call.
+
+    Args:
+        name: a timm name, or `torchvision:<name>`.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(RANDOM_SEED)
+        if name.startswith(TORCHVISION):
+            short = name.removeprefix(TORCHVISION)
+            if short not in tv.list_models(module=tv):
+                raise unknown("network", name, [TORCHVISION + n for n in tv.list_models(module=tv)])
+            return tv.get_model(short, weights=None, **options)
+        if not timm.is_model(name):
+            raise unknown_network(name)
+        return timm.create_model(name, pretrained=False, **options)
+
+
+def unknown_network(name: str) -> Exception:
+    """The error for a name that is neither timm's nor torchvision's; lists what has weights here."""
+    close = get_close_matches(name, timm.list_models(), n=5)
+    return unknown("network", name, [*manifests.read("weights"), *close, "any timm name", "torchvision:<name>"])
+
+
+def load_weights(model: nn.Module, name: str, weights: str | Path | None) -> nn.Module:
+    """The network with its weights.
+
+    Args:
+        weights: None for the manifest's, "random" for none, else the path of a state dict.
+
+    Raises:
+        FileNotFoundError: no manifest describes this network, or its file is not here.
+    """
+    if weights == "random":
+        return model
+    if weights is None:
+        entry = manifests.read("weights").get(name)
+        if entry is None:
+            raise FileNotFoundError(
+                f"no weights for {name!r}: no manifest in data_manifests/weights describes them; "
+                "give weights='path/of/a/state_dict.pth', or weights='random' for a test"
+            )
+        path, in_order = manifests.locate(entry), entry["tensors"] == "in order"
+    else:
+        path, in_order = Path(weights), False
+        if not path.is_file():
+            raise FileNotFoundError(f"weights for {name!r}: no file {str(path)!r}")
+    state = _read(path)
+    if in_order:
+        state = dict(zip(model.state_dict(), state.values(), strict=True))
+    return _fill(model, name, state, path)
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    """The tensors of a state dict, out of the wrappings that training scripts use."""
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise ValueError(f"{path}: not a state dict that loads with weights_only=True ({error})") from error
+    for key in ("state_dict", "model", "model_state"):
+        state = state[key] if isinstance(state.get(key), dict) else state
+    return {key.removeprefix("module."): value for key, value in state.items()}
+
+
+def _fill(model: nn.Module, name: str, state: dict[str, Tensor], path: Path) -> nn.Module:
+    """The model with these tensors; its classifier takes their number of classes."""
+    heads = [n for n, m in model.named_modules() if isinstance(m, nn.Linear)]
+    last = f"{heads[-1]}.weight" if heads else None
+    own = model.state_dict()
+    if last in state and state[last].shape != own[last].shape:
+        model = build(name, num_classes=state[last].shape[0])
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as error:
+        raise ValueError(f"{path} does not fit {name!r}: {error}") from error
+    return model
+

@@ -1,0 +1,39 @@
+"""What a page shows: published numbers beside ours, computed verdicts, figures, provenance."""
+
+from .claims import Claim, claims
+from .display import show
+from .gallery import gallery, overlay
+from .plots import curves, forest
+from .provenance import provenance
+from .published import published
+from .statistics import Interval, by_image, mean_ci, paired_difference
+from .style import style
+from .tables import VERDICTS_MIME, Table, claims_table, comparison
+from .verdicts import MIN_IMAGES, RULE, SYMBOLS, cell_verdict, combine, judge
+
+__all__ = [
+    "MIN_IMAGES",
+    "RULE",
+    "SYMBOLS",
+    "VERDICTS_MIME",
+    "Claim",
+    "Interval",
+    "Table",
+    "by_image",
+    "cell_verdict",
+    "claims",
+    "claims_table",
+    "combine",
+    "comparison",
+    "curves",
+    "forest",
+    "gallery",
+    "judge",
+    "mean_ci",
+    "overlay",
+    "paired_difference",
+    "provenance",
+    "published",
+    "show",
+    "style",
+]

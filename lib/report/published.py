@@ -1,0 +1,84 @@
+"""The numbers that the papers print, and which of their networks ours compares with."""
+
+import re
+from decimal import Decimal
+from functools import cache
+
+import pandas as pd
+
+from ..errors import unknown
+from ..paths import MANIFESTS
+
+# As printed: (the network of this project that is the same one, kind)
+NETWORKS: dict[str, tuple[str, str]] = {
+    "ResNet50": ("torchvision:resnet50", "CNN"),
+    "VGG16": ("torchvision:vgg16_bn", "CNN"),
+    "ViT-B": ("vit_base_patch16_224", "transformer"),
+    "DeiT-B": ("deit_base_patch16_224", "transformer"),
+}
+_TRANSFORMER = re.compile(r"vit|deit|swin|beit|cait")
+
+
+def published(paper: str, table: str | int | None = None) -> pd.DataFrame:
+    """The published values of a paper, one row a cell of its tables.
+
+    Returns:
+        Columns table, place, network (as printed), method, title (as printed), metric, unit,
+        value (in that unit), printed (the literal string), note. Empty cells are left out.
+
+    Raises:
+        UnknownName: no such paper, or no such table of it.
+
+    Example:
+        >>> cells = published("opticam", 1)
+        >>> cells.query("network == 'VGG16' and method == 'opti_cam'").printed.tolist()
+        ['1.3', '71.2', '92.7', '3.94']
+    """
+    cells = _read(paper)
+    if table is None:
+        return cells.copy()
+    if str(table) not in set(cells["table"]):
+        raise unknown(f"table of {paper}", str(table), cells["table"].unique())
+    return cells[cells["table"] == str(table)].reset_index(drop=True)
+
+
+@cache
+def _read(paper: str) -> pd.DataFrame:
+    papers = {path.stem: path for path in sorted((MANIFESTS / "published").glob("*.csv"))}
+    if paper not in papers:
+        raise unknown("paper", paper, papers)
+    cells = pd.read_csv(papers[paper], dtype=str, keep_default_na=False)
+    return cells.assign(value=cells["printed"].astype(float))
+
+
+def printed_range(printed: list[str]) -> tuple[float, float]:
+    """The range of the printed numbers, widened by half a unit of their last digit.
+
+    Example:
+        >>> printed_range(["12.2", "14.2"])
+        (12.15, 14.25)
+    """
+    numbers = [Decimal(text) for text in printed]
+    halves = [Decimal(5).scaleb(number.as_tuple().exponent - 1) for number in numbers]
+    low = min(number - half for number, half in zip(numbers, halves))
+    high = max(number + half for number, half in zip(numbers, halves))
+    return float(low), float(high)
+
+
+def kind(network: str) -> str:
+    """ "transformer" or "CNN", of a network of the papers or of this project."""
+    if network in NETWORKS:
+        return NETWORKS[network][1]
+    return "transformer" if _TRANSFORMER.search(network) else "CNN"
+
+
+def counterparts(network: str, printed: list[str]) -> list[str]:
+    """Of the `printed` networks, those that `network` compares with: itself, or all of its kind."""
+    same = [name for name in printed if name in NETWORKS and NETWORKS[name][0] == network]
+    return same or [name for name in printed if kind(name) == kind(network)]
+
+
+def concerns(scope: str, network: str) -> bool:
+    """Whether a claim about `scope` (a kind, or a printed network) is also one about `network`."""
+    same = scope in NETWORKS and NETWORKS[scope][0] == network
+    return same or scope == kind(network)

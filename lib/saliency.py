@@ -1,0 +1,103 @@
+r"""From a raw map to a saliency map in [0, 1], and from a saliency map to a masked image."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from .checks import check_choice, check_images, check_options, check_targets
+
+NORMALISATIONS = ("range", "max", "sigmoid")
+MASKINGS = ("pixels", "normalized")
+
+
+def upsample(raw: Tensor, size: tuple[int, int]) -> Tensor:
+    """Maps (..., h, w) at the image's size, bilinearly, pixel centres aligned (not corners)."""
+    flat = raw.reshape(-1, 1, *raw.shape[-2:])
+    return F.interpolate(flat, size, mode="bilinear", align_corners=False).view(*raw.shape[:-2], *size)
+
+
+def normalise(M: Tensor, how: str = "range") -> Tensor:
+    r"""Each map (..., H, W) in [0, 1]; a flat map is zeros.
+
+    range: $n(A) = (A - \min A) / (\max A - \min A)$, Opti-CAM eq. (4), (16);
+    max: $A / \max A$, eq. (17); sigmoid: $1 / (1 + e^{-A})$, eq. (18).
+
+    Each map on its own: never over a batch. Where max is not positive, eq. (17) is undefined: zeros.
+    """
+    check_choice("normalisation", how, NORMALISATIONS)
+    if how == "sigmoid":
+        return M.sigmoid()
+    low = M.amin((-2, -1), keepdim=True) if how == "range" else torch.zeros_like(M[..., :1, :1])
+    scale = M.amax((-2, -1), keepdim=True) - low
+    flat = scale <= 0
+    return torch.where(flat, 0.0, (M - low) / torch.where(flat, 1.0, scale)).clamp(0, 1)
+
+
+def mask(net, x: Tensor, S: Tensor, masking: str = "pixels") -> Tensor:
+    r"""Images seen through their maps: $x \odot S$, where S (B, H, W) multiplies every channel.
+
+    masking="pixels": masked is black, as Opti-CAM's authors do. masking="normalized": the mask
+    multiplies the normalised tensor, so masked is the channel mean, as most CAM libraries do.
+    """
+    check_choice("masking", masking, MASKINGS)
+    S = S[:, None]  # (B, 1, H, W)
+    if masking == "pixels":
+        return x * S
+    return net.mean + (x - net.mean) * S
+
+
+@torch.no_grad()
+def predict(net, x: Tensor) -> Tensor:
+    """The predicted class (B,) of each image."""
+    return net(x).argmax(1)
+
+
+def raw_map(method: str, net, x: Tensor, target: int | Tensor | None = None, **options) -> Tensor:
+    """The raw signed map (B, h, w) of a method, checked; `target=None` is the predicted class."""
+    from .methods import method_named  # which themselves use this module
+
+    spec = method_named(method)
+    check_options("method", method, options, spec.options)
+    check_images(x)
+    x = x.to(net.device, net.dtype)
+    target = predict(net, x) if target is None else target
+    target = check_targets(target, len(x), net.num_classes, net.device)
+    raw = spec.fn(net, x, target, **options)
+    bad = (~torch.isfinite(raw)).flatten(1).any(1).nonzero().flatten().tolist()
+    if bad:
+        raise ValueError(f"{method} gave NaN or infinity on image {bad[0]} of the batch, class {target[bad[0]]}")
+    return raw
+
+
+def finish(method: str, raw: Tensor, size: tuple[int, int]) -> Tensor:
+    """S (B, H, W) in [0, 1] from raw maps: ReLU where the method has it, upsampling, min-max."""
+    from .methods import method_named
+
+    raw = raw.relu() if method_named(method).relu else raw
+    return normalise(upsample(raw, size))
+
+
+def explain(method: str, net, x: Tensor, target: int | Tensor | None = None, **options) -> Tensor:
+    r"""Saliency maps of images: $S^c = n(\mathrm{up}(h(\sum_k w_k^c A^k)))$, Opti-CAM eq. (1), (4).
+
+    The raw map, then ReLU where the method has it, bilinear upsampling (pixel centres aligned) and
+    min-max per image. A flat map gives zeros, never NaN.
+
+    Args:
+        method: a name in `METHODS`.
+        net: a `Classifier`.
+        x: images (B, 3, H, W), float RGB in [0, 1].
+        target: classes (B,), or one class for all; None for the predicted class.
+        options: the method's own; see `METHODS[method].options`.
+
+    Returns:
+        S (B, H, W) in [0, 1].
+
+    Raises:
+        UnknownName: unknown method or option; lists the valid ones.
+        ValueError: bad images, targets, or a map that is not finite; names the image.
+
+    Example:
+        >>> S = explain("opti_cam", net, x, target=243)
+    """
+    return finish(method, raw_map(method, net, x, target, **options), tuple(x.shape[2:]))

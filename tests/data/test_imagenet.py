@@ -1,0 +1,161 @@
+"""ImageNet in each of the layouts in which it circulates, a few images each."""
+
+import pytest
+from PIL import Image
+
+from lib.data import load
+from lib.data.imagenet import class_indices, class_names
+
+# id: (wnid, class index, boxes in an 8 x 16 image (H x W)); the order is not that of the names.
+IMAGES = {
+    "ILSVRC2012_val_00000003": ("n01440764", 0, [(2, 1, 10, 7)]),
+    "ILSVRC2012_val_00000001": ("n02123045", 281, [(0, 0, 16, 8), (4, 2, 8, 4)]),
+    "ILSVRC2012_val_00000002": ("n15075141", 999, [(1, 1, 3, 5)]),
+}
+VOC = """<annotation>
+  <folder>val</folder><filename>{id}</filename>
+  <size><width>16</width><height>8</height><depth>3</depth></size>
+  {objects}
+</annotation>"""
+VOC_OBJECT = """<object><name>{wnid}</name><pose>Unspecified</pose><truncated>0</truncated>
+    <bndbox><xmin>{0}</xmin><ymin>{1}</ymin><xmax>{2}</xmax><ymax>{3}</ymax></bndbox></object>"""
+
+
+def write_image(folder, name, index):
+    folder.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (16, 8), (index % 256, 0, 0)).save(folder / f"{name}.JPEG")
+
+
+def class_folders(root):
+    for name, (wnid, index, _) in IMAGES.items():
+        write_image(root / wnid, name, index)
+
+
+def val_folder(root):
+    class_folders(root / "val")
+
+
+def kaggle(root):
+    for name, (_, index, _) in IMAGES.items():
+        write_image(root / "ILSVRC/Data/CLS-LOC/val", name, index)
+    solution(root)
+
+
+def flat_val(root):
+    for name, (_, index, _) in IMAGES.items():
+        write_image(root / "val", name, index)
+    solution(root)
+
+
+def solution(root):
+    rows = [
+        f"{name}," + "".join(f"{wnid} {x0} {y0} {x1} {y1} " for x0, y0, x1, y1 in boxes)
+        for name, (wnid, _, boxes) in IMAGES.items()
+    ]
+    text = "\n".join(["ImageId,PredictionString", *rows, ""])
+    (root / "LOC_val_solution.csv").write_text(text)
+
+
+def annotations(root):
+    folder = root / "Annotations/CLS-LOC/val"
+    folder.mkdir(parents=True)
+    for name, (wnid, _, boxes) in IMAGES.items():
+        objects = "".join(VOC_OBJECT.format(*box, wnid=wnid) for box in boxes)
+        (folder / f"{name}.xml").write_text(VOC.format(id=name, objects=objects))
+
+
+LAYOUTS = [val_folder, class_folders, kaggle, flat_val]
+
+
+def test_classes_are_those_of_the_trained_networks():
+    assert len(class_indices()) == len(class_names()) == 1000
+    assert class_indices()["n01440764"] == 0 and class_names()[0] == "tench"
+    assert class_indices()["n02123045"] == 281 and class_names()[281] == "tabby"
+    assert class_indices()["n15075141"] == 999 and class_names()[999] == "toilet tissue"
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_every_layout_gives_the_same_samples(tmp_path, layout):
+    layout(tmp_path)
+    data = load("imagenet", root=tmp_path, split="val", size=(8, 16))
+    assert data.ids == tuple(IMAGES), "sorted by class"
+    assert data.targets == (0, 281, 999), "by WordNet id, though only three classes are there"
+    assert data.classes == class_names()
+    red = [sample.image[0].mean().item() * 255 for sample in data]
+    assert red == pytest.approx([0, 281 % 256, 999 % 256], abs=2)
+
+
+@pytest.mark.parametrize(("layout", "where"), [(kaggle, None), (class_folders, solution)])
+def test_boxes_from_the_table(tmp_path, layout, where):
+    layout(tmp_path)
+    if where:
+        where(tmp_path)
+    check_boxes(tmp_path)
+
+
+@pytest.mark.parametrize("place", [".", "ILSVRC"])
+def test_boxes_from_the_annotation_files(tmp_path, place):
+    val_folder(tmp_path)
+    annotations(tmp_path / place)
+    check_boxes(tmp_path)
+
+
+def check_boxes(root):
+    for sample in load("imagenet", root=root, size=(16, 16)):
+        boxes = IMAGES[sample.id][2]
+        assert sample.boxes.tolist() == [[x0, 2 * y0, x1, 2 * y1] for x0, y0, x1, y1 in boxes]
+
+
+def test_both_sources_of_boxes_give_one_fingerprint(tmp_path):
+    (tmp_path / "a").mkdir()
+    kaggle(tmp_path / "a")
+    val_folder(tmp_path / "b")
+    annotations(tmp_path / "b")
+    a, b = (load("imagenet", root=tmp_path / name) for name in "ab")
+    assert [a.fingerprint(i) for i in range(3)] == [b.fingerprint(i) for i in range(3)]
+
+
+def test_without_annotations_there_are_no_boxes(tmp_path):
+    val_folder(tmp_path)
+    assert load("imagenet", root=tmp_path)[0].boxes is None
+
+
+def test_a_damaged_image_or_annotation_costs_only_its_sample(tmp_path):
+    val_folder(tmp_path)
+    annotations(tmp_path)
+    (tmp_path / "val/n01440764/ILSVRC2012_val_00000003.JPEG").write_text("no image")
+    (tmp_path / "Annotations/CLS-LOC/val/ILSVRC2012_val_00000001.xml").write_text("<annotation>")
+    data = load("imagenet", root=tmp_path)
+    with pytest.raises(ValueError, match="ILSVRC2012_val_00000003.JPEG"):
+        data[0]
+    with pytest.raises(ValueError, match="ILSVRC2012_val_00000001.xml"):
+        data[1]
+    assert data[2].target == 999
+
+
+def test_missing_or_empty_root_prints_the_layout_and_how_to_obtain_it(tmp_path, monkeypatch):
+    expected = r"val/<wnid>/\*.JPEG.*LOC_val_solution.csv.*image-net.org.*pass its path as root"
+    for root in (tmp_path / "absent", tmp_path):
+        with pytest.raises(FileNotFoundError, match=f"(?s){root}.*{expected}"):
+            load("imagenet", root=root)
+    monkeypatch.setenv("CAMS_DATA", str(tmp_path / "home"))
+    with pytest.raises(FileNotFoundError, match="home/datasets/imagenet"):
+        load("imagenet")
+
+
+def test_images_without_a_class_are_an_error(tmp_path):
+    kaggle(tmp_path)
+    write_image(tmp_path / "ILSVRC/Data/CLS-LOC/val", "ILSVRC2012_val_00000009", 1)
+    with pytest.raises(FileNotFoundError, match="no class for .*00000009.JPEG: .*LOC_val_sol"):
+        load("imagenet", root=tmp_path)
+
+
+@pytest.mark.parametrize(
+    "prediction", ["", "n01440764 1 2 3", "n00000000 1 2 3 4", "n01440764 1 2 3 x"]
+)
+def test_a_malformed_row_of_the_table_is_named(tmp_path, prediction):
+    kaggle(tmp_path)
+    with (tmp_path / "LOC_val_solution.csv").open("a") as file:
+        file.write(f"ILSVRC2012_val_00000009,{prediction}\n")
+    with pytest.raises(ValueError, match="LOC_val_solution.csv: cannot read the row .*00000009"):
+        load("imagenet", root=tmp_path)
