@@ -1,6 +1,7 @@
 # make book    everything from nothing: environment, notebooks, HTML   [PROFILE=smoke|embedded|paper]
 # make test    environment and all tests
 # make bench   side by side with other libraries
+# make notebooks   after editing a notebook's script: its committed .ipynb, with the smoke outputs
 # make env     the environment alone (.venv, pinned by constraints.txt)
 # make clean   remove what was built; the environment stays
 
@@ -14,7 +15,7 @@ export MALLOC_MMAP_MAX_=0
 export MALLOC_TRIM_THRESHOLD_=4294967296
 export MALLOC_TOP_PAD_=67108864
 
-.PHONY: book test bench env clean
+.PHONY: book test bench notebooks env clean
 
 book: env
 	$(PY) -m lib book --profile $(PROFILE)
@@ -25,6 +26,9 @@ test: env
 
 bench: env
 	$(PY) -m benchmarks
+
+notebooks: env
+	$(PY) -m lib book --profile smoke --refresh
 
 env: .venv/.made
 

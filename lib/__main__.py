@@ -19,7 +19,11 @@ def main() -> None:
 
 @main.command()
 @click.option("--profile", default="embedded", show_default=True, type=click.Choice(PROFILES))
-@click.option("--jobs", type=click.IntRange(min=1), help="Notebooks at a time.  [default: one a core; one on a GPU]")
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    help="Notebooks at a time.  [default: one for two cores; one on a GPU]",
+)
 @click.option(
     "-p",
     "--parameter",
@@ -29,13 +33,29 @@ def main() -> None:
     metavar="NAME VALUE",
     help="A notebook parameter, for every notebook that has it; may be repeated.",
 )
-@click.option("--out", type=click.Path(path_type=Path), help="Where it goes.  [default: build/PROFILE]")
-def book(profile: str, jobs: int | None, parameters: list[tuple[str, str]], out: Path | None) -> None:
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Where it goes.  [default: build/PROFILE]"
+)
+@click.option(
+    "--refresh", is_flag=True, help="Also replace the committed notebooks by the executed ones."
+)
+def book(
+    profile: str,
+    jobs: int | None,
+    parameters: list[tuple[str, str]],
+    out: Path | None,
+    refresh: bool,
+) -> None:
     """Execute the notebooks that are stale, and build the HTML book."""
-    from .book import build
+    from .book import build, committed
+    from .paths import ROOT
 
+    if refresh and profile != "smoke":
+        raise ValueError(f"--refresh goes with --profile smoke, not {profile}: replaying takes seconds")
     values = {name: _literal(text) for name, text in parameters}
     index = build(profile, out=out, parameters=values, jobs=jobs)
+    if refresh:
+        committed.refresh(ROOT, index.parents[1] / "executed")
     here = Path.cwd()
     click.echo(f"the book: {index.relative_to(here) if index.is_relative_to(here) else index}")
 
@@ -99,8 +119,12 @@ def fetch(name: str) -> None:
 @click.option("--metric", "metrics", multiple=True, help="May be repeated.  [default: all]")
 @click.option("--batch-size", default=16, show_default=True, type=click.IntRange(min=1))
 @click.option("--device", default="cpu", show_default=True)
-@click.option("--store", type=click.Path(path_type=Path), help="Keep results there; a second run resumes.")
-@click.option("--out", type=click.Path(path_type=Path), help="Write the long table (.csv or .parquet).")
+@click.option(
+    "--store", type=click.Path(path_type=Path), help="Keep results there; a second run resumes."
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Write the long table (.csv or .parquet)."
+)
 def evaluate(
     network: str,
     weights: str | None,
@@ -126,7 +150,12 @@ def evaluate(
     net = nets.load(network, weights=weights, layer=layer, device=device)
     images = data.load(dataset, root=root, limit=limit, size=net.input_size)
     frame = run(
-        net, images, methods or list(METHODS), metrics or list(METRICS), batch_size=batch_size, store=store
+        net,
+        images,
+        methods or list(METHODS),
+        metrics or list(METRICS),
+        batch_size=batch_size,
+        store=store,
     )
     if out:
         _WRITERS[out.suffix](frame, out)
@@ -154,7 +183,9 @@ def _summary(frame: Any) -> str:
             row.append(f"{number(interval.mean)} {bounds(interval)}".strip())
         rows.append(row)
     widths = [max(map(len, column)) for column in zip(*rows)]
-    lines = ["  ".join(text.ljust(width) for text, width in zip(row, widths)).rstrip() for row in rows]
+    lines = [
+        "  ".join(text.ljust(width) for text, width in zip(row, widths)).rstrip() for row in rows
+    ]
     failed = frame.dropna(subset="error").drop_duplicates("image")
     lines += [f"no value for {row.image}: {row.error}" for row in failed.itertuples()]
     return "\n".join(lines)

@@ -3,17 +3,21 @@
 import torch
 from torch import Tensor
 
+from .errors import unknown
+
 
 def check_images(x: Tensor) -> None:
     """Images are (B, 3, H, W), float, finite, in [0, 1]."""
     if x.ndim != 4 or x.shape[1] != 3:
         raise ValueError(f"images are (B, 3, H, W), got {tuple(x.shape)}: add or move a dimension")
+    if len(x) == 0:
+        raise ValueError(f"no images: the batch is empty, {tuple(x.shape)}")
     if not x.is_floating_point():
         raise ValueError(f"images are float in [0, 1], got {x.dtype}: divide by 255")
     bad = (~torch.isfinite(x)).flatten(1).any(1).nonzero().flatten().tolist()
     if bad:
         raise ValueError(f"image {bad[0]} of the batch holds NaN or infinity: check how it was loaded")
-    low, high = x.aminmax() if x.numel() else (x.new_zeros(()), x.new_zeros(()))
+    low, high = x.aminmax()
     if low < -1e-3 or high > 1 + 1e-3:  # antialiased resizing may overshoot by rounding
         raise ValueError(
             f"images are in [0, 1], got [{low:.3g}, {high:.3g}]: do not normalise (the classifier does)"
@@ -22,7 +26,10 @@ def check_images(x: Tensor) -> None:
 
 def check_targets(target: int | Tensor, batch: int, classes: int, device: torch.device) -> Tensor:
     """Targets as a tensor (B,) of class indices on `device`."""
-    target = torch.as_tensor(target, device=device).long()
+    target = torch.as_tensor(target, device=device)
+    if target.is_floating_point() or target.dtype == torch.bool:
+        raise ValueError(f"targets are class indices, whole numbers, got {target.dtype}")
+    target = target.long()
     if target.ndim == 0:
         target = target.expand(batch)
     if target.shape != (batch,):
@@ -46,16 +53,18 @@ def check_maps(S: Tensor, x: Tensor) -> None:
 
 def check_options(kind: str, name: str, given: dict, valid: dict) -> None:
     """Options are those that the method or metric declares."""
-    from .errors import unknown
-
     for option in given:
         if option not in valid:
             raise unknown(f"option of {kind} {name}", option, valid)
 
 
+def check_count(name: str, value: int | None, least: int = 1) -> None:
+    """A number of things is at least so many; None leaves it open."""
+    if value is not None and value < least:
+        raise ValueError(f"{name} is at least {least}, got {value}")
+
+
 def check_choice(kind: str, value: str, valid) -> None:
     """A named choice is one of the valid ones."""
-    from .errors import unknown
-
     if value not in valid:
         raise unknown(kind, value, valid)

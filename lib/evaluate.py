@@ -14,10 +14,11 @@ from tqdm.auto import tqdm
 
 from .checks import check_images, check_options
 from .data import Dataset, Sample
+from .errors import UnknownName
 from .methods import method_named
 from .metrics import metric_named
 from .saliency import finish, raw_map
-from .store import ShardStore, code_key, key
+from .store import Maps, ShardStore, code_key, key
 
 COLUMNS = ["network", "dataset", "image", "group", "method", "metric", "target", "value", "seconds", "error"]
 SHARD_SIZE = 32
@@ -97,7 +98,7 @@ def evaluate(
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=COLUMNS)
 
 
-def raw_maps(net, data: Dataset, method: str, *, target: str = "label", batch_size: int = 16, store=None, **options):
+def saliency_maps(net, data: Dataset, method: str, *, target: str = "label", batch_size: int = 16, store=None, **options):
     """The stored (or computed) saliency maps S (N, H, W) of a dataset, in its order.
 
     The same shards as `evaluate`, so a figure costs nothing after its table.
@@ -125,24 +126,24 @@ class _Shard:
         self.net, self.data, self.method, self.batch_size = net, data, method, batch_size
         code = code_key("nets", "methods", "data", "saliency.py", "selectors.py")
         images = [data.fingerprint(i) for i in range(len(data))] if store is not None else []
-        self.files = ShardStore(store, key(net.fingerprint, net.device.type, method.name, method.options,
-                                           data.size, images, code))  # fmt: skip
-        self._maps: dict[tuple[int, int], tuple[np.ndarray, float]] | None = None
+        self.files = ShardStore(store, key(net.fingerprint, net.device.type, str(net.dtype), method.name,
+                                           method.options, data.size, images, code))  # fmt: skip
+        self._maps: Maps | None = None
         self._samples: dict[int, Sample] = {}
         self._predicted: dict[int, int] = {}
-        self.errors: dict[int, str] = {}
+        self._unreadable: dict[int, str] = {}
 
     # ---------------------------------------------------------------- samples and their classes
 
     def sample(self, i: int) -> Sample | None:
         """The sample, or None with its error noted."""
-        if i not in self._samples and i not in self.errors:
+        if i not in self._samples and i not in self._unreadable:
             try:
                 sample = self.data[i]
                 check_images(sample.image[None])
                 self._samples[i] = sample
             except ValueError as error:
-                self.errors[i] = str(error)
+                self._unreadable[i] = str(error)
         return self._samples.get(i)
 
     def images(self, index: list[int]) -> Tensor:
@@ -161,17 +162,17 @@ class _Shard:
 
     # ------------------------------------------------------------------------------------- maps
 
-    def maps(self, index: list[int], targets: list[int]) -> dict[tuple[int, int], tuple[np.ndarray, float]]:
-        """Raw maps and seconds by (image, class), for those that have no error."""
+    def maps(self, index: Sequence[int], targets: list[int]) -> tuple[Maps, dict[int, str]]:
+        """Raw maps and seconds by (image, class), and the errors of the images that have none."""
         if self._maps is None:
             self._maps = self.files.read_maps()
         missing = [i for i in index if (i, targets[i]) not in self._maps and self.sample(i) is not None]
-        new = {}
-        for batch, (raw, seconds) in self._attempt(missing, self._explain, targets):
+        new, errors = {}, {}
+        for batch, (raw, seconds) in self._attempt(missing, self._explain, targets, errors):
             new |= {(i, targets[i]): (m, seconds) for i, m in zip(batch, raw)}
         self.files.write_maps(new)
         self._maps |= new
-        return self._maps
+        return self._maps, errors | self._unreadable
 
     def _explain(self, batch: list[int], targets: list[int]) -> tuple[np.ndarray, float]:
         x, target = self.images(batch), torch.tensor([targets[i] for i in batch])
@@ -181,10 +182,10 @@ class _Shard:
 
     def saliency(self, index: list[int], targets: list[int]) -> list[Tensor]:
         """S (H, W) of the images; raises the first error."""
-        maps = self.maps(index, targets)
+        maps, errors = self.maps(index, targets)
         for i in index:
-            if i in self.errors:
-                raise ValueError(f"image {self.data.ids[i]!r}: {self.errors[i]}")
+            if i in errors:
+                raise ValueError(f"image {self.data.ids[i]!r}: {errors[i]}")
         return [self._finish(maps[i, targets[i]][0][None])[0] for i in index]
 
     def _finish(self, raw: np.ndarray) -> Tensor:
@@ -218,9 +219,10 @@ class _Shard:
         """Values of metrics with the same measurement, options and class."""
         first = metric_named(group[0].name)
         targets = self.targets(first.target)
-        readable = [i for i in range(len(self.data)) if self.sample(i) is not None]
-        maps = self.maps(readable, targets)
-        ready = [i for i in readable if (i, targets[i]) in maps]
+        index = range(len(self.data))
+        samples = [self.sample(i) for i in index]
+        maps, errors = self.maps(index, targets)
+        ready = [i for i in index if i not in errors]
         columns = {v.label: np.full(len(self.data), np.nan) for v in group}
 
         def measure(batch: list[int], targets: list[int]):
@@ -228,19 +230,20 @@ class _Shard:
             target = torch.tensor([targets[i] for i in batch])
             return first.measurement(self.net, self.images(batch), target, S, **group[0].options)
 
-        for batch, measurement in self._attempt(ready, measure, targets):
+        for batch, measurement in self._attempt(ready, measure, targets, errors):
             for variant in group:
                 value = metric_named(variant.name).value(measurement)
                 columns[variant.label][batch] = value.double().cpu().numpy()
         frames = {}
         for variant in group:
             frame = pd.DataFrame({
+                "group": [s.group if s else self.data.ids[i] for i, s in enumerate(samples)],
                 "target": pd.array(targets, dtype="Int64"),
                 "value": columns[variant.label],
                 "seconds": [maps.get((i, c), (None, np.nan))[1] for i, c in enumerate(targets)],
-                "error": pd.array([self.errors.get(i) for i in range(len(self.data))], dtype="string"),
+                "error": pd.array([errors.get(i) for i in index], dtype="string"),
             })  # fmt: skip
-            if not self.errors:  # an image may be mended: its shard is not final
+            if not errors:  # an image may be mended: its shard is not final
                 self.files.write_values(self._file(variant), frame)
             frames[variant.label] = frame
         return frames
@@ -251,26 +254,27 @@ class _Shard:
             network=self.net.name,
             dataset=self.data.name,
             image=self.data.ids,
-            group=[r if (s := self._samples.get(i)) is None else s.group for i, r in enumerate(self.data.ids)],
             method=self.method.label,
             metric=variant.label,
         )
 
     # ----------------------------------------------------------------------------------- batches
 
-    def _attempt(self, index: list[int], run, targets: list[int]):
+    def _attempt(self, index: list[int], run, targets: list[int], errors: dict[int, str]):
         """Yield (batch, result) of `run`; halve a batch that exhausts memory, isolate an image that
-        raises a ValueError and note its error."""
+        raises a ValueError and note it in `errors`."""
         todo = list(_batches(index, self.batch_size))
         while todo:
             batch = todo.pop(0)
             try:
                 yield batch, run(batch, targets)
+            except UnknownName:  # an option's value, wrong for every image
+                raise
             except (ValueError, torch.OutOfMemoryError) as error:
                 if len(batch) > 1:
                     todo[:0] = list(_batches(batch, (len(batch) + 1) // 2))
                 elif isinstance(error, ValueError):
-                    self.errors[batch[0]] = str(error)
+                    errors[batch[0]] = str(error)
                 else:
                     raise
 

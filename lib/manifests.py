@@ -60,7 +60,7 @@ class Verified(NamedTuple):
 # Reading ----------------------------------------------------------------------------------------
 
 
-class _StrictLoader(yaml.SafeLoader):
+class StrictLoader(yaml.SafeLoader):
     """YAML in which a repeated key is an error; PyYAML keeps the last one silently."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
@@ -102,7 +102,7 @@ def read(kind: str, folder: Path | None = None) -> dict[str, dict]:
 def _read_entry(path: Path, kind: str) -> dict:
     named_by, required, optional = SCHEMAS[kind]
     with path.open(encoding="utf-8") as file:
-        entry = yaml.load(file, _StrictLoader)
+        entry = yaml.load(file, StrictLoader)
     if not isinstance(entry, dict):
         raise ValueError(f"{path}: a manifest is a mapping of keys, got {type(entry).__name__}")
     if missing := required - entry.keys():

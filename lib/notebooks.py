@@ -32,11 +32,14 @@ def assigned(source: str) -> dict[str, Any]:
     values = {}
     for statement in ast.parse(source).body:
         try:
-            target = statement.target if isinstance(statement, ast.AnnAssign) else statement.targets[0]
+            target = (
+                statement.target if isinstance(statement, ast.AnnAssign) else statement.targets[0]
+            )
             values[target.id] = ast.literal_eval(statement.value)
         except (AttributeError, ValueError):
+            line = ast.unparse(statement)
             raise ValueError(
-                f"a parameters cell assigns literals, one a line; move {ast.unparse(statement)!r} below it"
+                f"a parameters cell assigns literals, one a line; move {line!r} below it"
             ) from None
     return values
 
@@ -49,9 +52,9 @@ def check(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
         ValueError: a value of another type than the default's.
 
     Example:
-        >>> check({"n_imags": 5}, {"n_images": 20})
+        >>> check({"sed": 5}, {"seed": 0})
         Traceback (most recent call last):
-        lib.errors.UnknownName: unknown parameter 'n_imags' (did you mean 'n_images'?); valid: n_images
+        lib.errors.UnknownName: unknown parameter 'sed' (did you mean 'seed'?); valid: seed
     """
     for name, value in given.items():
         if name not in defaults:
@@ -67,7 +70,9 @@ def _check_type(name: str, value: Any, default: Any) -> None:
     if isinstance(default, float) and isinstance(value, int):
         return
     expected = type(default).__name__
-    raise ValueError(f"parameter {name!r} is of type {expected} (such as {default!r}), got {value!r}")
+    raise ValueError(
+        f"parameter {name!r} is of type {expected} (such as {default!r}), got {value!r}"
+    )
 
 
 def check_parameters() -> None:
@@ -82,3 +87,15 @@ def check_parameters() -> None:
     profile = shell.user_ns.get("profile", PROFILES[0])  # set by hand, in an open notebook
     if profile not in PROFILES:
         raise unknown("profile", profile, PROFILES)
+
+
+def choose(profile: str, **choices: Any) -> Any:
+    """What a notebook does under a profile.
+
+    Example:
+        >>> choose("smoke", smoke=2, embedded=20, paper=50_000)
+        2
+    """
+    if profile not in choices:
+        raise unknown("profile", profile, choices)
+    return choices[profile]

@@ -27,9 +27,11 @@ def normalise(M: Tensor, how: str = "range") -> Tensor:
     check_choice("normalisation", how, NORMALISATIONS)
     if how == "sigmoid":
         return M.sigmoid()
-    low = M.amin((-2, -1), keepdim=True) if how == "range" else torch.zeros_like(M[..., :1, :1])
-    scale = M.amax((-2, -1), keepdim=True) - low
-    flat = scale <= 0
+    high = M.amax((-2, -1), keepdim=True)
+    low = M.amin((-2, -1), keepdim=True) if how == "range" else torch.zeros_like(high)
+    scale = high - low
+    # upsampling leaves rounding errors on a flat map, which must not be stretched to [0, 1]
+    flat = scale <= 8 * torch.finfo(M.dtype).eps * torch.maximum(low.abs(), high.abs())
     return torch.where(flat, 0.0, (M - low) / torch.where(flat, 1.0, scale)).clamp(0, 1)
 
 
@@ -56,6 +58,9 @@ def raw_map(method: str, net, x: Tensor, target: int | Tensor | None = None, **o
     """The raw signed map (B, h, w) of a method, checked; `target=None` is the predicted class."""
     from .methods import method_named  # which themselves use this module
 
+    if torch.is_inference_mode_enabled():  # which would forbid the gradients that methods take
+        with torch.inference_mode(False):
+            return raw_map(method, net, x.clone(), target, **options)
     spec = method_named(method)
     check_options("method", method, options, spec.options)
     check_images(x)

@@ -12,6 +12,7 @@ import json
 import os
 import tempfile
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from pathlib import Path
 
@@ -20,6 +21,8 @@ import pandas as pd
 from filelock import FileLock
 
 HERE = Path(__file__).parent
+
+Maps = dict[tuple[int, int], tuple[np.ndarray, float]]  # (image of the shard, class): raw map, seconds
 
 
 def key(*parts: object) -> str:
@@ -52,11 +55,9 @@ class ShardStore:
     def __init__(self, store: str | Path | None, shard: str):
         self.folder = Path(store) / shard if store is not None else None
 
-    def lock(self):
+    def lock(self) -> AbstractContextManager:
         """Held while the shard is computed: another process waits, then finds it done."""
         if self.folder is None:
-            from contextlib import nullcontext
-
             return nullcontext()
         self.folder.mkdir(parents=True, exist_ok=True)
         return FileLock(self.folder / ".lock")
@@ -69,8 +70,7 @@ class ShardStore:
         if self.folder:
             write_atomically(self.folder / f"{name}.parquet", lambda p: frame.to_parquet(p, index=False))
 
-    def read_maps(self) -> dict[tuple[int, int], tuple[np.ndarray, float]]:
-        """(image of the shard, class) -> raw map, seconds."""
+    def read_maps(self) -> Maps:
         known = {}
         for path in sorted(self.folder.glob("maps-*.npz")) if self.folder else ():
             with np.load(path) as file:
@@ -78,7 +78,7 @@ class ShardStore:
                 known |= {(int(i), int(c)): (raw, float(s)) for i, c, raw, s in rows}
         return known
 
-    def write_maps(self, maps: dict[tuple[int, int], tuple[np.ndarray, float]]) -> None:
+    def write_maps(self, maps: Maps) -> None:
         if self.folder and maps:
             image, target = np.array(list(maps)).T
             raw, seconds = (np.stack(column) for column in zip(*maps.values()))

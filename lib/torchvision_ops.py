@@ -23,7 +23,7 @@ def declare_missing() -> bool:
     spec = importlib.util.find_spec("torchvision")
     if spec is None or hasattr(torch.ops.torchvision, "nms"):
         return False
-    for extension in Path(spec.origin).parent.glob("_C*.so"):
+    for extension in Path(spec.origin).parent.glob("_C.*"):
         try:
             torch.ops.load_library(str(extension))
         except OSError:

@@ -1,3 +1,43 @@
 """Shared by all tests."""
 
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
 import lib  # noqa: F401  before anything imports torchvision: see lib/torchvision_ops.py
+import pytest
+
+HEADER = """\
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Callable[[Mapping[str, str]], Path]:
+    """Writes a miniature project: `project({"one": percent source})` has a page `notebooks/mini/one`."""
+
+    def write(notebooks: Mapping[str, str]) -> Path:
+        folder = tmp_path / "notebooks" / "mini"
+        folder.mkdir(parents=True, exist_ok=True)
+        pages = "".join(f"  - file: notebooks/mini/{name}\n" for name in notebooks)
+        chapters = f"chapters:\n{pages}" if notebooks else ""
+        (tmp_path / "_toc.yml").write_text(f"format: jb-book\nroot: book/index\n{chapters}")
+        for name, source in notebooks.items():
+            (folder / f"{name}.py").write_text(HEADER + source)
+        return tmp_path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the built smoke book, by the public function; made once for all tests."""
+    from lib.book import build
+
+    return build("smoke", out=tmp_path_factory.mktemp("book")).parent

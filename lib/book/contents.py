@@ -11,8 +11,15 @@ from ..notebooks import assigned
 
 
 def pages(root: Path) -> list[str]:
-    """The pages of `_toc.yml` in reading order, without suffix, relative to the project."""
-    toc = yaml.safe_load((root / "_toc.yml").read_text("utf-8"))
+    """The pages of `_toc.yml` in reading order, without suffix, relative to the project.
+
+    Raises:
+        FileNotFoundError: there is none: the book is built from a checkout, not from a wheel.
+    """
+    path = root / "_toc.yml"
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is missing; build the book from a checkout of the project")
+    toc = yaml.safe_load(path.read_text("utf-8"))
     return list(_files(toc))
 
 

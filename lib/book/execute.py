@@ -5,12 +5,13 @@ import json
 import os
 import platform
 import sys
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from importlib.metadata import version
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +103,7 @@ def execute(tasks: Sequence[Task], jobs: int | None = None) -> list[Failure]:
     print(f"{len(stale)} of {len(tasks)} notebooks to execute", flush=True)
     if not stale:
         return []
-    at_once = min(len(stale), jobs or (1 if torch.cuda.is_available() else _cores()))
+    at_once = min(len(stale), jobs or _default_jobs())
     # Fresh processes: a fork of one in which torch has started its threads may hang.
     context = get_context("spawn")
     lock, lines = context.RLock(), context.Queue()
@@ -117,13 +118,22 @@ def execute(tasks: Sequence[Task], jobs: int | None = None) -> list[Failure]:
     return [failure for failure in outcomes if failure]
 
 
+def _default_jobs() -> int:
+    """One on a GPU; else two cores each: on one core a notebook would wait for another's results."""
+    return 1 if torch.cuda.is_available() else max(1, _cores() // 2)
+
+
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _outcome(future: Future, task: Task) -> Failure | None:
     crash = future.exception()  # not of the notebook: a dead kernel, a full disk
-    failure = Failure(task.name, f"{type(crash).__name__}: {crash}", task.output) if crash else future.result()
+    failure = (
+        Failure(task.name, f"{type(crash).__name__}: {crash}", task.output)
+        if crash
+        else future.result()
+    )
     took = "failed" if failure else f"{_stamp(task.output)['seconds']:.0f} s"
     tqdm.write(f"  {task.name}: {took}", file=sys.stdout)
     sys.stdout.flush()
@@ -137,16 +147,25 @@ _line = 0  # of the terminal, for this worker's progress bar
 
 def _start(lock: Any, lines: Any, threads: int) -> None:
     global _line
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
     tqdm.set_lock(lock)
     _line = lines.get()
     os.environ["OMP_NUM_THREADS"] = str(max(1, threads))  # the kernels inherit it
+
+
+def _leave_with_parent() -> None:
+    """A build that is killed leaves no worker behind; a kernel follows its worker by itself."""
+    parent_process().join()
+    os._exit(1)
 
 
 def _run(task: Task) -> Failure | None:
     started = time.monotonic()
     task.output.parent.mkdir(parents=True, exist_ok=True)
     # papermill reads no percent script, and writes what it has even when a cell fails.
-    converted, partial = (task.output.with_suffix(f".{state}.ipynb") for state in ("source", "partial"))
+    converted, partial = (
+        task.output.with_suffix(f".{state}.ipynb") for state in ("source", "partial")
+    )
     nbformat.write(jupytext.read(task.source), converted)
     try:
         notebook = papermill.execute_notebook(
@@ -155,6 +174,7 @@ def _run(task: Task) -> Failure | None:
             dict(task.parameters),
             kernel_name="python3",
             cwd=task.source.parent,
+            extra_arguments=["--log-level=ERROR"],  # of the kernel itself
             progress_bar={"desc": task.name, "position": _line, "leave": False, "disable": None},
         )
     except PapermillExecutionError as error:

@@ -13,9 +13,12 @@ _MATHJAX_NEEDED = ("tex-chtml.js", "output/chtml", "input/tex", "a11y/assistive-
 
 
 def publish(source: Path, html: Path) -> str:
-    """Build the HTML book from `source` into `html`; returns the warnings, empty when all is well."""
+    """Build the HTML book from `source` into `html`; returns the warnings, if there are any."""
     work = source.parent / "sphinx"
-    for folder in (work, html):  # pages that were read before would keep their warnings to themselves
+    for folder in (
+        work,
+        html,
+    ):  # pages that were read before would keep their warnings to themselves
         shutil.rmtree(folder, ignore_errors=True)
     print("building the pages", flush=True)
     options = ["-W", "-n", "--keep-going", "-q", "--path-output", str(work)]

@@ -3,13 +3,13 @@
 from collections import Counter
 from collections.abc import Iterable
 from html import escape
-from itertools import groupby
 from pathlib import PurePosixPath
 from typing import Any
 
 import pandas as pd
 from nbformat import NotebookNode
 
+from ..errors import unknown
 from ..report import SYMBOLS, VERDICTS_MIME, combine
 from ..report.markup import verdict_html
 
@@ -35,39 +35,26 @@ def verdicts(notebook: NotebookNode, page: str) -> list[Verdict]:
 
 
 def judged(found: Iterable[Verdict]) -> pd.DataFrame:
-    """One row a claim: its verdict over all networks, and the networks' own in `each`.
+    """One row a claim, in the book's order of papers: its verdict over all networks, and `each`.
 
-    A claim that stands on several pages counts once, where it is judged first.
+    A claim that stands on several pages counts on the first that ran what it needs.
+
+    Raises:
+        UnknownName: a verdict on a paper that the book does not know.
     """
-    first: dict[tuple, Verdict] = {}
+    claims: dict[tuple[str, str], list[Verdict]] = {}
     for verdict in found:
-        first.setdefault((verdict["paper"], verdict["id"], verdict["network"]), verdict)
+        if verdict["paper"] not in PAPERS:
+            raise unknown("paper", verdict["paper"], PAPERS)
+        claims.setdefault((verdict["paper"], verdict["id"]), []).append(verdict)
     rows = []
-    for (paper, name), group in groupby(_by_paper(first.values()), key=lambda v: (v["paper"], v["id"])):
-        each = list(group)
-        rows.append(
-            {
-                "paper": paper,
-                "id": name,
-                "place": each[0]["place"],
-                "text": each[0]["text"],
-                "page": each[0]["page"],
-                "verdict": combine(verdict["verdict"] for verdict in each),
-                "each": each,
-            }
-        )
+    for (paper, name), stands in claims.items():
+        page = next((v["page"] for v in stands if v["verdict"] != "not run"), stands[0]["page"])
+        each = [verdict for verdict in stands if verdict["page"] == page]
+        verdict = combine(one["verdict"] for one in each)
+        rows.append((paper, name, each[0]["place"], each[0]["text"], page, verdict, each))
+    rows.sort(key=lambda row: list(PAPERS).index(row[0]))
     return pd.DataFrame(rows, columns="paper id place text page verdict each".split())
-
-
-def _by_paper(found: Iterable[Verdict]) -> list[Verdict]:
-    """In the book's order of papers, else in the order of appearance."""
-    found = list(found)
-    claims = list(dict.fromkeys((verdict["paper"], verdict["id"]) for verdict in found))
-    papers = list(PAPERS)
-    return sorted(
-        found,
-        key=lambda v: (papers.index(v["paper"]), claims.index((v["paper"], v["id"]))),
-    )
 
 
 # Pages ------------------------------------------------------------------------------------------
@@ -84,7 +71,9 @@ def summary(found: Iterable[Verdict]) -> str:
     for paper, claims in table.groupby("paper", sort=False):
         counts = Counter(claims["verdict"])
         cells = "".join(f"<td>{counts[verdict] or '·'}</td>" for verdict in shown)
-        rows.append(f'<tr><th scope="row">{escape(PAPERS[paper])}</th>{cells}<td>{len(claims)}</td></tr>')
+        rows.append(
+            f'<tr><th scope="row">{escape(PAPERS[paper])}</th>{cells}<td>{len(claims)}</td></tr>'
+        )
     return _scroll(
         f'<table class="summary"><thead><tr><th>Paper</th>{head}<th>claims</th></tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table>"
@@ -92,11 +81,11 @@ def summary(found: Iterable[Verdict]) -> str:
 
 
 def claims(found: Iterable[Verdict]) -> str:
-    """One table a paper: every claim, where it is made and judged, its verdict, and the evidence."""
+    """One table a paper: every claim, where it is made and judged, its verdict, the evidence."""
     sections = []
     for paper, table in judged(found).groupby("paper", sort=False):
         rows = "".join(map(_claim_row, table.to_dict("records")))
-        head = "<tr><th>Claim</th><th>Verdict</th><th>Evidence</th></tr>"
+        head = "<tr><th>Claim</th><th>Verdict, and what decides it</th></tr>"
         html = _scroll(f'<table class="claims"><thead>{head}</thead><tbody>{rows}</tbody></table>')
         sections.append(f"## {PAPERS[paper]}\n\n{html}")
     return "\n\n".join(sections) or "No claim has been judged yet.\n"
@@ -105,16 +94,20 @@ def claims(found: Iterable[Verdict]) -> str:
 def _claim_row(claim: dict[str, Any]) -> str:
     # Raw HTML, so the link is written as the built pages lie: this one is in book/.
     link = f"../{PurePosixPath(claim['page'])}.html"
-    evidence = "".join(f"<li>{_evidence(verdict)}</li>" for verdict in claim["each"] if verdict["evidence"])
+    evidence = "".join(
+        f"<li>{_evidence(verdict)}</li>" for verdict in claim["each"] if verdict["evidence"]
+    )
+    decided_by = f"<ul>{evidence}</ul>" if evidence else ""
     return (
         f'<tr id="{escape(claim["id"])}"><td>{escape(claim["text"])} '
         f'<a href="{escape(link)}">{escape(claim["place"])}</a></td>'
-        f"<td>{verdict_html(claim['verdict'])}</td><td><ul>{evidence}</ul></td></tr>"
+        f"<td>{verdict_html(claim['verdict'])}{decided_by}</td></tr>"
     )
 
 
 def _evidence(verdict: Verdict) -> str:
-    return f"{SYMBOLS[verdict['verdict']]} <code>{escape(verdict['network'])}</code> {escape(verdict['evidence'])}"
+    network = f"<code>{escape(verdict['network'])}</code>"
+    return f"{SYMBOLS[verdict['verdict']]} {network} {escape(verdict['evidence'])}"
 
 
 def _scroll(table: str) -> str:

@@ -1,4 +1,4 @@
-"""Lay out the tree that Jupyter Book reads: hand-written pages, executed notebooks, generated parts."""
+"""Lay out the tree that Jupyter Book reads: written pages, executed notebooks, generated parts."""
 
 import shutil
 from collections.abc import Iterator
@@ -14,11 +14,10 @@ from . import contents, scoreboard
 GENERATED = Path("book/_generated")
 
 PROFILE_NOTES = {
-    "smoke": "This copy was built with the `smoke` profile: a few images, to see that every page runs. "
-    "Its numbers carry no weight, and the verdicts say so.",
-    "embedded": "This copy was built with the `embedded` profile: the photographs and networks that "
-    "ordinary packages carry, nothing downloaded.",
-    "paper": "This copy was built with the `paper` profile: the published datasets and networks.",
+    "smoke": "a few images, to see that every page runs. Its numbers carry no weight, "
+    "and the verdicts say so.",
+    "embedded": "the photographs and networks that ordinary packages carry, nothing downloaded.",
+    "paper": "the published datasets and networks.",
 }
 
 
@@ -38,14 +37,16 @@ def stage(root: Path, executed: Path, source: Path, profile: str) -> None:
         notebook = nbformat.read(executed / page.with_suffix(".ipynb"), as_version=4)
         verdicts += scoreboard.verdicts(notebook, page.as_posix())
         notebook.cells = [
-            part for i, cell in enumerate(notebook.cells) for part in _prepared(cell, f"{page}, cell {i}")
+            part
+            for i, cell in enumerate(notebook.cells)
+            for part in _prepared(cell, f"{page}, cell {i}")
         ]
         target = source / page.with_suffix(".ipynb")
         target.parent.mkdir(parents=True, exist_ok=True)
         nbformat.write(notebook, target)
     parts = {
         "rule": RULE,
-        "profile": PROFILE_NOTES[profile],
+        "profile": f"This copy was built with the `{profile}` profile: {PROFILE_NOTES[profile]}",
         "summary": scoreboard.summary(verdicts),
         "claims": scoreboard.claims(verdicts),
     }
@@ -58,10 +59,26 @@ def _prepared(cell: NotebookNode, place: str) -> list[NotebookNode]:
     for output in cell.get("outputs", []):
         if _is_image(output) and not output.metadata.get("alt"):
             raise ValueError(
-                f"{place}: an image without alternative text; show it by lib.report.show(figure, alt=...)"
+                f"{place}: an image without alternative text; "
+                "show it by lib.report.show(figure, alt=...)"
             )
         output.get("data", {}).pop(VERDICTS_MIME, None)  # collected; no page can show it
+    if cell.cell_type == "code":
+        _fold(cell)
     return list(figures_apart(cell))
+
+
+def _fold(cell: NotebookNode) -> None:
+    """Code waits behind a click, but for the parameters and what a notebook marks `show-input`."""
+    tags = set(cell.metadata.get("tags", []))
+    if not tags & {
+        "parameters",
+        "injected-parameters",
+        "show-input",
+        "remove-input",
+        "remove-cell",
+    }:
+        cell.metadata["tags"] = sorted(tags | {"hide-input"})
 
 
 def figures_apart(cell: NotebookNode) -> Iterator[NotebookNode]:

@@ -31,6 +31,7 @@ class Method:
         equation: where it is defined.
         relu: whether the map passes a ReLU before upsampling.
         needs: what it uses beyond forward passes: "gradients", "reference images", "attention".
+        paper: the key in the bibliography; the method's name unless a paper of the book defines it.
     """
 
     fn: Callable[..., Tensor]
@@ -38,15 +39,14 @@ class Method:
     equation: str
     relu: bool = True
     needs: frozenset[str] = frozenset()
+    paper: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "paper", self.paper or self.name)
 
     @property
     def name(self) -> str:
         return self.fn.__name__
-
-    @property
-    def paper(self) -> str:
-        """The key in the bibliography, which is the method's name."""
-        return self.name
 
     @property
     def options(self) -> dict[str, object]:
@@ -69,7 +69,7 @@ METHODS: dict[str, Method] = {
         Method(xgrad_cam, "XGrad-CAM", "Fu et al. 2020, eq. (8)", needs=_GRADIENTS),
         Method(layer_cam, "Layer-CAM", "Jiang et al. 2021, eq. (5)-(7)", needs=_GRADIENTS),
         Method(hires_cam, "HiRes-CAM", "Draelos & Carin 2020, eq. (4)", needs=_GRADIENTS),
-        Method(opti_cam, "Opti-CAM", "Opti-CAM eq. (8)-(11)", relu=False, needs=_GRADIENTS),
+        Method(opti_cam, "Opti-CAM", "Opti-CAM eq. (8)-(11)", relu=False, needs=_GRADIENTS, paper="opticam"),
     )
 }
 

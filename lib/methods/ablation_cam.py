@@ -31,7 +31,7 @@ def ablation_cam(
         with torch.no_grad():
             y = select(selector)(net.head(A), target)
     else:
-        A, y, drop = _drops(net, x, target, selector, chunk or 8 * net.batch_hint(x))
+        A, y, drop = _drops(net, x, target, selector, 8 * net.batch_hint(x) if chunk is None else chunk)
     return weighted_sum(drop / y[:, None], A)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from ..checks import check_count
 from ..selectors import select
 
 
@@ -29,5 +30,6 @@ def weighted_sum(w: Tensor, A: Tensor) -> Tensor:
 
 def pairs(alive: Tensor, chunk: int) -> Iterator[tuple[Tensor, Tensor]]:
     """The (image, channel) pairs of a mask (B, K), `chunk` at a time: a chunk mixes images."""
+    check_count("chunk", chunk)
     for index in alive.nonzero().split(chunk):
         yield index[:, 0], index[:, 1]

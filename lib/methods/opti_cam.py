@@ -4,7 +4,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..checks import check_choice
+from ..checks import check_choice, check_count
 from ..saliency import mask, normalise, upsample
 from ..selectors import select
 from .gradients import weighted_sum
@@ -62,7 +62,9 @@ def opti_cam(
         learning_rate=learning_rate, schedule=schedule, initial=initial, tolerance=tolerance,
         stopping=stopping, masking=masking,
     )  # fmt: skip
-    parts = zip(x.split(size := chunk or net.batch_hint(x)), target.split(size))
+    check_count("chunk", chunk)
+    size = net.batch_hint(x) if chunk is None else chunk
+    parts = zip(x.split(size), target.split(size))
     return torch.cat([optimise(net, *part, **options).map for part in parts])
 
 
@@ -89,6 +91,7 @@ def optimise(
     stopping="loss", masking="pixels",
 ) -> Optimisation:  # fmt: skip
     """The optimisation behind `opti_cam`, with its history; the same options."""
+    check_count("iterations", iterations, least=0)
     check_choice("objective", objective, OBJECTIVES)
     check_choice("stopping", stopping, STOPPINGS)
     check_choice("schedule", schedule, SCHEDULES)
@@ -105,12 +108,13 @@ def optimise(
         if schedule == "cosine":
             adam.param_groups[0]["lr"] = learning_rate * (1 + math.cos(math.pi * t / iterations)) / 2
         with torch.enable_grad():
-            w = torch.stack([u[i] for i in active.tolist()]).softmax(1)  # (b, K)
+            free = [u[i] for i in active.tolist()]
+            w = torch.stack(free).softmax(1)  # (b, K)
             S = normalise(upsample(weighted_sum(w, A[active]), x.shape[2:]), normalisation)
             F = _objective(objective, net, x[active], S, target[active], score, masking,
                            None if y is None else y[active])  # fmt: skip
             adam.zero_grad()
-            (-F.sum()).backward()
+            (-F.sum()).backward(inputs=free)  # nothing else gets a gradient
         adam.step()
         history[t, active] = F.detach()
         active = active[~_stopped(stopping, history[: t + 1, active], tolerance, iterations)]

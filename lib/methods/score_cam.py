@@ -43,7 +43,7 @@ def score_cam(
     A = net.features(x)
     alive = A.amax((2, 3)) > A.amin((2, 3))  # (B, K)
     u = torch.full(alive.shape, -torch.inf, device=A.device, dtype=A.dtype)
-    for image, channel in pairs(alive, chunk or net.batch_hint(x)):
+    for image, channel in pairs(alive, net.batch_hint(x) if chunk is None else chunk):
         M = normalise(upsample(A[image, channel], x.shape[2:]))  # (n, H, W)
         u[image, channel] = score(net(mask(net, x[image], M, masking)), target[image])
     if weighting == "probability":

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from ..checks import check_maps, check_options, check_targets
+from ..checks import check_images, check_maps, check_options, check_targets
 from ..errors import unknown
 from .average_drop import average_drop
 from .average_drop_in_deletion import average_drop_in_deletion
@@ -18,6 +18,7 @@ from .confidence import deleted, preserved
 from .curves import inserted, removed
 from .deletion import deletion
 from .insertion import insertion
+from .mean_saliency import itself, mean_saliency
 
 __all__ = ["METRICS", "Metric", "metric_named"]
 
@@ -59,6 +60,7 @@ class Metric:
     def measurement(self, net, x: Tensor, target: int | Tensor, S: Tensor, **options) -> Any:
         """What `value` takes: shared by metrics with the same `measure` and options."""
         check_options("metric", self.name, options, self.options)
+        check_images(x)
         x, S = x.to(net.device, net.dtype), S.to(net.device, net.dtype)
         check_maps(S, x)
         target = check_targets(target, len(x), net.num_classes, net.device)
@@ -89,6 +91,8 @@ METRICS: dict[str, Metric] = {
                higher_is_better=True, paper="liftcam"),
         Metric(insertion, inserted, "insertion", "I", higher_is_better=True, target="predicted", paper="rise"),
         Metric(deletion, removed, "deletion", "D", higher_is_better=False, target="predicted", paper="rise"),
+        Metric(mean_saliency, itself, "mean saliency", "mean S", higher_is_better=False,
+               target="predicted", paper="fake_cam"),
     )
 }  # fmt: skip
 

@@ -15,8 +15,15 @@ from torch.utils._pytree import tree_map_only
 Context = Any  # a pytree of tensors, images first
 
 
+_REORDER = {torch.flip, Tensor.flip, torch.roll, Tensor.roll, torch.index_select, Tensor.index_select}
+
+
 class Activation(torch.Tensor):
-    """A (B, K, h, w) that remembers its context through every operation that keeps its shape."""
+    """A (B, K, h, w) that remembers its context through every operation that keeps its shape.
+
+    `A[index]`, by images, takes their context along. What may reorder the images otherwise gives an
+    ordinary tensor.
+    """
 
     context: Context
 
@@ -25,9 +32,12 @@ class Activation(torch.Tensor):
         with torch._C.DisableTorchFunctionSubclass():
             out = func(*args, **(kwargs or {}))
         source = next((a for a in args if isinstance(a, Activation)), None)
-        if type(out) is Tensor and source is not None and out.shape == source.shape:
-            return attach(out, source.context)
-        return out
+        if type(out) is not Tensor or source is None or func in _REORDER:
+            return out
+        if func is Tensor.__getitem__:
+            by_image = not isinstance(args[1], tuple) and out.shape[1:] == source.shape[1:]
+            return attach(out, rows(source.context, args[1])) if by_image else out
+        return attach(out, source.context) if out.shape == source.shape else out
 
 
 def attach(A: Tensor, context: Context) -> Activation:
@@ -63,7 +73,7 @@ class Grid:
     """
 
     def __init__(self, shape: torch.Size, image: tuple[int, int], prefix: int | None, where: str):
-        self.prefix, self.image = 0, image
+        self.prefix = 0
         if len(shape) == 4:
             self.layout = "maps" if shape[2] == shape[3] or shape[1] != shape[2] else "channels_last"
         elif len(shape) == 3 and shape[1] > 1:
@@ -74,15 +84,18 @@ class Grid:
                 "or tokens (B, N, K): choose a layer before the pooling"
             )
 
-    def split(self, raw: Tensor) -> tuple[Tensor, Tensor | None]:
-        """The layer's output as A (B, K, h, w), and its prefix tokens (B, P, K) if it has any."""
+    def split(self, raw: Tensor, image: tuple[int, int]) -> tuple[Tensor, Tensor | None]:
+        """The layer's output on images of that size as A (B, K, h, w), and its prefix tokens
+        (B, P, K) if it has any."""
         if self.layout == "maps":
             return raw, None
         if self.layout == "channels_last":
             return raw.permute(0, 3, 1, 2), None  # (B, K, h, w)
         tokens = raw[:, self.prefix :].transpose(1, 2)  # (B, K, N)
-        h, w = _factor(tokens.shape[2], self.image)
-        return tokens.unflatten(2, (h, w)), raw[:, : self.prefix]  # (B, K, h, w), (B, P, K)
+        grid = _factor(tokens.shape[2], image)
+        if grid is None:
+            raise ValueError(f"{tokens.shape[2]} tokens are no grid of an image {tuple(image)}")
+        return tokens.unflatten(2, grid), raw[:, : self.prefix]  # (B, K, h, w), (B, P, K)
 
     def join(self, A: Tensor, prefix: Tensor | None) -> Tensor:
         """What the rest of the network expects, from A and the prefix tokens."""

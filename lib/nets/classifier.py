@@ -55,14 +55,16 @@ class Classifier(nn.Module):
         if layer is not None:
             splits.check_layer(model, layer)
         parameter = next(model.parameters(), torch.empty(0))
+        device = parameter.device
         for key, value in (("mean", mean), ("std", std)):
             self.register_buffer(key, torch.tensor(value).to(parameter).view(1, -1, 1, 1))
         self.name, self.input_size = name, input_size
         self.model = model.to(memory_format=torch.channels_last)
         self._recipe = dict(layer=layer, mean=mean, std=std, input_size=input_size, name=name)
-        self._cut(layer)
+        self.cpu()._cut(layer)  # where convolutions have full precision: CUDA's default to TF32
         self.layer = self._split.layer
         self._halves = nn.ModuleList(self._split.modules())  # so that .to() reaches them
+        self.to(device).eval()
         self.compiled = compile
         if compile:
             self._logits = torch.compile(self._logits)
@@ -76,7 +78,7 @@ class Classifier(nn.Module):
     def features(self, x: Tensor) -> Tensor:
         """A (B, K, h, w), the target layer's activation. What else the head needs rides along."""
         raw, context = self._split.features(self._normalise(x))
-        A, prefix = self._grid.split(raw)
+        A, prefix = self._grid.split(raw, x.shape[2:])
         if not self.needs_context:
             return A
         return attach(A, (prefix, context))
@@ -160,6 +162,9 @@ class Classifier(nn.Module):
         probe = torch.rand(2, 3, self.input_size, self.input_size, generator=generator)
         x = self._normalise(probe)
         logits = self.model(x.clone())
+        if not isinstance(logits, Tensor) or logits.ndim != 2:
+            what = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+            raise ValueError(f"{self.name} gives {what}; a classifier gives logits (B, C): wrap it in one that does")
         self.num_classes = logits.shape[1]
         if layer is None:
             layer = splits.default_transformer_layer(self.model)
@@ -180,17 +185,18 @@ class Classifier(nn.Module):
         raw, context = self._split.features(x)
         prefix_tokens = getattr(self.model, "num_prefix_tokens", None)
         self._grid = Grid(raw.shape, tuple(x.shape[2:]), prefix_tokens, self._split.layer)
-        A, prefix = self._grid.split(raw)
+        A, prefix = self._grid.split(raw, x.shape[2:])
         self.needs_context = prefix is not None or len(context) > 0
-        before = rows((A, context), torch.arange(len(x), device=x.device))  # copies
-        self._in_place = True
-        out = self._split.head(self._grid.join(A, prefix), context)
-        self._in_place = not _same((A, context), before)
         again = torch.tensor([1, 0, 1], device=x.device)
-        A, context = before
-        repeated = self._split.head(
-            *self._guard((self._grid.join(A[again], rows(prefix, again)), rows(context, again)))
-        )
+        A_again, prefix_again, context_again = rows((A, prefix, context), again)  # copies
+        raw, versions = self._grid.join(A, prefix), _versions((raw, context))
+        out = self._split.head(raw, context)
+        self._in_place = _versions((raw, context)) != versions
+        with torch.enable_grad():
+            raw = self._grid.join(A_again.requires_grad_(), prefix_again)
+            repeated = self._split.head(*self._guard((raw, context_again)))
+        if not repeated.requires_grad:
+            raise ValueError(f"layer {self._split.layer!r} has no influence on the logits")
         tolerance = 1e-5 if x.dtype in (torch.float32, torch.float64) else 5e-2
         for name, got, want in (("head(features(x))", out, logits), ("a repeated batch", repeated, logits[again])):
             error = ((got - want).abs().max() / want.abs().max().clamp_min(1e-12)).item()
@@ -198,9 +204,9 @@ class Classifier(nn.Module):
                 raise ValueError(f"{name} differs from the network by {error:.1e} of its largest logit")
 
 
-def _same(a: Any, b: Any) -> bool:
-    leaves = torch.utils._pytree.tree_leaves
-    return all(torch.equal(s, t) for s, t in zip(leaves(a), leaves(b)) if isinstance(s, Tensor))
+def _versions(tree: Any) -> list[int]:
+    """How often each tensor of a tree has been overwritten."""
+    return [t._version for t in torch.utils._pytree.tree_leaves(tree) if isinstance(t, Tensor)]
 
 
 def _restore(model: nn.Module, recipe: dict) -> Classifier:

@@ -147,18 +147,22 @@ class GraphSplit:
                 return node
         raise ValueError("no layer of this network gives maps (B, K, h, w): name a layer")
 
+    # `forward` by its name: calling a GraphModule prints its source when anything in it raises.
+
     def features(self, x: Tensor) -> tuple[Tensor, tuple]:
-        A, *context = self._features(x)
+        A, *context = self._features.forward(x)
         return A, tuple(context)
 
     def head(self, A: Tensor, context: tuple) -> Tensor:
-        return self._head(A, *context)
+        return self._head.forward(A, *context)
 
     def modules(self) -> list[nn.Module]:
         return [self._features, self._head]
 
 
 def _is_passive(node: fx.Node, root: fx.GraphModule) -> bool:
+    if node.op == "placeholder":
+        return True  # the image
     if node.op == "call_module":
         return isinstance(root.get_submodule(node.target), _PASSIVE)
     name = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", "")
@@ -276,12 +280,12 @@ class ReplaySplit:
         self._call = self._count(probe)
 
     def _default(self, probe: Tensor) -> str:
-        seen, passive = [], set()  # modules in the order in which they finish
+        seen, passive = [], []  # modules in the order in which they finish
 
         def note(name, module, args, out):
             if isinstance(module, _PASSIVE):
                 if out is not args[0]:
-                    passive.add(id(out))  # a container may pass it on as its own output
+                    passive.append(out)  # a container may pass it on as its own output
             else:
                 seen.append((name, out))
 
@@ -296,7 +300,7 @@ class ReplaySplit:
             for hook in hooks:
                 hook.remove()
         for name, out in reversed(seen):
-            if _is_spatial(getattr(out, "shape", None)) and id(out) not in passive:
+            if _is_spatial(getattr(out, "shape", None)) and all(out is not p for p in passive):
                 return name
         raise ValueError("no layer of this network gives maps (B, K, h, w): name a layer")
 
@@ -315,14 +319,16 @@ class ReplaySplit:
     def _replaced(self, finished, target):
         """The modules with other forward methods, put back whatever happens."""
         with self._lock:
-            modules = [*self._finished, self._target]
+            before = {m: m.__dict__.get("forward") for m in (*self._finished, self._target)}
             try:
-                for module in modules:
+                for module in before:
                     module.forward = (target if module is self._target else finished)(module.forward)
                 yield
             finally:
-                for module in modules:
+                for module, forward in before.items():
                     module.__dict__.pop("forward", None)
+                    if forward is not None:
+                        module.forward = forward
 
     def features(self, x: Tensor) -> tuple[Tensor, tuple]:
         records, calls = [], 0

@@ -75,7 +75,9 @@ def _read(path: Path) -> dict[str, Tensor]:
     except Exception as error:
         raise ValueError(f"{path}: not a state dict that loads with weights_only=True ({error})") from error
     for key in ("state_dict", "model", "model_state"):
-        state = state[key] if isinstance(state.get(key), dict) else state
+        state = state[key] if isinstance(state, dict) and isinstance(state.get(key), dict) else state
+    if not isinstance(state, dict) or not all(isinstance(key, str) for key in state):
+        raise ValueError(f"{path} holds no state dict {{name: tensor}}, but a {type(state).__name__}")
     return {key.removeprefix("module."): value for key, value in state.items()}
 
 

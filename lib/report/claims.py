@@ -1,12 +1,13 @@
 """The claims of the papers, as data: `data_manifests/claims/<paper>.yaml`."""
 
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
 import yaml
 
 from ..errors import unknown
-from ..manifests import _StrictLoader
+from ..manifests import StrictLoader
 from ..paths import MANIFESTS
 
 KINDS = {
@@ -75,17 +76,22 @@ def claims(paper: str, *items: str) -> list[Claim]:
     papers = {path.stem: path for path in sorted((MANIFESTS / "claims").glob("*.yaml"))}
     if paper not in papers:
         raise unknown("paper", paper, papers)
-    entries = yaml.load(papers[paper].read_text(encoding="utf-8"), _StrictLoader)
-    found = [_claim(paper, entry) for entry in entries]
-    ids = [claim.id for claim in found]
-    if twice := {name for name in ids if ids.count(name) > 1}:
-        names = ", ".join(sorted(twice))
-        raise ValueError(f"{papers[paper].name}: repeated claim id {names}; rename one")
+    found = read_claims(papers[paper])
     places = [claim.place.split(",")[0] for claim in found]
     for item in items:
         if item not in places:
             raise unknown(f"place of claims in {paper}", item, dict.fromkeys(places))
     return [claim for claim, place in zip(found, places) if not items or place in items]
+
+
+def read_claims(path: Path) -> list[Claim]:
+    """The claims of one file, whose name is the paper's key; errors as in `claims`."""
+    with path.open(encoding="utf-8") as file:
+        found = [_claim(path.stem, entry) for entry in yaml.load(file, StrictLoader)]
+    ids = [claim.id for claim in found]
+    if twice := {name for name in ids if ids.count(name) > 1}:
+        raise ValueError(f"{path}: repeated claim id {', '.join(sorted(twice))}; rename one")
+    return found
 
 
 def _claim(paper: str, entry: dict[str, Any]) -> Claim:

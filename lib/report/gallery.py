@@ -67,11 +67,11 @@ def gallery(
     """
     for name, entries in [*maps.items(), ("titles", titles)]:
         if entries is not None and len(entries) != len(images):
-            raise ValueError(f"{name}: {len(entries)} entries for {len(images)} images; give one each")
+            raise ValueError(f"{name}: {len(entries)} for {len(images)} images; give one each")
     style()
     columns = min(columns, 1 + len(maps))
     lines = -(-(1 + len(maps)) // columns)
-    height = lines * (WIDTH / columns + 0.22) + (0.32 if titles else 0.0)
+    height = lines * (WIDTH / columns + 0.26) + (0.32 if titles else 0.0)
     figure = plt.figure(figsize=(WIDTH, len(images) * height))
     blocks = figure.subfigures(len(images), 1, squeeze=False)[:, 0]
     for i, block in enumerate(blocks):

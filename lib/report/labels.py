@@ -11,7 +11,7 @@ class Label(NamedTuple):
 
     symbol: str
     unit: str
-    higher_is_better: bool | None  # None: neither
+    higher_is_better: bool
 
     @property
     def scale(self) -> float:
@@ -24,27 +24,23 @@ class Label(NamedTuple):
     @property
     def heading(self) -> str:
         """The symbol with the arrow towards better, and the unit."""
-        arrow = {True: " ↑", False: " ↓", None: ""}[self.higher_is_better]
+        arrow = " ↑" if self.higher_is_better else " ↓"
         return self.symbol + arrow + (f" ({self.unit})" if self.unit else "")
 
 
-# Measured on every map, without being one of the metrics.
-_OTHERS = {
-    "seconds": Label("T", "s", False),
-    "mean_saliency": Label("mean S", "%", None),
-}
+_SECONDS = Label("T", "s", higher_is_better=False)
 
 
 def metric_label(name: str) -> Label:
     """How the metric `name` is printed; an unknown one is an error that lists the valid names."""
-    from ..metrics import METRICS  # here, so that reports of stored frames need no network code
+    from ..metrics import METRICS  # here, so that a report of a stored frame loads no networks
 
-    if name in METRICS:
-        metric = METRICS[name]
-        return Label(metric.symbol, metric.unit, metric.higher_is_better)
-    if name not in _OTHERS:
-        raise unknown("metric", name, [*METRICS, *_OTHERS])
-    return _OTHERS[name]
+    if name == "seconds":  # of the map, not of a metric
+        return _SECONDS
+    if name not in METRICS:
+        raise unknown("metric", name, [*METRICS, "seconds"])
+    metric = METRICS[name]
+    return Label(metric.symbol, metric.unit, metric.higher_is_better)
 
 
 def method_title(name: str, printed: str | None = None) -> str:

@@ -78,7 +78,7 @@ def _best(cells: pd.DataFrame, metric: str) -> dict[str, float]:
     """The best value of each column, by the network of the paper, and "here"."""
     label = metric_label(metric)
     ranked = cells[~cells["method"].isin(_NOT_RANKED)]
-    if label.higher_is_better is None or label.unit == "s":
+    if label.unit == "s":
         return {}
     values = [{name: float(text) for name, text in paper.items()} for paper in ranked["paper"]]
     columns = pd.DataFrame(values, index=ranked.index).assign(here=ranked["mean"])

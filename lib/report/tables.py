@@ -41,7 +41,7 @@ def comparison(paper: str, table: str | int, frame: pd.DataFrame) -> Table:
     """A published table with our numbers beside it, once for each network of an evaluation frame.
 
     The rows are the paper's methods in the paper's order, then those that only we ran. A network
-    of a kind that the table does not have is left out; without any, the paper's numbers stand alone.
+    of a kind that the table does not have is left out; without any, the paper stands alone.
 
     Returns:
         A `Table`, its frame in printed units: network, method, title, metric, paper (the printed

@@ -24,8 +24,8 @@ difference that it needs lies on the claimed side of zero, *fails* if one lies w
 side, and is *undecided* otherwise. Over several networks it holds if it holds on each and fails
 if it fails on one.
 
-With fewer than {MIN_IMAGES} images the verdict is *not enough images*; without the method, the metric
-or such a network, *not run*.
+With fewer than {MIN_IMAGES} images the verdict is *not enough images*; without the method, the
+metric or such a network, *not run*.
 """
 
 SYMBOLS = {

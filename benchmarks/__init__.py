@@ -1,0 +1,1 @@
+"""Speed and memory, side by side with other libraries in one run. `make bench` writes the table."""

@@ -1,0 +1,169 @@
+"""Measure, print and write `benchmarks/results.md` and `results.csv`.
+
+Each comparison runs both sides in turn, A B A B, on the same photographs, network and threads, and
+reports the ratio of each pair: machines drift, ratios hold.
+"""
+
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import numpy as np
+import pandas as pd
+import torch
+from tqdm import tqdm
+
+import lib
+from lib import data, nets
+from lib.nets import weights
+from lib.saliency import explain, normalise, upsample
+
+from . import plain
+
+HERE = Path(__file__).parent
+
+
+def main(repeats: int) -> None:
+    torch.manual_seed(0)
+    bench = Bench(repeats)
+    rows = [*bench.gradients(), bench.ablation_cam(), bench.score_cam(), bench.opti_cam()]
+    speed = pd.DataFrame(rows)
+    memory = pd.DataFrame(tqdm(bench.memory(), desc="memory", total=4))
+    speed.to_csv(HERE / "results.csv", index=False)
+    text = _page(speed, memory)
+    (HERE / "results.md").write_text(text, encoding="utf-8")
+    print(text)
+
+
+class Bench:
+    """One network on the embedded photographs, as `lib` and as other libraries hold it."""
+
+    def __init__(self, repeats: int):
+        self.repeats = repeats
+        self.net = nets.load("tf_efficientnet_lite0")
+        samples = list(data.load("imagenet_embedded", limit=16, size=self.net.input_size))
+        self.x = torch.stack([s.image for s in samples])
+        self.target = torch.tensor([s.target for s in samples])
+        self.model = weights.load_weights(weights.build("tf_efficientnet_lite0"), "tf_efficientnet_lite0", None).eval()
+        self.normalised = torch.nn.Sequential(_Normalise(), self.model)
+
+    # ------------------------------------------------------------------------------ comparisons
+
+    def gradients(self):
+        """The Grad-CAM family at batch 16."""
+        from pytorch_grad_cam import GradCAM, GradCAMPlusPlus, HiResCAM, LayerCAM, XGradCAM
+
+        peers = {"grad_cam": GradCAM, "grad_cam_plus_plus": GradCAMPlusPlus, "xgrad_cam": XGradCAM,
+                 "hires_cam": HiResCAM, "layer_cam": LayerCAM}  # fmt: skip
+        for name, peer in peers.items():
+            yield self._row(name, 16, lambda: self._ours(name, 16), lambda: self._peer(peer, 16), 3 * self.repeats)
+
+    def ablation_cam(self):
+        from pytorch_grad_cam import AblationCAM
+
+        return self._row("ablation_cam", 1, lambda: self._ours("ablation_cam", 1), lambda: self._peer(AblationCAM, 1))
+
+    def score_cam(self):
+        from pytorch_grad_cam import ScoreCAM
+
+        return self._row("score_cam", 1, lambda: self._ours("score_cam", 1), lambda: self._peer(ScoreCAM, 1))
+
+    def opti_cam(self, iterations: int = 10):
+        def ours():
+            return explain("opti_cam", self.net, self.x[:8], self.target[:8], iterations=iterations)
+
+        def peer():
+            raw = plain.opti_cam(self.normalised, self.model.bn2, self.x[:8], self.target[:8], iterations)
+            return normalise(upsample(raw, self.x.shape[2:]))
+
+        return self._row("opti_cam", 8, ours, peer, against="a plain loop")
+
+    def memory(self):
+        """Peak memory that Score-CAM adds, for one image of 1280 channels."""
+        for library, size in (("lib", 8), ("lib", 32), ("lib", 128), ("pytorch-grad-cam", 16)):
+            command = [sys.executable, "-m", "benchmarks.memory", library, str(size)]
+            out = subprocess.run(command, cwd=HERE.parent, capture_output=True, text=True, check=True).stdout
+            yield {"library": library, "masked images a pass": size, "MiB": round(float(out))}
+
+    # -------------------------------------------------------------------------------- machinery
+
+    def _ours(self, name: str, batch: int) -> torch.Tensor:
+        return explain(name, self.net, self.x[:batch], self.target[:batch])
+
+    def _peer(self, method, batch: int) -> torch.Tensor:
+        from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+
+        x = (self.x[:batch] - 0.5) / 0.5
+        targets = [ClassifierOutputTarget(int(c)) for c in self.target[:batch]]
+        with method(self.model, [self.model.bn2]) as cam:
+            return torch.from_numpy(np.asarray(cam(x, targets)))
+
+    def _row(
+        self, name: str, batch: int, ours: Callable, peer: Callable, repeats: int = 0, against: str = "pytorch-grad-cam"
+    ) -> dict:
+        """Both sides in turn, after one call each to warm up where that is cheap."""
+        if batch > 1:
+            ours(), peer()
+        pairs = [(_seconds(ours), _seconds(peer)) for _ in tqdm(range(repeats or self.repeats), desc=name)]
+        ratios = [b / a for a, b in pairs]
+        return {
+            "method": name,
+            "against": against,
+            "batch": batch,
+            "ours_ms_per_image": 1000 * statistics.median(a for a, _ in pairs) / batch,
+            "theirs_ms_per_image": 1000 * statistics.median(b for _, b in pairs) / batch,
+            "times_faster": statistics.median(ratios),
+            "lowest": min(ratios),
+            "highest": max(ratios),
+            "pairs": len(pairs),
+        }
+
+
+class _Normalise(torch.nn.Module):
+    def forward(self, x):
+        return (x - 0.5) / 0.5
+
+
+def _seconds(run: Callable) -> float:
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
+
+
+def _page(speed: pd.DataFrame, memory: pd.DataFrame) -> str:
+    lines = ["| method | against | batch | here (ms an image) | there (ms an image) | times faster | over pairs |",
+             "|---|---|--:|--:|--:|--:|---|"]  # fmt: skip
+    for r in speed.itertuples():
+        lines.append(
+            f"| `{r.method}` | {r.against} | {r.batch} | {r.ours_ms_per_image:,.1f} | {r.theirs_ms_per_image:,.1f} "
+            f"| **{r.times_faster:,.1f}** | {r.lowest:,.1f} to {r.highest:,.1f} ({r.pairs}) |"
+        )
+    use = ["| library | masked images a pass | peak memory added (MiB) |", "|---|--:|--:|"]
+    use += [f"| {a} | {b} | {c:,} |" for a, b, c in memory.itertuples(index=False)]
+    return "\n".join([
+        "# Benchmarks", "",
+        "Written by `make bench`. EfficientNet-Lite0 on embedded photographs; both sides run in turn in one",
+        "process, with the same threads, and the ratio is the median over pairs. Absolute times are those of",
+        "one machine; the ratios are what to read.", "",
+        f"torch {torch.__version__}, {platform.machine()} CPU, {torch.get_num_threads()} threads.", "",
+        *lines, "",
+        "Memory of Score-CAM on one image with 1280 channels: bounded by the chunk, not by the channels.", "",
+        *use, "",
+    ])  # fmt: skip
+
+
+@click.command()
+@click.option("--repeats", default=3, show_default=True, help="Pairs of runs; the fast methods run three times as many.")
+def cli(repeats: int) -> None:
+    """Measure side by side with other libraries; write benchmarks/results.md and results.csv."""
+    print(f"lib {lib.__version__}")
+    main(repeats)
+
+
+if __name__ == "__main__":
+    cli()

@@ -1,0 +1,53 @@
+"""The notebooks that are committed beside their scripts: smoke outputs, small enough to read and diff."""
+
+from base64 import b64decode, b64encode
+from io import BytesIO
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+from PIL import Image
+
+from . import contents
+
+THUMBNAIL = (420, 420)  # pixels, at most
+
+
+def refresh(root: Path, executed: Path) -> list[Path]:
+    """Replace the committed notebooks by the executed ones, their figures as thumbnails.
+
+    Args:
+        root: the project.
+        executed: where the notebooks of the smoke profile lie, see `build`.
+
+    Returns:
+        The notebooks written.
+    """
+    written = []
+    for script in contents.notebooks(root):
+        page = script.relative_to(root).with_suffix(".ipynb")
+        notebook = nbformat.read(executed / page, as_version=4)
+        notebook.metadata.pop("book", None)
+        notebook.cells = [cell for cell in notebook.cells if "injected-parameters" not in _tags(cell)]
+        for i, cell in enumerate(notebook.cells):
+            cell.id = f"cell-{i}"  # else each run would change every line
+            for output in cell.get("outputs", []):
+                _shrink(output)
+        nbformat.write(notebook, root / page)
+        written.append(root / page)
+    return written
+
+
+def _tags(cell: NotebookNode) -> list[str]:
+    return cell.metadata.get("tags", [])
+
+
+def _shrink(output: NotebookNode) -> None:
+    """A picture as a thumbnail in JPEG."""
+    data = output.get("data", {})
+    for mime in [mime for mime in data if mime.startswith("image/")]:
+        picture = Image.open(BytesIO(b64decode(data.pop(mime)))).convert("RGB")
+        picture.thumbnail(THUMBNAIL, Image.Resampling.LANCZOS)
+        small = BytesIO()
+        picture.save(small, "JPEG", quality=60, optimize=True)
+        data["image/jpeg"] = b64encode(small.getvalue()).decode()

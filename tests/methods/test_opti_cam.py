@@ -1,0 +1,192 @@
+"""Opti-CAM: channel weights optimised for each image."""
+
+import math
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from lib.errors import UnknownName
+from lib.methods.opti_cam import OBJECTIVES, opti_cam, optimise
+from lib.saliency import explain
+from lib.selectors import SELECTORS
+
+from ..networks import NETWORKS, Affine, NonLinear, affine, images, non_linear, normalised, seeded, wrap
+
+TARGET = torch.tensor([0, 1, 2, 3])
+
+
+def normalise(A, how):
+    if how == "range":
+        return (A - A.min()) / (A.max() - A.min())
+    return A / A.max() if how == "max" else torch.sigmoid(A)
+
+
+def score(net, selector, x, c):
+    y = net.model(normalised(net, x))
+    others = torch.cat([y[0, :c], y[0, c + 1 :]])
+    return {
+        "logit": y[0, c],
+        "probability": y.softmax(1)[0, c],
+        "log_probability": y.log_softmax(1)[0, c],
+        "margin": y[0, c] - others.max(),
+    }[selector]
+
+
+def textbook(
+    net, x, target, objective="mask", normalisation="range", selector="logit", iterations=30,
+    learning_rate=0.1, schedule="constant", tolerance=1e-10, masking="pixels",
+):  # fmt: skip
+    """One image, one Adam, the whole network, as the paper is written."""
+    S, taken = [], []
+    for i, c in enumerate(target.tolist()):
+        image = x[i : i + 1]
+        A = net.features(image)[0].detach()
+        background = torch.zeros_like(net.mean) if masking == "pixels" else net.mean
+        u = torch.full((len(A),), 0.5, dtype=x.dtype, requires_grad=True)
+        adam, losses = torch.optim.Adam([u], lr=learning_rate), []
+        for t in range(iterations):
+            if schedule == "cosine":
+                adam.param_groups[0]["lr"] = learning_rate * math.cos(math.pi * t / iterations / 2) ** 2
+            M = (u.softmax(0)[:, None, None] * A).sum(0)[None, None]
+            up = F.interpolate(M, x.shape[2:], mode="bilinear", align_corners=False)
+            s = normalise(up, normalisation)
+            y = score(net, selector, image, c)
+            inside = score(net, selector, background + (image - background) * s, c)
+            outside = score(net, selector, background + (image - background) * (1 - s), c)
+            loss = -{
+                "mask": inside,
+                "diff": -abs(y - inside),
+                "iomask": inside - outside,
+                "iodiff": -abs(y - inside) + abs(y - outside),
+            }[objective]
+            adam.zero_grad()
+            loss.backward()
+            adam.step()
+            losses.append(loss.item())
+            if t and abs(losses[-1] - losses[-2]) < tolerance:
+                break
+        S.append((u.detach().softmax(0)[:, None, None] * A).sum(0))
+        taken.append(len(losses))
+    return torch.stack(S), taken
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_as_one_image_at_a_time(network):
+    net, x = NETWORKS[network](), images()
+    want, _ = textbook(net, x, TARGET)
+    assert torch.allclose(opti_cam(net, x, TARGET, iterations=30), want, atol=1e-7)
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_objectives(objective):
+    net, x = non_linear(), images(2)
+    options = dict(objective=objective, iterations=12)
+    want, _ = textbook(net, x, TARGET[:2], **options)
+    assert torch.allclose(opti_cam(net, x, TARGET[:2], **options), want, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"normalisation": "max"},
+        {"normalisation": "sigmoid"},
+        *({"selector": name} for name in SELECTORS),
+        {"schedule": "cosine"},
+        {"masking": "normalized"},
+        {"learning_rate": 0.3},
+    ],
+    ids=str,
+)
+def test_options(option):
+    net, x = affine(), images(2)
+    want, _ = textbook(net, x, TARGET[:2], **option, iterations=12)
+    assert torch.allclose(opti_cam(net, x, TARGET[:2], **option, iterations=12), want, atol=1e-7)
+
+
+def test_each_image_stops_when_its_own_loss_does():
+    net, x = affine(), images(6)
+    target = torch.tensor([0, 1, 2, 3, 4, 0])
+    want, taken = textbook(net, x, target, iterations=60, tolerance=3e-3)
+    found = optimise(net, x, target, iterations=60, tolerance=3e-3)
+    assert found.iterations.tolist() == taken
+    assert len(set(taken)) > 2 and min(taken) < 60, "a test of stopping needs images that stop apart"
+    assert torch.allclose(found.map, want, atol=1e-7)
+    for i, n in enumerate(taken):
+        assert found.objective[:n, i].isfinite().all() and found.objective[n:, i].isnan().all()
+
+
+def test_the_history_is_the_objective():
+    net, x = affine(), images(2)
+    found = optimise(net, x, TARGET[:2], iterations=5)
+    A = net.features(x)
+    for t in range(5):
+        w = optimise(net, x, TARGET[:2], iterations=t).w
+        for i in range(2):
+            M = (w[i][:, None, None] * A[i]).sum(0)[None, None]
+            s = normalise(F.interpolate(M, (16, 16), mode="bilinear", align_corners=False), "range")
+            want = score(net, "logit", x[i : i + 1] * s, int(TARGET[i]))
+            assert found.objective[t, i].item() == pytest.approx(want.item(), abs=1e-8)
+
+
+def test_the_objective_improves():
+    found = optimise(non_linear(), images(), TARGET)
+    last = found.objective[found.iterations - 1, torch.arange(4)]
+    assert (last > found.objective[0] + 0.1).all()
+
+
+def test_the_authors_stop_at_a_tenth_when_the_loss_has_risen():
+    """Iterations 0, 5, 10, ... of 50 are compared: nothing stops between them."""
+    net, x = affine(), images(6)
+    target = torch.tensor([0, 1, 2, 3, 4, 0])
+    options = dict(iterations=50, learning_rate=3.0)
+    full = optimise(net, x, target, **options, tolerance=0).objective
+    found = optimise(net, x, target, **options, stopping="authors")
+    for i in range(6):
+        want = next((t + 1 for t in range(5, 50, 5) if full[t, i] < full[t - 5, i]), 50)
+        assert found.iterations[i] == want
+        assert torch.equal(found.objective[:want, i], full[:want, i])
+    assert len(set(found.iterations.tolist())) > 1, "a test of stopping needs images that stop apart"
+
+
+@pytest.mark.parametrize("initial", [0.0, 0.5, 3.0])
+def test_the_start_is_the_mean_channel(initial):
+    net, x = affine(), images()
+    found = optimise(net, x, TARGET, iterations=0, initial=initial)
+    assert torch.allclose(found.map, net.features(x).mean(1), atol=1e-12)
+    assert found.iterations.tolist() == [0, 0, 0, 0] and len(found.objective) == 0
+
+
+def test_one_channel_leaves_nothing_to_optimise():
+    net, x = wrap(seeded(Affine(channels=1))), images()
+    found = optimise(net, x, TARGET)
+    assert torch.allclose(found.map, net.features(x)[:, 0])
+    assert found.iterations.tolist() == [2, 2, 2, 2]  # two equal losses
+
+
+def test_weights_are_on_a_simplex():
+    found = optimise(affine(), images(), TARGET, iterations=20)
+    assert (found.w >= 0).all() and torch.allclose(found.w.sum(1), torch.ones(4, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("chunk", [1, 3, 100])
+def test_chunks_change_nothing(chunk):
+    net, x = non_linear(), images()
+    want = opti_cam(net, x, TARGET, iterations=20)
+    assert torch.allclose(opti_cam(net, x, TARGET, iterations=20, chunk=chunk), want, atol=1e-9)
+
+
+def test_all_channels_dead_gives_zeros():
+    model = seeded(NonLinear())
+    with torch.no_grad():
+        model.norm.weight.zero_()
+        model.norm.bias.fill_(-1)
+    assert (explain("opti_cam", wrap(model), images(), TARGET) == 0).all()
+
+
+@pytest.mark.parametrize(
+    "option", ["objective", "normalisation", "selector", "schedule", "stopping", "masking"]
+)
+def test_an_unknown_choice_lists_the_valid_ones(option):
+    with pytest.raises(UnknownName, match="'other'.*valid: "):
+        opti_cam(affine(), images(), TARGET, **{option: "other"})

@@ -1,0 +1,137 @@
+"""What holds for every metric in the registry."""
+
+import inspect
+import re
+
+import pytest
+import torch
+
+from lib.errors import UnknownName
+from lib.metrics import METRICS, metric_named
+from lib.paths import ROOT
+
+from ..networks import CLASSES, NETWORKS, affine, images, maps
+
+TARGET = torch.tensor([0, 1, 2, 3])
+SIGNED = {"average_drop_in_deletion"}
+
+every_metric = pytest.mark.parametrize("metric", METRICS)
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+@every_metric
+def test_one_fraction_an_image(metric, network):
+    values = METRICS[metric].fn(NETWORKS[network](), images(), TARGET, maps())
+    assert values.shape == (4,) and values.isfinite().all()
+    assert values.max() <= 1 + 1e-12
+    assert metric in SIGNED or values.min() >= 0
+
+
+@every_metric
+def test_values_depend_on_neither_batch_nor_order_nor_neighbours(metric):
+    net, x, S, value = affine(), images(), maps(), METRICS[metric].fn
+    together = value(net, x, TARGET, S)
+    alone = [value(net, x[i : i + 1], TARGET[i : i + 1], S[i : i + 1]) for i in range(4)]
+    order = torch.tensor([2, 0, 3, 1])
+    assert torch.allclose(torch.cat(alone), together, atol=1e-10)
+    assert torch.allclose(value(net, x[order], TARGET[order], S[order]), together[order], atol=1e-10)
+
+
+@every_metric
+def test_one_class_serves_all_images(metric):
+    net, x, S = affine(), images(), maps()
+    assert torch.equal(METRICS[metric].fn(net, x, 2, S), METRICS[metric].fn(net, x, torch.full((4,), 2), S))
+
+
+@every_metric
+def test_nothing_is_left_behind(metric):
+    net, x, S = affine(), images().requires_grad_(), maps()
+    before, map_before = x.detach().clone(), S.clone()
+    assert not METRICS[metric].fn(net, x, TARGET, S).requires_grad
+    assert torch.equal(x, before) and torch.equal(S, map_before) and x.grad is None
+    assert all(p.grad is None for p in net.parameters())
+    assert not any(m._forward_hooks or m._forward_pre_hooks or m._backward_hooks for m in net.modules())
+
+
+@pytest.mark.gpu
+@every_metric
+def test_cuda_agrees_with_the_cpu(metric):
+    if not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device")
+    net, x, S = affine().float(), images().float(), maps().float()
+    want = METRICS[metric].fn(net, x, TARGET, S)
+    assert torch.allclose(METRICS[metric].fn(net.cuda(), x, TARGET, S).cpu(), want, atol=1e-3)
+
+
+# ----------------------------------------------------------------------------------- the registry
+
+
+@every_metric
+def test_the_entry_is_complete(metric):
+    entry = metric_named(metric)
+    assert entry.name == metric == entry.value.__name__
+    assert entry.title and entry.symbol
+    assert f"{{{entry.paper}," in (ROOT / "book" / "references.bib").read_text()
+    assert entry.unit in ("%", "")
+    assert entry.target in ("label", "predicted")
+    assert isinstance(entry.higher_is_better, bool)
+
+
+def test_directions_and_targets_are_the_papers():
+    directions = {"average_drop": False, "average_gain": True, "average_increase": True,
+                  "average_drop_in_deletion": True, "insertion": True, "deletion": False}  # fmt: skip
+    assert {m: METRICS[m].higher_is_better for m in directions} == directions
+    assert all(METRICS[m].unit == "%" for m in directions)
+    predicted = {"insertion", "deletion"}
+    assert {m for m in directions if METRICS[m].target == "predicted"} == predicted
+
+
+@every_metric
+def test_the_docstring_names_formula_paper_and_direction(metric):
+    entry = METRICS[metric]
+    doc = inspect.getdoc(entry.value)
+    assert "$$" in doc
+    assert re.search(r"\w+ et al\. \d{4}|Opti-CAM|LIFT-CAM", doc), "no paper"
+    if re.search(r"(higher|lower) is better", doc):
+        assert ("higher is better" in doc) == entry.higher_is_better
+
+
+# -------------------------------------------------------------------------------------- bad input
+
+
+def test_an_unknown_metric_lists_those_there_are():
+    with pytest.raises(UnknownName, match=r"'averagedrop' \(did you mean 'average_drop'\?\)") as error:
+        metric_named("averagedrop")
+    assert all(name in str(error.value) for name in METRICS)
+
+
+@every_metric
+def test_an_unknown_option_lists_those_there_are(metric):
+    with pytest.raises(UnknownName, match=f"option of metric {metric} 'blurring'") as error:
+        METRICS[metric].fn(affine(), images(), TARGET, maps(), blurring="rise")
+    assert all(option in str(error.value) for option in METRICS[metric].options)
+
+
+@pytest.mark.parametrize("metric", [m for m in METRICS if "masking" in METRICS[m].options])
+def test_an_unknown_masking_lists_those_there_are(metric):
+    with pytest.raises(UnknownName, match="unknown masking 'grey'; valid: pixels, normalized"):
+        METRICS[metric].fn(affine(), images(), TARGET, maps(), masking="grey")
+
+
+@every_metric
+def test_bad_input_is_refused(metric):
+    net, x, S, fn = affine(), images(), maps(), METRICS[metric].fn
+    nan_image, nan_map = x.clone(), S.clone()
+    nan_image[2, 0, 3, 3] = nan_map[1, 0, 0] = torch.nan
+    with pytest.raises(ValueError, match="image 2 of the batch holds NaN"):
+        fn(net, nan_image, TARGET, S)
+    with pytest.raises(ValueError, match="map of image 1 of the batch holds NaN"):
+        fn(net, x, TARGET, nan_map)
+    with pytest.raises(ValueError, match=r"images are in \[0, 1\], got \[.*, 255\]"):
+        fn(net, x * 255, TARGET, S)
+    with pytest.raises(ValueError, match=r"maps are in \[0, 1\]"):
+        fn(net, x, TARGET, S * 2)
+    with pytest.raises(ValueError, match=r"maps are \(B, H, W\) = \(4, 16, 16\), got \(4, 8, 8\)"):
+        fn(net, x, TARGET, S[:, :8, :8])
+    with pytest.raises(ValueError, match=f"class {CLASSES} is out of range"):
+        fn(net, x, CLASSES, S)

@@ -1,0 +1,184 @@
+"""Small networks with seeded weights, in double precision, and photographs of noise for them.
+
+    affine       conv, batch norm, ReLU | average pooling, linear
+    signed       conv, batch norm, tanh | average pooling, linear
+    non_linear   conv, batch norm, ReLU | max pooling, linear, ReLU, linear
+    residual     conv, batch norm, ReLU | conv plus a shortcut, ReLU, average pooling, linear
+    untraceable  the affine one, with control flow that cannot be traced
+
+The bar is the cut. Every bare model is made anew, so that a test may change it.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from lib import nets
+
+SIZE, CHANNELS, CLASSES = 16, 6, 5
+MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.25, 0.3)
+
+
+class Affine(nn.Module):
+    """conv, batch norm, activation, global average pooling, linear."""
+
+    def __init__(self, activation: type[nn.Module] = nn.ReLU, channels: int = CHANNELS, stride: int = 2):
+        super().__init__()
+        self.conv = nn.Conv2d(3, channels, 3, stride, padding=1, bias=False)
+        self.norm = nn.BatchNorm2d(channels)
+        self.act = activation()
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.classifier = nn.Linear(channels, CLASSES)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.act(self.norm(self.conv(x)))
+        return self.classifier(self.pool(x).flatten(1))
+
+
+class NonLinear(nn.Module):
+    """conv, batch norm, ReLU, max pooling, linear, ReLU, linear: a VGG of one convolution."""
+
+    def __init__(self, channels: int = CHANNELS):
+        super().__init__()
+        self.conv = nn.Conv2d(3, channels, 3, 2, padding=1, bias=False)
+        self.norm = nn.BatchNorm2d(channels)
+        self.act = nn.ReLU()
+        self.pool = nn.MaxPool2d(2)
+        self.hidden = nn.Linear(channels * (SIZE // 4) ** 2, 12)
+        self.hidden_act = nn.ReLU()
+        self.classifier = nn.Linear(12, CLASSES)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.pool(self.act(self.norm(self.conv(x))))
+        return self.classifier(self.hidden_act(self.hidden(x.flatten(1))))
+
+
+class Residual(Affine):
+    """A shortcut crosses the cut: the head needs more than its activation."""
+
+    def __init__(self, channels: int = CHANNELS):
+        super().__init__(channels=channels)
+        self.branch = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        stem = self.norm(self.conv(x))
+        A = self.branch(self.act(stem)) + stem
+        return self.classifier(self.pool(A.relu()).flatten(1))
+
+
+class Untraceable(Affine):
+    """The same behind control flow that no tracer follows, which refuses large batches midway."""
+
+    LARGE = 30
+
+    def forward(self, x: Tensor) -> Tensor:
+        A = self.act(self.norm(self.conv(x)))
+        if len(A) >= self.LARGE:
+            raise RuntimeError(f"a batch of {len(A)} is too large")
+        return self.classifier(self.pool(A).flatten(1))
+
+
+def seeded(model: nn.Module, seed: int = 0) -> nn.Module:
+    """The model in double precision and eval mode, with weights large enough to make a decision."""
+    generator = torch.Generator().manual_seed(seed)
+    model = model.double().eval()
+    with torch.no_grad():
+        for module in model.modules():
+            if isinstance(module, nn.Conv2d | nn.Linear):
+                module.weight.normal_(std=(2 / module.weight[0].numel()) ** 0.5, generator=generator)
+                if module.bias is not None:
+                    module.bias.normal_(std=0.1, generator=generator)
+            if isinstance(module, nn.BatchNorm2d):
+                module.running_mean.normal_(std=0.3, generator=generator)
+                module.running_var.uniform_(0.5, 2, generator=generator)
+                module.weight.uniform_(0.5, 2, generator=generator)
+                module.bias.normal_(std=0.3, generator=generator)
+        model.classifier.weight *= 3
+    return model
+
+
+def with_dead_channels(model: Affine, dead: int = 3) -> Affine:
+    """The same function: channels that never fire stand among those that do, with large weights."""
+    channels = model.conv.out_channels
+    wide = Affine(channels=channels + dead).double().eval()
+    alive = torch.arange(channels) + (torch.arange(channels) >= 2) * dead
+    with torch.no_grad():
+        wide.conv.weight.zero_()
+        wide.norm.bias.fill_(-1)
+        wide.classifier.weight.fill_(7)
+        wide.conv.weight[alive] = model.conv.weight
+        for name in ("weight", "bias", "running_mean", "running_var"):
+            getattr(wide.norm, name)[alive] = getattr(model.norm, name)
+        wide.classifier.weight[:, alive] = model.classifier.weight
+        wide.classifier.bias.copy_(model.classifier.bias)
+    return wide
+
+
+def wrap(model: nn.Module, **options) -> nets.Classifier:
+    """The model cut at its activation, behind a normalisation."""
+    options = {"mean": MEAN, "std": STD, "input_size": SIZE} | options
+    return nets.wrap(model, "act", **options)
+
+
+def affine(**options) -> nets.Classifier:
+    return wrap(seeded(Affine(**options)))
+
+
+def signed() -> nets.Classifier:
+    return wrap(seeded(Affine(nn.Tanh)))
+
+
+def non_linear() -> nets.Classifier:
+    return wrap(seeded(NonLinear()))
+
+
+def residual() -> nets.Classifier:
+    return wrap(seeded(Residual()))
+
+
+def untraceable() -> nets.Classifier:
+    return wrap(seeded(Untraceable()))
+
+
+NETWORKS = {f.__name__: f for f in (affine, signed, non_linear, residual, untraceable)}
+
+
+def images(n: int = 4, size: tuple[int, int] = (SIZE, SIZE), seed: int = 1) -> Tensor:
+    """Smooth noise in [0, 1], (n, 3, H, W)."""
+    generator = torch.Generator().manual_seed(seed)
+    coarse = torch.rand(n, 3, 6, 6, generator=generator, dtype=torch.float64)
+    return nn.functional.interpolate(coarse, size, mode="bicubic").clamp(0, 1)
+
+
+def maps(n: int = 4, size: tuple[int, int] = (SIZE, SIZE), seed: int = 2) -> Tensor:
+    """Noise in [0, 1], (n, H, W), without ties."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.rand(n, *size, generator=generator, dtype=torch.float64)
+
+
+def normalised(net: nets.Classifier, x: Tensor) -> Tensor:
+    """What the bare model takes."""
+    return (x - net.mean) / net.std
+
+
+class Brightness(nn.Module):
+    """Two classes, p_0 = sigmoid(gain * mean of the image - shift): metrics have closed forms."""
+
+    def __init__(self, gain: float = 4.0, shift: float = 1.0):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 1, 1)
+        self.act = nn.ReLU()
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.classifier = nn.Linear(1, 2)
+        self.double().eval()
+        with torch.no_grad():
+            self.conv.weight.fill_(1 / 3)
+            self.conv.bias.zero_()
+            self.classifier.weight.copy_(torch.tensor([[gain], [0.0]]))
+            self.classifier.bias.copy_(torch.tensor([-shift, 0.0]))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.classifier(self.pool(self.act(self.conv(x))).flatten(1))
+
+
+def brightness(gain: float = 4.0, shift: float = 1.0) -> nets.Classifier:
+    return nets.wrap(Brightness(gain, shift), "act", input_size=SIZE)

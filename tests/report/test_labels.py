@@ -1,0 +1,33 @@
+import math
+
+import pytest
+
+from lib.errors import UnknownName
+from lib.report.labels import bounds, method_title, metric_label, number
+from lib.report.statistics import Interval
+
+
+def test_headings():
+    assert metric_label("average_drop").heading == "AD ↓ (%)"
+    assert metric_label("average_gain").heading == "AG ↑ (%)"
+    assert metric_label("seconds").heading == "T ↓ (s)"
+    assert metric_label("mean_saliency").heading == "mean S ↓ (%)"
+
+
+def test_unknown_metric_lists_the_valid_ones():
+    with pytest.raises(UnknownName, match="average_drop.*seconds"):
+        metric_label("average_dropp")
+
+
+def test_method_titles():
+    assert method_title("grad_cam_plus_plus") == "Grad-CAM++"
+    assert method_title("a_new_method", "As Printed") == "As Printed"
+    assert method_title("a_new_method") == "a_new_method"
+
+
+def test_numbers():
+    assert number(-1.25, 1) == "−1.2"
+    assert number(-0.04) == "0.0"
+    assert number(math.nan) == "–"
+    assert bounds(Interval(0, -1, 2.06, 20)) == "[−1.0, 2.1]"
+    assert bounds(Interval(0, math.nan, math.nan, 1)) == ""

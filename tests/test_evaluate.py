@@ -1,0 +1,459 @@
+"""One table, the same however it is computed, and nothing computed twice."""
+
+import inspect
+import pickle
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from lib import data as datasets
+from lib import nets
+from lib.data import Dataset, Sample
+from lib.errors import UnknownName
+from lib.evaluate import COLUMNS, evaluate, saliency_maps
+from lib.methods import METHODS
+from lib.metrics import METRICS
+from lib.saliency import explain
+
+SIZE, N = 16, 7
+METHOD_NAMES = ["grad_cam", "score_cam"]
+METRIC_NAMES = ["average_drop", "average_gain", "deletion"]
+
+
+class Net(nn.Module):
+    """conv, ReLU, pool, linear."""
+
+    def __init__(self, seed: int = 0):
+        super().__init__()
+        torch.manual_seed(seed)
+        self.conv, self.act, self.classifier = nn.Conv2d(3, 6, 3, 2), nn.ReLU(), nn.Linear(6, 3)
+        with torch.no_grad():
+            self.conv.weight *= 4
+            self.classifier.weight *= 4
+
+    def forward(self, x):
+        return self.classifier(self.act(self.conv(x)).mean((2, 3)))
+
+
+@pytest.fixture(scope="module")
+def net() -> nets.Classifier:
+    return nets.wrap(Net().double(), "act", mean=(0.5,) * 3, input_size=SIZE, name="tiny")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A folder with three classes of coloured noise."""
+    rng = np.random.default_rng(0)
+    for i in range(N):
+        folder = tmp_path / "images" / str(i % 3)
+        folder.mkdir(parents=True, exist_ok=True)
+        coarse = rng.integers(0, 128, (5, 5, 3)) + rng.integers(0, 128, 3)
+        Image.fromarray(coarse.astype(np.uint8)).resize((20, 20)).save(folder / f"{i}.png")
+    return tmp_path / "images"
+
+
+@pytest.fixture
+def data(root: Path) -> Dataset:
+    return datasets.load("folder", root=root, size=SIZE)
+
+
+@pytest.fixture
+def calls(monkeypatch) -> dict[str, list[int]]:
+    """How many images each call of a method and of a measurement took."""
+    counted: dict[str, list[int]] = {}
+
+    def counting(registry: dict, name: str, attribute: str, label: str):
+        inner = getattr(registry[name], attribute)
+
+        def run(net, x, *args, **options):
+            counted.setdefault(label, []).append(len(x))
+            return inner(net, x, *args, **options)
+
+        run.__name__, run.__signature__ = inner.__name__, inspect.signature(inner)
+        monkeypatch.setitem(registry, name, replace(registry[name], **{attribute: run}))
+
+    for name in METHOD_NAMES:
+        counting(METHODS, name, "fn", name)
+    for name in METRIC_NAMES:
+        counting(METRICS, name, "measure", METRICS[name].measure.__name__)
+    return counted
+
+
+def table(frame: pd.DataFrame) -> pd.DataFrame:
+    """The results in one order, without what is measured by the clock."""
+    keys = ["method", "image", "metric"]
+    return frame.drop(columns="seconds").sort_values(keys).reset_index(drop=True)
+
+
+def assert_same(got: pd.DataFrame, want: pd.DataFrame) -> None:
+    pd.testing.assert_frame_equal(table(got), table(want), rtol=1e-9, atol=1e-12)
+
+
+def total(calls: dict[str, list[int]]) -> int:
+    return sum(map(sum, calls.values()))
+
+
+# ------------------------------------------------------------------------------------ the table
+
+
+def test_the_table_is_what_explain_and_the_metrics_give(net, data):
+    frame = evaluate(net, data, METHOD_NAMES, METRIC_NAMES)
+    assert list(frame.columns) == COLUMNS
+    assert len(frame) == N * len(METHOD_NAMES) * len(METRIC_NAMES)
+    assert set(frame.network) == {"tiny"} and set(frame.dataset) == {"folder"}
+    assert frame.error.isna().all() and frame.value.notna().all() and (frame.seconds > 0).all()
+    assert (frame.group == frame.image).all()
+    for row in frame.itertuples():
+        sample = data[data.ids.index(row.image)]
+        x = sample.image[None].double()
+        predicted = int(net(x).argmax(1))
+        target = predicted if row.metric == "deletion" else sample.target
+        value = METRICS[row.metric].fn(net, x, target, explain(row.method, net, x, target))
+        assert row.target == target
+        assert row.value == pytest.approx(value.item(), rel=1e-6, abs=1e-8)  # maps are kept in float32
+
+
+@pytest.mark.parametrize(
+    "options", [dict(batch_size=1), dict(batch_size=3), dict(batch_size=3, shard_size=2), dict(shard_size=N)], ids=str
+)
+def test_numbers_do_not_depend_on_batches_or_shards(net, data, options):
+    assert_same(evaluate(net, data, METHOD_NAMES, METRIC_NAMES, **options), evaluate(net, data, METHOD_NAMES, METRIC_NAMES))
+
+
+def test_nor_on_the_order_of_images_methods_and_metrics(net, data):
+    other = evaluate(net, data.subset(range(N)[::-1]), METHOD_NAMES[::-1], METRIC_NAMES[::-1], batch_size=3)
+    assert_same(other, evaluate(net, data, METHOD_NAMES, METRIC_NAMES))
+
+
+@pytest.mark.parametrize("pool", [ThreadPoolExecutor, ProcessPoolExecutor])
+def test_nor_on_the_executor(net, data, tmp_path, pool):
+    want = evaluate(net, data, METHOD_NAMES, METRIC_NAMES)
+    options = {"mp_context": torch.multiprocessing.get_context("spawn")} if pool is ProcessPoolExecutor else {}
+    with pool(1 if options else 3, **options) as executor:
+        got = evaluate(net, data, METHOD_NAMES, METRIC_NAMES, executor=executor, shard_size=4, store=tmp_path / "s")
+    assert_same(got, want)
+    assert list(got.image) == list(evaluate(net, data, METHOD_NAMES, METRIC_NAMES, shard_size=4).image)
+
+
+def test_variants_of_one_method_and_metric(net, data):
+    frame = evaluate(
+        net, data,
+        {"by logit": "score_cam", "by probability": ("score_cam", {"weighting": "probability"})},
+        {"coarse": ("deletion", {"step": 128}), "fine": ("deletion", {"step": 16}), "AD": "average_drop"},
+    )  # fmt: skip
+    assert set(frame.method) == {"by logit", "by probability"} and set(frame.metric) == {"coarse", "fine", "AD"}
+    values = frame.pivot(index="image", columns=["method", "metric"], values="value")
+    assert not np.allclose(values["by logit", "AD"], values["by probability", "AD"])
+    assert not np.allclose(values["by logit", "coarse"], values["by logit", "fine"])
+
+
+def test_images_without_a_label_are_explained_for_the_predicted_class(net, root):
+    for path in sorted(root.rglob("*.png")):
+        path.rename(root / path.name)
+    for folder in [path for path in root.iterdir() if path.is_dir()]:
+        folder.rmdir()
+    data = datasets.load("folder", root=root, size=SIZE)
+    assert data.targets == (None,) * N
+    frame = evaluate(net, data, ["grad_cam"], ["average_drop", "deletion"], batch_size=2)
+    predicted = {s.id: int(net(s.image[None]).argmax(1)) for s in data}
+    assert dict(zip(frame.image, frame.target)) == predicted and len(set(predicted.values())) > 1
+    labelled = replace(data, records=tuple(replace(r, target=predicted[r.id]) for r in data.records))
+    assert_same(frame, evaluate(net, labelled, ["grad_cam"], ["average_drop", "deletion"]))
+
+
+def test_an_empty_dataset_gives_an_empty_table(net, data):
+    assert list(evaluate(net, data.subset([]), METHOD_NAMES, METRIC_NAMES).columns) == COLUMNS
+
+
+# ------------------------------------------------------------------------- nothing computed twice
+
+
+def test_metrics_that_share_a_measurement_run_it_once(net, data, calls):
+    evaluate(net, data, ["grad_cam"], METRIC_NAMES)
+    assert sum(calls["preserved"]) == N  # average drop and average gain
+    assert sum(calls["removed"]) == N
+
+
+def test_one_map_serves_metrics_of_the_same_class(net, data, calls):
+    predicted = [int(net(s.image[None]).argmax(1)) for s in data]
+    agree = sum(p == t for p, t in zip(predicted, data.targets))
+    assert 0 < agree < N
+    evaluate(net, data, ["grad_cam"], METRIC_NAMES)
+    assert sum(calls["grad_cam"]) == N + (N - agree)
+
+
+def test_a_second_call_computes_nothing(net, data, calls, tmp_path):
+    first = evaluate(net, data, METHOD_NAMES, METRIC_NAMES, store=tmp_path / "s", batch_size=3)
+    done = total(calls)
+    second = evaluate(net, data, METHOD_NAMES, METRIC_NAMES, store=tmp_path / "s", batch_size=2)
+    assert total(calls) == done > 0
+    pd.testing.assert_frame_equal(first, second)
+
+
+def test_another_metric_takes_the_stored_maps(net, data, calls, tmp_path):
+    evaluate(net, data, METHOD_NAMES, ["average_drop"], store=tmp_path / "s")
+    maps = sum(calls["grad_cam"]), sum(calls["score_cam"])
+    evaluate(net, data, {"other label": "grad_cam"}, {"AG": "average_gain"}, store=tmp_path / "s")
+    assert (sum(calls["grad_cam"]), sum(calls["score_cam"])) == maps
+    assert sum(calls["preserved"]) == 3 * N
+
+
+def test_figures_cost_nothing_after_the_table(net, data, calls, tmp_path):
+    evaluate(net, data, ["grad_cam"], ["average_drop"], store=tmp_path / "s")
+    done = total(calls)
+    S = saliency_maps(net, data, "grad_cam", store=tmp_path / "s")
+    assert total(calls) == done
+    x = torch.stack([s.image for s in data])
+    assert torch.allclose(S.double(), explain("grad_cam", net, x, torch.tensor(data.targets)), atol=1e-6)
+    S = saliency_maps(net, data, "grad_cam", target="predicted", batch_size=3)
+    assert torch.allclose(S.double(), explain("grad_cam", net, x), atol=1e-6)
+
+
+def test_an_interrupted_run_resumes_where_it_was(net, data, calls, tmp_path, monkeypatch):
+    counting, budget = METHODS["score_cam"].fn, [2]
+
+    def interrupted(*args, weighting="logit", masking="pixels", chunk=None):
+        budget[0] -= 1
+        if budget[0] < 0:
+            raise KeyboardInterrupt
+        return counting(*args, weighting=weighting, masking=masking, chunk=chunk)
+
+    with monkeypatch.context() as patch:
+        patch.setitem(METHODS, "score_cam", replace(METHODS["score_cam"], fn=interrupted))
+        interrupted.__name__ = "score_cam"
+        with pytest.raises(KeyboardInterrupt):
+            evaluate(net, data, METHOD_NAMES, ["average_drop"], shard_size=2, store=tmp_path / "s")
+    assert (sum(calls["grad_cam"]), sum(calls["score_cam"])) == (N, 4)
+    frame = evaluate(net, data, METHOD_NAMES, ["average_drop"], shard_size=2, store=tmp_path / "s")
+    assert (sum(calls["grad_cam"]), sum(calls["score_cam"])) == (N, N)
+    assert_same(frame, evaluate(net, data, METHOD_NAMES, ["average_drop"]))
+    assert not list((tmp_path / "s").rglob(".writing-*"))
+
+
+def changed_options(net, data):
+    return net, data, {"score_cam": ("score_cam", {"weighting": "probability"})}
+
+
+def changed_weights(net, data):
+    return nets.wrap(Net(seed=1).double(), "act", input_size=SIZE, name="tiny"), data, ["score_cam"]
+
+
+def changed_layer(net, data):
+    return nets.wrap(net.model, "conv", input_size=SIZE, name="tiny"), data, ["score_cam"]
+
+
+def changed_scaling(net, data):
+    return nets.wrap(net.model, "act", mean=(0.4,) * 3, input_size=SIZE, name="tiny"), data, ["score_cam"]
+
+
+def changed_precision(net, data):
+    copy = pickle.loads(pickle.dumps(net))
+    assert copy.fingerprint  # known before the change
+    return copy.float(), data, ["score_cam"]
+
+
+def changed_size(net, data):
+    return net, data.at(SIZE + 2), ["score_cam"]
+
+
+def changed_content(net, data):
+    Image.new("RGB", (20, 20), (200, 30, 90)).save(data.records[2].path)
+    return net, data, ["score_cam"]
+
+
+def changed_label(net, data):
+    records = list(data.records)
+    records[0] = replace(records[0], target=2)
+    return net, replace(data, records=tuple(records)), ["score_cam"]
+
+
+CHANGES = [changed_options, changed_weights, changed_layer, changed_scaling, changed_precision, changed_size,
+           changed_content, changed_label]  # fmt: skip
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_changes_the_numbers_computes_them_again(net, data, calls, tmp_path, change):
+    before = evaluate(net, data, ["score_cam"], ["average_drop"], store=tmp_path / "s")
+    done = sum(calls["score_cam"])
+    other, images, methods = change(net, data)
+    after = evaluate(other, images, methods, ["average_drop"], store=tmp_path / "s")
+    assert sum(calls["score_cam"]) > done
+    assert not np.array_equal(before.value, after.value)
+    assert_same(after, evaluate(other, images, methods, ["average_drop"]))
+
+
+def test_a_moved_dataset_does_not(net, data, calls, tmp_path, root):
+    evaluate(net, data, ["grad_cam"], ["average_drop"], store=tmp_path / "s")
+    done = total(calls)
+    moved = datasets.load("folder", root=root.rename(tmp_path / "elsewhere"), size=SIZE)
+    evaluate(net, moved, ["grad_cam"], ["average_drop"], store=tmp_path / "s")
+    assert total(calls) == done
+
+
+@dataclass(frozen=True)
+class Crop:
+    """A record whose samples come in clusters."""
+
+    record: object
+    cluster: str
+
+    @property
+    def id(self) -> str:
+        return self.record.id
+
+    @property
+    def target(self) -> int:
+        return self.record.target
+
+    def sample(self, size) -> Sample:
+        return replace(self.record.sample(size), group=self.cluster)
+
+    def fingerprint(self) -> str:
+        return self.record.fingerprint()
+
+
+def test_groups_survive_the_store(net, data, tmp_path):
+    crops = replace(data, records=tuple(Crop(r, f"photograph {i % 2}") for i, r in enumerate(data.records)))
+    for _ in range(2):
+        frame = evaluate(net, crops, ["grad_cam"], ["average_drop"], store=tmp_path / "s")
+        assert list(frame.group) == [f"photograph {i % 2}" for i in range(N)]
+
+
+# --------------------------------------------------------------------------- what goes wrong
+
+
+@pytest.mark.parametrize("damage", ["truncated", "no image"])
+def test_a_damaged_file_becomes_a_row_with_its_error(net, data, tmp_path, calls, damage):
+    path = data.records[2].path
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2] if damage == "truncated" else b"text")
+    frame = evaluate(net, data, METHOD_NAMES, METRIC_NAMES, store=tmp_path / "s")
+    bad = frame[frame.image == data.ids[2]]
+    assert len(frame) == N * 6 and len(bad) == 6
+    assert bad.value.isna().all() and bad.error.str.contains(path.name, regex=False).all()
+    rest = frame[frame.image != data.ids[2]]
+    assert rest.error.isna().all() and rest.value.notna().all()
+    path.write_bytes(whole)
+    assert evaluate(net, data, METHOD_NAMES, METRIC_NAMES, store=tmp_path / "s").error.isna().all()
+
+
+def poisoned(monkeypatch, bad: torch.Tensor, when=lambda target: True) -> None:
+    """Grad-CAM gives NaN on one image, for some classes."""
+    inner = METHODS["grad_cam"].fn
+
+    def grad_cam(net, x, target, *, selector="logit"):
+        raw = inner(net, x, target, selector=selector)
+        for i in range(len(x)):
+            if torch.equal(x[i], bad.to(x)) and when(target[i].item()):
+                raw[i, 0, 0] = torch.nan
+        return raw
+
+    monkeypatch.setitem(METHODS, "grad_cam", replace(METHODS["grad_cam"], fn=grad_cam))
+
+
+def test_a_map_that_is_not_finite_becomes_a_row_and_is_not_final(net, data, tmp_path, monkeypatch, calls):
+    want = evaluate(net, data, ["grad_cam"], METRIC_NAMES)
+    with monkeypatch.context() as patch:
+        poisoned(patch, data[3].image)
+        frame = evaluate(net, data, ["grad_cam"], METRIC_NAMES, store=tmp_path / "s", batch_size=4)
+        with pytest.raises(ValueError, match=f"image '{data.ids[3]}': grad_cam gave NaN"):
+            saliency_maps(net, data, "grad_cam", store=tmp_path / "s")
+    bad = frame.image == data.ids[3]
+    assert frame[bad].value.isna().all() and frame[bad].error.str.contains("grad_cam gave NaN").all()
+    assert frame[bad].seconds.isna().all()
+    assert_same(frame[~bad], want[want.image != data.ids[3]])
+    before = sum(calls["grad_cam"])
+    assert_same(evaluate(net, data, ["grad_cam"], METRIC_NAMES, store=tmp_path / "s"), want)
+    predicted = int(net(data[3].image[None]).argmax(1))
+    assert sum(calls["grad_cam"]) - before == len({predicted, data.targets[3]})  # only the bad one, mended
+
+
+def test_an_error_of_one_class_does_not_touch_the_other(net, data, monkeypatch):
+    """The label's map is NaN, the predicted class's is not: one error, one value."""
+    i = next(i for i, s in enumerate(data) if int(net(s.image[None]).argmax(1)) != s.target)
+    poisoned(monkeypatch, data[i].image, when=lambda target: target == data.targets[i])
+    for metrics in (["average_drop", "deletion"], ["deletion", "average_drop"]):
+        rows = evaluate(net, data, ["grad_cam"], metrics).query("image == @data.ids[@i]").set_index("metric")
+        assert np.isnan(rows.value["average_drop"]) and "NaN" in rows.error["average_drop"]
+        assert np.isfinite(rows.value["deletion"]) and pd.isna(rows.error["deletion"])
+
+
+def test_an_image_that_holds_nan_becomes_a_row(net, data):
+    class Nan(Crop):
+        def sample(self, size):
+            sample = super().sample(size)
+            return replace(sample, image=sample.image / 0)
+
+    records = (Nan(data.records[0], "a"), *data.records[1:])
+    frame = evaluate(net, replace(data, records=records), ["grad_cam"], ["average_drop"])
+    assert frame.error.notna().tolist() == [True] + [False] * (N - 1)
+    assert "NaN or infinity" in frame.error[0]
+
+
+def test_a_label_out_of_range_becomes_a_row(net, data):
+    records = (replace(data.records[0], target=3), *data.records[1:])
+    frame = evaluate(net, replace(data, records=records), ["grad_cam"], ["average_drop"])
+    assert frame.error.notna().tolist() == [True] + [False] * (N - 1)
+    assert "target class 3 is out of range: the network has classes 0 to 2" in frame.error[0]
+
+
+def test_out_of_memory_halves_the_batch(net, data, calls, monkeypatch):
+    counting = METHODS["grad_cam"].fn
+
+    def hungry(net, x, target, *, selector="logit"):
+        raw = counting(net, x, target, selector=selector)
+        if len(x) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return raw
+
+    hungry.__name__ = "grad_cam"
+    want = evaluate(net, data, ["grad_cam"], ["average_drop"])
+    calls.clear()
+    monkeypatch.setitem(METHODS, "grad_cam", replace(METHODS["grad_cam"], fn=hungry))
+    assert_same(evaluate(net, data, ["grad_cam"], ["average_drop"], batch_size=N), want)
+    assert calls["grad_cam"] == [7, 4, 2, 2, 3, 2, 1]
+
+
+def test_out_of_memory_for_one_image_is_raised(net, data, monkeypatch):
+    def hungry(net, x, target):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setitem(METHODS, "grad_cam", replace(METHODS["grad_cam"], fn=hungry))
+    with pytest.raises(torch.OutOfMemoryError):
+        evaluate(net, data, ["grad_cam"], ["average_drop"])
+
+
+@pytest.mark.parametrize(
+    "methods, metrics, message",
+    [
+        (["grad_cam", "gradcam"], ["average_drop"], "unknown method 'gradcam'.*valid: .*opti_cam"),
+        (["grad_cam"], ["average_dorp"], "unknown metric 'average_dorp'.*valid: .*deletion"),
+        ({"a": ("score_cam", {"chunks": 2})}, ["average_drop"], "unknown option of method score_cam 'chunks'.*chunk"),
+        (["grad_cam"], {"a": ("deletion", {"steps": 2})}, "unknown option of metric deletion 'steps'.*step"),
+        ("grad_cam", ["average_drop"], "give a list of names, not the string 'grad_cam'"),
+    ],
+)
+def test_unknown_names_raise_before_anything_runs(net, data, calls, methods, metrics, message):
+    with pytest.raises(ValueError, match=message):
+        evaluate(net, data, methods, metrics)
+    assert total(calls) == 0
+
+
+def test_a_wrong_value_of_an_option_is_raised_and_not_a_row(net, data):
+    with pytest.raises(UnknownName, match="unknown weighting 'logits'"):
+        evaluate(net, data, {"a": ("score_cam", {"weighting": "logits"})}, ["average_drop"])
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_cuda_agrees_with_the_cpu(net, data):
+    cuda = pickle.loads(pickle.dumps(net)).to("cuda")
+    got = evaluate(cuda, data, METHOD_NAMES, METRIC_NAMES)
+    pd.testing.assert_frame_equal(table(got), table(evaluate(net, data, METHOD_NAMES, METRIC_NAMES)), rtol=1e-5)

@@ -1,0 +1,108 @@
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lib import store
+from lib.store import ShardStore, code_key, key, write_atomically
+
+
+def test_key_depends_on_every_part_and_not_on_the_order_of_options():
+    assert key("a", {"x": 1, "y": 2}) == key("a", {"y": 2, "x": 1})
+    keys = {key("a"), key("b"), key("a", "b"), key(["a", "b"]), key("a", {"x": 1}), key("a", {"x": 2})}
+    assert len(keys) == 6
+
+
+def test_code_key_follows_the_source(tmp_path, monkeypatch):
+    (tmp_path / "methods").mkdir()
+    source = tmp_path / "methods" / "cam.py"
+    source.write_text("one")
+    monkeypatch.setattr(store, "HERE", tmp_path)
+    before = code_key.__wrapped__("methods")
+    assert code_key.__wrapped__("methods") == before
+    source.write_text("two")
+    assert code_key.__wrapped__("methods") != before
+
+
+def test_code_key_takes_files_and_folders():
+    assert code_key("nets") != code_key("nets", "saliency.py") != code_key("saliency.py")
+
+
+def test_values_come_back(tmp_path):
+    frame = pd.DataFrame({
+        "target": pd.array([1, None], dtype="Int64"),
+        "value": [0.5, np.nan],
+        "error": pd.array([None, "bad"], dtype="string"),
+    })  # fmt: skip
+    files = ShardStore(tmp_path, "shard")
+    assert files.read_values("average_drop") is None
+    files.write_values("average_drop", frame)
+    pd.testing.assert_frame_equal(files.read_values("average_drop"), frame)
+    assert files.read_values("average_gain") is None
+    assert ShardStore(tmp_path, "other").read_values("average_drop") is None
+
+
+def test_maps_of_several_writes_come_back_by_image_and_class(tmp_path):
+    files = ShardStore(tmp_path, "shard")
+    assert files.read_maps() == {}
+    maps = {(i, c): (np.full((2, 3), i + c, np.float32), i / 10) for i in range(3) for c in (5, 7)}
+    files.write_maps({k: v for k, v in maps.items() if k[1] == 5})
+    files.write_maps({k: v for k, v in maps.items() if k[1] == 7})
+    known = files.read_maps()
+    assert known.keys() == maps.keys()
+    for k, (raw, seconds) in maps.items():
+        assert np.array_equal(known[k][0], raw) and known[k][0].dtype == np.float32
+        assert known[k][1] == seconds
+
+
+def test_writing_no_maps_makes_no_file(tmp_path):
+    ShardStore(tmp_path, "shard").write_maps({})
+    assert list(tmp_path.rglob("*.npz")) == []
+
+
+def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / "values.parquet"
+    path.write_text("old")
+
+    def interrupted(temporary):
+        temporary.write_text("half")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_atomically(path, interrupted)
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_write_replaces_the_whole_file(tmp_path):
+    path = tmp_path / "new" / "values.parquet"
+    write_atomically(path, lambda p: p.write_text("one"))
+    write_atomically(path, lambda p: p.write_text("2"))
+    assert path.read_text() == "2" and list(path.parent.iterdir()) == [path]
+
+
+def test_without_a_store_nothing_is_remembered(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    files = ShardStore(None, "shard")
+    with files.lock():
+        files.write_values("m", pd.DataFrame({"value": [1.0]}))
+        files.write_maps({(0, 0): (np.zeros((2, 2)), 0.1)})
+    assert files.read_values("m") is None and files.read_maps() == {}
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_lock_lets_one_in_at_a_time(tmp_path):
+    inside, most = [], []
+
+    def work(_):
+        with ShardStore(tmp_path, "shard").lock():
+            inside.append(1)
+            most.append(len(inside))
+            time.sleep(0.01)
+            inside.pop()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, range(8)))
+    assert most == [1] * 8
