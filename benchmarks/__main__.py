@@ -49,7 +49,9 @@ class Bench:
         samples = list(data.load("imagenet_embedded", limit=16, size=self.net.input_size))
         self.x = torch.stack([s.image for s in samples])
         self.target = torch.tensor([s.target for s in samples])
-        self.model = weights.load_weights(weights.build("tf_efficientnet_lite0"), "tf_efficientnet_lite0", None).eval()
+        self.model = weights.load_weights(
+            weights.build("tf_efficientnet_lite0"), "tf_efficientnet_lite0", None
+        ).eval()
         self.normalised = torch.nn.Sequential(_Normalise(), self.model)
 
     # ------------------------------------------------------------------------------ comparisons
@@ -61,24 +63,39 @@ class Bench:
         peers = {"grad_cam": GradCAM, "grad_cam_plus_plus": GradCAMPlusPlus, "xgrad_cam": XGradCAM,
                  "hires_cam": HiResCAM, "layer_cam": LayerCAM}  # fmt: skip
         for name, peer in peers.items():
-            yield self._row(name, 16, lambda: self._ours(name, 16), lambda: self._peer(peer, 16), 3 * self.repeats)
+            yield self._row(
+                name,
+                16,
+                lambda: self._ours(name, 16),
+                lambda: self._peer(peer, 16),
+                3 * self.repeats,
+            )
 
     def ablation_cam(self):
         from pytorch_grad_cam import AblationCAM
 
-        return self._row("ablation_cam", 1, lambda: self._ours("ablation_cam", 1), lambda: self._peer(AblationCAM, 1))
+        return self._row(
+            "ablation_cam",
+            1,
+            lambda: self._ours("ablation_cam", 1),
+            lambda: self._peer(AblationCAM, 1),
+        )
 
     def score_cam(self):
         from pytorch_grad_cam import ScoreCAM
 
-        return self._row("score_cam", 1, lambda: self._ours("score_cam", 1), lambda: self._peer(ScoreCAM, 1))
+        return self._row(
+            "score_cam", 1, lambda: self._ours("score_cam", 1), lambda: self._peer(ScoreCAM, 1)
+        )
 
     def opti_cam(self, iterations: int = 10):
         def ours():
             return explain("opti_cam", self.net, self.x[:8], self.target[:8], iterations=iterations)
 
         def peer():
-            raw = plain.opti_cam(self.normalised, self.model.bn2, self.x[:8], self.target[:8], iterations)
+            raw = plain.opti_cam(
+                self.normalised, self.model.bn2, self.x[:8], self.target[:8], iterations
+            )
             return normalise(upsample(raw, self.x.shape[2:]))
 
         return self._row("opti_cam", 8, ours, peer, against="a plain loop")
@@ -87,7 +104,9 @@ class Bench:
         """Peak memory that Score-CAM adds, for one image of 1280 channels."""
         for library, size in (("lib", 8), ("lib", 32), ("lib", 128), ("pytorch-grad-cam", 16)):
             command = [sys.executable, "-m", "benchmarks.memory", library, str(size)]
-            out = subprocess.run(command, cwd=HERE.parent, capture_output=True, text=True, check=True).stdout
+            out = subprocess.run(
+                command, cwd=HERE.parent, capture_output=True, text=True, check=True
+            ).stdout
             yield {"library": library, "masked images a pass": size, "MiB": round(float(out))}
 
     # -------------------------------------------------------------------------------- machinery
@@ -104,12 +123,21 @@ class Bench:
             return torch.from_numpy(np.asarray(cam(x, targets)))
 
     def _row(
-        self, name: str, batch: int, ours: Callable, peer: Callable, repeats: int = 0, against: str = "pytorch-grad-cam"
+        self,
+        name: str,
+        batch: int,
+        ours: Callable,
+        peer: Callable,
+        repeats: int = 0,
+        against: str = "pytorch-grad-cam",
     ) -> dict:
         """Both sides in turn, after one call each to warm up where that is cheap."""
         if batch > 1:
             ours(), peer()
-        pairs = [(_seconds(ours), _seconds(peer)) for _ in tqdm(range(repeats or self.repeats), desc=name)]
+        pairs = [
+            (_seconds(ours), _seconds(peer))
+            for _ in tqdm(range(repeats or self.repeats), desc=name)
+        ]
         ratios = [b / a for a, b in pairs]
         return {
             "method": name,
@@ -158,7 +186,12 @@ def _page(speed: pd.DataFrame, memory: pd.DataFrame) -> str:
 
 
 @click.command()
-@click.option("--repeats", default=3, show_default=True, help="Pairs of runs; the fast methods run three times as many.")
+@click.option(
+    "--repeats",
+    default=3,
+    show_default=True,
+    help="Pairs of runs; the fast methods run three times as many.",
+)
 def cli(repeats: int) -> None:
     """Measure side by side with other libraries; write benchmarks/results.md and results.csv."""
     print(f"lib {lib.__version__}")

@@ -9,7 +9,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 
-def opti_cam(model: nn.Module, layer: nn.Module, x: Tensor, target: Tensor, iterations: int) -> Tensor:
+def opti_cam(
+    model: nn.Module, layer: nn.Module, x: Tensor, target: Tensor, iterations: int
+) -> Tensor:
     """Raw maps (B, h, w) for images (B, 3, H, W); `model` normalises inside."""
     seen = []
     hook = layer.register_forward_hook(lambda module, args, out: seen.append(out.detach()))

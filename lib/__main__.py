@@ -51,7 +51,9 @@ def book(
     from .paths import ROOT
 
     if refresh and profile != "smoke":
-        raise ValueError(f"--refresh goes with --profile smoke, not {profile}: replaying takes seconds")
+        raise ValueError(
+            f"--refresh goes with --profile smoke, not {profile}: replaying takes seconds"
+        )
     values = {name: _literal(text) for name, text in parameters}
     index = build(profile, out=out, parameters=values, jobs=jobs)
     if refresh:

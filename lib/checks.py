@@ -16,7 +16,9 @@ def check_images(x: Tensor) -> None:
         raise ValueError(f"images are float in [0, 1], got {x.dtype}: divide by 255")
     bad = (~torch.isfinite(x)).flatten(1).any(1).nonzero().flatten().tolist()
     if bad:
-        raise ValueError(f"image {bad[0]} of the batch holds NaN or infinity: check how it was loaded")
+        raise ValueError(
+            f"image {bad[0]} of the batch holds NaN or infinity: check how it was loaded"
+        )
     low, high = x.aminmax()
     if low < -1e-3 or high > 1 + 1e-3:  # antialiased resizing may overshoot by rounding
         raise ValueError(
@@ -36,19 +38,25 @@ def check_targets(target: int | Tensor, batch: int, classes: int, device: torch.
         raise ValueError(f"targets are one class an image, ({batch},), got {tuple(target.shape)}")
     outside = target[(target < 0) | (target >= classes)]
     if len(outside):
-        raise ValueError(f"target class {outside[0].item()} is out of range: the network has classes 0 to {classes - 1}")
+        raise ValueError(
+            f"target class {outside[0].item()} is out of range: the network has classes 0 to {classes - 1}"
+        )
     return target
 
 
 def check_maps(S: Tensor, x: Tensor) -> None:
     """Saliency maps are (B, H, W), finite, in [0, 1], one an image and of its size."""
     if S.shape != (len(x), *x.shape[2:]):
-        raise ValueError(f"maps are (B, H, W) = {(len(x), *x.shape[2:])}, got {tuple(S.shape)}: use saliency.explain")
+        raise ValueError(
+            f"maps are (B, H, W) = {(len(x), *x.shape[2:])}, got {tuple(S.shape)}: use saliency.explain"
+        )
     bad = (~torch.isfinite(S)).flatten(1).any(1).nonzero().flatten().tolist()
     if bad:
         raise ValueError(f"the map of image {bad[0]} of the batch holds NaN or infinity")
     if S.numel() and (S.min() < -1e-3 or S.max() > 1 + 1e-3):
-        raise ValueError(f"maps are in [0, 1], got [{S.min():.3g}, {S.max():.3g}]: use saliency.explain")
+        raise ValueError(
+            f"maps are in [0, 1], got [{S.min():.3g}, {S.max():.3g}]: use saliency.explain"
+        )
 
 
 def check_options(kind: str, name: str, given: dict, valid: dict) -> None:

@@ -20,7 +20,18 @@ from .metrics import metric_named
 from .saliency import finish, raw_map
 from .store import Maps, ShardStore, code_key, key
 
-COLUMNS = ["network", "dataset", "image", "group", "method", "metric", "target", "value", "seconds", "error"]
+COLUMNS = [
+    "network",
+    "dataset",
+    "image",
+    "group",
+    "method",
+    "metric",
+    "target",
+    "value",
+    "seconds",
+    "error",
+]
 SHARD_SIZE = 32
 
 Choice = Sequence[str] | Mapping[str, str | tuple[str, dict]]
@@ -77,13 +88,22 @@ def evaluate(
     """
     methods = [_checked("method", v, method_named(v.name)) for v in _variants(methods)]
     metrics = [_checked("metric", v, metric_named(v.name)) for v in _variants(metrics)]
-    blocks = [list(range(i, min(i + shard_size, len(data)))) for i in range(0, len(data), shard_size)]
+    if not (methods and metrics and len(data)):
+        return pd.DataFrame(columns=COLUMNS)
+    blocks = [
+        list(range(i, min(i + shard_size, len(data)))) for i in range(0, len(data), shard_size)
+    ]
     jobs = [
         (net, data.subset(block), method, metrics, batch_size, store)
         for method in methods
         for block in blocks
     ]
-    bar = tqdm(total=len(jobs), unit="shard", desc=net.name, disable=None if progress is None else not progress)
+    bar = tqdm(
+        total=len(jobs),
+        unit="shard",
+        desc=net.name,
+        disable=None if progress is None else not progress,
+    )
     frames: list[pd.DataFrame | None] = [None] * len(jobs)
     with bar:
         if executor is None:
@@ -95,10 +115,19 @@ def evaluate(
             for future in as_completed(futures):
                 frames[futures[future]] = future.result()
                 bar.update()
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=COLUMNS)
+    return pd.concat(frames, ignore_index=True)
 
 
-def saliency_maps(net, data: Dataset, method: str, *, target: str = "label", batch_size: int = 16, store=None, **options):
+def saliency_maps(
+    net,
+    data: Dataset,
+    method: str,
+    *,
+    target: str = "label",
+    batch_size: int = 16,
+    store=None,
+    **options,
+):
     """The stored (or computed) saliency maps S (N, H, W) of a dataset, in its order.
 
     The same shards as `evaluate`, so a figure costs nothing after its table.
@@ -112,7 +141,9 @@ def saliency_maps(net, data: Dataset, method: str, *, target: str = "label", bat
     return torch.stack(maps)
 
 
-def run_shard(net, data: Dataset, method: Variant, metrics: list[Variant], batch_size: int, store) -> pd.DataFrame:
+def run_shard(
+    net, data: Dataset, method: Variant, metrics: list[Variant], batch_size: int, store
+) -> pd.DataFrame:
     """One method on a few images, every metric: read what is stored, compute and store the rest."""
     shard = _Shard(net, data, method, batch_size, store)
     with shard.files.lock():
@@ -147,18 +178,24 @@ class _Shard:
         return self._samples.get(i)
 
     def images(self, index: list[int]) -> Tensor:
-        return torch.stack([self.sample(i).image for i in index]).to(self.net.device, self.net.dtype)
+        return torch.stack([self.sample(i).image for i in index]).to(
+            self.net.device, self.net.dtype
+        )
 
     def targets(self, kind: str) -> list[int | None]:
         """The class of each image that maps and metrics follow: its "label", or the "predicted"."""
         labels = [None if kind == "predicted" else target for target in self.data.targets]
-        unknown = [i for i, label in enumerate(labels) if label is None and i not in self._predicted]
+        unknown = [
+            i for i, label in enumerate(labels) if label is None and i not in self._predicted
+        ]
         readable = [i for i in unknown if self.sample(i) is not None]
         for batch in _batches(readable, self.batch_size):
             with torch.no_grad():
                 classes = self.net(self.images(batch)).argmax(1).tolist()
             self._predicted |= dict(zip(batch, classes))
-        return [self._predicted.get(i) if label is None else label for i, label in enumerate(labels)]
+        return [
+            self._predicted.get(i) if label is None else label for i, label in enumerate(labels)
+        ]
 
     # ------------------------------------------------------------------------------------- maps
 
@@ -166,7 +203,9 @@ class _Shard:
         """Raw maps and seconds by (image, class), and the errors of the images that have none."""
         if self._maps is None:
             self._maps = self.files.read_maps()
-        missing = [i for i in index if (i, targets[i]) not in self._maps and self.sample(i) is not None]
+        missing = [
+            i for i in index if (i, targets[i]) not in self._maps and self.sample(i) is not None
+        ]
         new, errors = {}, {}
         for batch, (raw, seconds) in self._attempt(missing, self._explain, targets, errors):
             new |= {(i, targets[i]): (m, seconds) for i, m in zip(batch, raw)}

@@ -8,7 +8,9 @@ import pooch
 _HERE = Path(__file__).parent
 ROOT = _HERE.parent
 # An installed wheel carries the manifests inside the package; a checkout has them beside it.
-MANIFESTS = _HERE / "data_manifests" if (_HERE / "data_manifests").is_dir() else ROOT / "data_manifests"
+MANIFESTS = (
+    _HERE / "data_manifests" if (_HERE / "data_manifests").is_dir() else ROOT / "data_manifests"
+)
 BUILD = ROOT / "build"
 
 

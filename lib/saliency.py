@@ -13,7 +13,9 @@ MASKINGS = ("pixels", "normalized")
 def upsample(raw: Tensor, size: tuple[int, int]) -> Tensor:
     """Maps (..., h, w) at the image's size, bilinearly, pixel centres aligned (not corners)."""
     flat = raw.reshape(-1, 1, *raw.shape[-2:])
-    return F.interpolate(flat, size, mode="bilinear", align_corners=False).view(*raw.shape[:-2], *size)
+    return F.interpolate(flat, size, mode="bilinear", align_corners=False).view(
+        *raw.shape[:-2], *size
+    )
 
 
 def normalise(M: Tensor, how: str = "range") -> Tensor:
@@ -70,7 +72,9 @@ def raw_map(method: str, net, x: Tensor, target: int | Tensor | None = None, **o
     raw = spec.fn(net, x, target, **options)
     bad = (~torch.isfinite(raw)).flatten(1).any(1).nonzero().flatten().tolist()
     if bad:
-        raise ValueError(f"{method} gave NaN or infinity on image {bad[0]} of the batch, class {target[bad[0]]}")
+        raise ValueError(
+            f"{method} gave NaN or infinity on image {bad[0]} of the batch, class {target[bad[0]]}"
+        )
     return raw
 
 

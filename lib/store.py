@@ -22,7 +22,9 @@ from filelock import FileLock
 
 HERE = Path(__file__).parent
 
-Maps = dict[tuple[int, int], tuple[np.ndarray, float]]  # (image of the shard, class): raw map, seconds
+Maps = dict[
+    tuple[int, int], tuple[np.ndarray, float]
+]  # (image of the shard, class): raw map, seconds
 
 
 def key(*parts: object) -> str:
@@ -33,7 +35,11 @@ def key(*parts: object) -> str:
 @cache
 def code_key(*places: str) -> str:
     """A hash of the source files at these places in the library: changed code, new results."""
-    files = sorted(f for place in places for f in ([HERE / place] if place.endswith(".py") else (HERE / place).rglob("*.py")))
+    files = sorted(
+        f
+        for place in places
+        for f in ([HERE / place] if place.endswith(".py") else (HERE / place).rglob("*.py"))
+    )
     return key([hashlib.sha256(f.read_bytes()).hexdigest() for f in files])
 
 
@@ -68,7 +74,9 @@ class ShardStore:
 
     def write_values(self, name: str, frame: pd.DataFrame) -> None:
         if self.folder:
-            write_atomically(self.folder / f"{name}.parquet", lambda p: frame.to_parquet(p, index=False))
+            write_atomically(
+                self.folder / f"{name}.parquet", lambda p: frame.to_parquet(p, index=False)
+            )
 
     def read_maps(self) -> Maps:
         known = {}

@@ -21,7 +21,9 @@ MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.25, 0.3)
 class Affine(nn.Module):
     """conv, batch norm, activation, global average pooling, linear."""
 
-    def __init__(self, activation: type[nn.Module] = nn.ReLU, channels: int = CHANNELS, stride: int = 2):
+    def __init__(
+        self, activation: type[nn.Module] = nn.ReLU, channels: int = CHANNELS, stride: int = 2
+    ):
         super().__init__()
         self.conv = nn.Conv2d(3, channels, 3, stride, padding=1, bias=False)
         self.norm = nn.BatchNorm2d(channels)
@@ -84,7 +86,9 @@ def seeded(model: nn.Module, seed: int = 0) -> nn.Module:
     with torch.no_grad():
         for module in model.modules():
             if isinstance(module, nn.Conv2d | nn.Linear):
-                module.weight.normal_(std=(2 / module.weight[0].numel()) ** 0.5, generator=generator)
+                module.weight.normal_(
+                    std=(2 / module.weight[0].numel()) ** 0.5, generator=generator
+                )
                 if module.bias is not None:
                     module.bias.normal_(std=0.1, generator=generator)
             if isinstance(module, nn.BatchNorm2d):

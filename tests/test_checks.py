@@ -3,7 +3,14 @@
 import pytest
 import torch
 
-from lib.checks import check_choice, check_count, check_images, check_maps, check_options, check_targets
+from lib.checks import (
+    check_choice,
+    check_count,
+    check_images,
+    check_maps,
+    check_options,
+    check_targets,
+)
 from lib.errors import UnknownName
 
 X = torch.rand(3, 3, 8, 6)
@@ -44,7 +51,8 @@ def test_bad_images_are_refused(x, message):
 
 
 @pytest.mark.parametrize(
-    "target", [2, torch.tensor(2), [2, 2, 2], torch.tensor([2, 2, 2]), torch.tensor([2, 2, 2]).int()]
+    "target",
+    [2, torch.tensor(2), [2, 2, 2], torch.tensor([2, 2, 2]), torch.tensor([2, 2, 2]).int()],
 )
 def test_targets_become_one_class_an_image(target):
     got = check_targets(target, 3, 5, CPU)
@@ -66,7 +74,9 @@ def test_bad_targets_are_refused(target, message):
         check_targets(target, 3, 5, CPU)
 
 
-@pytest.mark.parametrize("S", [torch.rand(3, 8, 6), torch.zeros(3, 8, 6), torch.ones(3, 8, 6).double()])
+@pytest.mark.parametrize(
+    "S", [torch.rand(3, 8, 6), torch.zeros(3, 8, 6), torch.ones(3, 8, 6).double()]
+)
 def test_maps_pass(S):
     check_maps(S, X)
 
@@ -89,7 +99,9 @@ def test_bad_maps_are_refused(S, message):
 
 def test_options_are_those_declared():
     check_options("method", "score_cam", {"chunk": 3}, {"chunk": None, "masking": "pixels"})
-    with pytest.raises(UnknownName, match=r"'chunks' \(did you mean 'chunk'\?\); valid: chunk, masking"):
+    with pytest.raises(
+        UnknownName, match=r"'chunks' \(did you mean 'chunk'\?\); valid: chunk, masking"
+    ):
         check_options("method", "score_cam", {"chunks": 3}, {"chunk": None, "masking": "pixels"})
     with pytest.raises(UnknownName, match="option of method cam 'chunk'; valid: none"):
         check_options("method", "cam", {"chunk": 3}, {})

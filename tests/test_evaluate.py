@@ -117,29 +117,52 @@ def test_the_table_is_what_explain_and_the_metrics_give(net, data):
         target = predicted if row.metric == "deletion" else sample.target
         value = METRICS[row.metric].fn(net, x, target, explain(row.method, net, x, target))
         assert row.target == target
-        assert row.value == pytest.approx(value.item(), rel=1e-6, abs=1e-8)  # maps are kept in float32
+        assert row.value == pytest.approx(
+            value.item(), rel=1e-6, abs=1e-8
+        )  # maps are kept in float32
 
 
 @pytest.mark.parametrize(
-    "options", [dict(batch_size=1), dict(batch_size=3), dict(batch_size=3, shard_size=2), dict(shard_size=N)], ids=str
+    "options",
+    [dict(batch_size=1), dict(batch_size=3), dict(batch_size=3, shard_size=2), dict(shard_size=N)],
+    ids=str,
 )
 def test_numbers_do_not_depend_on_batches_or_shards(net, data, options):
-    assert_same(evaluate(net, data, METHOD_NAMES, METRIC_NAMES, **options), evaluate(net, data, METHOD_NAMES, METRIC_NAMES))
+    assert_same(
+        evaluate(net, data, METHOD_NAMES, METRIC_NAMES, **options),
+        evaluate(net, data, METHOD_NAMES, METRIC_NAMES),
+    )
 
 
 def test_nor_on_the_order_of_images_methods_and_metrics(net, data):
-    other = evaluate(net, data.subset(range(N)[::-1]), METHOD_NAMES[::-1], METRIC_NAMES[::-1], batch_size=3)
+    other = evaluate(
+        net, data.subset(range(N)[::-1]), METHOD_NAMES[::-1], METRIC_NAMES[::-1], batch_size=3
+    )
     assert_same(other, evaluate(net, data, METHOD_NAMES, METRIC_NAMES))
 
 
 @pytest.mark.parametrize("pool", [ThreadPoolExecutor, ProcessPoolExecutor])
 def test_nor_on_the_executor(net, data, tmp_path, pool):
     want = evaluate(net, data, METHOD_NAMES, METRIC_NAMES)
-    options = {"mp_context": torch.multiprocessing.get_context("spawn")} if pool is ProcessPoolExecutor else {}
+    options = (
+        {"mp_context": torch.multiprocessing.get_context("spawn")}
+        if pool is ProcessPoolExecutor
+        else {}
+    )
     with pool(1 if options else 3, **options) as executor:
-        got = evaluate(net, data, METHOD_NAMES, METRIC_NAMES, executor=executor, shard_size=4, store=tmp_path / "s")
+        got = evaluate(
+            net,
+            data,
+            METHOD_NAMES,
+            METRIC_NAMES,
+            executor=executor,
+            shard_size=4,
+            store=tmp_path / "s",
+        )
     assert_same(got, want)
-    assert list(got.image) == list(evaluate(net, data, METHOD_NAMES, METRIC_NAMES, shard_size=4).image)
+    assert list(got.image) == list(
+        evaluate(net, data, METHOD_NAMES, METRIC_NAMES, shard_size=4).image
+    )
 
 
 def test_variants_of_one_method_and_metric(net, data):
@@ -148,7 +171,11 @@ def test_variants_of_one_method_and_metric(net, data):
         {"by logit": "score_cam", "by probability": ("score_cam", {"weighting": "probability"})},
         {"coarse": ("deletion", {"step": 128}), "fine": ("deletion", {"step": 16}), "AD": "average_drop"},
     )  # fmt: skip
-    assert set(frame.method) == {"by logit", "by probability"} and set(frame.metric) == {"coarse", "fine", "AD"}
+    assert set(frame.method) == {"by logit", "by probability"} and set(frame.metric) == {
+        "coarse",
+        "fine",
+        "AD",
+    }
     values = frame.pivot(index="image", columns=["method", "metric"], values="value")
     assert not np.allclose(values["by logit", "AD"], values["by probability", "AD"])
     assert not np.allclose(values["by logit", "coarse"], values["by logit", "fine"])
@@ -164,7 +191,9 @@ def test_images_without_a_label_are_explained_for_the_predicted_class(net, root)
     frame = evaluate(net, data, ["grad_cam"], ["average_drop", "deletion"], batch_size=2)
     predicted = {s.id: int(net(s.image[None]).argmax(1)) for s in data}
     assert dict(zip(frame.image, frame.target)) == predicted and len(set(predicted.values())) > 1
-    labelled = replace(data, records=tuple(replace(r, target=predicted[r.id]) for r in data.records))
+    labelled = replace(
+        data, records=tuple(replace(r, target=predicted[r.id]) for r in data.records)
+    )
     assert_same(frame, evaluate(net, labelled, ["grad_cam"], ["average_drop", "deletion"]))
 
 
@@ -211,7 +240,9 @@ def test_figures_cost_nothing_after_the_table(net, data, calls, tmp_path):
     S = saliency_maps(net, data, "grad_cam", store=tmp_path / "s")
     assert total(calls) == done
     x = torch.stack([s.image for s in data])
-    assert torch.allclose(S.double(), explain("grad_cam", net, x, torch.tensor(data.targets)), atol=1e-6)
+    assert torch.allclose(
+        S.double(), explain("grad_cam", net, x, torch.tensor(data.targets)), atol=1e-6
+    )
     S = saliency_maps(net, data, "grad_cam", target="predicted", batch_size=3)
     assert torch.allclose(S.double(), explain("grad_cam", net, x), atol=1e-6)
 
@@ -250,7 +281,11 @@ def changed_layer(net, data):
 
 
 def changed_scaling(net, data):
-    return nets.wrap(net.model, "act", mean=(0.4,) * 3, input_size=SIZE, name="tiny"), data, ["score_cam"]
+    return (
+        nets.wrap(net.model, "act", mean=(0.4,) * 3, input_size=SIZE, name="tiny"),
+        data,
+        ["score_cam"],
+    )
 
 
 def changed_precision(net, data):
@@ -320,7 +355,9 @@ class Crop:
 
 
 def test_groups_survive_the_store(net, data, tmp_path):
-    crops = replace(data, records=tuple(Crop(r, f"photograph {i % 2}") for i, r in enumerate(data.records)))
+    crops = replace(
+        data, records=tuple(Crop(r, f"photograph {i % 2}") for i, r in enumerate(data.records))
+    )
     for _ in range(2):
         frame = evaluate(net, crops, ["grad_cam"], ["average_drop"], store=tmp_path / "s")
         assert list(frame.group) == [f"photograph {i % 2}" for i in range(N)]
@@ -358,7 +395,9 @@ def poisoned(monkeypatch, bad: torch.Tensor, when=lambda target: True) -> None:
     monkeypatch.setitem(METHODS, "grad_cam", replace(METHODS["grad_cam"], fn=grad_cam))
 
 
-def test_a_map_that_is_not_finite_becomes_a_row_and_is_not_final(net, data, tmp_path, monkeypatch, calls):
+def test_a_map_that_is_not_finite_becomes_a_row_and_is_not_final(
+    net, data, tmp_path, monkeypatch, calls
+):
     want = evaluate(net, data, ["grad_cam"], METRIC_NAMES)
     with monkeypatch.context() as patch:
         poisoned(patch, data[3].image)
@@ -366,13 +405,17 @@ def test_a_map_that_is_not_finite_becomes_a_row_and_is_not_final(net, data, tmp_
         with pytest.raises(ValueError, match=f"image '{data.ids[3]}': grad_cam gave NaN"):
             saliency_maps(net, data, "grad_cam", store=tmp_path / "s")
     bad = frame.image == data.ids[3]
-    assert frame[bad].value.isna().all() and frame[bad].error.str.contains("grad_cam gave NaN").all()
+    assert (
+        frame[bad].value.isna().all() and frame[bad].error.str.contains("grad_cam gave NaN").all()
+    )
     assert frame[bad].seconds.isna().all()
     assert_same(frame[~bad], want[want.image != data.ids[3]])
     before = sum(calls["grad_cam"])
     assert_same(evaluate(net, data, ["grad_cam"], METRIC_NAMES, store=tmp_path / "s"), want)
     predicted = int(net(data[3].image[None]).argmax(1))
-    assert sum(calls["grad_cam"]) - before == len({predicted, data.targets[3]})  # only the bad one, mended
+    assert sum(calls["grad_cam"]) - before == len(
+        {predicted, data.targets[3]}
+    )  # only the bad one, mended
 
 
 def test_an_error_of_one_class_does_not_touch_the_other(net, data, monkeypatch):
@@ -380,7 +423,11 @@ def test_an_error_of_one_class_does_not_touch_the_other(net, data, monkeypatch):
     i = next(i for i, s in enumerate(data) if int(net(s.image[None]).argmax(1)) != s.target)
     poisoned(monkeypatch, data[i].image, when=lambda target: target == data.targets[i])
     for metrics in (["average_drop", "deletion"], ["deletion", "average_drop"]):
-        rows = evaluate(net, data, ["grad_cam"], metrics).query("image == @data.ids[@i]").set_index("metric")
+        rows = (
+            evaluate(net, data, ["grad_cam"], metrics)
+            .query("image == @data.ids[@i]")
+            .set_index("metric")
+        )
         assert np.isnan(rows.value["average_drop"]) and "NaN" in rows.error["average_drop"]
         assert np.isfinite(rows.value["deletion"]) and pd.isna(rows.error["deletion"])
 
@@ -435,8 +482,16 @@ def test_out_of_memory_for_one_image_is_raised(net, data, monkeypatch):
     [
         (["grad_cam", "gradcam"], ["average_drop"], "unknown method 'gradcam'.*valid: .*opti_cam"),
         (["grad_cam"], ["average_dorp"], "unknown metric 'average_dorp'.*valid: .*deletion"),
-        ({"a": ("score_cam", {"chunks": 2})}, ["average_drop"], "unknown option of method score_cam 'chunks'.*chunk"),
-        (["grad_cam"], {"a": ("deletion", {"steps": 2})}, "unknown option of metric deletion 'steps'.*step"),
+        (
+            {"a": ("score_cam", {"chunks": 2})},
+            ["average_drop"],
+            "unknown option of method score_cam 'chunks'.*chunk",
+        ),
+        (
+            ["grad_cam"],
+            {"a": ("deletion", {"steps": 2})},
+            "unknown option of metric deletion 'steps'.*step",
+        ),
         ("grad_cam", ["average_drop"], "give a list of names, not the string 'grad_cam'"),
     ],
 )
@@ -456,4 +511,6 @@ def test_a_wrong_value_of_an_option_is_raised_and_not_a_row(net, data):
 def test_cuda_agrees_with_the_cpu(net, data):
     cuda = pickle.loads(pickle.dumps(net)).to("cuda")
     got = evaluate(cuda, data, METHOD_NAMES, METRIC_NAMES)
-    pd.testing.assert_frame_equal(table(got), table(evaluate(net, data, METHOD_NAMES, METRIC_NAMES)), rtol=1e-5)
+    pd.testing.assert_frame_equal(
+        table(got), table(evaluate(net, data, METHOD_NAMES, METRIC_NAMES)), rtol=1e-5
+    )

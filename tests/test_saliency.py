@@ -6,7 +6,16 @@ import torch
 
 from lib.errors import UnknownName
 from lib.methods import METHODS
-from lib.saliency import NORMALISATIONS, explain, finish, mask, normalise, predict, raw_map, upsample
+from lib.saliency import (
+    NORMALISATIONS,
+    explain,
+    finish,
+    mask,
+    normalise,
+    predict,
+    raw_map,
+    upsample,
+)
 
 from .networks import CLASSES, affine, images, maps, non_linear, normalised
 
@@ -44,7 +53,9 @@ def test_upsampling_keeps_leading_dimensions():
     "how, want", [("range", [0, 0.25, 1]), ("max", [0, 0, 1]), ("sigmoid", [0.26894, 0.5, 0.95257])]
 )
 def test_normalisations_by_hand(how, want):
-    assert normalise(torch.tensor([[-1.0, 0.0, 3.0]]), how)[0].tolist() == pytest.approx(want, abs=1e-5)
+    assert normalise(torch.tensor([[-1.0, 0.0, 3.0]]), how)[0].tolist() == pytest.approx(
+        want, abs=1e-5
+    )
 
 
 def test_max_is_a_ratio_where_the_map_is_positive():
@@ -151,12 +162,16 @@ def test_a_faint_map_is_not_flat():
 def test_predict_is_the_largest_logit():
     net, x = non_linear(), images()
     y = net(x)
-    assert predict(net, x).tolist() == [max(range(CLASSES), key=lambda c: row[c]) for row in y.tolist()]
+    assert predict(net, x).tolist() == [
+        max(range(CLASSES), key=lambda c: row[c]) for row in y.tolist()
+    ]
 
 
 def test_images_may_have_another_precision_than_the_network():
     net, x = affine(), images()
-    assert torch.allclose(explain("grad_cam", net, x.float(), 1), explain("grad_cam", net, x, 1), atol=1e-5)
+    assert torch.allclose(
+        explain("grad_cam", net, x.float(), 1), explain("grad_cam", net, x, 1), atol=1e-5
+    )
 
 
 def test_classes_may_differ_by_image():
@@ -177,7 +192,11 @@ def test_classes_may_differ_by_image():
         (images() * 255, 0, r"in \[0, 1\].*do not normalise"),
         ((images() * 255).to(torch.uint8), 0, "torch.uint8: divide by 255"),
         (images()[0], 0, r"\(B, 3, H, W\), got \(3, 16, 16\)"),
-        (images() / torch.tensor([1, 1, 0, 1]).view(-1, 1, 1, 1), 0, "image 2 of the batch holds NaN"),
+        (
+            images() / torch.tensor([1, 1, 0, 1]).view(-1, 1, 1, 1),
+            0,
+            "image 2 of the batch holds NaN",
+        ),
         (images(), CLASSES, f"class {CLASSES} is out of range: .* has classes 0 to {CLASSES - 1}"),
         (images(), torch.tensor([0, 1]), r"one class an image, \(4,\), got \(2,\)"),
     ],
@@ -193,12 +212,16 @@ def test_a_map_that_is_not_finite_names_method_image_and_class():
     with torch.no_grad():
         net.model.classifier.weight[3] = net.model.classifier.bias[3] = 0
     target = torch.tensor([0, 3, 1, 3])
-    with pytest.raises(ValueError, match="ablation_cam gave NaN or infinity on image 1 .*, class 3"):
+    with pytest.raises(
+        ValueError, match="ablation_cam gave NaN or infinity on image 1 .*, class 3"
+    ):
         explain("ablation_cam", net, images(), target)
 
 
 def test_an_unknown_normalisation_or_masking_lists_those_there_are():
-    with pytest.raises(UnknownName, match="unknown normalisation 'minmax' .*valid: range, max, sigmoid"):
+    with pytest.raises(
+        UnknownName, match="unknown normalisation 'minmax' .*valid: range, max, sigmoid"
+    ):
         normalise(maps(), "minmax")
     with pytest.raises(UnknownName, match="unknown masking 'black'; valid: pixels, normalized"):
         mask(affine(), images(), maps(), "black")

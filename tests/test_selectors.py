@@ -54,6 +54,8 @@ def test_logits_stay_as_they_were():
 
 
 def test_an_unknown_selector_lists_those_there_are():
-    with pytest.raises(UnknownName, match=r"unknown selector 'logits' \(did you mean 'logit'\?\)") as error:
+    with pytest.raises(
+        UnknownName, match=r"unknown selector 'logits' \(did you mean 'logit'\?\)"
+    ) as error:
         select("logits")
     assert all(name in str(error.value) for name in SELECTORS)

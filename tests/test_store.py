@@ -11,7 +11,14 @@ from lib.store import ShardStore, code_key, key, write_atomically
 
 def test_key_depends_on_every_part_and_not_on_the_order_of_options():
     assert key("a", {"x": 1, "y": 2}) == key("a", {"y": 2, "x": 1})
-    keys = {key("a"), key("b"), key("a", "b"), key(["a", "b"]), key("a", {"x": 1}), key("a", {"x": 2})}
+    keys = {
+        key("a"),
+        key("b"),
+        key("a", "b"),
+        key(["a", "b"]),
+        key("a", {"x": 1}),
+        key("a", {"x": 2}),
+    }
     assert len(keys) == 6
 
 

@@ -31,7 +31,8 @@ def test_leaves_an_operator_that_exists_alone():
         "import torch; l = torch.library.Library('torchvision', 'DEF');"
         "l.define('nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor');"
         "l.impl('nms', lambda d, s, t: torch.tensor([7]), 'CPU');"
-        + ALONE + "print(declare_missing(), torch.ops.torchvision.nms(torch.rand(1, 4), torch.rand(1), 0.5))"
+        + ALONE
+        + "print(declare_missing(), torch.ops.torchvision.nms(torch.rand(1, 4), torch.rand(1), 0.5))"
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "False tensor([7])"

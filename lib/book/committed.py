@@ -28,7 +28,9 @@ def refresh(root: Path, executed: Path) -> list[Path]:
         page = script.relative_to(root).with_suffix(".ipynb")
         notebook = nbformat.read(executed / page, as_version=4)
         notebook.metadata.pop("book", None)
-        notebook.cells = [cell for cell in notebook.cells if "injected-parameters" not in _tags(cell)]
+        notebook.cells = [
+            cell for cell in notebook.cells if "injected-parameters" not in _tags(cell)
+        ]
         for i, cell in enumerate(notebook.cells):
             cell.id = f"cell-{i}"  # else each run would change every line
             for output in cell.get("outputs", []):

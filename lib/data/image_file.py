@@ -55,9 +55,7 @@ class ImageFile:
 def image_files(folder: Path) -> list[Path]:
     """The image files directly in a folder, sorted; hidden files are left out."""
     return sorted(
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in SUFFIXES and path.name[0] != "."
+        path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.name[0] != "."
     )
 
 

@@ -63,13 +63,25 @@ METHODS: dict[str, Method] = {
         Method(fake_cam, "Fake-CAM", "Poppi et al. 2021, section 3", relu=False),
         Method(cam, "CAM", "Zhou et al. 2016, eq. (2)", relu=False, needs=_GRADIENTS),
         Method(grad_cam, "Grad-CAM", "Selvaraju et al. 2017, eq. (1)-(2)", needs=_GRADIENTS),
-        Method(grad_cam_plus_plus, "Grad-CAM++", "Chattopadhyay et al. 2018, eq. (10)-(11)", needs=_GRADIENTS),
+        Method(
+            grad_cam_plus_plus,
+            "Grad-CAM++",
+            "Chattopadhyay et al. 2018, eq. (10)-(11)",
+            needs=_GRADIENTS,
+        ),
         Method(score_cam, "Score-CAM", "Opti-CAM eq. (3)"),
         Method(ablation_cam, "Ablation-CAM", "Desai & Ramaswamy 2020, eq. (3)-(4)"),
         Method(xgrad_cam, "XGrad-CAM", "Fu et al. 2020, eq. (8)", needs=_GRADIENTS),
         Method(layer_cam, "Layer-CAM", "Jiang et al. 2021, eq. (5)-(7)", needs=_GRADIENTS),
         Method(hires_cam, "HiRes-CAM", "Draelos & Carin 2020, eq. (4)", needs=_GRADIENTS),
-        Method(opti_cam, "Opti-CAM", "Opti-CAM eq. (8)-(11)", relu=False, needs=_GRADIENTS, paper="opticam"),
+        Method(
+            opti_cam,
+            "Opti-CAM",
+            "Opti-CAM eq. (8)-(11)",
+            relu=False,
+            needs=_GRADIENTS,
+            paper="opticam",
+        ),
     )
 }
 

@@ -31,12 +31,16 @@ def ablation_cam(
         with torch.no_grad():
             y = select(selector)(net.head(A), target)
     else:
-        A, y, drop = _drops(net, x, target, selector, 8 * net.batch_hint(x) if chunk is None else chunk)
+        A, y, drop = _drops(
+            net, x, target, selector, 8 * net.batch_hint(x) if chunk is None else chunk
+        )
     return weighted_sum(drop / y[:, None], A)
 
 
 @torch.no_grad()
-def _drops(net, x: Tensor, target: Tensor, selector: str, chunk: int) -> tuple[Tensor, Tensor, Tensor]:
+def _drops(
+    net, x: Tensor, target: Tensor, selector: str, chunk: int
+) -> tuple[Tensor, Tensor, Tensor]:
     """A, the score y (B,) and its drop (B, K) by each channel; a channel of zeros drops nothing."""
     A, score = net.features(x), select(selector)
     y = score(net.head(A), target)
@@ -45,5 +49,7 @@ def _drops(net, x: Tensor, target: Tensor, selector: str, chunk: int) -> tuple[T
     for image, channel in pairs(alive, chunk):
         ablated = A[image]  # (n, K, h, w), a copy
         ablated[torch.arange(len(image), device=A.device), channel] = 0
-        drop[image, channel] = y[image] - score(net.head(ablated, context_of(A, image)), target[image])
+        drop[image, channel] = y[image] - score(
+            net.head(ablated, context_of(A, image)), target[image]
+        )
     return A, y, drop

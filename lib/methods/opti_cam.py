@@ -106,7 +106,9 @@ def optimise(
     active = torch.arange(len(x), device=x.device)
     for t in range(iterations):
         if schedule == "cosine":
-            adam.param_groups[0]["lr"] = learning_rate * (1 + math.cos(math.pi * t / iterations)) / 2
+            adam.param_groups[0]["lr"] = (
+                learning_rate * (1 + math.cos(math.pi * t / iterations)) / 2
+            )
         with torch.enable_grad():
             free = [u[i] for i in active.tolist()]
             w = torch.stack(free).softmax(1)  # (b, K)

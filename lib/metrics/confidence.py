@@ -24,9 +24,13 @@ def probability(net, x: Tensor, target: Tensor) -> Tensor:
 
 def preserved(net, x: Tensor, target: Tensor, S: Tensor, *, masking: str = "pixels") -> Confidence:
     r"""$p$ on $x$ and $o$ on $x \odot S$."""
-    return Confidence(probability(net, x, target), probability(net, mask(net, x, S, masking), target))
+    return Confidence(
+        probability(net, x, target), probability(net, mask(net, x, S, masking), target)
+    )
 
 
 def deleted(net, x: Tensor, target: Tensor, S: Tensor, *, masking: str = "pixels") -> Confidence:
     r"""$p$ on $x$ and $o$ on $x \odot (1 - S)$."""
-    return Confidence(probability(net, x, target), probability(net, mask(net, x, 1 - S, masking), target))
+    return Confidence(
+        probability(net, x, target), probability(net, mask(net, x, 1 - S, masking), target)
+    )

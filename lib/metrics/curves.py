@@ -30,7 +30,13 @@ def ranks(S: Tensor) -> Tensor:
 
 
 def change(
-    net, start: Tensor, end: Tensor, target: Tensor, S: Tensor, counts: Tensor, chunk: int | None = None
+    net,
+    start: Tensor,
+    end: Tensor,
+    target: Tensor,
+    S: Tensor,
+    counts: Tensor,
+    chunk: int | None = None,
 ) -> Curve:
     """The curve from `start` to `end` (B, 3, H, W) when the `counts` (T,) most salient pixels are
     taken from `end`. All steps of all images run in shared passes."""
@@ -54,13 +60,22 @@ def stepped(pixels: int, step: int) -> Tensor:
 
 
 def inserted(
-    net, x: Tensor, target: Tensor, S: Tensor, *, step: int = 224, blur: str = "rise", chunk: int | None = None
+    net,
+    x: Tensor,
+    target: Tensor,
+    S: Tensor,
+    *,
+    step: int = 224,
+    blur: str = "rise",
+    chunk: int | None = None,
 ) -> Curve:
     """From the blurred image to the image, `step` pixels at a time."""
     return change(net, blurred(net, x, blur), x, target, S, stepped(S[0].numel(), step), chunk)
 
 
-def removed(net, x: Tensor, target: Tensor, S: Tensor, *, step: int = 224, chunk: int | None = None) -> Curve:
+def removed(
+    net, x: Tensor, target: Tensor, S: Tensor, *, step: int = 224, chunk: int | None = None
+) -> Curve:
     """From the image to black, `step` pixels at a time."""
     return change(net, x, torch.zeros_like(x), target, S, stepped(S[0].numel(), step), chunk)
 
@@ -85,5 +100,5 @@ def _kernel(blur: str, size: int = 11, sigma: float = 5.0) -> Tensor:
         impulse = np.zeros((size, size))
         impulse[size // 2, size // 2] = 1
         return torch.from_numpy(gaussian_filter(impulse, sigma))
-    ray = torch.exp(-(torch.arange(size, dtype=torch.float64) - size // 2) ** 2 / (2 * sigma**2))
+    ray = torch.exp(-((torch.arange(size, dtype=torch.float64) - size // 2) ** 2) / (2 * sigma**2))
     return torch.outer(ray, ray) / ray.sum() ** 2

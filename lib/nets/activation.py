@@ -15,7 +15,14 @@ from torch.utils._pytree import tree_map_only
 Context = Any  # a pytree of tensors, images first
 
 
-_REORDER = {torch.flip, Tensor.flip, torch.roll, Tensor.roll, torch.index_select, Tensor.index_select}
+_REORDER = {
+    torch.flip,
+    Tensor.flip,
+    torch.roll,
+    Tensor.roll,
+    torch.index_select,
+    Tensor.index_select,
+}
 
 
 class Activation(torch.Tensor):
@@ -75,7 +82,9 @@ class Grid:
     def __init__(self, shape: torch.Size, image: tuple[int, int], prefix: int | None, where: str):
         self.prefix = 0
         if len(shape) == 4:
-            self.layout = "maps" if shape[2] == shape[3] or shape[1] != shape[2] else "channels_last"
+            self.layout = (
+                "maps" if shape[2] == shape[3] or shape[1] != shape[2] else "channels_last"
+            )
         elif len(shape) == 3 and shape[1] > 1:
             self.layout, self.prefix = "tokens", _prefix_tokens(shape[1], image, prefix)
         else:
@@ -109,7 +118,11 @@ class Grid:
 def _factor(n: int, image: tuple[int, int]) -> tuple[int, int] | None:
     """The grid (h, w) of n tokens with the aspect of the image, or None."""
     h = round(math.sqrt(n * image[0] / image[1]))
-    return (h, n // h) if h and n % h == 0 and abs(h * image[1] - n // h * image[0]) <= max(image) else None
+    return (
+        (h, n // h)
+        if h and n % h == 0 and abs(h * image[1] - n // h * image[0]) <= max(image)
+        else None
+    )
 
 
 def _prefix_tokens(n: int, image: tuple[int, int], declared: int | None) -> int:

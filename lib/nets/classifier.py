@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..errors import UnknownName
 from . import split as splits
 from .activation import Activation, Context, Grid, attach, plain, rows
 
@@ -21,8 +22,8 @@ class Classifier(nn.Module):
 
     Args:
         model: the bare network; it is put in eval mode and frozen (see `nets.wrap` for a copy).
-        layer: a module's path; `path#i` for its i-th call, else its last; None for the paper's
-            choice: the last convolutional activation before pooling, or the first LayerNorm of the
+        layer: a module's path, or the name of a step between modules (as `net.layer` gives it);
+            `path#i` for a module's i-th call, else its last; None for the paper's choice: the last convolutional activation before pooling, or the first LayerNorm of the
             last transformer block.
         mean, std: of each colour channel, subtracted and divided inside.
         input_size: height (and width) that the network was trained for.
@@ -52,8 +53,6 @@ class Classifier(nn.Module):
     ):
         super().__init__()
         model = model.eval().requires_grad_(False)
-        if layer is not None:
-            splits.check_layer(model, layer)
         parameter = next(model.parameters(), torch.empty(0))
         device = parameter.device
         for key, value in (("mean", mean), ("std", std)):
@@ -128,7 +127,11 @@ class Classifier(nn.Module):
     def fingerprint(self) -> str:
         """A hash of what decides the logits and the maps: architecture, weights, layer, scaling."""
         digest = hashlib.sha256(repr((self.model, self.layer)).encode())
-        for name, tensor in [*self.model.state_dict().items(), ("mean", self.mean), ("std", self.std)]:
+        for name, tensor in [
+            *self.model.state_dict().items(),
+            ("mean", self.mean),
+            ("std", self.std),
+        ]:
             digest.update(name.encode())
             digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
         return digest.hexdigest()
@@ -164,7 +167,9 @@ class Classifier(nn.Module):
         logits = self.model(x.clone())
         if not isinstance(logits, Tensor) or logits.ndim != 2:
             what = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
-            raise ValueError(f"{self.name} gives {what}; a classifier gives logits (B, C): wrap it in one that does")
+            raise ValueError(
+                f"{self.name} gives {what}; a classifier gives logits (B, C): wrap it in one that does"
+            )
         self.num_classes = logits.shape[1]
         if layer is None:
             layer = splits.default_transformer_layer(self.model)
@@ -174,10 +179,15 @@ class Classifier(nn.Module):
                 self._split = kind(self.model, layer, x)
                 self._check(x, logits)
                 return
-            except Exception as error:  # tracing runs the network's own code, which may raise anything
+            except UnknownName:
+                raise
+            except (
+                Exception
+            ) as error:  # tracing runs the network's own code, which may raise anything
                 reasons.append(f"{kind.__name__}: {type(error).__name__}: {error}")
         raise ValueError(
-            f"{self.name} cannot be cut at layer {layer or 'its default'!r}:\n  " + "\n  ".join(reasons)
+            f"{self.name} cannot be cut at layer {layer or 'its default'!r}:\n  "
+            + "\n  ".join(reasons)
         )
 
     def _check(self, x: Tensor, logits: Tensor) -> None:
@@ -198,10 +208,15 @@ class Classifier(nn.Module):
         if not repeated.requires_grad:
             raise ValueError(f"layer {self._split.layer!r} has no influence on the logits")
         tolerance = 1e-5 if x.dtype in (torch.float32, torch.float64) else 5e-2
-        for name, got, want in (("head(features(x))", out, logits), ("a repeated batch", repeated, logits[again])):
+        for name, got, want in (
+            ("head(features(x))", out, logits),
+            ("a repeated batch", repeated, logits[again]),
+        ):
             error = ((got - want).abs().max() / want.abs().max().clamp_min(1e-12)).item()
             if not error <= tolerance:
-                raise ValueError(f"{name} differs from the network by {error:.1e} of its largest logit")
+                raise ValueError(
+                    f"{name} differs from the network by {error:.1e} of its largest logit"
+                )
 
 
 def _versions(tree: Any) -> list[int]:

@@ -25,7 +25,9 @@ def fold_batch_norms(root: fx.GraphModule, keep: fx.Node) -> None:
             continue
         source = node.args[0]
         conv = _module(root, source)
-        alone = len(source.users) == 1 and calls.count(source.target) == calls.count(node.target) == 1
+        alone = (
+            len(source.users) == 1 and calls.count(source.target) == calls.count(node.target) == 1
+        )
         if isinstance(conv, nn.Conv2d) and alone and source is not keep:
             root.set_submodule(source.target, _folded(conv, norm))
             # timm's BatchNormAct2d ends in an activation; the plain one in nothing

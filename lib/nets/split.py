@@ -100,7 +100,11 @@ class _Tracer(fx.Tracer):
         self.notrace = tuple(get_notrace_modules())
 
     def is_leaf_module(self, module: nn.Module, name: str) -> bool:
-        return name == self.layer or isinstance(module, self.notrace) or super().is_leaf_module(module, name)
+        return (
+            name == self.layer
+            or isinstance(module, self.notrace)
+            or super().is_leaf_module(module, name)
+        )
 
 
 class _Shapes(fx.Interpreter):
@@ -125,19 +129,23 @@ class GraphSplit:
         unary = _Unary(model)
         tracer = _Tracer(_PREFIX + _parse(layer)[0] if layer else None)
         root = fx.GraphModule(unary, tracer.trace(unary))
-        target = self._default(root, probe) if layer is None else self._find(root, layer)
+        target = self._default(root, probe) if layer is None else self._find(model, root, layer)
         self.layer = layer or _name(target)
         fold_batch_norms(root, keep=target)
         self._features, self._head = _cut(root, target)
         self.affine = all(_is_affine(node, self._head) for node in self._head.graph.nodes)
 
     @staticmethod
-    def _find(root: fx.GraphModule, layer: str) -> fx.Node:
+    def _find(model: nn.Module, root: fx.GraphModule, layer: str) -> fx.Node:
         path = _PREFIX + _parse(layer)[0]
         calls = [n for n in root.graph.nodes if n.op == "call_module" and n.target == path]
-        if not calls:
-            raise ValueError(f"layer {layer!r} is not on the traced path from image to logits")
-        return _pick(calls, layer)
+        if calls:
+            return _pick(calls, layer)
+        for node in root.graph.nodes:
+            if node.name == layer and node.op.startswith("call"):  # a step between modules
+                return node
+        check_layer(model, layer)
+        raise ValueError(f"layer {layer!r} is not on the traced path from image to logits")
 
     @staticmethod
     def _default(root: fx.GraphModule, probe: Tensor) -> fx.Node:
@@ -182,7 +190,9 @@ def _name(node: fx.Node) -> str:
     if node.op == "call_module":
         return node.target.removeprefix(_PREFIX)
     stack = list(node.meta.get("nn_module_stack", {}))
-    closes = stack and not any(stack[-1] in user.meta.get("nn_module_stack", {}) for user in node.users)
+    closes = stack and not any(
+        stack[-1] in user.meta.get("nn_module_stack", {}) for user in node.users
+    )
     return stack[-1].removeprefix(_PREFIX) if closes and stack[-1] != "model" else node.name
 
 
@@ -263,6 +273,8 @@ class ReplaySplit:
     affine = False  # not known
 
     def __init__(self, model: nn.Module, layer: str | None, probe: Tensor):
+        if layer is not None:
+            check_layer(model, layer)
         self.model = model
         self.layer = layer or self._default(probe)
         self._lock = threading.RLock()  # the forward methods are replaced for a moment
@@ -322,7 +334,9 @@ class ReplaySplit:
             before = {m: m.__dict__.get("forward") for m in (*self._finished, self._target)}
             try:
                 for module in before:
-                    module.forward = (target if module is self._target else finished)(module.forward)
+                    module.forward = (target if module is self._target else finished)(
+                        module.forward
+                    )
                 yield
             finally:
                 for module, forward in before.items():

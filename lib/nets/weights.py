@@ -36,7 +36,9 @@ def build(name: str, **options) -> nn.Module:
 def unknown_network(name: str) -> Exception:
     """The error for a name that is neither timm's nor torchvision's; lists what has weights here."""
     close = get_close_matches(name, timm.list_models(), n=5)
-    return unknown("network", name, [*manifests.read("weights"), *close, "any timm name", "torchvision:<name>"])
+    return unknown(
+        "network", name, [*manifests.read("weights"), *close, "any timm name", "torchvision:<name>"]
+    )
 
 
 def load_weights(model: nn.Module, name: str, weights: str | Path | None) -> nn.Module:
@@ -73,11 +75,17 @@ def _read(path: Path) -> dict[str, Tensor]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        raise ValueError(f"{path}: not a state dict that loads with weights_only=True ({error})") from error
+        raise ValueError(
+            f"{path}: not a state dict that loads with weights_only=True ({error})"
+        ) from error
     for key in ("state_dict", "model", "model_state"):
-        state = state[key] if isinstance(state, dict) and isinstance(state.get(key), dict) else state
+        state = (
+            state[key] if isinstance(state, dict) and isinstance(state.get(key), dict) else state
+        )
     if not isinstance(state, dict) or not all(isinstance(key, str) for key in state):
-        raise ValueError(f"{path} holds no state dict {{name: tensor}}, but a {type(state).__name__}")
+        raise ValueError(
+            f"{path} holds no state dict {{name: tensor}}, but a {type(state).__name__}"
+        )
     return {key.removeprefix("module."): value for key, value in state.items()}
 
 
@@ -93,4 +101,3 @@ def _fill(model: nn.Module, name: str, state: dict[str, Tensor], path: Path) -> 
     except RuntimeError as error:
         raise ValueError(f"{path} does not fit {name!r}: {error}") from error
     return model
-

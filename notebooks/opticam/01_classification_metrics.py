@@ -213,7 +213,7 @@ As in figure 2 of the paper, for the first photographs and the first network.
 # %%
 SHOWN = ["grad_cam", "grad_cam_plus_plus", "score_cam", "ablation_cam", "xgrad_cam", "layer_cam", "opti_cam"]
 net = load(networks[0])
-few = images.at(net.input_size).subset(range(min(len(images), choose(profile, smoke=2, embedded=4, paper=4))))
+few = images.at(net.input_size).subset(range(min(len(images), choose(profile, smoke=1, embedded=4, paper=4))))
 maps = {
     METHODS[name].title: saliency_maps(
         net, images.at(net.input_size), name, batch_size=batch_size, store=store, **options

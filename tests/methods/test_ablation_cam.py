@@ -98,7 +98,9 @@ def test_a_zero_channel_drops_nothing():
     assert (net.features(x)[:, 1] == 0).all()
     _, _, drop = _drops(net, x, TARGET, "logit", chunk=100)
     assert (drop[:, 1] == 0).all() and (drop[:, [0, 2, 3, 4, 5]] != 0).all()
-    assert torch.allclose(ablation_cam(net, x, TARGET), one_channel_at_a_time(net, x, TARGET), atol=1e-10)
+    assert torch.allclose(
+        ablation_cam(net, x, TARGET), one_channel_at_a_time(net, x, TARGET), atol=1e-10
+    )
 
 
 def test_as_pytorch_grad_cam():

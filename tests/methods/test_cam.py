@@ -42,5 +42,7 @@ def test_behind_a_relu_it_is_grad_cam():
 
 @pytest.mark.parametrize("network", [non_linear, untraceable])
 def test_another_head_has_no_such_weights(network):
-    with pytest.raises(ValueError, match="global average pooling and one linear layer.*use grad_cam"):
+    with pytest.raises(
+        ValueError, match="global average pooling and one linear layer.*use grad_cam"
+    ):
         cam(network(), images(), TARGET)

@@ -17,11 +17,15 @@ def ones_with_a_zero(n, size):
 
 @pytest.mark.parametrize("network", NETWORKS)
 def test_it_is_ones_with_the_top_left_pixel_zero(network):
-    assert torch.equal(explain("fake_cam", NETWORKS[network](), images(), 0), ones_with_a_zero(4, (16, 16)))
+    assert torch.equal(
+        explain("fake_cam", NETWORKS[network](), images(), 0), ones_with_a_zero(4, (16, 16))
+    )
 
 
 def test_it_is_as_large_as_the_image():
-    assert torch.equal(explain("fake_cam", affine(), images(2, (12, 20)), 0), ones_with_a_zero(2, (12, 20)))
+    assert torch.equal(
+        explain("fake_cam", affine(), images(2, (12, 20)), 0), ones_with_a_zero(2, (12, 20))
+    )
 
 
 def test_it_knows_neither_image_nor_class():

@@ -21,7 +21,9 @@ def test_closed_form_behind_average_pooling():
     A, w = net.features(x), net.model.classifier.weight[TARGET]
     want = torch.einsum("bk,bkhw->bhw", w, A) / A[0, 0].numel()
     assert torch.allclose(grad_cam(net, x, TARGET), want, atol=1e-12)
-    assert torch.allclose(grad_cam(net, x, TARGET) * A[0, 0].numel(), cam(net, x, TARGET), atol=1e-10)
+    assert torch.allclose(
+        grad_cam(net, x, TARGET) * A[0, 0].numel(), cam(net, x, TARGET), atol=1e-10
+    )
 
 
 @pytest.mark.parametrize("network", NETWORKS)
@@ -39,7 +41,9 @@ def test_the_score_of_a_constant_has_no_map():
     """Gradients by any class cancel when all classes share their weights, and p is constant."""
     model = seeded(Affine())
     with torch.no_grad():
-        model.classifier.weight.copy_(model.classifier.weight[:1].expand_as(model.classifier.weight))
+        model.classifier.weight.copy_(
+            model.classifier.weight[:1].expand_as(model.classifier.weight)
+        )
     net = wrap(model)
     assert grad_cam(net, images(), TARGET, selector="probability").abs().max() < 1e-12
     assert grad_cam(net, images(), TARGET).abs().max() > 1e-3

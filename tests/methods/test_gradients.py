@@ -13,7 +13,9 @@ def test_gradients_are_autograds_through_the_bare_network(network):
     net, x, c = NETWORKS[network](), images(), torch.tensor([0, 1, 2, 3])
     A, g = activation_and_gradient(net, x, c, "logit")
     kept = []
-    hook = net.model.act.register_forward_hook(lambda module, args, out: kept.append(out.requires_grad_()))
+    hook = net.model.act.register_forward_hook(
+        lambda module, args, out: kept.append(out.requires_grad_())
+    )
     y = net.model(normalised(net, x))
     hook.remove()
     (want,) = torch.autograd.grad(y.gather(1, c[:, None]).sum(), kept)
@@ -24,7 +26,9 @@ def test_gradients_are_autograds_through_the_bare_network(network):
 
 def test_gradients_flow_where_the_caller_has_switched_them_off():
     with torch.no_grad():
-        _, g = activation_and_gradient(affine(), images(), torch.zeros(4, dtype=torch.long), "logit")
+        _, g = activation_and_gradient(
+            affine(), images(), torch.zeros(4, dtype=torch.long), "logit"
+        )
         assert not torch.is_grad_enabled()
     assert g.abs().sum() > 0
 

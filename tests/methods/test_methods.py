@@ -24,7 +24,12 @@ BOUND_TO_A_HEAD = {"cam"}  # exist behind pooling and one linear layer only
 every_method = pytest.mark.parametrize("method", METHODS)
 method_and_network = pytest.mark.parametrize(
     "method, network",
-    [(m, n) for m in METHODS for n in NETWORKS if m not in BOUND_TO_A_HEAD or n in ("affine", "signed")],
+    [
+        (m, n)
+        for m in METHODS
+        for n in NETWORKS
+        if m not in BOUND_TO_A_HEAD or n in ("affine", "signed")
+    ],
 )
 
 
@@ -40,7 +45,11 @@ def traces(net):
         found += [(name, kind) for kind in state if kind.endswith("_hooks") and state[kind]]
         found += [(name, "forward")] if "forward" in state else []
     found += [(name, "train") for name, module in net.named_modules() if module.training]
-    found += [(name, "grad") for name, p in net.named_parameters() if p.grad is not None or p.requires_grad]
+    found += [
+        (name, "grad")
+        for name, p in net.named_parameters()
+        if p.grad is not None or p.requires_grad
+    ]
     return found + ([] if torch.is_grad_enabled() else ["gradients are off"])
 
 
@@ -74,7 +83,9 @@ def test_maps_repeat(method, network):
 def test_maps_depend_on_neither_batch_nor_order_nor_neighbours(method, network):
     net, x = NETWORKS[network](), images()
     together = raw_map(method, net, x, TARGET, **options(method))
-    alone = [raw_map(method, net, x[i : i + 1], TARGET[i : i + 1], **options(method)) for i in range(4)]
+    alone = [
+        raw_map(method, net, x[i : i + 1], TARGET[i : i + 1], **options(method)) for i in range(4)
+    ]
     order = torch.tensor([2, 0, 3, 1])
     shuffled = raw_map(method, net, x[order], TARGET[order], **options(method))
     others = raw_map(method, net, torch.cat([x[:1], images(3, seed=9)]), TARGET, **options(method))
@@ -95,14 +106,18 @@ def test_dead_channels_change_nothing(method):
 
 @every_method
 def test_a_black_image_has_a_map(method):
-    assert explain(method, affine(), torch.zeros(2, 3, 16, 16), 0, **options(method)).isfinite().all()
+    assert (
+        explain(method, affine(), torch.zeros(2, 3, 16, 16), 0, **options(method)).isfinite().all()
+    )
 
 
 @pytest.mark.parametrize("method", [m for m in METHODS if m not in BOUND_TO_A_HEAD])
 def test_a_replayed_network_gives_the_maps_of_its_graph(method):
     x = images()
     want = raw_map(method, affine(), x, TARGET, **options(method))
-    assert torch.allclose(raw_map(method, untraceable(), x, TARGET, **options(method)), want, atol=1e-9)
+    assert torch.allclose(
+        raw_map(method, untraceable(), x, TARGET, **options(method)), want, atol=1e-9
+    )
 
 
 @every_method
@@ -188,7 +203,9 @@ def test_the_docstring_names_paper_and_equation_and_every_option(method):
     assert "Returns:" in doc
     described = doc[doc.index("Args:") :] if "Args:" in doc else ""
     for option in METHODS[method].options:
-        assert re.search(rf"^ +(\w+, )*{option}(, \w+)*: ", described, re.M), f"{option} is not described"
+        assert re.search(rf"^ +(\w+, )*{option}(, \w+)*: ", described, re.M), (
+            f"{option} is not described"
+        )
 
 
 @every_method
@@ -201,7 +218,9 @@ def test_it_is_registered_under_its_own_name(method):
 
 
 def test_an_unknown_method_lists_those_there_are():
-    with pytest.raises(UnknownName, match=r"'gradcam' \(did you mean 'grad_cam'\?\).*opti_cam") as error:
+    with pytest.raises(
+        UnknownName, match=r"'gradcam' \(did you mean 'grad_cam'\?\).*opti_cam"
+    ) as error:
         explain("gradcam", affine(), images())
     assert isinstance(error.value, ValueError) and isinstance(error.value, KeyError)
     assert all(name in str(error.value) for name in METHODS)
@@ -223,5 +242,7 @@ def test_an_unknown_selector_lists_those_there_are(method):
 @every_method
 def test_a_class_out_of_range_is_refused(method):
     for target in (CLASSES, -1):
-        with pytest.raises(ValueError, match=f"class {target} is out of range.*classes 0 to {CLASSES - 1}"):
+        with pytest.raises(
+            ValueError, match=f"class {target} is out of range.*classes 0 to {CLASSES - 1}"
+        ):
             explain(method, affine(), images(), target)

@@ -11,7 +11,17 @@ from lib.methods.opti_cam import OBJECTIVES, opti_cam, optimise
 from lib.saliency import explain
 from lib.selectors import SELECTORS
 
-from ..networks import NETWORKS, Affine, NonLinear, affine, images, non_linear, normalised, seeded, wrap
+from ..networks import (
+    NETWORKS,
+    Affine,
+    NonLinear,
+    affine,
+    images,
+    non_linear,
+    normalised,
+    seeded,
+    wrap,
+)
 
 TARGET = torch.tensor([0, 1, 2, 3])
 
@@ -47,7 +57,9 @@ def textbook(
         adam, losses = torch.optim.Adam([u], lr=learning_rate), []
         for t in range(iterations):
             if schedule == "cosine":
-                adam.param_groups[0]["lr"] = learning_rate * math.cos(math.pi * t / iterations / 2) ** 2
+                adam.param_groups[0]["lr"] = (
+                    learning_rate * math.cos(math.pi * t / iterations / 2) ** 2
+                )
             M = (u.softmax(0)[:, None, None] * A).sum(0)[None, None]
             up = F.interpolate(M, x.shape[2:], mode="bilinear", align_corners=False)
             s = normalise(up, normalisation)
@@ -110,7 +122,9 @@ def test_each_image_stops_when_its_own_loss_does():
     want, taken = textbook(net, x, target, iterations=60, tolerance=3e-3)
     found = optimise(net, x, target, iterations=60, tolerance=3e-3)
     assert found.iterations.tolist() == taken
-    assert len(set(taken)) > 2 and min(taken) < 60, "a test of stopping needs images that stop apart"
+    assert len(set(taken)) > 2 and min(taken) < 60, (
+        "a test of stopping needs images that stop apart"
+    )
     assert torch.allclose(found.map, want, atol=1e-7)
     for i, n in enumerate(taken):
         assert found.objective[:n, i].isfinite().all() and found.objective[n:, i].isnan().all()
@@ -146,7 +160,9 @@ def test_the_authors_stop_at_a_tenth_when_the_loss_has_risen():
         want = next((t + 1 for t in range(5, 50, 5) if full[t, i] < full[t - 5, i]), 50)
         assert found.iterations[i] == want
         assert torch.equal(found.objective[:want, i], full[:want, i])
-    assert len(set(found.iterations.tolist())) > 1, "a test of stopping needs images that stop apart"
+    assert len(set(found.iterations.tolist())) > 1, (
+        "a test of stopping needs images that stop apart"
+    )
 
 
 @pytest.mark.parametrize("initial", [0.0, 0.5, 3.0])
@@ -166,7 +182,9 @@ def test_one_channel_leaves_nothing_to_optimise():
 
 def test_weights_are_on_a_simplex():
     found = optimise(affine(), images(), TARGET, iterations=20)
-    assert (found.w >= 0).all() and torch.allclose(found.w.sum(1), torch.ones(4, dtype=torch.float64))
+    assert (found.w >= 0).all() and torch.allclose(
+        found.w.sum(1), torch.ones(4, dtype=torch.float64)
+    )
 
 
 @pytest.mark.parametrize("chunk", [1, 3, 100])

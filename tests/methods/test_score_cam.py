@@ -44,13 +44,17 @@ def one_channel_at_a_time(net, x, target, weighting="logit", masking="pixels"):
 def test_as_one_channel_at_a_time(network, weighting, masking):
     net, x = NETWORKS[network](), images()
     want = one_channel_at_a_time(net, x, TARGET, weighting, masking)
-    assert torch.allclose(score_cam(net, x, TARGET, weighting=weighting, masking=masking), want, atol=1e-10)
+    assert torch.allclose(
+        score_cam(net, x, TARGET, weighting=weighting, masking=masking), want, atol=1e-10
+    )
 
 
 @pytest.mark.parametrize("chunk", [1, 4, 7, 1000])
 def test_chunks_change_nothing(chunk):
     net, x = affine(), images()
-    assert torch.allclose(score_cam(net, x, TARGET, chunk=chunk), score_cam(net, x, TARGET), atol=1e-12)
+    assert torch.allclose(
+        score_cam(net, x, TARGET, chunk=chunk), score_cam(net, x, TARGET), atol=1e-12
+    )
 
 
 def test_no_pass_is_larger_than_the_chunk():
@@ -106,5 +110,7 @@ def test_as_torchcam():
 
 
 def test_an_unknown_weighting_lists_the_valid_ones():
-    with pytest.raises(UnknownName, match="'logits' .*valid: logit, probability, probability_softmax"):
+    with pytest.raises(
+        UnknownName, match="'logits' .*valid: logit, probability, probability_softmax"
+    ):
         score_cam(affine(), images(), TARGET, weighting="logits")

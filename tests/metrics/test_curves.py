@@ -68,7 +68,9 @@ def test_chunks_change_nothing(chunk):
     net, x, S = non_linear(), images(), maps()
     for curve in (removed, inserted):
         want = curve(net, x, TARGET, S, step=50).probability
-        assert torch.allclose(curve(net, x, TARGET, S, step=50, chunk=chunk).probability, want, atol=1e-12)
+        assert torch.allclose(
+            curve(net, x, TARGET, S, step=50, chunk=chunk).probability, want, atol=1e-12
+        )
 
 
 def test_only_the_order_of_the_pixels_counts():
@@ -139,7 +141,9 @@ def test_the_gaussian_is_one():
     assert kernel.max() / kernel.min() == pytest.approx(np.exp(1))
     net, x = affine(), images(2, (32, 32))
     inside = (..., slice(5, -5), slice(5, -5))  # torchvision reflects at the border
-    assert torch.allclose(blurred(net, x, "gaussian")[inside], gaussian_blur(x, 11, 5.0)[inside], atol=1e-7)
+    assert torch.allclose(
+        blurred(net, x, "gaussian")[inside], gaussian_blur(x, 11, 5.0)[inside], atol=1e-7
+    )
 
 
 def impulse_response(blur):

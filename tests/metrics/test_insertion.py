@@ -38,5 +38,7 @@ def test_the_right_order_inserts_fastest():
 def test_the_two_blurs_differ():
     net, x, S = affine(), images(), maps()
     assert INSERTION.options["blur"] == "rise" and INSERTION.options["step"] == 224
-    box, gaussian = (INSERTION.fn(net, x, 1, S, step=32, blur=blur) for blur in ("rise", "gaussian"))
+    box, gaussian = (
+        INSERTION.fn(net, x, 1, S, step=32, blur=blur) for blur in ("rise", "gaussian")
+    )
     assert not torch.allclose(box, gaussian, atol=1e-6)

@@ -34,13 +34,17 @@ def test_values_depend_on_neither_batch_nor_order_nor_neighbours(metric):
     alone = [value(net, x[i : i + 1], TARGET[i : i + 1], S[i : i + 1]) for i in range(4)]
     order = torch.tensor([2, 0, 3, 1])
     assert torch.allclose(torch.cat(alone), together, atol=1e-10)
-    assert torch.allclose(value(net, x[order], TARGET[order], S[order]), together[order], atol=1e-10)
+    assert torch.allclose(
+        value(net, x[order], TARGET[order], S[order]), together[order], atol=1e-10
+    )
 
 
 @every_metric
 def test_one_class_serves_all_images(metric):
     net, x, S = affine(), images(), maps()
-    assert torch.equal(METRICS[metric].fn(net, x, 2, S), METRICS[metric].fn(net, x, torch.full((4,), 2), S))
+    assert torch.equal(
+        METRICS[metric].fn(net, x, 2, S), METRICS[metric].fn(net, x, torch.full((4,), 2), S)
+    )
 
 
 @every_metric
@@ -50,7 +54,9 @@ def test_nothing_is_left_behind(metric):
     assert not METRICS[metric].fn(net, x, TARGET, S).requires_grad
     assert torch.equal(x, before) and torch.equal(S, map_before) and x.grad is None
     assert all(p.grad is None for p in net.parameters())
-    assert not any(m._forward_hooks or m._forward_pre_hooks or m._backward_hooks for m in net.modules())
+    assert not any(
+        m._forward_hooks or m._forward_pre_hooks or m._backward_hooks for m in net.modules()
+    )
 
 
 @pytest.mark.gpu
@@ -100,7 +106,9 @@ def test_the_docstring_names_formula_paper_and_direction(metric):
 
 
 def test_an_unknown_metric_lists_those_there_are():
-    with pytest.raises(UnknownName, match=r"'averagedrop' \(did you mean 'average_drop'\?\)") as error:
+    with pytest.raises(
+        UnknownName, match=r"'averagedrop' \(did you mean 'average_drop'\?\)"
+    ) as error:
         metric_named("averagedrop")
     assert all(name in str(error.value) for name in METRICS)
 

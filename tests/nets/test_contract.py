@@ -121,7 +121,9 @@ def test_an_affine_head_is_affine(loaded):
 def test_parameters_are_frozen_and_train_stays_eval(loaded):
     net = loaded.net
     assert not any(p.requires_grad for p in net.parameters())
-    assert net.train() is net and not any(m.training for m in net.model.modules()) and not net.training
+    assert (
+        net.train() is net and not any(m.training for m in net.model.modules()) and not net.training
+    )
 
 
 def test_gradients_reach_images_and_activations(loaded, inner):
@@ -147,7 +149,9 @@ def test_the_head_depends_on_the_activation(loaded, inner):
 def test_a_batch_that_repeats_images(loaded, inner):
     index = torch.tensor([1, 0, 1])
     A = inner.features(loaded.x)
-    rows = torch.stack([torch.Tensor(A[i].detach()) for i in index.tolist()])  # no context of its own
+    rows = torch.stack(
+        [torch.Tensor(A[i].detach()) for i in index.tolist()]
+    )  # no context of its own
     assert_same(inner.head(rows, context_of(A, index)), loaded.logits[index])
     assert_same(inner.head(A[index]), loaded.logits[index])
 
@@ -167,11 +171,15 @@ def test_only_the_later_layers_run_in_the_head(loaded, inner):
         for hook in hooks:
             hook.remove()
     assert early and ran and not set(early) & set(ran)
-    assert len(early) + len(ran) <= len([m for m in loaded.net.model.modules() if isinstance(m, nn.Conv2d | nn.Linear)])
+    assert len(early) + len(ran) <= len(
+        [m for m in loaded.net.model.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+    )
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("loaded", [case for case in CASES if case.name in SMALL], ids=SMALL, indirect=True)
+@pytest.mark.parametrize(
+    "loaded", [case for case in CASES if case.name in SMALL], ids=SMALL, indirect=True
+)
 def test_pickling_and_double_precision(loaded):
     """A copy through pickle is a classifier of its own, and follows `.to`."""
     net = loaded.net
@@ -236,7 +244,9 @@ def test_context_follows_what_keeps_the_images(residual, images, operation):
               torch.tensor([True, False, False, True])], ids=str,
 )  # fmt: skip
 def test_context_follows_an_index_by_images(residual, images, index):
-    torch.testing.assert_close(residual.head(residual.features(images)[index]), residual(images)[index])
+    torch.testing.assert_close(
+        residual.head(residual.features(images)[index]), residual(images)[index]
+    )
 
 
 @pytest.mark.parametrize(
@@ -267,7 +277,9 @@ def test_context_of_a_plain_tensor_is_none(images):
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-@pytest.mark.parametrize("name", ["tf_efficientnet_lite0", "vit_tiny_patch16_224", "swin_tiny_patch4_window7_224"])
+@pytest.mark.parametrize(
+    "name", ["tf_efficientnet_lite0", "vit_tiny_patch16_224", "swin_tiny_patch4_window7_224"]
+)
 def test_cuda_agrees_with_the_cpu(name):
     cpu, cuda = nets.load(name, weights="random"), nets.load(name, weights="random", device="cuda")
     x = torch.rand(2, 3, 224, 224, generator=torch.Generator().manual_seed(0))

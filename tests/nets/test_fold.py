@@ -51,7 +51,9 @@ X = torch.rand(2, 3, 9, 9, dtype=torch.float64, generator=torch.Generator().manu
         nn.Sequential(nn.Conv2d(3, 6, 3, bias=False), nn.BatchNorm2d(6), nn.ReLU()),
         nn.Sequential(nn.Conv2d(3, 6, 3, bias=True), nn.BatchNorm2d(6)),
         nn.Sequential(nn.Conv2d(3, 6, 3), nn.BatchNorm2d(6, affine=False)),
-        nn.Sequential(nn.Conv2d(3, 6, 3, padding=1, stride=2, groups=3), nn.BatchNorm2d(6, eps=1e-2)),
+        nn.Sequential(
+            nn.Conv2d(3, 6, 3, padding=1, stride=2, groups=3), nn.BatchNorm2d(6, eps=1e-2)
+        ),
         nn.Sequential(nn.Conv2d(3, 6, 3), BatchNormAct2d(6, act_layer=nn.SiLU)),
     ],
     ids=["no bias", "bias", "not affine", "grouped", "with activation"],

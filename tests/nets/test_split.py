@@ -1,6 +1,7 @@
 """Where a network can be cut, and that a cut leaves nothing behind."""
 
 from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 
 import pytest
 import torch
@@ -62,7 +63,11 @@ class ChannelsLast(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.stem, self.mix, self.classifier = nn.Conv2d(3, 6, 4, 4), nn.Linear(6, 5), nn.Linear(5, 3)
+        self.stem, self.mix, self.classifier = (
+            nn.Conv2d(3, 6, 4, 4),
+            nn.Linear(6, 5),
+            nn.Linear(5, 3),
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         return self.classifier(self.mix(self.stem(x).permute(0, 2, 3, 1)).relu().mean((1, 2)))
@@ -85,17 +90,22 @@ def images(n: int = 2, size: tuple[int, int] = (SIZE, SIZE)) -> Tensor:
 def output_of(model: nn.Module, layer: str, x: Tensor, call: int = -1) -> Tensor:
     """What the layer gives in a plain pass, at its `call`-th call."""
     outputs = []
-    hook = model.get_submodule(layer).register_forward_hook(lambda m, a, out: outputs.append(out.detach().clone()))
+    hook = model.get_submodule(layer).register_forward_hook(
+        lambda m, a, out: outputs.append(out.detach().clone())
+    )
     with torch.no_grad():
         model(x)
     hook.remove()
     return outputs[call]
 
 
-WAYS = [dict(inplace=i, functional=f, untraceable=u) for i in (False, True) for f in (False, True) for u in (False, True)]
+FLAGS = ("inplace", "functional", "untraceable")
+WAYS = [dict(zip(FLAGS, flags)) for flags in product((False, True), repeat=3)]
 
 
-@pytest.mark.parametrize("way", WAYS, ids=lambda way: "-".join(k for k, v in way.items() if v) or "plain")
+@pytest.mark.parametrize(
+    "way", WAYS, ids=lambda way: "-".join(k for k, v in way.items() if v) or "plain"
+)
 @pytest.mark.parametrize("layer", ["conv", "norm", "act#0", "act", "pool", "inner"])
 def test_the_cut_gives_the_layer_and_the_network(way, layer):
     model = seeded(Net, **way)
@@ -112,7 +122,9 @@ def test_the_cut_gives_the_layer_and_the_network(way, layer):
 
 def test_a_module_that_runs_twice_is_cut_at_either_call():
     model, x = seeded(Net), images()
-    first, second, last = (nets.wrap(model, layer, input_size=SIZE) for layer in ("act#0", "act#1", "act"))
+    first, second, last = (
+        nets.wrap(model, layer, input_size=SIZE) for layer in ("act#0", "act#1", "act")
+    )
     assert first.features(x).shape == (2, 4, 8, 8) and second.features(x).shape == (2, 4, 4, 4)
     assert torch.equal(second.features(x), last.features(x))
     assert [n.layer for n in (first, second, last)] == ["act#0", "act#1", "act"]
@@ -123,7 +135,9 @@ def test_a_module_that_runs_twice_is_cut_at_either_call():
 
 
 def test_gradients_pass_an_in_place_activation_even_where_it_changes_nothing():
-    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.ReLU(inplace=True), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    model = nn.Sequential(
+        nn.Conv2d(3, 4, 3), nn.ReLU(), nn.ReLU(inplace=True), nn.AdaptiveAvgPool2d(1), nn.Flatten()
+    )
     net = nets.wrap(model, "1", input_size=SIZE)
     A = net.features(images().float()).detach().requires_grad_()
     (g,) = torch.autograd.grad(net.head(A).sum(), A)
@@ -153,12 +167,36 @@ class Branch(nn.Identity):
 def test_a_module_that_passes_its_pooling_on_is_not_the_default():
     """Its output is the pooled tensor itself, whatever tensors came and went in between."""
     stem = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())
-    model = nn.Sequential(stem, nn.Sequential(Branch(), nn.MaxPool2d(2)), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    model = nn.Sequential(
+        stem, nn.Sequential(Branch(), nn.MaxPool2d(2)), nn.AdaptiveAvgPool2d(1), nn.Flatten()
+    )
     assert nets.wrap(model, input_size=SIZE).layer == "0"
 
 
+class Sizes(nn.Module):
+    """A batch size taken before the cut, and used after it."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.classifier = nn.Conv2d(3, 2, 3), nn.Linear(2, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        batch = x.shape[0]
+        return self.classifier(self.conv(x).relu().reshape(batch, 2, 14 * 14).mean(2))
+
+
+def test_a_size_that_crosses_the_cut_is_replayed_without_a_word(capfd):
+    model, x = seeded(Sizes), images(5)
+    net = nets.wrap(model, "conv", input_size=SIZE)
+    assert isinstance(net._split, ReplaySplit) and capfd.readouterr() == ("", "")
+    torch.testing.assert_close(net.head(net.features(x)), model(x))
+
+
 def test_unknown_layer_lists_the_layers():
-    with pytest.raises(UnknownName, match=r"unknown layer 'convv' \(did you mean 'conv'\?\); valid: conv, norm, act"):
+    with pytest.raises(
+        UnknownName,
+        match=r"unknown layer 'convv' \(did you mean 'conv'\?\); valid: conv, norm, act",
+    ):
         nets.wrap(seeded(Net), "convv", input_size=SIZE)
 
 
@@ -247,10 +285,14 @@ def test_images_need_not_be_square(untraceable):
 
 def state(model: nn.Module) -> list:
     """All that a careless library would leave on a network."""
+    hooks = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks")
     return [
-        (name, m.training, len(m._forward_hooks), len(m._forward_pre_hooks), len(m._backward_hooks), "forward" in vars(m))
+        (name, m.training, "forward" in vars(m), [len(getattr(m, kind)) for kind in hooks])
         for name, m in model.named_modules()
-    ] + [(name, p.requires_grad, p.grad, p.clone().detach().tolist()) for name, p in model.named_parameters()]
+    ] + [
+        (name, p.requires_grad, p.grad, p.clone().detach().tolist())
+        for name, p in model.named_parameters()
+    ]
 
 
 def test_wrap_leaves_the_original_untouched_and_handles_train_mode():
@@ -284,7 +326,9 @@ def test_nothing_stays_after_an_exception(untraceable, half):
 
 def test_replaying_keeps_a_forward_of_the_modules_own():
     model = seeded(Net, untraceable=True)
-    model.inner.forward = lambda x, inner=model.inner: 2 * F.conv2d(x, inner.weight, inner.bias, padding=1)
+    model.inner.forward = lambda x, inner=model.inner: (
+        2 * F.conv2d(x, inner.weight, inner.bias, padding=1)
+    )
     net = nets.Classifier(model, "inner", input_size=SIZE)
     want, own = net(images()), model.inner.forward
     assert torch.equal(net.head(net.features(images())), want)
@@ -298,3 +342,23 @@ def test_two_threads_share_a_replayed_network():
     with ThreadPoolExecutor(4) as pool:
         parts = list(pool.map(lambda i: net.head(net.features(x[i : i + 1])), list(range(8)) * 4))
     torch.testing.assert_close(torch.cat(parts), want.repeat(4, 1))
+
+
+def test_a_step_between_modules_is_named_as_the_default_names_it():
+    net = nets.wrap(Functional(), input_size=16)
+    again = nets.wrap(Functional(), net.layer, input_size=16)
+    x = torch.rand(2, 3, 16, 16)
+    assert net.layer not in dict(Functional().named_modules())
+    assert torch.equal(net.features(x), again.features(x))
+
+
+class Functional(nn.Module):
+    """Its last activation is a function's, not a module's."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv, self.linear = nn.Conv2d(3, 4, 3), nn.Linear(4, 5)
+
+    def forward(self, x):
+        return self.linear(torch.relu(self.conv(x)).mean((2, 3)))

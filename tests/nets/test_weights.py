@@ -13,9 +13,13 @@ TINY = "test_resnet"  # timm's own, of 0.5 M parameters
 
 
 def test_an_unknown_network_lists_close_names_and_those_with_weights():
-    with pytest.raises(UnknownName, match=r"unknown network 'resnet_50' .*valid: .*tf_efficientnet_lite0.*resnet50"):
+    with pytest.raises(
+        UnknownName, match=r"unknown network 'resnet_50' .*valid: .*tf_efficientnet_lite0.*resnet50"
+    ):
         nets.load("resnet_50")
-    with pytest.raises(UnknownName, match=r"did you mean 'torchvision:resnet50'.*torchvision:alexnet"):
+    with pytest.raises(
+        UnknownName, match=r"did you mean 'torchvision:resnet50'.*torchvision:alexnet"
+    ):
         nets.load("torchvision:resnet_50")
 
 
@@ -32,9 +36,14 @@ def test_random_weights_are_the_same_at_each_call_and_leave_the_global_seed_alon
 
 def test_missing_weights_say_where_it_looked_and_how_to_get_them(monkeypatch, tmp_path):
     monkeypatch.setenv("CAMS_DATA", str(tmp_path))
-    with pytest.raises(FileNotFoundError, match=rf"(?s){tmp_path}.*python -m lib data fetch torchvision:resnet50"):
+    with pytest.raises(
+        FileNotFoundError, match=rf"(?s){tmp_path}.*python -m lib data fetch torchvision:resnet50"
+    ):
         nets.load("torchvision:resnet50")
-    with pytest.raises(FileNotFoundError, match=r"no weights for 'test_resnet'.*data_manifests/weights.*weights='random'"):
+    with pytest.raises(
+        FileNotFoundError,
+        match=r"no weights for 'test_resnet'.*data_manifests/weights.*weights='random'",
+    ):
         nets.load(TINY)
     with pytest.raises(FileNotFoundError, match=r"no file '.*nowhere.pth'"):
         nets.load(TINY, weights=tmp_path / "nowhere.pth")
@@ -43,7 +52,10 @@ def test_missing_weights_say_where_it_looked_and_how_to_get_them(monkeypatch, tm
 @pytest.fixture
 def state() -> dict:
     """Weights unlike the random ones."""
-    return {key: value + 1 if value.is_floating_point() else value for key, value in build(TINY).state_dict().items()}
+    return {
+        key: value + 1 if value.is_floating_point() else value
+        for key, value in build(TINY).state_dict().items()
+    }
 
 
 WRAPPINGS = {
@@ -74,7 +86,11 @@ def test_another_networks_weights_do_not_fit(tmp_path):
         nets.load(TINY, weights=tmp_path / "w.pth")
 
 
-@pytest.mark.parametrize("content", [torch.zeros(3), [torch.zeros(3)], {1: torch.zeros(3)}], ids=["tensor", "list", "ints"])
+@pytest.mark.parametrize(
+    "content",
+    [torch.zeros(3), [torch.zeros(3)], {1: torch.zeros(3)}],
+    ids=["tensor", "list", "ints"],
+)
 def test_a_file_without_a_state_dict(content, tmp_path):
     torch.save(content, tmp_path / "w.pth")
     with pytest.raises(ValueError, match=r"w.pth holds no state dict"):
@@ -85,7 +101,9 @@ def test_a_file_that_is_no_checkpoint_or_would_run_code(tmp_path):
     (tmp_path / "text.pth").write_text("not a checkpoint")
     torch.save(print, tmp_path / "code.pth")
     for name in ("text.pth", "code.pth"):
-        with pytest.raises(ValueError, match=f"{name}: not a state dict that loads with weights_only=True"):
+        with pytest.raises(
+            ValueError, match=f"{name}: not a state dict that loads with weights_only=True"
+        ):
             nets.load(TINY, weights=tmp_path / name)
 
 
@@ -111,7 +129,10 @@ def test_preprocessing_is_the_manifests_then_timms_then_imagenets():
     net = nets.load(TINY, weights="random")
     assert net.input_size == build(TINY).default_cfg["input_size"][-1] == 160
     net = nets.load(SMALL, weights="random")
-    assert net.mean.flatten().tolist() == pytest.approx([0.485, 0.456, 0.406]) and net.input_size == 224
+    assert (
+        net.mean.flatten().tolist() == pytest.approx([0.485, 0.456, 0.406])
+        and net.input_size == 224
+    )
 
 
 def test_dtype():

@@ -74,9 +74,7 @@ def test_html_says_every_verdict_in_words():
 
 def test_best_is_bold_but_never_fake_cam():
     cells = rows_of(comparison("opticam", 1, FRAME))
-    bold = {
-        title: [b.text for td in tds for b in td.find_all("b")] for title, tds in cells.items()
-    }
+    bold = {title: [b.text for td in tds for b in td.find_all("b")] for title, tds in cells.items()}
     assert [text for title, texts in bold.items() if title != "Opti-CAM" for text in texts] == []
     assert bold["Opti-CAM"][:3] == ["1.5", "1.3", "0.4"]
 
