@@ -8,7 +8,7 @@ from papermill.exceptions import PapermillExecutionError
 
 from lib.book.contents import notebooks, parameters
 from lib.errors import UnknownName
-from lib.notebooks import PROFILES, assigned, check
+from lib.notebooks import PROFILES, assigned, check, choose
 from lib.paths import ROOT
 
 PAGES = notebooks(ROOT)
@@ -138,3 +138,9 @@ def test_the_committed_outputs_are_complete_small_and_without_error(path):
     assert any(cell.outputs for cell in code)
     assert not [output for cell in code for output in cell.outputs if output.output_type == "error"]
     assert str(ROOT) not in file.read_text("utf-8")
+
+
+def test_a_profile_chooses_and_an_unknown_one_lists_the_valid_ones():
+    assert choose("embedded", smoke=2, embedded=20) == 20
+    with pytest.raises(UnknownName, match="unknown profile 'paper'; valid: smoke, embedded"):
+        choose("paper", smoke=2, embedded=20)
