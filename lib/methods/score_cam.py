@@ -1,10 +1,10 @@
 import torch
 from torch import Tensor
 
-from ..checks import check_choice
+from ..checks import check_choice, check_count
 from ..saliency import mask, normalise, upsample
 from ..selectors import select
-from .gradients import pairs, weighted_sum
+from .gradients import weighted_sum
 
 WEIGHTINGS = ("logit", "probability", "probability_softmax")
 
@@ -25,8 +25,10 @@ def score_cam(
       w^c = \mathrm{softmax}(u^c), \quad S^c = \mathrm{ReLU}(\sum_k w_k^c A^k)$$
     (Wang et al. 2020; Opti-CAM eq. (3)). The baseline $x_b$ is the fully masked image.
 
-    A constant channel makes no mask, $n(A^k) = 0$: it is skipped and weighs nothing, exactly. The
-    others run `chunk` at a time, images mixed, so memory is bounded by the chunk, not by K.
+    A constant channel makes no mask, $n(A^k) = 0$: it is skipped and weighs nothing, exactly.
+    Channels of one image with the same mask, such as those active at one and the same position,
+    share a pass. Passes run `chunk` at a time, images mixed, so memory is bounded by the chunk, not
+    by K.
 
     Args:
         weighting: "logit" as above (Opti-CAM eq. (3)); "probability": the class probability, no
@@ -39,14 +41,29 @@ def score_cam(
         Raw maps (B, h, w), before the ReLU.
     """
     check_choice("weighting", weighting, WEIGHTINGS)
+    check_count("chunk", chunk)
     score = select("logit" if weighting == "logit" else "probability")
     A = net.features(x)
     alive = A.amax((2, 3)) > A.amin((2, 3))  # (B, K)
+    image, M, mask_of = _distinct_masks(A, alive)
+    size = net.batch_hint(x) if chunk is None else chunk
     u = torch.full(alive.shape, -torch.inf, device=A.device, dtype=A.dtype)
-    for image, channel in pairs(alive, net.batch_hint(x) if chunk is None else chunk):
-        M = normalise(upsample(A[image, channel], x.shape[2:]))  # (n, H, W)
-        u[image, channel] = score(net(mask(net, x[image], M, masking)), target[image])
+    if alive.any():
+        scores = [
+            score(net(mask(net, x[i], normalise(upsample(m, x.shape[2:])), masking)), target[i])
+            for i, m in zip(image.split(size), M.split(size))
+        ]
+        u[alive] = torch.cat(scores)[mask_of]
     if weighting == "probability":
         return weighted_sum(u.where(alive, 0.0), A)
     # the baseline is one number an image, which softmax over its channels cancels
     return weighted_sum(u.softmax(1).where(alive, 0.0), A)
+
+
+def _distinct_masks(A: Tensor, alive: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The distinct masks of the live channels: their images (n,), their grids (n, h, w), and which
+    of them is each live channel's. Stretching a channel before upsampling changes no mask."""
+    grids = normalise(A[alive]).flatten(1)  # (N, hw)
+    keyed = torch.cat([alive.nonzero()[:, :1].to(grids), grids], dim=1)
+    distinct, mask_of = torch.unique(keyed, dim=0, return_inverse=True)
+    return distinct[:, 0].long(), distinct[:, 1:].unflatten(1, A.shape[2:]), mask_of

@@ -64,7 +64,6 @@ class Classifier(nn.Module):
         self.layer = self._split.layer
         self._halves = nn.ModuleList(self._split.modules())  # so that .to() reaches them
         self.to(device).eval()
-        self.compiled = compile
         if compile:
             self._logits = torch.compile(self._logits)
 
@@ -100,10 +99,6 @@ class Classifier(nn.Module):
         prefix, extra = context if self.needs_context else (None, ())
         A = plain(A) if isinstance(A, Activation) else A
         return self._split.head(self._guard(self._grid.join(A, prefix)), self._guard(extra))
-
-    def probabilities(self, x: Tensor, target: Tensor) -> Tensor:
-        """The softmax probability (B,) of the target classes."""
-        return self(x).softmax(1).gather(1, target[:, None])[:, 0]
 
     @property
     def device(self) -> torch.device:

@@ -179,7 +179,11 @@ def _is_passive(node: fx.Node, root: fx.GraphModule) -> bool:
 
 def _is_affine(node: fx.Node, head: fx.GraphModule) -> bool:
     if node.op == "call_module":
-        return isinstance(head.get_submodule(node.target), _AFFINE)
+        module = head.get_submodule(node.target)
+        act = getattr(
+            module, "act", None
+        )  # timm's BatchNormAct2d is a BatchNorm2d that ends in one
+        return isinstance(module, _AFFINE) and isinstance(act, nn.Identity | None)
     if node.op in ("call_function", "call_method"):
         return node.target in _AFFINE_CALLS
     return True  # placeholders, parameters, the output

@@ -114,3 +114,21 @@ def test_an_unknown_weighting_lists_the_valid_ones():
         UnknownName, match="'logits' .*valid: logit, probability, probability_softmax"
     ):
         score_cam(affine(), images(), TARGET, weighting="logits")
+
+
+def test_channels_with_the_same_mask_share_a_pass(monkeypatch):
+    """A channel times a number is the same mask: no further pass, and its own share of the map."""
+    net, x = affine(), images(2)
+    target = torch.zeros(2, dtype=torch.long)
+    passed = []
+    forward = type(net).forward
+    monkeypatch.setattr(
+        type(net), "forward", lambda self, x: passed.append(len(x)) or forward(self, x)
+    )
+    score_cam(net, x, target)
+    alone = sum(passed)
+    features = net.features
+    monkeypatch.setattr(net, "features", lambda x: torch.cat([A := features(x), 4 * A], 1))
+    passed.clear()
+    score_cam(net, x, target)
+    assert sum(passed) == alone
