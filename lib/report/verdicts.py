@@ -21,8 +21,8 @@ printed digit. It *agrees* if our interval meets that range; otherwise it lies *
 
 **A claim** is judged on paired differences, image by image. It *holds* if the interval of every
 difference that it needs lies on the claimed side of zero, *fails* if one lies wholly on the other
-side, and is *undecided* otherwise. Over several networks it holds if it holds on each and fails
-if it fails on one.
+side, and is *undecided* otherwise. Over several networks it holds if it holds on each that ran what
+it needs, and fails if it fails on one.
 
 With fewer than {MIN_IMAGES} images the verdict is *not enough images*; without the method, the
 metric or such a network, *not run*.
@@ -108,6 +108,7 @@ def combine(verdicts: Iterable[str]) -> str:
         'undecided'
     """
     verdicts = set(verdicts)
+    verdicts = verdicts - {"not run"} or verdicts
     if len(verdicts) == 1:
         return verdicts.pop()
     return "fails" if "fails" in verdicts else "undecided"

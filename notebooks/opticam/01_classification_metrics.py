@@ -73,8 +73,10 @@ of a vector $u$, which is optimised for each image, by Adam, so that the logit o
 highest when the image $x$ is seen through the map (eq. 8 to 11):
 
 $$
-S(x; u) = \sum_k \mathrm{softmax}(u)_k A^k, \qquad
+\begin{gathered}
+S(x; u) = \sum_k \mathrm{softmax}(u)_k A^k, \\
 u^* = \arg\max_u \; f\big(x \odot n(\mathrm{up}(S(x; u)))\big)_c .
+\end{gathered}
 $$
 
 Here $\mathrm{up}$ is bilinear upsampling and $n$ stretches a map to $[0, 1]$. The figure follows one
@@ -140,9 +142,11 @@ With $p_i^c$ the probability of the true class on image $i$ and $o_i^c$ on the m
 (eq. 13 to 15):
 
 $$
-\mathrm{AD} = \frac1N \sum_i \frac{[p_i^c - o_i^c]_+}{p_i^c}, \qquad
-\mathrm{AG} = \frac1N \sum_i \frac{[o_i^c - p_i^c]_+}{1 - p_i^c}, \qquad
-\mathrm{AI} = \frac1N \sum_i 1[p_i^c < o_i^c] .
+\begin{aligned}
+\mathrm{AD} &= \frac1N \sum_i \frac{[p_i^c - o_i^c]_+}{p_i^c}, \\
+\mathrm{AG} &= \frac1N \sum_i \frac{[o_i^c - p_i^c]_+}{1 - p_i^c}, \\
+\mathrm{AI} &= \frac1N \sum_i 1[p_i^c < o_i^c] .
+\end{aligned}
 $$
 
 Score-CAM needs a pass through the network for each channel that is not dead, hundreds an image. In the

@@ -73,8 +73,10 @@ store = BUILD / "results"
 With $r(q)$ the fraction $q$ of most salient pixels and $p$ the probability of the predicted class,
 
 $$
-\mathrm{I} = \int_0^1 p\big(\tilde x \leftarrow x \text{ on } r(q)\big)\, dq, \qquad
-\mathrm{D} = \int_0^1 p\big(x \leftarrow 0 \text{ on } r(q)\big)\, dq,
+\begin{aligned}
+\mathrm{I} &= \int_0^1 p\big(\tilde x \leftarrow x \text{ on } r(q)\big)\, dq, \\
+\mathrm{D} &= \int_0^1 p\big(x \leftarrow 0 \text{ on } r(q)\big)\, dq,
+\end{aligned}
 $$
 
 where $\tilde x$ is the blurred image. Both are areas under a curve, by trapezoids, in per cent.

@@ -196,7 +196,8 @@ def test_evidence_is_the_bound_nearest_to_the_other_side():
         (["holds", "holds"], "holds"),
         (["holds", "fails", "undecided"], "fails"),
         (["holds", "undecided"], "undecided"),
-        (["holds", "not run"], "undecided"),
+        (["holds", "not run"], "holds"),
+        (["undecided", "not run", "fails"], "fails"),
         (["not run", "not run"], "not run"),
     ],
 )
