@@ -27,10 +27,11 @@ def project(tmp_path):
         {"image/png": b64encode(png.getvalue()).decode(), "text/plain": "noise"},
         metadata={"alt": "noise"},
     )
+    warning = nbformat.v4.new_output("stream", name="stderr", text="module.py:1: Warning")
     cells = [
         nbformat.v4.new_code_cell("n = 1", metadata={"tags": ["parameters"]}),
         nbformat.v4.new_code_cell("n = 2", metadata={"tags": ["injected-parameters"]}),
-        nbformat.v4.new_code_cell("show()", outputs=[figure]),
+        nbformat.v4.new_code_cell("show()", outputs=[warning, figure]),
     ]
     notebook = nbformat.v4.new_notebook(cells=cells, metadata={"book": {"key": "k"}})
     executed = tmp_path / "executed" / "notebooks" / "paper" / "01_page.ipynb"

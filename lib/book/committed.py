@@ -33,8 +33,10 @@ def refresh(root: Path, executed: Path) -> list[Path]:
         ]
         for i, cell in enumerate(notebook.cells):
             cell.id = f"cell-{i}"  # else each run would change every line
-            for output in cell.get("outputs", []):
-                _shrink(output)
+            if cell.cell_type == "code":  # warnings name files of the machine that gave them
+                cell.outputs = [o for o in cell.outputs if o.get("name") != "stderr"]
+                for output in cell.outputs:
+                    _shrink(output)
         nbformat.write(notebook, root / page)
         written.append(root / page)
     return written
