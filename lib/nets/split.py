@@ -7,6 +7,7 @@ else crosses the cut as context, hold no state between calls and leave no hook b
 
 import operator
 import threading
+from collections.abc import Callable, Iterable
 from contextlib import contextmanager
 from typing import Any
 
@@ -239,24 +240,23 @@ def _module(root: fx.GraphModule, graph: fx.Graph) -> fx.GraphModule:
     return module
 
 
-def _descendants(node: fx.Node) -> set[fx.Node]:
+def _reach(node: fx.Node, neighbours: Callable[[fx.Node], Iterable[fx.Node]]) -> set[fx.Node]:
+    """All nodes that repeated steps from a node lead to."""
     found, stack = set(), [node]
     while stack:
-        for user in stack.pop().users:
-            if user not in found:
-                found.add(user)
-                stack.append(user)
+        for other in neighbours(stack.pop()):
+            if other not in found:
+                found.add(other)
+                stack.append(other)
     return found
+
+
+def _descendants(node: fx.Node) -> set[fx.Node]:
+    return _reach(node, lambda n: n.users)
 
 
 def _ancestors(node: fx.Node) -> set[fx.Node]:
-    found, stack = set(), [node]
-    while stack:
-        for source in stack.pop().all_input_nodes:
-            if source not in found:
-                found.add(source)
-                stack.append(source)
-    return found
+    return _reach(node, lambda n: n.all_input_nodes)
 
 
 # ---------------------------------------------------------------------------------- by replaying
