@@ -106,6 +106,20 @@ class Dataset(Sequence[Sample]):
         """The samples at these indices, in this order."""
         return replace(self, records=tuple(self.records[i] for i in indices))
 
+    def readable(self, n: int | None = None) -> "Dataset":
+        """The samples that can be decoded, or the first n of them: for figures, which cannot
+        leave a damaged image blank as a table can."""
+        found = []
+        for index in range(len(self)):
+            if len(found) == n:
+                break
+            try:
+                self[index]
+            except ValueError:
+                continue
+            found.append(index)
+        return self if len(found) == len(self) else self.subset(found)
+
     def fingerprint(self, index: int) -> str:
         """SHA-256 (hexadecimal) of one sample's content, whatever its size and place on disk."""
         return self.records[index].fingerprint()

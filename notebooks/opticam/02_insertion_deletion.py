@@ -44,7 +44,7 @@ import pandas as pd
 import torch
 
 from lib import data, nets, report
-from lib.evaluate import evaluate, saliency_maps
+from lib.evaluate import SHARD_SIZE, evaluate, saliency_maps
 from lib.methods import METHODS
 from lib.metrics import curves
 from lib.notebooks import check_parameters, choose
@@ -112,6 +112,8 @@ for name in networks:
         )  # fmt: skip
     )
 frame = pd.concat(frames, ignore_index=True)
+for row in frame.dropna(subset="error").drop_duplicates("image").itertuples():
+    print(f"left out: {row.image}: {row.error}")
 table = report.comparison("opticam", 3, frame[frame["metric"] != "mean_saliency"])
 table
 
@@ -148,7 +150,7 @@ Mean curves of a few methods.
 
 # %%
 net = load(networks[0])
-shown = images.at(net.input_size)
+shown = images.at(net.input_size)[: 3 * SHARD_SIZE].readable()  # stored by the table above
 x = torch.stack([sample.image for sample in shown]).to(net.device)
 with torch.no_grad():
     target = torch.cat([net(part).argmax(1) for part in x.split(batch_size)])

@@ -84,3 +84,12 @@ def test_missing_or_empty_root_prints_the_layout(tmp_path):
         message = rf"(?s){root}.*<class>/\*.jpg.*pass its path as root"
         with pytest.raises(FileNotFoundError, match=message):
             load("folder", root=root)
+
+
+def test_the_readable_samples(folder):
+    root = folder("a.png", "b.png", "c.png")
+    whole = load("folder", root=root)
+    assert whole.readable() is whole
+    (root / "a.png").write_bytes(b"no image")
+    assert load("folder", root=root).readable().ids == ("b.png", "c.png")
+    assert load("folder", root=root).readable(1).ids == ("b.png",)
