@@ -17,7 +17,7 @@ from .data import Dataset, Sample
 from .errors import UnknownName
 from .methods import method_named
 from .metrics import metric_named
-from .saliency import finish, raw_map
+from .saliency import finish, predict, raw_map
 from .store import Maps, ShardStore, code_key, key
 
 COLUMNS = [
@@ -190,8 +190,7 @@ class _Shard:
         ]
         readable = [i for i in unknown if self.sample(i) is not None]
         for batch in _batches(readable, self.batch_size):
-            with torch.no_grad():
-                classes = self.net(self.images(batch)).argmax(1).tolist()
+            classes = predict(self.net, self.images(batch)).tolist()
             self._predicted |= dict(zip(batch, classes))
         return [
             self._predicted.get(i) if label is None else label for i, label in enumerate(labels)
