@@ -79,6 +79,49 @@ class Untraceable(Affine):
         return self.classifier(self.pool(A).flatten(1))
 
 
+class Gate(nn.Module):
+    """Squeeze and excitation: channels times a sigmoid of their own means."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.squeeze = nn.Linear(channels, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.squeeze(x.mean((2, 3))).sigmoid()[..., None, None]
+
+
+HEADS = {  # of maps (B, CHANNELS, 8, 8), up to the classifier
+    "hidden": lambda: [nn.MaxPool2d(2), nn.Flatten(), nn.Linear(CHANNELS * 16, 12), nn.ReLU()],
+    "deep": lambda: [nn.MaxPool2d(3, 2, 1), nn.AdaptiveAvgPool2d(3), nn.Flatten(), nn.Dropout(),
+                     nn.Linear(CHANNELS * 9, 12), nn.ReLU(inplace=True), nn.Dropout(),
+                     nn.Linear(12, 12), nn.ReLU(inplace=True)],
+    "one_by_one": lambda: [nn.Conv2d(CHANNELS, 12, 1, bias=False), nn.BatchNorm2d(12), nn.ReLU6(inplace=True),
+                           nn.AdaptiveAvgPool2d(1), nn.Flatten()],
+    "three_by_three": lambda: [nn.Conv2d(CHANNELS, 12, 3, 2, 1), nn.SiLU(), nn.Conv2d(12, 12, 3), nn.GELU(),
+                               nn.AvgPool2d(2), nn.Flatten()],
+    "pool_then_relu": lambda: [nn.Conv2d(CHANNELS, 12, 3), nn.MaxPool2d(2), nn.ReLU(),
+                               nn.AdaptiveMaxPool2d(1), nn.Flatten()],
+    "normalised": lambda: [nn.BatchNorm2d(CHANNELS), nn.Conv2d(CHANNELS, 12, 1, 2), nn.Hardswish(),
+                           nn.AdaptiveAvgPool2d(1), nn.Flatten()],
+    "gated": lambda: [Gate(CHANNELS), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
+                      nn.Linear(CHANNELS, 12), nn.Tanh()],
+}  # fmt: skip
+
+
+class Headed(Affine):
+    """conv, batch norm, ReLU | one of `HEADS`, linear."""
+
+    def __init__(self, head: str, channels: int = CHANNELS):
+        super().__init__(channels=channels)
+        self.middle = nn.Sequential(*HEADS[head]())
+        self.pool = None
+        width = self.middle(torch.zeros(2, channels, 8, 8)).shape[1]
+        self.classifier = nn.Linear(width, CLASSES)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.classifier(self.middle(self.act(self.norm(self.conv(x)))))
+
+
 def seeded(model: nn.Module, seed: int = 0) -> nn.Module:
     """The model in double precision and eval mode, with weights large enough to make a decision."""
     generator = torch.Generator().manual_seed(seed)
@@ -141,6 +184,10 @@ def residual() -> nets.Classifier:
 
 def untraceable() -> nets.Classifier:
     return wrap(seeded(Untraceable()))
+
+
+def headed(head: str) -> nets.Classifier:
+    return wrap(seeded(Headed(head)))
 
 
 NETWORKS = {f.__name__: f for f in (affine, signed, non_linear, residual, untraceable)}

@@ -22,6 +22,7 @@ class Sample:
         parts: points or masks by name of the part; None when not annotated.
         group: the cluster of samples that are not independent, such as crops of one photograph;
             by default the sample's own id.
+        question: what is asked about the image, where the target is its answer.
     """
 
     image: Tensor
@@ -31,6 +32,7 @@ class Sample:
     mask: Tensor | None = None
     parts: dict[str, Any] | None = None
     group: str | None = None
+    question: str | None = None
 
     def __post_init__(self) -> None:
         if self.group is None:

@@ -14,8 +14,12 @@ from .grad_cam import grad_cam
 from .grad_cam_plus_plus import grad_cam_plus_plus
 from .hires_cam import hires_cam
 from .layer_cam import layer_cam
+from .lift_cam import lift_cam
+from .lime_cam import lime_cam
+from .lrp_cam import lrp_cam
 from .opti_cam import opti_cam
 from .score_cam import score_cam
+from .shap_cam import shap_cam
 from .xgrad_cam import xgrad_cam
 
 __all__ = ["METHODS", "Method", "method_named"]
@@ -82,6 +86,10 @@ METHODS: dict[str, Method] = {
             needs=_GRADIENTS,
             paper="opticam",
         ),
+        Method(shap_cam, "SHAP-CAM", "LIFT-CAM, algorithm 1", paper="liftcam"),
+        Method(lift_cam, "LIFT-CAM", "LIFT-CAM eq. (7)", needs=_GRADIENTS, paper="liftcam"),
+        Method(lrp_cam, "LRP-CAM", "Bach et al. 2015, eq. (56)", needs=_GRADIENTS, paper="lrp"),
+        Method(lime_cam, "LIME-CAM", "Ribeiro et al. 2016, eq. (1)-(2)", paper="lime"),
     )
 }
 

@@ -1,14 +1,17 @@
 import torch
 from torch import Tensor
 
-from ..nets import context_of
+from ..checks import check_count
 from ..selectors import select
-from .gradients import activation_and_gradient, pairs, weighted_sum
+from .combination import combination
+from .game import game
+from .gradients import activation_and_gradient
 
 
+@combination
 def ablation_cam(
     net, x: Tensor, target: Tensor, *, selector: str = "logit", chunk: int | None = None
-) -> Tensor:
+) -> tuple[Tensor, Tensor]:
     r"""Channels weighted by the relative drop of the score when each one is set to zero.
 
     $$w_k^c = (y_c - y_c^{\setminus k}) / y_c, \quad S^c = \mathrm{ReLU}(\sum_k w_k^c A^k)$$
@@ -25,31 +28,17 @@ def ablation_cam(
     Returns:
         Raw maps (B, h, w), before the ReLU.
     """
+    check_count("chunk", chunk)
     if net.affine_head and selector == "logit":
         A, g = activation_and_gradient(net, x, target, selector)
         drop = (A * g).sum((2, 3))  # (B, K)
-        with torch.no_grad():
-            y = select(selector)(net.head(A), target)
     else:
-        A, y, drop = _drops(
-            net, x, target, selector, 8 * net.batch_hint(x) if chunk is None else chunk
-        )
-    return weighted_sum(drop / y[:, None], A)
-
-
-@torch.no_grad()
-def _drops(
-    net, x: Tensor, target: Tensor, selector: str, chunk: int
-) -> tuple[Tensor, Tensor, Tensor]:
-    """A, the score y (B,) and its drop (B, K) by each channel; a channel of zeros drops nothing."""
-    A, score = net.features(x), select(selector)
-    y = score(net.head(A), target)
-    alive = (A != 0).any(3).any(2)  # (B, K)
-    drop = torch.zeros(alive.shape, device=A.device, dtype=A.dtype)
-    for image, channel in pairs(alive, chunk):
-        ablated = A[image]  # (n, K, h, w), a copy
-        ablated[torch.arange(len(image), device=A.device), channel] = 0
-        drop[image, channel] = y[image] - score(
-            net.head(ablated, context_of(A, image)), target[image]
-        )
-    return A, y, drop
+        with torch.no_grad():
+            A = net.features(x)
+            drop = torch.zeros(A.shape[:2], device=A.device, dtype=A.dtype)
+            for i in range(len(x)):
+                play = game(net, A[i : i + 1], target[i : i + 1], selector, chunk)
+                drop[i, play.players] = play.losses()
+    with torch.no_grad():
+        y = select(selector)(net.head(A), target)
+    return drop / y[:, None], A

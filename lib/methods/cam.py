@@ -1,10 +1,12 @@
 import torch
 from torch import Tensor
 
-from .gradients import activation_and_gradient, weighted_sum
+from .combination import combination
+from .gradients import activation_and_gradient
 
 
-def cam(net, x: Tensor, target: Tensor) -> Tensor:
+@combination
+def cam(net, x: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     r"""The classifier's own weights combine the feature maps it pools.
 
     $$S^c = \sum_k w_k^c A^k$$ with $w_k^c$ the weight between channel k and class c, for a head that
@@ -23,4 +25,4 @@ def cam(net, x: Tensor, target: Tensor) -> Tensor:
             f"cam needs a head of global average pooling and one linear layer; after {net.layer!r} "
             f"{net.name} has another: use grad_cam, which equals CAM where both exist"
         )
-    return weighted_sum(g.sum((2, 3)), A)
+    return g.sum((2, 3)), A

@@ -1,9 +1,11 @@
 from torch import Tensor
 
-from .gradients import activation_and_gradient, weighted_sum
+from .combination import combination
+from .gradients import activation_and_gradient
 
 
-def grad_cam(net, x: Tensor, target: Tensor, *, selector: str = "logit") -> Tensor:
+@combination
+def grad_cam(net, x: Tensor, target: Tensor, *, selector: str = "logit") -> tuple[Tensor, Tensor]:
     r"""Channels weighted by their mean gradient.
 
     $$w_k^c = \mathrm{GAP}(\partial y_c / \partial A^k), \quad S^c = \mathrm{ReLU}(\sum_k w_k^c A^k)$$
@@ -16,4 +18,4 @@ def grad_cam(net, x: Tensor, target: Tensor, *, selector: str = "logit") -> Tens
         Raw maps (B, h, w), before the ReLU.
     """
     A, g = activation_and_gradient(net, x, target, selector)
-    return weighted_sum(g.mean((2, 3)), A)
+    return g.mean((2, 3)), A

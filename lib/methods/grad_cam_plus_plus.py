@@ -1,10 +1,14 @@
 import torch
 from torch import Tensor
 
-from .gradients import activation_and_gradient, weighted_sum
+from .combination import combination
+from .gradients import activation_and_gradient
 
 
-def grad_cam_plus_plus(net, x: Tensor, target: Tensor, *, selector: str = "logit") -> Tensor:
+@combination
+def grad_cam_plus_plus(
+    net, x: Tensor, target: Tensor, *, selector: str = "logit"
+) -> tuple[Tensor, Tensor]:
     r"""Channels weighted by their positive gradients, each position by a ratio of derivatives.
 
     $$\alpha_{ij}^{kc} = \frac{g^2}{2 g^2 + g^3 \sum_{ab} A_{ab}^k}, \quad
@@ -24,4 +28,4 @@ def grad_cam_plus_plus(net, x: Tensor, target: Tensor, *, selector: str = "logit
     A, g = activation_and_gradient(net, x, target, selector)
     denominator = 2 * g**2 + g**3 * A.sum((2, 3), keepdim=True)
     alpha = torch.where(denominator == 0, 0.0, g**2 / denominator)
-    return weighted_sum((alpha * g.relu()).sum((2, 3)), A)
+    return (alpha * g.relu()).sum((2, 3)), A

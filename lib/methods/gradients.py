@@ -1,11 +1,8 @@
-"""What CAM methods share: gradients by the target layer, and perturbed activations in chunks."""
-
-from collections.abc import Iterator
+"""Gradients of a score by the target layer's activation."""
 
 import torch
 from torch import Tensor
 
-from ..checks import check_count
 from ..selectors import select
 
 
@@ -21,15 +18,3 @@ def activation_and_gradient(net, x: Tensor, target: Tensor, selector: str) -> tu
         score = select(selector)(net.head(A), target)
         (g,) = torch.autograd.grad(score.sum(), A)
     return A.detach(), g
-
-
-def weighted_sum(w: Tensor, A: Tensor) -> Tensor:
-    r"""$\sum_k w_k A^k$ of weights (B, K) and activations (B, K, h, w): maps (B, h, w)."""
-    return torch.einsum("bk,bkhw->bhw", w, A)
-
-
-def pairs(alive: Tensor, chunk: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """The (image, channel) pairs of a mask (B, K), `chunk` at a time: a chunk mixes images."""
-    check_count("chunk", chunk)
-    for index in alive.nonzero().split(chunk):
-        yield index[:, 0], index[:, 1]

@@ -7,7 +7,7 @@ from torch import Tensor
 from ..checks import check_choice, check_count
 from ..saliency import mask, normalise, upsample
 from ..selectors import select
-from .gradients import weighted_sum
+from .combination import weighted_sum
 
 OBJECTIVES = ("mask", "diff", "iomask", "iodiff")
 STOPPINGS = ("loss", "authors")

@@ -4,11 +4,12 @@ from torch import Tensor
 from ..checks import check_choice, check_count
 from ..saliency import mask, normalise, upsample
 from ..selectors import select
-from .gradients import weighted_sum
+from .combination import combination
 
 WEIGHTINGS = ("logit", "probability", "probability_softmax")
 
 
+@combination
 @torch.no_grad()
 def score_cam(
     net,
@@ -18,7 +19,7 @@ def score_cam(
     weighting: str = "logit",
     masking: str = "pixels",
     chunk: int | None = None,
-) -> Tensor:
+) -> tuple[Tensor, Tensor]:
     r"""Channels weighted by the score of the image that each one, as a mask, lets through.
 
     $$u_k^c = f\big(x \odot n(\mathrm{up}(A^k))\big)_c - f(x_b)_c, \quad
@@ -55,9 +56,9 @@ def score_cam(
         ]
         u[alive] = torch.cat(scores)[mask_of]
     if weighting == "probability":
-        return weighted_sum(u.where(alive, 0.0), A)
+        return u.where(alive, 0.0), A
     # the baseline is one number an image, which softmax over its channels cancels
-    return weighted_sum(u.softmax(1).where(alive, 0.0), A)
+    return u.softmax(1).where(alive, 0.0), A
 
 
 def _distinct_masks(A: Tensor, alive: Tensor) -> tuple[Tensor, Tensor, Tensor]:

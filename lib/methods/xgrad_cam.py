@@ -1,10 +1,12 @@
 import torch
 from torch import Tensor
 
-from .gradients import activation_and_gradient, weighted_sum
+from .combination import combination
+from .gradients import activation_and_gradient
 
 
-def xgrad_cam(net, x: Tensor, target: Tensor, *, selector: str = "logit") -> Tensor:
+@combination
+def xgrad_cam(net, x: Tensor, target: Tensor, *, selector: str = "logit") -> tuple[Tensor, Tensor]:
     r"""Channels weighted by their gradient averaged where they are active.
 
     $$w_k^c = \sum_{ij} \frac{A_{ij}^k}{\sum_{ab} A_{ab}^k} \frac{\partial y_c}{\partial A_{ij}^k}$$
@@ -21,4 +23,4 @@ def xgrad_cam(net, x: Tensor, target: Tensor, *, selector: str = "logit") -> Ten
     """
     A, g = activation_and_gradient(net, x, target, selector)
     total = A.abs().sum((2, 3))  # (B, K)
-    return weighted_sum(torch.where(total == 0, 0.0, (A * g).sum((2, 3)) / total), A)
+    return torch.where(total == 0, 0.0, (A * g).sum((2, 3)) / total), A

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ..errors import UnknownName
 from . import split as splits
 from .activation import Activation, Context, Grid, attach, plain, rows
+from .stages import Stages
 
 
 class Classifier(nn.Module):
@@ -119,6 +120,15 @@ class Classifier(nn.Module):
         return self._split.affine
 
     @cached_property
+    def stages(self) -> Stages | None:
+        """The head in stages, where it begins additively over channels; None where not known."""
+        if self.needs_context or self.affine_head:
+            return None
+        probe = torch.zeros(1, 3, self.input_size, self.input_size, device=self.device)
+        with torch.no_grad():
+            return self._split.stages(self.features(probe))
+
+    @cached_property
     def fingerprint(self) -> str:
         """A hash of what decides the logits and the maps: architecture, weights, layer, scaling."""
         digest = hashlib.sha256(repr((self.model, self.layer)).encode())
@@ -134,6 +144,10 @@ class Classifier(nn.Module):
     def train(self, mode: bool = True) -> "Classifier":
         """Explanations are of the network in eval mode: it stays there."""
         return super().train(False)
+
+    def _apply(self, fn, recurse=True):
+        self.__dict__.pop("stages", None)  # of the old device and dtype
+        return super()._apply(fn, recurse)
 
     def __reduce__(self) -> tuple:
         return _restore, (self.model, self._recipe)

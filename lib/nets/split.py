@@ -5,9 +5,7 @@ the forward pass at the layer, and later replays what the layers before it gave.
 else crosses the cut as context, hold no state between calls and leave no hook behind.
 """
 
-import operator
 import threading
-from collections.abc import Callable, Iterable
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,20 +16,13 @@ from torch.utils._pytree import tree_map_only
 
 from ..errors import unknown
 from .fold import fold_batch_norms
+from .graph import cut, is_affine
+from .stages import Stages, stages
 
 _PASSIVE = (  # layers that no paper calls an activation: pooling and what does nothing in eval mode
     nn.Identity, nn.Flatten, nn.modules.dropout._DropoutNd, nn.MaxPool2d, nn.AvgPool2d,
     nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d,
 )  # fmt: skip
-_AFFINE = (
-    nn.Identity, nn.Flatten, nn.modules.dropout._DropoutNd, nn.Linear, nn.Conv2d, nn.AvgPool2d,
-    nn.AdaptiveAvgPool2d, nn.BatchNorm1d, nn.BatchNorm2d,
-)  # fmt: skip
-_AFFINE_CALLS = {
-    torch.flatten, torch.mean, torch.squeeze, operator.add, operator.iadd, operator.sub,
-    nn.functional.adaptive_avg_pool2d, nn.functional.avg_pool2d, "flatten", "mean", "view",
-    "reshape", "squeeze", "contiguous",
-}  # fmt: skip
 
 
 def _parse(layer: str) -> tuple[str, int | None]:
@@ -133,8 +124,8 @@ class GraphSplit:
         target = self._default(root, probe) if layer is None else self._find(model, root, layer)
         self.layer = layer or _name(target)
         fold_batch_norms(root, keep=target)
-        self._features, self._head = _cut(root, target)
-        self.affine = all(_is_affine(node, self._head) for node in self._head.graph.nodes)
+        self._features, self._head = cut(root, target)
+        self.affine = all(is_affine(node, self._head) for node in self._head.graph.nodes)
 
     @staticmethod
     def _find(model: nn.Module, root: fx.GraphModule, layer: str) -> fx.Node:
@@ -165,6 +156,9 @@ class GraphSplit:
     def head(self, A: Tensor, context: tuple) -> Tensor:
         return self._head.forward(A, *context)
 
+    def stages(self, A: Tensor) -> Stages | None:
+        return stages(self._head, A)
+
     def modules(self) -> list[nn.Module]:
         return [self._features, self._head]
 
@@ -178,18 +172,6 @@ def _is_passive(node: fx.Node, root: fx.GraphModule) -> bool:
     return any(word in name for word in ("pool", "dropout", "contiguous", "permute"))
 
 
-def _is_affine(node: fx.Node, head: fx.GraphModule) -> bool:
-    if node.op == "call_module":
-        module = head.get_submodule(node.target)
-        act = getattr(
-            module, "act", None
-        )  # timm's BatchNormAct2d is a BatchNorm2d that ends in one
-        return isinstance(module, _AFFINE) and isinstance(act, nn.Identity | None)
-    if node.op in ("call_function", "call_method"):
-        return node.target in _AFFINE_CALLS
-    return True  # placeholders, parameters, the output
-
-
 def _name(node: fx.Node) -> str:
     """What to call a node: its module's path, the module whose output it is, or its own name."""
     if node.op == "call_module":
@@ -199,64 +181,6 @@ def _name(node: fx.Node) -> str:
         stack[-1] in user.meta.get("nn_module_stack", {}) for user in node.users
     )
     return stack[-1].removeprefix(_PREFIX) if closes and stack[-1] != "model" else node.name
-
-
-def _cut(root: fx.GraphModule, target: fx.Node) -> tuple[fx.GraphModule, fx.GraphModule]:
-    """The graph up to `target`, which also gives the context, and the graph after it."""
-    nodes = list(root.graph.nodes)
-    image = next(n for n in nodes if n.op == "placeholder")
-    output = nodes[-1]
-    needed = _ancestors(output)
-    if target not in needed:
-        raise ValueError(f"layer {_name(target)!r} has no influence on the logits")
-    from_image, downstream = _descendants(image) | {image}, _descendants(target)
-    after = downstream & needed
-    context = [n for n in nodes if n not in after and n is not target and n in from_image
-               and any(user in after for user in n.users)]  # fmt: skip
-
-    features, copies = fx.Graph(), {}
-    for node in nodes:
-        if node not in downstream:
-            copies[node] = features.node_copy(node, copies.__getitem__)
-    features.output((copies[target], *(copies[n] for n in context)))
-
-    head, copies = fx.Graph(), {}
-    for i, node in enumerate([target, *context]):
-        copies[node] = head.placeholder("A" if i == 0 else f"context_{i - 1}")
-    for node in nodes:
-        if node.op == "output":
-            head.output(copies[node.args[0]])
-        elif node not in copies and (node in after or node not in from_image):
-            copies[node] = head.node_copy(node, copies.__getitem__)
-    return _module(root, features), _module(root, head)
-
-
-def _module(root: fx.GraphModule, graph: fx.Graph) -> fx.GraphModule:
-    """A graph without its dead code, as a module."""
-    module = fx.GraphModule(root, graph)
-    module.graph.eliminate_dead_code()
-    module.delete_all_unused_submodules()
-    module.recompile()
-    return module
-
-
-def _reach(node: fx.Node, neighbours: Callable[[fx.Node], Iterable[fx.Node]]) -> set[fx.Node]:
-    """All nodes that repeated steps from a node lead to."""
-    found, stack = set(), [node]
-    while stack:
-        for other in neighbours(stack.pop()):
-            if other not in found:
-                found.add(other)
-                stack.append(other)
-    return found
-
-
-def _descendants(node: fx.Node) -> set[fx.Node]:
-    return _reach(node, lambda n: n.users)
-
-
-def _ancestors(node: fx.Node) -> set[fx.Node]:
-    return _reach(node, lambda n: n.all_input_nodes)
 
 
 # ---------------------------------------------------------------------------------- by replaying
@@ -399,6 +323,9 @@ class ReplaySplit:
 
         with self._replaced(replay, inject):
             return self.model(x)
+
+    def stages(self, A: Tensor) -> None:
+        return None  # not known
 
     def modules(self) -> list[nn.Module]:
         return [self.model]

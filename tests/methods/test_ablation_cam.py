@@ -5,11 +5,12 @@ import torch
 from pytorch_grad_cam import AblationCAM
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
-from lib.methods.ablation_cam import _drops, ablation_cam
+from lib.methods.ablation_cam import ablation_cam
+from lib.methods.game import game
 from lib.selectors import SELECTORS, select
 
 from ..networks import (
-    NETWORKS, NonLinear, affine, images, non_linear, normalised, seeded, signed, untraceable, wrap,
+    HEADS, NETWORKS, NonLinear, affine, headed, images, non_linear, normalised, seeded, signed, untraceable, wrap,
 )  # fmt: skip
 
 TARGET = torch.tensor([0, 1, 2, 3])
@@ -48,11 +49,20 @@ def test_as_one_channel_at_a_time(network, selector):
     assert torch.allclose(ablation_cam(net, x, TARGET, selector=selector), want, atol=1e-10)
 
 
+@pytest.mark.parametrize("selector", ["logit", "margin"])
+@pytest.mark.parametrize("head", HEADS)
+def test_as_one_channel_at_a_time_through_any_head(head, selector):
+    net, x = headed(head), images()
+    want = one_channel_at_a_time(net, x, TARGET, selector)
+    assert torch.allclose(ablation_cam(net, x, TARGET, selector=selector), want, atol=1e-10)
+
+
 @pytest.mark.parametrize("network", [affine, signed])
 def test_the_closed_form_is_the_batched_head(network):
     net, x = network(), images()
-    A, y, drop = _drops(net, x, TARGET, "logit", chunk=5)
-    want = torch.einsum("bk,bkhw->bhw", drop / y[:, None], A)
+    A, y = net.features(x), net(x).gather(1, TARGET[:, None])
+    drop = torch.stack([game(net, A[i : i + 1], TARGET[i : i + 1]).losses() for i in range(4)])
+    want = torch.einsum("bk,bkhw->bhw", drop / y, A)
     assert torch.allclose(ablation_cam(net, x, TARGET), want, atol=1e-12)
 
 
@@ -89,14 +99,13 @@ def test_chunks_change_nothing(network, chunk):
 
 
 def test_a_zero_channel_drops_nothing():
-    """And drops nothing; every other channel does."""
     model = seeded(NonLinear())
     with torch.no_grad():
         model.norm.weight[1] = 0
         model.norm.bias[1] = -1
     net, x = wrap(model), images()
     assert (net.features(x)[:, 1] == 0).all()
-    _, _, drop = _drops(net, x, TARGET, "logit", chunk=100)
+    drop, _ = ablation_cam.coefficients(net, x, TARGET)
     assert (drop[:, 1] == 0).all() and (drop[:, [0, 2, 3, 4, 5]] != 0).all()
     assert torch.allclose(
         ablation_cam(net, x, TARGET), one_channel_at_a_time(net, x, TARGET), atol=1e-10

@@ -1,9 +1,9 @@
-"""What methods share: gradients by the target layer, weighted sums, chunks of pairs."""
+"""Gradients of a score by the target layer's activation."""
 
 import pytest
 import torch
 
-from lib.methods.gradients import activation_and_gradient, pairs, weighted_sum
+from lib.methods.gradients import activation_and_gradient
 
 from ..networks import NETWORKS, affine, images, normalised
 
@@ -46,15 +46,3 @@ def test_the_selector_is_differentiated(selector):
         want = want / p[2]
     _, g = activation_and_gradient(net, x, torch.tensor([2]), selector)
     assert torch.allclose(g, want, atol=1e-12)
-
-
-def test_weighted_sum_is_the_sum_over_channels():
-    w, A = torch.randn(2, 3), torch.randn(2, 3, 4, 5)
-    want = torch.stack([sum(w[b, k] * A[b, k] for k in range(3)) for b in range(2)])
-    assert torch.allclose(weighted_sum(w, A), want, atol=1e-6)
-
-
-def test_pairs_visit_every_living_channel_once_in_chunks():
-    alive = torch.tensor([[True, False, True], [True, True, False]])
-    chunks = [list(zip(image.tolist(), channel.tolist())) for image, channel in pairs(alive, 3)]
-    assert chunks == [[(0, 0), (0, 2), (1, 0)], [(1, 1)]]

@@ -17,7 +17,7 @@ from ..networks import (
 )  # fmt: skip
 
 BIBLIOGRAPHY = (ROOT / "book" / "references.bib").read_text()
-FAST = {"opti_cam": {"iterations": 10}}
+FAST = {"opti_cam": {"iterations": 10}, "shap_cam": {"n": 4}}
 TARGET = torch.tensor([0, 1, 2, 3])
 BOUND_TO_A_HEAD = {"cam"}  # exist behind pooling and one linear layer only
 
@@ -174,8 +174,9 @@ def fails_on_replay():
 @pytest.mark.parametrize("failure", [fails_in_the_head, fails_on_replay])
 def test_nothing_is_left_behind_by_an_exception(method, failure):
     net, x, message = failure()
+    many = {"n": 40} if method in ("shap_cam", "lime_cam") else {}  # in one pass of the head
     with pytest.raises(RuntimeError, match=message):
-        raw_map(method, net, x, 0, **options(method))
+        raw_map(method, net, x, 0, **options(method) | many)
     assert traces(net) == []
     x = images()
     if method not in BOUND_TO_A_HEAD:
@@ -198,7 +199,7 @@ def test_it_runs_where_gradients_are_off(method):
 @every_method
 def test_the_docstring_names_paper_and_equation_and_every_option(method):
     doc = inspect.getdoc(method_named(method).fn)
-    assert re.search(r"\w+ (et al\.|& \w+) \d{4}|Opti-CAM", doc), "no paper"
+    assert re.search(r"\w+ (et al\.|& \w+) \d{4}|Opti-CAM|LIFT-CAM", doc), "no paper"
     assert re.search(r"eq\. \(\d+|section \d", doc), "no equation"
     assert "Returns:" in doc
     described = doc[doc.index("Args:") :] if "Args:" in doc else ""
@@ -213,7 +214,7 @@ def test_it_is_registered_under_its_own_name(method):
     entry = method_named(method)
     assert entry.name == method == entry.fn.__name__
     assert f"{{{entry.paper}," in BIBLIOGRAPHY
-    assert entry.title and re.search(r"eq\. \(\d+|section \d", entry.equation)
+    assert entry.title and re.search(r"eq\. \(\d+|section \d|algorithm \d", entry.equation)
     assert entry.needs <= {"gradients", "reference images", "attention"}
 
 

@@ -1,0 +1,53 @@
+import torch
+from torch import Tensor
+
+from ..nets import context_of
+from .combination import combination
+from .rescale import Reference, Rescale
+
+
+@combination
+def lift_cam(net, x: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    r"""Channels weighted by their DeepLIFT contributions: SHAP values, estimated in one pass.
+
+    $$\alpha_k^{\mathrm{lift}} = \sum_{ij} C_{\Delta A_k(i,j)\, \Delta F^c}, \quad
+      S^c = \mathrm{ReLU}(\sum_k \alpha_k A_k), \quad
+      \sum_k \alpha_k^{\mathrm{lift}} = F^c(A) - F^c(0)$$
+    (LIFT-CAM eq. (7)-(8)). Contributions are those of DeepLIFT-Rescale with reference $A = 0$; see
+    `rescale` for max pooling and products, where the paper leaves the rule open. Behind an affine
+    head they are the SHAP values themselves.
+
+    Returns:
+        Raw maps (B, h, w), before the ReLU.
+
+    Raises:
+        ValueError: the contributions do not add up, so that the head holds a step that is neither
+            affine nor known to `rescale`, such as attention.
+    """
+    with torch.no_grad():
+        A = net.features(x)
+        rows = A if net.needs_context else A[:1]  # one reference serves all images
+        with Reference() as reference:
+            y0 = net.head(torch.zeros_like(rows), context_of(A))
+    with torch.enable_grad():
+        A = A.detach().requires_grad_()
+        with Rescale(reference):
+            y = net.head(A)
+        y = y.gather(1, target[:, None])[:, 0]
+        (m,) = torch.autograd.grad(y.sum(), A)
+    C = A.detach() * m  # (B, K, h, w)
+    _check_sum(net, C, y.detach(), y0.expand(len(x), -1).gather(1, target[:, None])[:, 0])
+    return C.sum((2, 3)), A.detach()
+
+
+def _check_sum(net, C: Tensor, y: Tensor, y0: Tensor) -> None:
+    """Eq. (8), to rounding: C (B, K, h, w), logits (B,) of the image and of the reference."""
+    error = (C.flatten(1).sum(1) - (y - y0)).abs()
+    allowed = torch.finfo(C.dtype).eps ** 0.5 * (C.flatten(1).abs().sum(1) + y.abs() + y0.abs())
+    if (error > allowed).any():
+        i = int((error - allowed).argmax())
+        raise ValueError(
+            f"lift_cam: contributions of image {i} add up to {C[i].sum():.4g}, but the logit changes "
+            f"by {y[i] - y0[i]:.4g}: the head of {net.name} after {net.layer!r} holds a step that "
+            "DeepLIFT-Rescale does not know here; choose a later layer"
+        )

@@ -1,0 +1,67 @@
+import torch
+from torch import Tensor
+
+from ..checks import check_count
+from .combination import combination
+from .game import game
+
+
+@combination
+@torch.no_grad()
+def lime_cam(
+    net,
+    x: Tensor,
+    target: Tensor,
+    *,
+    n: int | None = None,
+    kernel_width: float = 0.25,
+    ridge: float = 1.0,
+    seed: int = 0,
+    chunk: int | None = None,
+) -> tuple[Tensor, Tensor]:
+    r"""Channels weighted by a linear model of the logit, fitted to random coalitions of channels.
+
+    $$\alpha = \arg\min_{\alpha, \alpha_0} \sum_{a'} e^{-d(a')^2 / \sigma^2}
+      \big(F^c(h_A(a')) - \alpha_0 - \alpha^\top a'\big)^2 + \lambda \|\alpha\|^2$$
+    (Ribeiro et al. 2016, eq. (1)-(2), on the model of LIFT-CAM eq. (5)), with
+    $d(a') = 1 - \sqrt{|a'| / K}$, the cosine distance to all channels, and coalitions in which each
+    channel takes part with probability 1/2. The ridge is LIME's own for images; a lasso would shrink
+    weights to zero.
+
+    Args:
+        n: coalitions; None for as many as there are live channels, as LIFT-CAM's authors do.
+        kernel_width: $\sigma$; LIME's is 0.25.
+        ridge: $\lambda$; LIME's is 1.
+        seed: of the coalitions, the same for every image.
+        chunk: coalitions a pass; None for what suits the device. It changes no result.
+
+    Returns:
+        Raw maps (B, h, w), before the ReLU.
+    """
+    check_count("n", n)
+    if not (kernel_width > 0 and ridge > 0):
+        raise ValueError(f"kernel_width and ridge are positive, got {kernel_width} and {ridge}")
+    A = net.features(x)
+    alpha = torch.zeros(A.shape[:2], device=A.device, dtype=A.dtype)
+    for i in range(len(x)):
+        play = game(net, A[i : i + 1], target[i : i + 1], chunk=chunk)
+        a = _coalitions(n or len(play.players), len(play.players), seed).to(A.device)
+        alpha[i, play.players] = _fit(a, play.worth(a), kernel_width, ridge).to(A)
+    return alpha, A
+
+
+def _coalitions(n: int, players: int, seed: int) -> Tensor:
+    """Random coalitions (n, players), the same on every device."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.rand(n, players, generator=generator, dtype=torch.float64) < 0.5
+
+
+def _fit(a: Tensor, y: Tensor, kernel_width: float, ridge: float) -> Tensor:
+    """The slopes (players,) of weighted ridge regression, in double precision, on the CPU."""
+    a, y = a.double().cpu(), y.double().cpu()
+    distance = 1 - a.mean(1).sqrt()
+    weight = torch.exp(-(distance**2) / kernel_width**2)
+    share = weight / weight.sum()
+    a, y = a - share @ a, y - share @ y  # an intercept that is not shrunk
+    weighted = a.T * weight
+    return torch.linalg.solve(weighted @ a + ridge * torch.eye(a.shape[1]).to(a), weighted @ y)

@@ -1,0 +1,116 @@
+r"""A head as an affine start, a middle, and an affine end: what makes perturbed channels cheap.
+
+Up to and including its first convolution or linear layer, a head is usually additive over the
+channels of A: with $L$ these layers, $L(A) = L(0) + \sum_k c_k$, where $c_k = L(A_k) - L(0)$ is the
+*column* of channel $k$ alone. Adding or removing a channel then costs one sum instead of a pass
+through the largest layer of the head. At the other end, the layers after the last non-linearity are
+affine, so the logit of one class is a dot product with its gradient.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, fx, nn
+from torch.nn import functional as F
+
+from .graph import is_affine, section
+
+
+@dataclass(frozen=True, eq=False)
+class Stages:
+    """A head in three: `end(middle(mix(start(A))))`.
+
+    Attributes:
+        start: what comes before the first mixing layer; it treats each channel by itself.
+        mix: that layer, an `nn.Linear` or `nn.Conv2d`.
+        middle: up to and including the last non-linearity.
+        end: affine, gives logits.
+    """
+
+    start: nn.Module
+    mix: nn.Linear | nn.Conv2d
+    middle: nn.Module
+    end: nn.Module
+
+    def lead(self, A: Tensor) -> Tensor:
+        """Pre-activations (B, ...) of activations (B, K, h, w): the part that is additive."""
+        return self.mix(self.start(A))
+
+    def columns(self, A: Tensor, channels: Tensor) -> Tensor:
+        """What channels (n,) of one image (1, K, h, w) add to the pre-activations: (n, ...)."""
+        P = self.start(A) - self.start(torch.zeros_like(A))
+        W = self.mix.weight
+        if isinstance(self.mix, nn.Linear):
+            P = P.view(A.shape[1], -1)[channels]  # (n, p)
+            return torch.einsum("np,onp->no", P, W.unflatten(1, (A.shape[1], -1))[:, channels])
+        P, W = P[:, channels].contiguous(), W[:, channels].transpose(0, 1).contiguous()
+        if self.mix.kernel_size == self.mix.stride == (1, 1) and self.mix.padding == (0, 0):
+            return W * P[0][:, None]  # (n, O, h, w)
+        shape = self.mix.stride, self.mix.padding, self.mix.dilation
+        alone = F.conv2d(P, W.flatten(0, 1)[:, None], None, *shape, groups=len(channels))
+        return alone[0].unflatten(0, (len(channels), -1))  # (n, O, h', w')
+
+    def row(self, z: Tensor, target: int) -> tuple[Tensor, Tensor]:
+        """Weight and bias of one class's logit: `end(h)[:, target] = (weight * h).sum() + bias`.
+
+        Args:
+            z: any pre-activations, for their shape.
+        """
+        with torch.enable_grad():
+            h = torch.zeros_like(self.middle(z[:1].clone())).requires_grad_()
+            y = self.end(h)[0, target]
+            (weight,) = torch.autograd.grad(y, h)
+        return weight[0], y.detach()
+
+
+def stages(head: fx.GraphModule, A: Tensor) -> Stages | None:
+    """The stages of a traced head, or None where it does not begin additively.
+
+    Args:
+        head: from A alone to logits.
+        A: an activation (1, K, h, w) on which additivity is checked, with random coalitions.
+    """
+    if sum(node.op == "placeholder" for node in head.graph.nodes) != 1:
+        return None  # more than A crosses the cut
+    for node in head.graph.nodes:
+        if _mixes(node, head, A.shape[1]):
+            found = _stages_at(head, node)
+            return found if found and _is_additive(found.lead, A) else None
+    return None
+
+
+def _mixes(node: fx.Node, head: fx.GraphModule, channels: int) -> bool:
+    """Whether a node is a layer that sums over all channels."""
+    module = head.get_submodule(node.target) if node.op == "call_module" else None
+    if type(module) is nn.Conv2d:
+        zeros, alone = module.padding_mode == "zeros", module.groups == 1
+        return zeros and alone and module.in_channels == channels
+    return type(module) is nn.Linear and module.in_features % channels == 0
+
+
+def _stages_at(head: fx.GraphModule, mix: fx.Node) -> Stages | None:
+    nodes = list(head.graph.nodes)
+    A, logits = nodes[0], nodes[-1].args[0]
+    after = nodes[nodes.index(mix) + 1 :]
+    bends = [n for n in after if n.op.startswith("call") and not is_affine(n, head)]
+    if not bends:
+        return None  # an affine head has a closed form
+    sections = [
+        section(head, *ends) for ends in ((A, mix.args[0]), (mix, bends[-1]), (bends[-1], logits))
+    ]
+    if None in sections:
+        return None  # a branch goes round a layer
+    start, middle, end = sections
+    return Stages(start, head.get_submodule(mix.target), middle, end)
+
+
+def _is_additive(lead: Callable[[Tensor], Tensor], A: Tensor) -> bool:
+    """L(S) + L(complement of S) = L(A) + L(0), for random coalitions S of channels."""
+    generator = torch.Generator().manual_seed(0)
+    A = torch.randn(A.shape, generator=generator).to(A)
+    keep = (torch.rand(4, A.shape[1], 1, 1, generator=generator) < 0.5).to(A)
+    parts = lead(A * keep) + lead(A * (1 - keep))
+    whole = lead(A) + lead(torch.zeros_like(A))
+    tolerance = torch.finfo(A.dtype).eps ** 0.5
+    return bool(((parts - whole).abs().max() <= tolerance * whole.abs().max()).item())

@@ -1,0 +1,101 @@
+"""Secants in place of slopes, step by step."""
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from lib.methods.rescale import Reference, Relevance, Rescale
+
+
+def slopes(step, t, t0):
+    """The value of a step, and its slopes under the rule."""
+    t, t0 = torch.tensor(t, dtype=torch.float64), torch.tensor(t0, dtype=torch.float64)
+    with Reference() as reference:
+        step(t0)
+    t.requires_grad_()
+    with Rescale(reference):
+        value = step(t)
+    (slope,) = torch.autograd.grad(value.sum(), t)
+    return value.detach(), slope
+
+
+@pytest.mark.parametrize(
+    "step",
+    [F.relu, torch.relu, torch.Tensor.relu, lambda t: F.relu(t.clone(), inplace=True),
+     lambda t: t.clone().relu_(), lambda t: torch.clamp(t, min=0), lambda t: t.clamp_min(0)],
+)  # fmt: skip
+def test_a_rectifier_however_it_is_written(step):
+    value, slope = slopes(step, [3.0, 3.0, -1.0, -1.0], [-1.0, 1.0, 3.0, -2.0])
+    assert value.tolist() == [3, 3, 0, 0]
+    assert slope.tolist() == [0.75, 1.0, 0.75, 0.0]
+
+
+@pytest.mark.parametrize(
+    "function", [F.silu, F.gelu, torch.sigmoid, torch.tanh, F.softplus, F.mish]
+)
+def test_where_input_and_reference_meet_it_is_the_derivative(function):
+    t = torch.tensor([0.7], dtype=torch.float64, requires_grad=True)
+    (want,) = torch.autograd.grad(function(t).sum(), t)
+    for gap in (0.0, 1e-12, 1e-9, 1e-6):
+        assert slopes(function, [0.7 + gap], [0.7])[1].item() == pytest.approx(
+            want.item(), abs=1e-5
+        )
+
+
+def test_the_larger_maximum_takes_the_difference():
+    """The input's where it is larger, else the reference's: slopes never leave [0, 1]."""
+
+    def step(t):
+        return F.max_pool2d(t.view(1, 1, 1, 2), (1, 2))
+
+    value, slope = slopes(step, [1.9, 3.1], [1.0, 3.0])
+    assert value.item() == 3.1 and slope.tolist() == pytest.approx([0, 1])
+    value, slope = slopes(step, [4.0, 3.1], [1.0, 3.0])
+    assert value.item() == 4.0 and slope.tolist() == pytest.approx([1 / 3, 0])
+    value, slope = slopes(step, [1.0, 0.0], [0.0, 3.0])  # what was largest has gone
+    assert value.item() == 1.0 and slope.tolist() == pytest.approx([0, 2 / 3])
+    value, slope = slopes(step, [2.0, 1.0], [2.0, 1.0])
+    assert value.item() == 2.0 and slope.tolist() == [1, 0]
+
+
+def test_overlapping_pools_share_a_maximum():
+    def step(t):
+        return F.max_pool2d(t.view(1, 1, 1, 3), (1, 2), stride=1)
+
+    value, slope = slopes(step, [0.0, 5.0, 1.0], [0.0, 0.0, 0.0])
+    assert value.flatten().tolist() == [5, 5] and slope.tolist() == [0, 2, 0]
+
+
+def test_factors_share_a_product():
+    """a b - a0 b0 = (a - a0)(b + b0)/2 + (b - b0)(a + a0)/2."""
+    _, slope = slopes(lambda t: t[:1] * t[1:], [3.0, 5.0], [1.0, 2.0])
+    assert slope.tolist() == [3.5, 2.0]
+
+
+def test_constants_in_a_product_are_constants():
+    scale = torch.tensor([2.0, -1.0], dtype=torch.float64)
+    assert slopes(lambda t: t * scale, [3.0, 5.0], [1.0, 2.0])[1].tolist() == [2, -1]
+    assert slopes(lambda t: 4 * t, [3.0, 5.0], [1.0, 2.0])[1].tolist() == [4, 4]
+
+
+def test_one_reference_serves_a_batch():
+    t = torch.tensor([[1.0], [-3.0]], requires_grad=True)
+    with Reference() as reference:
+        F.relu(torch.tensor([[-1.0]]))
+    with Rescale(reference):
+        (slope,) = torch.autograd.grad(F.relu(t).sum(), t)
+    assert slope.tolist() == [[0.5], [0.0]]
+
+
+def test_relevance_is_the_ray_through_the_value():
+    t = torch.tensor([9.0, 3.0, -2.0, 0.0], requires_grad=True)
+    with Relevance():
+        (slope,) = torch.autograd.grad(F.relu6(t).sum(), t)
+    assert slope.tolist() == pytest.approx([2 / 3, 1, 0, 0])
+
+
+def test_relevance_follows_the_maximum():
+    t = torch.tensor([[[[-3.0, -1.0]]]], requires_grad=True)
+    with Relevance():
+        (slope,) = torch.autograd.grad(F.max_pool2d(t, (1, 2)).sum(), t)
+    assert slope.flatten().tolist() == [0, 1]
