@@ -17,8 +17,9 @@ from .data import Dataset, Sample
 from .errors import UnknownName
 from .methods import method_named
 from .metrics import metric_named
-from .saliency import finish, predict, raw_map
-from .store import Maps, ShardStore, code_key, key
+from .metrics.cosine_similarity import cosine_similarity
+from .saliency import attribute, finish, predict
+from .store import Explained, Maps, ShardStore, code_key, key
 
 COLUMNS = [
     "network",
@@ -141,6 +142,70 @@ def saliency_maps(
     return torch.stack(maps)
 
 
+def coefficients(
+    net, data: Dataset, methods: Choice, *, batch_size: int = 16, store=None
+) -> dict[str, Tensor]:
+    r"""The stored (or computed) coefficients $\alpha$ (N, K) of CAM methods, for the labels' classes.
+
+    The same shards as `evaluate`: maps and coefficients are computed together. NaN for an image that
+    cannot be read or explained.
+
+    Raises:
+        ValueError: a method is no combination of channels.
+    """
+    found = {}
+    for variant in _variants(methods):
+        method = method_named(variant.name)
+        _checked("method", variant, method)
+        if method.coefficients is None:
+            raise ValueError(f"{variant.name} has no coefficients: its map is no sum over channels")
+        alphas = []
+        for i in range(0, len(data), SHARD_SIZE):
+            shard = _Shard(net, data[i : i + SHARD_SIZE], variant, batch_size, store)
+            with shard.files.lock():
+                alphas += shard.coefficients()
+        width = max(len(alpha) for alpha in alphas)
+        rows = [alpha if len(alpha) else torch.full((width,), torch.nan) for alpha in alphas]
+        found[variant.label] = torch.stack(rows)
+    return found
+
+
+def similarity(
+    net, data: Dataset, methods: Choice, reference: Choice, *, batch_size: int = 16, store=None
+) -> pd.DataFrame:
+    """The cosine similarity of each method's coefficients to a reference (LIFT-CAM section 4.2).
+
+    Args:
+        reference: a method, or several whose mean is the reference, such as runs with other seeds.
+
+    Returns:
+        Rows as those of `evaluate`, with the metric "cosine_similarity".
+
+    Example:
+        >>> runs = {seed: ("shap_cam", {"n": 1000, "seed": seed}) for seed in range(10)}
+        >>> similarity(net, data, ["grad_cam", "lift_cam"], runs)
+    """
+    options = {"batch_size": batch_size, "store": store}
+    truth = torch.stack([*coefficients(net, data, reference, **options).values()]).mean(0)
+    frames = [
+        pd.DataFrame({
+            "network": net.name, "dataset": data.name, "image": data.ids,
+            "group": _groups(data), "method": label,
+            "metric": "cosine_similarity", "target": pd.array(data.targets, dtype="Int64"),
+            "value": cosine_similarity(alpha, truth).numpy(), "seconds": np.nan, "error": None,
+        })
+        for label, alpha in coefficients(net, data, methods, **options).items()
+    ]  # fmt: skip
+    return pd.concat(frames, ignore_index=True)
+
+
+def _groups(data: Dataset) -> list[str]:
+    """The cluster of each sample; one that cannot be read stands for itself."""
+    readable = data.readable()
+    known = {sample.id: sample.group for sample in readable}
+    return [known.get(name, name) for name in data.ids]
+
+
 def run_shard(
     net, data: Dataset, method: Variant, metrics: list[Variant], batch_size: int, store
 ) -> pd.DataFrame:
@@ -196,6 +261,16 @@ class _Shard:
             self._predicted.get(i) if label is None else label for i, label in enumerate(labels)
         ]
 
+    def annotations(self, names: list[str], index: list[int]) -> dict[str, list]:
+        """What metrics need of samples, such as boxes, by name."""
+        given = {name: [getattr(self.sample(i), name) for i in index] for name in names}
+        for name, values in given.items():
+            if None in values:
+                raise ValueError(
+                    f"image {self.data.ids[index[values.index(None)]]!r} has no {name}"
+                )
+        return given
+
     # ------------------------------------------------------------------------------------- maps
 
     def maps(self, index: Sequence[int], targets: list[int]) -> tuple[Maps, dict[int, str]]:
@@ -206,17 +281,19 @@ class _Shard:
             i for i in index if (i, targets[i]) not in self._maps and self.sample(i) is not None
         ]
         new, errors = {}, {}
-        for batch, (raw, seconds) in self._attempt(missing, self._explain, targets, errors):
-            new |= {(i, targets[i]): (m, seconds) for i, m in zip(batch, raw)}
+        for batch, explained in self._attempt(missing, self._explain, targets, errors):
+            new |= {(i, targets[i]): one for i, one in zip(batch, explained)}
         self.files.write_maps(new)
         self._maps |= new
         return self._maps, errors | self._unreadable
 
-    def _explain(self, batch: list[int], targets: list[int]) -> tuple[np.ndarray, float]:
+    def _explain(self, batch: list[int], targets: list[int]) -> list[Explained]:
         x, target = self.images(batch), torch.tensor([targets[i] for i in batch])
         start = _clock(self.net.device)
-        raw = raw_map(self.method.name, self.net, x, target, **self.method.options)
-        return raw.float().cpu().numpy(), (_clock(self.net.device) - start) / len(batch)
+        raw, alpha = attribute(self.method.name, self.net, x, target, **self.method.options)
+        seconds = (_clock(self.net.device) - start) / len(batch)
+        alphas = [None] * len(batch) if alpha is None else alpha.float().cpu().numpy()
+        return [Explained(m, seconds, a) for m, a in zip(raw.float().cpu().numpy(), alphas)]
 
     def saliency(self, index: list[int], targets: list[int]) -> list[Tensor]:
         """S (H, W) of the images; raises the first error."""
@@ -224,7 +301,14 @@ class _Shard:
         for i in index:
             if i in errors:
                 raise ValueError(f"image {self.data.ids[i]!r}: {errors[i]}")
-        return [self._finish(maps[i, targets[i]][0][None])[0] for i in index]
+        return [self._finish(maps[i, targets[i]].map[None])[0] for i in index]
+
+    def coefficients(self) -> list[Tensor]:
+        """The coefficients (K,) of each image for its label's class, empty where there are none."""
+        targets = self.targets("label")
+        maps, _ = self.maps(range(len(self.data)), targets)
+        found = [maps.get((i, c)) for i, c in enumerate(targets)]
+        return [torch.empty(0) if e is None else torch.from_numpy(e.coefficients) for e in found]
 
     def _finish(self, raw: np.ndarray) -> Tensor:
         return finish(self.method.name, torch.from_numpy(raw), self.data.size)
@@ -264,9 +348,10 @@ class _Shard:
         columns = {v.label: np.full(len(self.data), np.nan) for v in group}
 
         def measure(batch: list[int], targets: list[int]):
-            S = self._finish(np.stack([maps[i, targets[i]][0] for i in batch]))
+            S = self._finish(np.stack([maps[i, targets[i]].map for i in batch]))
             target = torch.tensor([targets[i] for i in batch])
-            return first.measurement(self.net, self.images(batch), target, S, **group[0].options)
+            options = group[0].options | self.annotations(first.annotations, batch)
+            return first.measurement(self.net, self.images(batch), target, S, **options)
 
         for batch, measurement in self._attempt(ready, measure, targets, errors):
             for variant in group:
@@ -278,7 +363,7 @@ class _Shard:
                 "group": [s.group if s else self.data.ids[i] for i, s in enumerate(samples)],
                 "target": pd.array(targets, dtype="Int64"),
                 "value": columns[variant.label],
-                "seconds": [maps.get((i, c), (None, np.nan))[1] for i, c in enumerate(targets)],
+                "seconds": [maps[i, c].seconds if (i, c) in maps else np.nan for i, c in enumerate(targets)],
                 "error": pd.array([errors.get(i) for i in index], dtype="string"),
             })  # fmt: skip
             if not errors:  # an image may be mended: its shard is not final

@@ -1,5 +1,7 @@
 r"""From a raw map to a saliency map in [0, 1], and from a saliency map to a masked image."""
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -56,26 +58,51 @@ def predict(net, x: Tensor) -> Tensor:
     return net(x).argmax(1)
 
 
+class Attribution(NamedTuple):
+    """The raw signed map (B, h, w) of a method, and the coefficients (B, K) of its channels, where
+    it is one combination of them for all positions."""
+
+    map: Tensor
+    coefficients: Tensor | None
+
+
 def raw_map(method: str, net, x: Tensor, target: int | Tensor | None = None, **options) -> Tensor:
     """The raw signed map (B, h, w) of a method, checked; `target=None` is the predicted class."""
-    from .methods import method_named  # which themselves use this module
+    return attribute(method, net, x, target, **options).map
+
+
+def attribute(
+    method: str, net, x: Tensor, target: int | Tensor | None = None, **options
+) -> Attribution:
+    r"""The raw map of a method with its coefficients $\alpha$, both checked; arguments as in `explain`.
+
+    Example:
+        >>> attribute("lift_cam", net, x).coefficients.shape
+        torch.Size([1, 1280])
+    """
+    from .methods import method_named, weighted_sum  # which themselves use this module
 
     if torch.is_inference_mode_enabled():  # which would forbid the gradients that methods take
         with torch.inference_mode(False):
-            return raw_map(method, net, x.clone(), target, **options)
+            return attribute(method, net, x.clone(), target, **options)
     spec = method_named(method)
     check_options("method", method, options, spec.options)
     check_images(x)
     x = x.to(net.device, net.dtype)
     target = predict(net, x) if target is None else target
     target = check_targets(target, len(x), net.num_classes, net.device)
-    raw = spec.fn(net, x, target, **options)
+    alpha = None
+    if spec.coefficients is None:
+        raw = spec.fn(net, x, target, **options)
+    else:
+        alpha, A = spec.coefficients(net, x, target, **options)
+        raw = weighted_sum(alpha, A)
     bad = (~torch.isfinite(raw)).flatten(1).any(1).nonzero().flatten().tolist()
     if bad:
         raise ValueError(
             f"{method} gave NaN or infinity on image {bad[0]} of the batch, class {target[bad[0]]}"
         )
-    return raw
+    return Attribution(raw, alpha)
 
 
 def finish(method: str, raw: Tensor, size: tuple[int, int]) -> Tensor:

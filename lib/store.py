@@ -15,6 +15,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -22,9 +23,16 @@ from filelock import FileLock
 
 HERE = Path(__file__).parent
 
-Maps = dict[
-    tuple[int, int], tuple[np.ndarray, float]
-]  # (image of the shard, class): raw map, seconds
+
+class Explained(NamedTuple):
+    """A raw map (h, w), the seconds that it took, and its coefficients (K,) where it has them."""
+
+    map: np.ndarray
+    seconds: float
+    coefficients: np.ndarray | None = None
+
+
+Maps = dict[tuple[int, int], Explained]  # by image of the shard, and class
 
 
 def key(*parts: object) -> str:
@@ -82,14 +90,18 @@ class ShardStore:
         known = {}
         for path in sorted(self.folder.glob("maps-*.npz")) if self.folder else ():
             with np.load(path) as file:
-                rows = zip(file["image"], file["target"], file["map"], file["seconds"])
-                known |= {(int(i), int(c)): (raw, float(s)) for i, c, raw, s in rows}
+                keys = zip(file["image"].tolist(), file["target"].tolist())
+                alphas = file.get("coefficients", [None] * len(file["image"]))
+                rows = zip(file["map"], file["seconds"].tolist(), alphas)
+                known |= {key: Explained(*row) for key, row in zip(keys, rows)}
         return known
 
     def write_maps(self, maps: Maps) -> None:
         if self.folder and maps:
             image, target = np.array(list(maps)).T
-            raw, seconds = (np.stack(column) for column in zip(*maps.values()))
-            arrays = {"image": image, "target": target, "map": raw, "seconds": seconds}
+            raw, seconds, alpha = zip(*maps.values())
+            arrays = {"image": image, "target": target, "map": np.stack(raw), "seconds": seconds}
+            if alpha[0] is not None:
+                arrays["coefficients"] = np.stack(alpha)
             path = self.folder / f"maps-{key(image.tolist(), target.tolist())}.npz"
             write_atomically(path, lambda p: np.savez_compressed(p, **arrays))

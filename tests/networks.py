@@ -70,7 +70,7 @@ class Residual(Affine):
 class Untraceable(Affine):
     """The same behind control flow that no tracer follows, which refuses large batches midway."""
 
-    LARGE = 30
+    LARGE = 200
 
     def forward(self, x: Tensor) -> Tensor:
         A = self.act(self.norm(self.conv(x)))

@@ -250,6 +250,18 @@ def test_the_summary_counts_the_verdicts_of_each_paper():
     assert summary([]) == claims([]) == "No claim has been judged yet.\n"
 
 
+def test_each_paper_has_its_row_and_its_section():
+    found = [verdict("b", "equal", paper="liftcam"), verdict("a", "holds", paper="opticam")]
+    rows = BeautifulSoup(summary(found), "html.parser")("tr")
+    assert [[cell.text for cell in row(["th", "td"])] for row in rows] == [
+        ["Paper", "✓ holds", "= equal", "claims"],
+        ["Opti-CAM", "1", "·", "1"],
+        ["LIFT-CAM", "·", "1", "1"],
+    ]
+    opticam, liftcam = claims(found).split("## LIFT-CAM")
+    assert "claim a" in opticam and "claim b" in liftcam
+
+
 def test_claims_are_escaped_and_link_to_their_page():
     html = claims([verdict("a", "undecided")])
     assert "claim a &lt; all" in html and 'href="../notebooks/mini/one.html"' in html

@@ -17,10 +17,10 @@ from lib import data as datasets
 from lib import nets
 from lib.data import Dataset, Sample
 from lib.errors import UnknownName
-from lib.evaluate import COLUMNS, evaluate, saliency_maps
+from lib.evaluate import COLUMNS, coefficients, evaluate, saliency_maps, similarity
 from lib.methods import METHODS
 from lib.metrics import METRICS
-from lib.saliency import explain
+from lib.saliency import attribute, explain
 
 SIZE, N = 16, 7
 METHOD_NAMES = ["grad_cam", "score_cam"]
@@ -514,3 +514,67 @@ def test_cuda_agrees_with_the_cpu(net, data):
     pd.testing.assert_frame_equal(
         table(got), table(evaluate(net, data, METHOD_NAMES, METRIC_NAMES)), rtol=1e-5
     )
+
+
+# ----------------------------------------------------------------------------------- coefficients
+
+
+RUNS = {seed: ("lime_cam", {"seed": seed, "n": 20}) for seed in range(3)}
+
+
+def test_coefficients_are_those_of_the_maps(net, data, tmp_path):
+    found = coefficients(net, data, {"GC": "grad_cam"}, batch_size=3, store=tmp_path / "s")
+    x, target = torch.stack([s.image for s in data]), torch.tensor(data.targets)
+    want = attribute("grad_cam", net, x, target).coefficients
+    assert found.keys() == {"GC"} and torch.allclose(found["GC"].double(), want, atol=1e-6)
+
+
+def test_coefficients_cost_nothing_after_the_table(net, data, calls, tmp_path):
+    """One run gives both; `calls` hides that the counted methods have coefficients."""
+    evaluate(net, data, ["xgrad_cam"], ["average_drop"], store=tmp_path / "s")
+    folders = set((tmp_path / "s").rglob("*.npz"))
+    coefficients(net, data, ["xgrad_cam"], store=tmp_path / "s")
+    assert set((tmp_path / "s").rglob("*.npz")) == folders != set()
+    with pytest.raises(ValueError, match="grad_cam has no coefficients: its map is no sum"):
+        coefficients(net, data, ["grad_cam"])
+
+
+def test_similarity_to_the_mean_of_several_runs(net, data):
+    frame = similarity(net, data, {"XG": "xgrad_cam", "lime": RUNS[0]}, RUNS)
+    assert list(frame.columns) == COLUMNS and len(frame) == 2 * N
+    assert set(frame["metric"]) == {"cosine_similarity"} and set(frame["method"]) == {"XG", "lime"}
+    truth = torch.stack([*coefficients(net, data, RUNS).values()]).double().mean(0)
+    alpha = coefficients(net, data, ["xgrad_cam"])["xgrad_cam"].double()
+    want = (alpha * truth).sum(1) / alpha.norm(dim=1) / truth.norm(dim=1)
+    got = frame[frame["method"] == "XG"].set_index("image")["value"]
+    assert np.allclose(got[list(data.ids)], want, atol=1e-6)
+
+
+def test_an_unreadable_image_has_no_similarity(net, data, root):
+    data.records[2].path.write_bytes(b"no image")
+    frame = similarity(net, data, ["xgrad_cam"], RUNS)
+    assert frame.set_index("image")["value"].isna().sum() == 1
+
+
+# ------------------------------------------------------------------------------------ annotations
+
+
+def test_metrics_get_the_boxes_of_their_images(net):
+    images = datasets.load("imagenet_embedded", limit=3, size=SIZE)
+    data = replace(
+        images, records=tuple(replace(r, target=i) for i, r in enumerate(images.records))
+    )
+    frame = evaluate(net, data, ["grad_cam"], ["energy_pointing_game"], batch_size=2)
+    for i, sample in enumerate(data):
+        S = explain("grad_cam", net, sample.image[None], sample.target)
+        fn = METRICS["energy_pointing_game"].fn
+        want = fn(net, sample.image[None], sample.target, S, boxes=[sample.boxes])
+        assert frame["value"][i] == pytest.approx(want.item(), abs=1e-5)
+
+
+def test_an_image_without_boxes_is_a_row_with_its_error(net, data):
+    frame = evaluate(net, data, ["grad_cam"], ["energy_pointing_game", "average_drop"])
+    rows = frame.set_index("metric")
+    assert rows.loc["energy_pointing_game", "value"].isna().all()
+    assert "has no boxes" in rows.loc["energy_pointing_game", "error"].iloc[0]
+    assert rows.loc["average_drop", "error"].isna().all()

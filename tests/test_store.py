@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from lib import store
-from lib.store import ShardStore, code_key, key, write_atomically
+from lib.store import Explained, ShardStore, code_key, key, write_atomically
 
 
 def test_key_depends_on_every_part_and_not_on_the_order_of_options():
@@ -54,14 +54,25 @@ def test_values_come_back(tmp_path):
 def test_maps_of_several_writes_come_back_by_image_and_class(tmp_path):
     files = ShardStore(tmp_path, "shard")
     assert files.read_maps() == {}
-    maps = {(i, c): (np.full((2, 3), i + c, np.float32), i / 10) for i in range(3) for c in (5, 7)}
+    maps = {
+        (i, c): Explained(np.full((2, 3), i + c, np.float32), i / 10)
+        for i in range(3)
+        for c in (5, 7)
+    }
     files.write_maps({k: v for k, v in maps.items() if k[1] == 5})
     files.write_maps({k: v for k, v in maps.items() if k[1] == 7})
     known = files.read_maps()
     assert known.keys() == maps.keys()
-    for k, (raw, seconds) in maps.items():
-        assert np.array_equal(known[k][0], raw) and known[k][0].dtype == np.float32
-        assert known[k][1] == seconds
+    for k, explained in maps.items():
+        assert np.array_equal(known[k].map, explained.map) and known[k].map.dtype == np.float32
+        assert known[k].seconds == explained.seconds and known[k].coefficients is None
+
+
+def test_coefficients_come_back_with_their_maps(tmp_path):
+    files = ShardStore(tmp_path, "shard")
+    alpha = np.arange(5, dtype=np.float32)
+    files.write_maps({(0, 3): Explained(np.zeros((2, 2)), 0.1, alpha)})
+    assert np.array_equal(files.read_maps()[0, 3].coefficients, alpha)
 
 
 def test_writing_no_maps_makes_no_file(tmp_path):
@@ -95,7 +106,7 @@ def test_without_a_store_nothing_is_remembered(tmp_path, monkeypatch):
     files = ShardStore(None, "shard")
     with files.lock():
         files.write_values("m", pd.DataFrame({"value": [1.0]}))
-        files.write_maps({(0, 0): (np.zeros((2, 2)), 0.1)})
+        files.write_maps({(0, 0): Explained(np.zeros((2, 2)), 0.1)})
     assert files.read_values("m") is None and files.read_maps() == {}
     assert list(tmp_path.iterdir()) == []
 

@@ -7,7 +7,7 @@ To add a dataset, write its manifest and one module with a function
 from pathlib import Path
 
 from .. import manifests
-from . import folder, imagenet, imagenet_embedded
+from . import coco, folder, imagenet, imagenet_embedded, scene_questions, scenes, voc, vqa
 from .dataset import Dataset, Record, Sample, Size, as_size
 from ..errors import unknown
 
@@ -16,9 +16,14 @@ __all__ = ["DATASETS", "Dataset", "Record", "Sample", "load"]
 DATASETS = manifests.read("datasets")
 
 LOADERS = {
+    "coco": coco.records,
     "folder": folder.records,
     "imagenet": imagenet.records,
     "imagenet_embedded": imagenet_embedded.records,
+    "scene_questions": scene_questions.records,
+    "scenes": scenes.records,
+    "voc": voc.records,
+    "vqa": vqa.records,
 }
 
 

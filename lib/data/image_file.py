@@ -18,7 +18,7 @@ SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
 Box = tuple[float, float, float, float]  # x0, y0, x1, y1, half-open
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ImageFile:
     """An image file with its class and boxes.
 
@@ -26,6 +26,7 @@ class ImageFile:
         boxes: in the coordinates of `frame`, or None.
         frame: (height, width) in which the boxes are given; None is the image's own.
         annotation: a Pascal VOC file that is read with the image, in place of `boxes`.
+        group, question: as in `Sample`.
     """
 
     path: Path
@@ -34,6 +35,8 @@ class ImageFile:
     boxes: tuple[Box, ...] | None = None
     frame: Size | None = None
     annotation: Path | None = None
+    group: str | None = None
+    question: str | None = None
 
     def sample(self, size: Size) -> Sample:
         """Decode the file and resize it to (height, width), without cropping."""
@@ -41,11 +44,19 @@ class ImageFile:
         boxes = self._read_boxes()
         if boxes is not None:
             boxes = scale(boxes, self.frame or (image.height, image.width), size)
-        return Sample(to_tensor(image, size), self.target, self.id, boxes)
+        return Sample(
+            to_tensor(image, size),
+            self.target,
+            self.id,
+            boxes,
+            group=self.group,
+            question=self.question,
+        )
 
     def fingerprint(self) -> str:
         digest = hashlib.sha256(self.path.read_bytes())
-        digest.update(json.dumps([self.target, self._read_boxes(), self.frame]).encode())
+        annotations = [self.target, self._read_boxes(), self.frame, self.question]
+        digest.update(json.dumps(annotations).encode())
         return digest.hexdigest()
 
     def _read_boxes(self) -> tuple[Box, ...] | None:

@@ -9,6 +9,7 @@ from torch import Tensor
 from ..errors import unknown
 from .ablation_cam import ablation_cam
 from .cam import cam
+from .combination import weighted_sum
 from .fake_cam import fake_cam
 from .grad_cam import grad_cam
 from .grad_cam_plus_plus import grad_cam_plus_plus
@@ -22,7 +23,7 @@ from .score_cam import score_cam
 from .shap_cam import shap_cam
 from .xgrad_cam import xgrad_cam
 
-__all__ = ["METHODS", "Method", "method_named"]
+__all__ = ["METHODS", "Method", "method_named", "weighted_sum"]
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,11 @@ class Method:
     @property
     def name(self) -> str:
         return self.fn.__name__
+
+    @property
+    def coefficients(self) -> Callable[..., tuple[Tensor, Tensor]] | None:
+        """Gives alpha (B, K) and A, where the map is one combination of channels; see `combination`."""
+        return getattr(self.fn, "coefficients", None)
 
     @property
     def options(self) -> dict[str, object]:

@@ -15,9 +15,12 @@ from .average_drop_in_deletion import average_drop_in_deletion
 from .average_gain import average_gain
 from .average_increase import average_increase
 from .confidence import deleted, preserved
-from .curves import inserted, removed
+from .curves import hidden, inserted, removed, seen
 from .deletion import deletion
+from .deletion_auc import deletion_auc
+from .energy_pointing_game import energy, energy_pointing_game
 from .insertion import insertion
+from .insertion_auc import insertion_auc
 from .mean_saliency import itself, mean_saliency
 
 __all__ = ["METRICS", "Metric", "metric_named"]
@@ -53,13 +56,25 @@ class Metric:
     @property
     def options(self) -> dict[str, object]:
         """The metric's options with their defaults."""
+        return {p.name: p.default for p in self._keywords if p.default is not p.empty}
+
+    @property
+    def annotations(self) -> list[str]:
+        """What it needs of each sample beside the image, such as boxes; given by the same names."""
+        return [p.name for p in self._keywords if p.default is p.empty]
+
+    @property
+    def _keywords(self) -> list[inspect.Parameter]:
         parameters = inspect.signature(self.measure).parameters.values()
-        return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+        return [p for p in parameters if p.kind is p.KEYWORD_ONLY]
 
     @torch.no_grad()
     def measurement(self, net, x: Tensor, target: int | Tensor, S: Tensor, **options) -> Any:
         """What `value` takes: shared by metrics with the same `measure` and options."""
-        check_options("metric", self.name, options, self.options)
+        for name in self.annotations:
+            if name not in options:
+                raise ValueError(f"{self.name} needs {name}: pass {name}=[...], one an image")
+        check_options("metric", self.name, options, {*self.options, *self.annotations})
         check_images(x)
         x, S = x.to(net.device, net.dtype), S.to(net.device, net.dtype)
         check_maps(S, x)
@@ -91,6 +106,12 @@ METRICS: dict[str, Metric] = {
                higher_is_better=True, paper="liftcam"),
         Metric(insertion, inserted, "insertion", "I", higher_is_better=True, target="predicted", paper="rise"),
         Metric(deletion, removed, "deletion", "D", higher_is_better=False, target="predicted", paper="rise"),
+        Metric(insertion_auc, seen, "insertion AUC", "Ins. AUC", higher_is_better=True, unit="",
+               target="predicted", paper="liftcam"),
+        Metric(deletion_auc, hidden, "deletion AUC", "Del. AUC", higher_is_better=False, unit="",
+               target="predicted", paper="liftcam"),
+        Metric(energy_pointing_game, energy, "energy pointing game", "energy", higher_is_better=True,
+               paper="score_cam"),
         Metric(mean_saliency, itself, "mean saliency", "mean S", higher_is_better=False,
                target="predicted", paper="fake_cam"),
     )

@@ -9,7 +9,7 @@ from scipy.ndimage import gaussian_filter
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..checks import check_choice
+from ..checks import check_choice, check_count
 from .confidence import probability
 
 BLURS = ("rise", "gaussian")
@@ -59,6 +59,12 @@ def stepped(pixels: int, step: int) -> Tensor:
     return torch.tensor([*range(0, pixels, step), pixels])
 
 
+def evenly(pixels: int, steps: int) -> Tensor:
+    """None, 1/steps, 2/steps, ... and all of the pixels, to the nearest whole one."""
+    check_count("steps", steps)
+    return (torch.arange(steps + 1, dtype=torch.float64) / steps * pixels).round().long()
+
+
 def inserted(
     net,
     x: Tensor,
@@ -78,6 +84,22 @@ def removed(
 ) -> Curve:
     """From the image to black, `step` pixels at a time."""
     return change(net, x, torch.zeros_like(x), target, S, stepped(S[0].numel(), step), chunk)
+
+
+def seen(
+    net, x: Tensor, target: Tensor, S: Tensor, *, steps: int = 40, chunk: int | None = None
+) -> Curve:
+    """From black to the image, the same fraction of its pixels a step."""
+    counts = evenly(S[0].numel(), steps)
+    return change(net, torch.zeros_like(x), x, target, S, counts, chunk)
+
+
+def hidden(
+    net, x: Tensor, target: Tensor, S: Tensor, *, steps: int = 40, chunk: int | None = None
+) -> Curve:
+    """From the image to black, the same fraction of its pixels a step."""
+    counts = evenly(S[0].numel(), steps)
+    return change(net, x, torch.zeros_like(x), target, S, counts, chunk)
 
 
 def area(curve: Curve) -> Tensor:

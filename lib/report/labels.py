@@ -28,26 +28,44 @@ class Label(NamedTuple):
         return self.symbol + arrow + (f" ({self.unit})" if self.unit else "")
 
 
-_SECONDS = Label("T", "s", higher_is_better=False)
+_OTHERS = {  # what is measured on something else than a finished map
+    "seconds": Label("T", "s", higher_is_better=False),
+    "cosine_similarity": Label("cos", "", higher_is_better=True),  # of channel weights
+}
+_SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
 def metric_label(name: str) -> Label:
     """How the metric `name` is printed; an unknown one is an error that lists the valid names."""
     from ..metrics import METRICS  # here, so that a report of a stored frame loads no networks
 
-    if name == "seconds":  # of the map, not of a metric
-        return _SECONDS
+    if name in _OTHERS:
+        return _OTHERS[name]
     if name not in METRICS:
-        raise unknown("metric", name, [*METRICS, "seconds"])
+        raise unknown("metric", name, [*METRICS, *_OTHERS])
     metric = METRICS[name]
     return Label(metric.symbol, metric.unit, metric.higher_is_better)
 
 
 def method_title(name: str, printed: str | None = None) -> str:
-    """How the method `name` is called: its title, or as a paper printed it, or its name."""
+    """How the method `name` is called: its title, or as a paper printed it, or its name.
+
+    A variant's label is the method's name and what sets it apart.
+
+    Example:
+        >>> method_title("opti_cam_25"), method_title("ablation_cam_literal")
+        ('Opti-CAM₂₅', 'Ablation-CAM, literal')
+    """
     from ..methods import METHODS
 
-    return METHODS[name].title if name in METHODS else printed or name
+    if name in METHODS:
+        return METHODS[name].title
+    method = max((m for m in METHODS if name.startswith(f"{m}_")), key=len, default=None)
+    if printed or method is None:
+        return printed or name
+    variant = name.removeprefix(f"{method}_")
+    apart = variant.translate(_SUBSCRIPTS) if variant.isdecimal() else f", {variant}"
+    return METHODS[method].title + apart.replace("_", " ")
 
 
 def number(value: float, decimals: int = 1) -> str:

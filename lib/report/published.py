@@ -9,14 +9,18 @@ import pandas as pd
 from ..errors import unknown
 from ..paths import MANIFESTS
 
-# As printed: (the network of this project that is the same one, kind)
+# As printed: (the label of the same network in our evaluation frames, kind)
 NETWORKS: dict[str, tuple[str, str]] = {
     "ResNet50": ("torchvision:resnet50", "CNN"),
     "VGG16": ("torchvision:vgg16_bn", "CNN"),
     "ViT-B": ("vit_base_patch16_224", "transformer"),
     "DeiT-B": ("deit_base_patch16_224", "transformer"),
+    "VGG16 ImageNet": ("torchvision:vgg16", "CNN"),
+    "VGG16 VOC": ("torchvision:vgg16, voc", "CNN"),
+    "VGG16 COCO": ("torchvision:vgg16, coco", "CNN"),
+    "VQA": ("VQA", "VQA"),
 }
-_TRANSFORMER = re.compile(r"vit|deit|swin|beit|cait")
+_KINDS = {"transformer": re.compile(r"vit|deit|swin|beit|cait"), "VQA": re.compile(r"(?i)vqa")}
 
 
 def published(paper: str, table: str | int | None = None) -> pd.DataFrame:
@@ -66,10 +70,10 @@ def printed_range(printed: list[str]) -> tuple[float, float]:
 
 
 def kind(network: str) -> str:
-    """ "transformer" or "CNN", of a network of the papers or of this project."""
+    """ "transformer", "VQA" or "CNN", of a network of the papers or of this project."""
     if network in NETWORKS:
         return NETWORKS[network][1]
-    return "transformer" if _TRANSFORMER.search(network) else "CNN"
+    return next((name for name, pattern in _KINDS.items() if pattern.search(network)), "CNN")
 
 
 def counterparts(network: str, printed: list[str]) -> list[str]:

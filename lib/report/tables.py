@@ -57,7 +57,7 @@ def comparison(paper: str, table: str | int, frame: pd.DataFrame) -> Table:
     parts = [_compare(cells, frame[frame["network"] == network], network) for network in networks]
     whole = pd.concat(parts, ignore_index=True)
     plain = whole.assign(paper=[" · ".join(paper.values()) for paper in whole["paper"]])
-    text = _text(plain.drop(columns=["method", "n"]))
+    text = _text(plain.drop(columns=["method", "n"]), decimals=2 if all(cells["unit"]) else 3)
     return Table(whole, STYLE + "".join(map(comparison_html, parts)), text)
 
 
@@ -96,5 +96,5 @@ def claims_table(claims: Iterable[Claim], frame: pd.DataFrame) -> Table:
     return Table(judged, STYLE + claims_html(judged), text, judged.to_dict("records"))
 
 
-def _text(frame: pd.DataFrame) -> str:
-    return frame.to_string(index=False, na_rep="–", float_format="{:.2f}".format)
+def _text(frame: pd.DataFrame, decimals: int = 2) -> str:
+    return frame.to_string(index=False, na_rep="–", float_format=f"{{:.{decimals}f}}".format)

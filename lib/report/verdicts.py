@@ -21,8 +21,9 @@ printed digit. It *agrees* if our interval meets that range; otherwise it lies *
 
 **A claim** is judged on paired differences, image by image. It *holds* if the interval of every
 difference that it needs lies on the claimed side of zero, *fails* if one lies wholly on the other
-side, and is *undecided* otherwise. Over several networks it holds if it holds on each that ran what
-it needs, and fails if it fails on one.
+side, is *equal* if only rivals with the very same values on every image keep it from holding, and
+is *undecided* otherwise. Over several networks it holds if it holds on each that ran what it needs,
+and fails if it fails on one; where it is equal, the other networks decide.
 
 With fewer than {MIN_IMAGES} images the verdict is *not enough images*; without the method, the
 metric or such a network, *not run*.
@@ -34,6 +35,7 @@ SYMBOLS = {
     "below": "▼",
     "holds": "✓",
     "fails": "✗",
+    "equal": "=",
     "undecided": "?",
     "not enough images": "…",
     "not run": "–",
@@ -81,10 +83,12 @@ def _decide(claim: Claim, images: pd.DataFrame) -> tuple[str, str]:
         return "not run", ""
     if n < MIN_IMAGES:
         return "not enough images", f"n = {n}"
-    verdict = combine(_side(item.claimed) for item in needed)
+    sides = [_side(item.claimed) for item in needed]
+    verdict = next(side for side in ("fails", "undecided", "equal", "holds") if side in sides)
     # What decides is the least favourable item.
     bound = "high" if verdict == "fails" else "low"
-    decisive = min(needed, key=lambda item: getattr(item.claimed, bound))
+    deciding = [item for item, side in zip(needed, sides) if side == verdict]
+    decisive = min(deciding, key=lambda item: getattr(item.claimed, bound))
     return verdict, f"{decisive.text}, n = {n}"
 
 
@@ -97,18 +101,21 @@ def _was_run(claim: Claim, images: pd.DataFrame) -> bool:
 def _side(claimed: Interval) -> str:
     if claimed.low > 0:
         return "holds"
-    return "fails" if claimed.high < 0 else "undecided"
+    if claimed.high < 0:
+        return "fails"
+    return "equal" if claimed.low == claimed.high == 0 else "undecided"
 
 
 def combine(verdicts: Iterable[str]) -> str:
-    """One verdict from those on several differences, or on several networks.
+    """One verdict from those on several networks.
 
     Example:
-        >>> combine(["holds", "undecided"])
-        'undecided'
+        >>> combine(["holds", "undecided"]), combine(["holds", "equal", "not run"])
+        ('undecided', 'holds')
     """
     verdicts = set(verdicts)
-    verdicts = verdicts - {"not run"} or verdicts
+    for undeciding in ("not run", "equal"):
+        verdicts = verdicts - {undeciding} or verdicts
     if len(verdicts) == 1:
         return verdicts.pop()
     return "fails" if "fails" in verdicts else "undecided"

@@ -174,7 +174,7 @@ def fails_on_replay():
 @pytest.mark.parametrize("failure", [fails_in_the_head, fails_on_replay])
 def test_nothing_is_left_behind_by_an_exception(method, failure):
     net, x, message = failure()
-    many = {"n": 40} if method in ("shap_cam", "lime_cam") else {}  # in one pass of the head
+    many = {"n": 200} if method in ("shap_cam", "lime_cam") else {}  # in one pass of the head
     with pytest.raises(RuntimeError, match=message):
         raw_map(method, net, x, 0, **options(method) | many)
     assert traces(net) == []

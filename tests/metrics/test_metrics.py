@@ -2,6 +2,7 @@
 
 import inspect
 import re
+from functools import partial
 
 import pytest
 import torch
@@ -15,13 +16,22 @@ from ..networks import CLASSES, NETWORKS, affine, images, maps
 TARGET = torch.tensor([0, 1, 2, 3])
 SIGNED = {"average_drop_in_deletion"}
 
+BOXES = torch.tensor([[2.0, 3.0, 12.0, 14.0]])
+
+
+def annotations(metric, n=4):
+    """What the metric needs of n samples."""
+    return {"boxes": [BOXES] * n} if "boxes" in METRICS[metric].annotations else {}
+
+
 every_metric = pytest.mark.parametrize("metric", METRICS)
 
 
 @pytest.mark.parametrize("network", NETWORKS)
 @every_metric
 def test_one_fraction_an_image(metric, network):
-    values = METRICS[metric].fn(NETWORKS[network](), images(), TARGET, maps())
+    net = NETWORKS[network]()
+    values = METRICS[metric].fn(net, images(), TARGET, maps(), **annotations(metric))
     assert values.shape == (4,) and values.isfinite().all()
     assert values.max() <= 1 + 1e-12
     assert metric in SIGNED or values.min() >= 0
@@ -29,29 +39,30 @@ def test_one_fraction_an_image(metric, network):
 
 @every_metric
 def test_values_depend_on_neither_batch_nor_order_nor_neighbours(metric):
-    net, x, S, value = affine(), images(), maps(), METRICS[metric].fn
-    together = value(net, x, TARGET, S)
-    alone = [value(net, x[i : i + 1], TARGET[i : i + 1], S[i : i + 1]) for i in range(4)]
-    order = torch.tensor([2, 0, 3, 1])
-    assert torch.allclose(torch.cat(alone), together, atol=1e-10)
-    assert torch.allclose(
-        value(net, x[order], TARGET[order], S[order]), together[order], atol=1e-10
-    )
+    net, x, S = affine(), images(), maps()
+
+    def value(index):
+        known = annotations(metric, len(index))
+        return METRICS[metric].fn(net, x[index], TARGET[index], S[index], **known)
+
+    together, order = value(torch.arange(4)), torch.tensor([2, 0, 3, 1])
+    alone = torch.cat([value(torch.tensor([i])) for i in range(4)])
+    assert torch.allclose(alone, together, atol=1e-10)
+    assert torch.allclose(value(order), together[order], atol=1e-10)
 
 
 @every_metric
 def test_one_class_serves_all_images(metric):
-    net, x, S = affine(), images(), maps()
-    assert torch.equal(
-        METRICS[metric].fn(net, x, 2, S), METRICS[metric].fn(net, x, torch.full((4,), 2), S)
-    )
+    net, x, S, known = affine(), images(), maps(), annotations(metric)
+    each = METRICS[metric].fn(net, x, torch.full((4,), 2), S, **known)
+    assert torch.equal(METRICS[metric].fn(net, x, 2, S, **known), each)
 
 
 @every_metric
 def test_nothing_is_left_behind(metric):
     net, x, S = affine(), images().requires_grad_(), maps()
     before, map_before = x.detach().clone(), S.clone()
-    assert not METRICS[metric].fn(net, x, TARGET, S).requires_grad
+    assert not METRICS[metric].fn(net, x, TARGET, S, **annotations(metric)).requires_grad
     assert torch.equal(x, before) and torch.equal(S, map_before) and x.grad is None
     assert all(p.grad is None for p in net.parameters())
     assert not any(
@@ -65,8 +76,9 @@ def test_cuda_agrees_with_the_cpu(metric):
     if not torch.cuda.is_available():
         pytest.skip("needs a CUDA device")
     net, x, S = affine().float(), images().float(), maps().float()
-    want = METRICS[metric].fn(net, x, TARGET, S)
-    assert torch.allclose(METRICS[metric].fn(net.cuda(), x, TARGET, S).cpu(), want, atol=1e-3)
+    want = METRICS[metric].fn(net, x, TARGET, S, **annotations(metric))
+    there = METRICS[metric].fn(net.cuda(), x, TARGET, S, **annotations(metric))
+    assert torch.allclose(there.cpu(), want, atol=1e-3)
 
 
 # ----------------------------------------------------------------------------------- the registry
@@ -116,7 +128,9 @@ def test_an_unknown_metric_lists_those_there_are():
 @every_metric
 def test_an_unknown_option_lists_those_there_are(metric):
     with pytest.raises(UnknownName, match=f"option of metric {metric} 'blurring'") as error:
-        METRICS[metric].fn(affine(), images(), TARGET, maps(), blurring="rise")
+        METRICS[metric].fn(
+            affine(), images(), TARGET, maps(), blurring="rise", **annotations(metric)
+        )
     assert all(option in str(error.value) for option in METRICS[metric].options)
 
 
@@ -128,7 +142,8 @@ def test_an_unknown_masking_lists_those_there_are(metric):
 
 @every_metric
 def test_bad_input_is_refused(metric):
-    net, x, S, fn = affine(), images(), maps(), METRICS[metric].fn
+    net, x, S = affine(), images(), maps()
+    fn = partial(METRICS[metric].fn, **annotations(metric))
     nan_image, nan_map = x.clone(), S.clone()
     nan_image[2, 0, 3, 3] = nan_map[1, 0, 0] = torch.nan
     with pytest.raises(ValueError, match="image 2 of the batch holds NaN"):

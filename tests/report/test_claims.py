@@ -6,23 +6,24 @@ from lib.errors import UnknownName
 from lib.report import Claim, claims
 from lib.report.claims import KINDS, read_claims
 from lib.report.evidence import _KINDS
-from lib.report.labels import metric_label
+from lib.report.labels import method_title, metric_label
 from lib.report.published import NETWORKS, published
 
 VALID = {"id": "x", "place": "Table 1", "text": "X.", "networks": "CNN", "kind": "better"}
 VALID |= {"metric": "average_gain", "method": "opti_cam"}
 
 
-def test_the_committed_claims_speak_of_what_exists():
-    methods = set(published("opticam")["method"])
-    for claim in claims("opticam"):
+@pytest.mark.parametrize("paper", ["opticam", "liftcam"])
+def test_the_committed_claims_speak_of_what_exists(paper):
+    methods = set(published(paper)["method"])
+    for claim in claims(paper):
         for metric in claim.metrics:
             metric_label(metric)
         rivals = [] if claim.rivals == "others" else claim.rivals
         named = {claim.method} - {None} | set(rivals) | set(claim.excluding)
-        assert named <= methods, claim.id
-        assert claim.networks in {"CNN", "transformer", *NETWORKS}
-        assert claim.text.endswith(".")
+        assert all(name in methods or method_title(name) != name for name in named), claim.id
+        assert claim.networks in {"CNN", "transformer", "VQA", *NETWORKS}
+        assert claim.id.startswith(paper) and claim.text.endswith(".")
 
 
 def test_every_kind_is_judged():

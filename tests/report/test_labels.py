@@ -12,6 +12,7 @@ def test_headings():
     assert metric_label("average_gain").heading == "AG ↑ (%)"
     assert metric_label("seconds").heading == "T ↓ (s)"
     assert metric_label("mean_saliency").heading == "mean S ↓ (%)"
+    assert metric_label("cosine_similarity").heading == "cos ↑"
 
 
 def test_unknown_metric_lists_the_valid_ones():
@@ -23,6 +24,13 @@ def test_method_titles():
     assert method_title("grad_cam_plus_plus") == "Grad-CAM++"
     assert method_title("a_new_method", "As Printed") == "As Printed"
     assert method_title("a_new_method") == "a_new_method"
+
+
+def test_titles_of_variants():
+    assert method_title("opti_cam_25") == "Opti-CAM₂₅"
+    assert method_title("ablation_cam_channel_by_channel") == "Ablation-CAM, channel by channel"
+    assert method_title("opti_cam_25", "Opti-CAM (25)") == "Opti-CAM (25)"
+    assert method_title("grad_cam_plus_plus_raw") == "Grad-CAM++, raw"
 
 
 def test_numbers():

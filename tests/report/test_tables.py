@@ -96,6 +96,22 @@ def test_networks_of_another_kind_are_left_out():
     assert "rollout" not in set(cnn["method"])
 
 
+def test_fractions_have_three_decimals_and_variants_their_titles():
+    metric, values = "cosine_similarity", np.linspace(0.9, 0.99, 20)
+    here = frame({("lift_cam", metric): values, ("shap_cam_10", metric): values})
+    table = comparison("liftcam", 2, here)
+    assert cell(table, "lift_cam", metric)["mean"] == pytest.approx(0.945)
+    assert cell(table, "lift_cam", metric)["paper"]["VGG16 COCO"] == "0.924"
+    rows = rows_of(table)
+    assert rows["LIFT-CAM"][0].get_text(" ") == "0.980 0.918 0.924"
+    assert (
+        rows["LIFT-CAM"][1].text.startswith("0.945 [0.93") and "agrees" in rows["LIFT-CAM"][1].text
+    )
+    assert "0.980 · 0.918 · 0.924 0.945" in repr(table)
+    assert list(rows)[-1] == "SHAP-CAM₁₀"
+    assert "cos ↑" in table.html and "8 images" not in table.html
+
+
 def test_the_claims_carry_their_verdicts():
     table = claims_table(claims("opticam", "Table 1"), FRAME)
     bundle = table._repr_mimebundle_()

@@ -88,9 +88,42 @@ def test_every_metric_is_needed():
     assert verdict(claim(metric=["average_gain", "average_drop"]), both) == "fails"
 
 
-def test_an_exact_tie_is_undecided():
-    images = frame({("a", "average_gain"): MIDDLE, ("b", "average_gain"): MIDDLE})
+def twins(rounding=0.0, **others):
+    """The frame of "a" and of "b", which is the same but for rounding, and of others."""
+    spread = np.linspace(0.2, 0.8, 20)
+    columns = {"a": spread, "b": spread + rounding * np.sign(NOISE), **others}
+    return frame({(name, "average_gain"): values for name, values in columns.items()})
+
+
+@pytest.mark.parametrize("rounding", [0.0, 1e-6])
+def test_twins_are_equal(rounding):
+    result = judge([claim()], twins(rounding))
+    assert result["verdict"].item() == "equal"
+    assert result["evidence"].item() == "AG 0.0 [0.0, 0.0] points against b, n = 20"
+
+
+def test_no_systematic_rounding_decides():
+    images = frame({("a", "average_gain"): MIDDLE + 1e-6, ("b", "average_gain"): MIDDLE})
+    assert verdict(claim(), images) == "equal"
+
+
+def test_a_difference_on_one_image_is_not_equal():
+    images = twins()
+    images.loc[0, "value"] += 0.01
     assert verdict(claim(), images) == "undecided"
+
+
+def test_evidence_names_what_is_undecided_rather_than_a_twin():
+    better_once = np.linspace(0.2, 0.8, 20)
+    better_once[0] -= 0.1
+    result = judge([claim()], twins(c=better_once))
+    assert result["verdict"].item() == "undecided" and "against c" in result["evidence"].item()
+
+
+def test_a_twin_keeps_from_holding_but_not_from_failing():
+    assert verdict(claim(), twins(c=MIDDLE - 0.4)) == "equal"
+    assert verdict(claim(), twins(c=MIDDLE + 0.4)) == "fails"
+    assert verdict(claim(), twins(c=np.linspace(0.2, 0.8, 20) + NOISE)) == "undecided"
 
 
 def test_pairs_decide_where_means_do_not():
@@ -198,6 +231,9 @@ def test_evidence_is_the_bound_nearest_to_the_other_side():
         (["holds", "undecided"], "undecided"),
         (["holds", "not run"], "holds"),
         (["undecided", "not run", "fails"], "fails"),
+        (["equal", "holds"], "holds"),
+        (["equal", "undecided"], "undecided"),
+        (["equal", "not run"], "equal"),
         (["not run", "not run"], "not run"),
     ],
 )

@@ -1,0 +1,57 @@
+"""What a dataset's folder must hold: finding it, and naming what is missing or malformed."""
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+from .. import manifests
+
+
+def present(entry: manifests.Entry, *places: Path, why: str = "") -> Path:
+    """The first of these files or folders that is there.
+
+    Raises:
+        FileNotFoundError: none is; names the first, and says `why` it is needed and how to get it.
+    """
+    for place in places:
+        if place.exists():
+            return place
+    raise FileNotFoundError(
+        f"{entry['name']}: nothing at {places[0]}{why and f': {why}'}.\n{manifests.remedy(entry)}"
+    )
+
+
+def check_complete(entry: manifests.Entry, folder: Path, names: Iterable[str]) -> None:
+    """A FileNotFoundError, with how to get them, where a folder lacks some of these files."""
+    names = set(names)
+    missing = sorted(names.difference(os.listdir(present(entry, folder))))
+    if missing:
+        raise FileNotFoundError(
+            f"{entry['name']}: {folder} lacks {len(missing)} of {len(names)} files, such as "
+            f"{missing[0]}.\n{manifests.remedy(entry)}"
+        )
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Whatever a malformed file raises in this block becomes a ValueError that names the file."""
+    try:
+        yield
+    except (ElementTree.ParseError, KeyError, TypeError, ValueError) as error:
+        problem = f"no key {error}" if type(error) is KeyError else error
+        raise ValueError(f"cannot read {path}: {problem}; take the file anew") from error
+
+
+def read_json(path: Path, leave_out: str | None = None) -> Any:
+    """The content of a JSON file, but for one key, at any depth, that would fill the memory."""
+
+    def lighter(mapping: dict) -> dict:
+        mapping.pop(leave_out, None)
+        return mapping
+
+    with path.open(encoding="utf-8") as file:
+        return json.load(file, object_hook=lighter if leave_out else None)
