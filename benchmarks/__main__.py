@@ -21,7 +21,9 @@ from tqdm import tqdm
 import lib
 from lib import data, nets
 from lib.nets import weights
-from lib.saliency import explain, normalise, upsample
+from lib.methods.lift_cam import contributions
+from lib.methods.shap_cam import orderings
+from lib.saliency import attribute, explain, normalise, upsample
 
 from . import plain
 
@@ -31,7 +33,10 @@ HERE = Path(__file__).parent
 def main(repeats: int) -> None:
     torch.manual_seed(0)
     bench = Bench(repeats)
-    rows = [*bench.gradients(), bench.ablation_cam(), bench.score_cam(), bench.opti_cam()]
+    rows = [
+        *bench.gradients(), bench.ablation_cam(), bench.score_cam(), bench.opti_cam(), bench.shap_cam(),
+        *bench.lift_cam(),
+    ]  # fmt: skip
     speed = pd.DataFrame(rows)
     memory = pd.DataFrame(tqdm(bench.memory(), desc="memory", total=4))
     speed.to_csv(HERE / "results.csv", index=False)
@@ -100,6 +105,70 @@ class Bench:
 
         return self._row("opti_cam", 8, ours, peer, against="a plain loop")
 
+    def shap_cam(self, n: int = 10):
+        """Ten orderings of the channels before the last convolution, against algorithm 1."""
+        net = nets.load("tf_efficientnet_lite0", layer="blocks.6")
+        x, target = self.x[:1], self.target[:1]
+
+        def ours():
+            return attribute("shap_cam", net, x, target, n=n).coefficients[0]
+
+        def peer():
+            with torch.no_grad():
+                A = net.features(x)
+            order = orderings(x[0], n, A.shape[1], seed=0).argsort(dim=1, stable=True)
+            return plain.shap_cam(net.head, A, int(target), order)
+
+        assert torch.allclose(ours(), peer(), atol=1e-4)
+        return self._row("shap_cam", 1, ours, peer, against="algorithm 1 through the head")
+
+    def lift_cam(self, batch: int = 16):
+        """VGG-16 with random weights: the head alone, and from the image."""
+        from captum.attr import DeepLift, LayerDeepLift
+
+        net = nets.load("torchvision:vgg16", weights="random")
+        model = weights.build("torchvision:vgg16").eval()
+        for module in model.modules():
+            module.inplace = False  # which captum does not take
+        x, target = self.x[:batch], self.target[:batch]
+        with torch.no_grad():
+            A = net.features(x)
+        head = torch.nn.Sequential(
+            model.features[30], model.avgpool, torch.nn.Flatten(), model.classifier
+        )
+        alone, whole = DeepLift(head), LayerDeepLift(model, model.features[29])
+        normalised = (x - net.mean) / net.std
+
+        def on_head():
+            return contributions(net, A, target).sum((2, 3))
+
+        def captums_on_head():
+            return alone.attribute(A, torch.zeros_like(A), target=target).sum((2, 3))
+
+        def on_image():
+            return attribute("lift_cam", net, x, target).coefficients
+
+        def captums_on_image():
+            zeros = torch.zeros_like(normalised)  # a reference image: captum has none for a layer
+            return whole.attribute(normalised, zeros, target=target).sum((2, 3))
+
+        ours, theirs = on_head(), captums_on_head()
+        assert torch.allclose(ours, theirs, rtol=1e-4, atol=1e-4 * ours.abs().max()), (
+            "not the same coefficients"
+        )
+        vgg = "VGG-16, head alone", "VGG-16"
+        yield self._row(
+            "lift_cam", batch, on_head, captums_on_head, against="captum, DeepLift", on=vgg[0]
+        )
+        yield self._row(
+            "lift_cam",
+            batch,
+            on_image,
+            captums_on_image,
+            against="captum, LayerDeepLift",
+            on=vgg[1],
+        )
+
     def memory(self):
         """Peak memory that Score-CAM adds, for one image of 1280 channels."""
         for library, size in (("lib", 8), ("lib", 32), ("lib", 128), ("pytorch-grad-cam", 16)):
@@ -130,6 +199,7 @@ class Bench:
         peer: Callable,
         repeats: int = 0,
         against: str = "pytorch-grad-cam",
+        on: str = "EfficientNet-Lite0",
     ) -> dict:
         """Both sides in turn, after one call each to warm up where that is cheap."""
         if batch > 1:
@@ -141,6 +211,7 @@ class Bench:
         ratios = [b / a for a, b in pairs]
         return {
             "method": name,
+            "network": on,
             "against": against,
             "batch": batch,
             "ours_ms_per_image": 1000 * statistics.median(a for a, _ in pairs) / batch,
@@ -164,18 +235,18 @@ def _seconds(run: Callable) -> float:
 
 
 def _page(speed: pd.DataFrame, memory: pd.DataFrame) -> str:
-    lines = ["| method | against | batch | here (ms an image) | there (ms an image) | times faster | over pairs |",
-             "|---|---|--:|--:|--:|--:|---|"]  # fmt: skip
+    lines = ["| method | network | against | batch | here (ms an image) | there (ms an image) | times faster | over pairs |",
+             "|---|---|---|--:|--:|--:|--:|---|"]  # fmt: skip
     for r in speed.itertuples():
         lines.append(
-            f"| `{r.method}` | {r.against} | {r.batch} | {r.ours_ms_per_image:,.1f} | {r.theirs_ms_per_image:,.1f} "
+            f"| `{r.method}` | {r.network} | {r.against} | {r.batch} | {r.ours_ms_per_image:,.1f} | {r.theirs_ms_per_image:,.1f} "
             f"| **{r.times_faster:,.1f}** | {r.lowest:,.1f} to {r.highest:,.1f} ({r.pairs}) |"
         )
     use = ["| library | masked images a pass | peak memory added (MiB) |", "|---|--:|--:|"]
     use += [f"| {a} | {b} | {c:,} |" for a, b, c in memory.itertuples(index=False)]
     return "\n".join([
         "# Benchmarks", "",
-        "Written by `make bench`. EfficientNet-Lite0 on embedded photographs; both sides run in turn in one",
+        "Written by `make bench`. Embedded photographs; both sides run in turn in one",
         "process, with the same threads, and the ratio is the median over pairs. Absolute times are those of",
         "one machine; the ratios are what to read.", "",
         f"torch {torch.__version__}, {platform.machine()} CPU, {torch.get_num_threads()} threads.", "",

@@ -1,7 +1,6 @@
-"""The plain loop that Opti-CAM is usually run as: what `lib` is measured against.
+"""The plain loops that methods are usually run as: what `lib` is measured against.
 
-Parameters keep their gradients, a hook on the target layer stays in place, and each iteration is a
-full forward and backward pass. The mathematics are those of `lib.methods.opti_cam`.
+The mathematics are those of `lib.methods`.
 """
 
 import torch
@@ -12,7 +11,11 @@ from torch.nn import functional as F
 def opti_cam(
     model: nn.Module, layer: nn.Module, x: Tensor, target: Tensor, iterations: int
 ) -> Tensor:
-    """Raw maps (B, h, w) for images (B, 3, H, W); `model` normalises inside."""
+    """Raw maps (B, h, w) for images (B, 3, H, W); `model` normalises inside.
+
+    Parameters keep their gradients, a hook on the target layer stays in place, and each iteration is
+    a full forward and backward pass.
+    """
     seen = []
     hook = layer.register_forward_hook(lambda module, args, out: seen.append(out.detach()))
     model(x)
@@ -29,3 +32,16 @@ def opti_cam(
         adam.step()
     hook.remove()
     return (u.softmax(1)[..., None, None] * A).sum(1)
+
+
+@torch.no_grad()
+def shap_cam(head: nn.Module, A: Tensor, target: int, orderings: Tensor) -> Tensor:
+    """LIFT-CAM's algorithm 1 as printed, for A (1, K, h, w): two passes through the head a channel."""
+    alpha = torch.zeros(A.shape[1])
+    for ordering in orderings:
+        kept = torch.zeros_like(A)
+        for k in ordering:
+            without = kept.clone()
+            kept[:, k] = A[:, k]
+            alpha[k] += head(kept)[0, target] - head(without)[0, target]
+    return alpha / len(orderings)

@@ -26,18 +26,27 @@ def lift_cam(net, x: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     """
     with torch.no_grad():
         A = net.features(x)
+    return contributions(net, A, target).sum((2, 3)), A
+
+
+def contributions(net, A: Tensor, target: Tensor) -> Tensor:
+    r"""$C_{\Delta A_k(i,j)\, \Delta F^c}$ (B, K, h, w): what each activation adds to the logit.
+
+    Args:
+        A: what `net.features` gave, (B, K, h, w), with its context. Errors as for `lift_cam`.
+    """
+    with torch.no_grad(), Reference() as reference:
         rows = A if net.needs_context else A[:1]  # one reference serves all images
-        with Reference() as reference:
-            y0 = net.head(torch.zeros_like(rows), context_of(A))
+        y0 = net.head(torch.zeros_like(rows), context_of(A))
     with torch.enable_grad():
         A = A.detach().requires_grad_()
         with Rescale(reference):
             y = net.head(A)
         y = y.gather(1, target[:, None])[:, 0]
         (m,) = torch.autograd.grad(y.sum(), A)
-    C = A.detach() * m  # (B, K, h, w)
-    _check_sum(net, C, y.detach(), y0.expand(len(x), -1).gather(1, target[:, None])[:, 0])
-    return C.sum((2, 3)), A.detach()
+    C = A.detach() * m
+    _check_sum(net, C, y.detach(), y0.expand(len(A), -1).gather(1, target[:, None])[:, 0])
+    return C
 
 
 def _check_sum(net, C: Tensor, y: Tensor, y0: Tensor) -> None:

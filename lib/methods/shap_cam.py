@@ -43,12 +43,12 @@ def shap_cam(
         alpha = torch.zeros(A.shape[:2], device=A.device, dtype=A.dtype)
         for i in range(len(x)):
             play = game(net, A[i : i + 1], target[i : i + 1], chunk=chunk)
-            joins = _orderings(x[i], n, A.shape[1], seed).to(A.device)[:, play.players]
+            joins = orderings(x[i], n, A.shape[1], seed).to(A.device)[:, play.players]
             alpha[i, play.players] = play.gains(joins.argsort(dim=1, stable=True))
     return alpha, A
 
 
-def _orderings(image: Tensor, n: int, channels: int, seed: int) -> Tensor:
+def orderings(image: Tensor, n: int, channels: int, seed: int) -> Tensor:
     """When each channel joins, in n orderings (n, K): the same on every device and in every batch."""
     pixels = (image * 255).round().to(torch.uint8).cpu().contiguous().numpy().tobytes()
     digest = hashlib.sha256(seed.to_bytes(8, "little", signed=True) + pixels).digest()

@@ -1,9 +1,9 @@
 r"""A head as an affine start, a middle, and an affine end: what makes perturbed channels cheap.
 
-Up to and including its first convolution or linear layer, a head is usually additive over the
-channels of A: with $L$ these layers, $L(A) = L(0) + \sum_k c_k$, where $c_k = L(A_k) - L(0)$ is the
-*column* of channel $k$ alone. Adding or removing a channel then costs one sum instead of a pass
-through the largest layer of the head. At the other end, the layers after the last non-linearity are
+Up to the non-linearity behind its first convolution or linear layer, a head is usually additive over
+the channels of A: with $L$ these layers, $L(A) = L(0) + \sum_k c_k$, where $c_k = L(A_k) - L(0)$ is
+the *column* of channel $k$ alone. Adding or removing a channel then costs one sum instead of a pass
+through the largest layers of the head. At the other end, the layers after the last non-linearity are
 affine, so the logit of one class is a dot product with its gradient.
 """
 
@@ -19,26 +19,34 @@ from .graph import is_affine, section
 
 @dataclass(frozen=True, eq=False)
 class Stages:
-    """A head in three: `end(middle(mix(start(A))))`.
+    """A head in stages: `end(middle(rest(mix(start(A)))))`.
 
     Attributes:
         start: what comes before the first mixing layer; it treats each channel by itself.
         mix: that layer, an `nn.Linear` or `nn.Conv2d`.
-        middle: up to and including the last non-linearity.
+        rest: affine, up to the first non-linearity behind it.
+        middle: from there up to and including the last non-linearity.
         end: affine, gives logits.
     """
 
     start: nn.Module
     mix: nn.Linear | nn.Conv2d
+    rest: nn.Module
     middle: nn.Module
     end: nn.Module
 
     def lead(self, A: Tensor) -> Tensor:
         """Pre-activations (B, ...) of activations (B, K, h, w): the part that is additive."""
-        return self.mix(self.start(A))
+        return self.rest(self.mix(self.start(A)))
 
     def columns(self, A: Tensor, channels: Tensor) -> Tensor:
         """What channels (n,) of one image (1, K, h, w) add to the pre-activations: (n, ...)."""
+        alone = self._mixed(A, channels)
+        nothing = torch.zeros_like(alone[:1])
+        return (self.rest(alone) - self.rest(nothing)).contiguous()  # rows are added up
+
+    def _mixed(self, A: Tensor, channels: Tensor) -> Tensor:
+        """What the channels add to the output of the mixing layer."""
         P = self.start(A) - self.start(torch.zeros_like(A))
         W = self.mix.weight
         if isinstance(self.mix, nn.Linear):
@@ -96,13 +104,13 @@ def _stages_at(head: fx.GraphModule, mix: fx.Node) -> Stages | None:
     bends = [n for n in after if n.op.startswith("call") and not is_affine(n, head)]
     if not bends:
         return None  # an affine head has a closed form
-    sections = [
-        section(head, *ends) for ends in ((A, mix.args[0]), (mix, bends[-1]), (bends[-1], logits))
-    ]
-    if None in sections:
+    z, h = bends[0].args[0], bends[-1]  # before the first non-linearity, and after the last
+    ends = (A, mix.args[0]), (mix, z), (z, h), (h, logits)
+    parts = [section(head, *two) for two in ends]
+    if None in parts:
         return None  # a branch goes round a layer
-    start, middle, end = sections
-    return Stages(start, head.get_submodule(mix.target), middle, end)
+    start, rest, middle, end = parts
+    return Stages(start, head.get_submodule(mix.target), rest, middle, end)
 
 
 def _is_additive(lead: Callable[[Tensor], Tensor], A: Tensor) -> bool:

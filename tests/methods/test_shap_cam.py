@@ -8,7 +8,7 @@ import torch
 
 from lib.methods.ablation_cam import ablation_cam
 from lib.methods.lift_cam import lift_cam
-from lib.methods.shap_cam import _orderings, shap_cam
+from lib.methods.shap_cam import orderings, shap_cam
 from lib.nets import context_of
 
 from ..networks import HEADS, NETWORKS, Headed, affine, headed, images, seeded, signed, wrap
@@ -35,7 +35,7 @@ def algorithm_1(net, x, target, n, seed=0):
         def F(a):
             return net.head(A * a[:, None, None], context_of(A))[0, c]
 
-        for joins in _orderings(image[0], n, K, seed):
+        for joins in orderings(image[0], n, K, seed):
             a = torch.zeros(K, dtype=A.dtype)
             for k in joins.argsort():
                 without, a[k] = F(a), 1
@@ -113,19 +113,19 @@ def enumeration_of_batch(net, x):
 
 def test_fewer_orderings_are_the_first_of_more():
     x = images(1)[0]
-    assert torch.equal(_orderings(x, 20, 7, 0)[:5], _orderings(x, 5, 7, 0))
+    assert torch.equal(orderings(x, 20, 7, 0)[:5], orderings(x, 5, 7, 0))
 
 
 def test_orderings_follow_the_image_and_the_seed():
     x = images(2)
-    first = _orderings(x[0], 5, 7, 0)
-    assert torch.equal(first, _orderings(x[0].float(), 5, 7, 0))
-    assert not torch.equal(first, _orderings(x[1], 5, 7, 0))
-    assert not torch.equal(first, _orderings(x[0], 5, 7, 1))
+    first = orderings(x[0], 5, 7, 0)
+    assert torch.equal(first, orderings(x[0].float(), 5, 7, 0))
+    assert not torch.equal(first, orderings(x[1], 5, 7, 0))
+    assert not torch.equal(first, orderings(x[0], 5, 7, 1))
 
 
 def test_every_channel_is_as_often_early_as_late():
-    place = _orderings(images(1)[0], 4000, 5, 0).argsort(1).argsort(1).double()
+    place = orderings(images(1)[0], 4000, 5, 0).argsort(1).argsort(1).double()
     assert torch.allclose(place.mean(0), torch.full((5,), 2.0).double(), atol=0.1)
 
 

@@ -1,0 +1,290 @@
+# ---
+# jupyter:
+#   jupytext:
+#     cell_markers: '"""'
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# %% [markdown]
+"""
+# Channels as players
+
+A class activation map is a sum of channels, $\sum_k \alpha_k A_k$, and methods differ in nothing but the
+coefficients. LIFT-CAM {cite:p}`liftcam` asks what a coefficient should be. Take the channels for
+players who share out the logit of the class. Three reasonable demands (local accuracy, missingness,
+consistency) then leave one fair division, the Shapley value {cite:p}`shapley,shap`: what a channel
+adds on joining, averaged over all orders in which the channels could have joined.
+
+Nobody can go through the orders of 512 channels. The paper samples them (SHAP-CAM), and claims that
+one backward pass with DeepLIFT's slopes {cite:p}`deep_lift` comes close (LIFT-CAM), exactly so where
+the layers behind the map are affine. This page computes figures 1 and 2 and checks the identities of
+section 3.
+"""
+
+# %% tags=["parameters"]
+profile: str = "smoke"  # smoke: seconds; embedded: what the book shows; paper: the published setting
+network: str = ""  # a timm name, torchvision:<name>; empty: the profile's network
+weights: str = ""  # path of a state dict; empty: the manifest's weights
+layer: str = ""  # target layer; empty: the profile's
+dataset: str = ""  # imagenet_embedded, imagenet, voc, coco, folder; empty: the profile's
+root: str = ""  # the dataset's folder; empty: where its manifest says
+n_images: int = 0  # how many images the identities are checked on; 0: the profile's choice
+device: str = "cpu"  # cpu, cuda, cuda:1, mps
+
+# %%
+from math import comb
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import torch
+
+from lib import report
+from lib.cases import Case
+from lib.evaluate import similarity
+from lib.methods.game import game
+from lib.methods.lift_cam import contributions
+from lib.nets import context_of
+from lib.notebooks import check_parameters, choose
+from lib.paths import BUILD
+from lib.saliency import attribute, finish, predict
+
+check_parameters()
+n = n_images or choose(profile, smoke=2, embedded=12, paper=100)
+dataset = dataset or choose(profile, smoke="imagenet_embedded", embedded="imagenet_embedded", paper="imagenet")
+LITE = "tf_efficientnet_lite0"
+CASES = [Case(network, dataset, layer, n)] if network else choose(
+    profile,
+    smoke=[Case(LITE, dataset, "blocks.6", n, "before its last convolution"), Case(LITE, dataset, n=n)],
+    embedded=[
+        Case(LITE, dataset, "blocks.6", n, f"{LITE}, before its last convolution"),
+        Case(LITE, dataset, "blocks.5", n, f"{LITE}, one stage earlier"),
+        Case(LITE, dataset, n=n),
+    ],
+    paper=[Case("torchvision:vgg16", dataset, n=n), Case("torchvision:resnet50", dataset, n=n)],
+)
+opened = [case.open(weights=weights, root=root, device=device) for case in CASES]
+net, images = opened[0]
+walk = images.readable(1)[0]
+x = walk.image[None].to(net.device)
+target = predict(net, x) if walk.target is None else torch.tensor([walk.target], device=net.device)
+
+# %% [markdown]
+"""
+## The game
+
+Let $F^c$ be the logit of class $c$ as a function of the activations $A$, and $h_A(a')$ the
+activations with the channels of $a' \in \{0, 1\}^K$ kept and the others at zero. The explanation is
+linear in who takes part (eq. 5), and its coefficients are the SHAP values (eq. 6):
+
+$$
+\begin{gathered}
+g(a') = \alpha_0 + \sum_k \alpha_k a'_k, \\
+\alpha_k = \sum_{a' \ni k} \frac{(K - |a'|)!\,(|a'| - 1)!}{K!}
+  \big[F^c(h_A(a')) - F^c(h_A(a' \setminus k))\big].
+\end{gathered}
+$$
+
+Algorithm 1 estimates them: draw an ordering, let the channels join one by one, note what each adds,
+and average over $n$ orderings. However few the orderings, the coefficients share out the whole logit,
+$\sum_k \alpha_k = F^c(A) - F^c(0)$.
+
+Ten channels have 1,024 coalitions, which can all be asked. The figure keeps the ten channels that
+matter most for one photograph, and sets SHAP-CAM's estimates beside the exact values.
+"""
+
+# %%
+def exact(play):
+    """Eq. (6): every coalition of the players, with its weight."""
+    K = len(play.players)
+    coalitions = torch.tensor([[i >> k & 1 for k in range(K)] for i in range(2**K)], dtype=torch.bool)
+    F, sizes = play.worth(coalitions.to(play.A.device)).double().cpu(), coalitions.sum(1)
+    weight = torch.tensor([1 / (K * comb(K - 1, s - 1)) if s else 0.0 for s in range(K + 1)])[sizes]
+    gains = [F[coalitions[:, k]] - F[~coalitions[:, k]] for k in range(K)]  # with k, and the same without
+    return torch.stack([(weight[coalitions[:, k]] * g).sum() for k, g in enumerate(gains)])
+
+
+with torch.no_grad():
+    A = net.features(x)
+    ten = attribute("lift_cam", net, x, target).coefficients[0].abs().topk(10).indices
+    few = A.clone()
+    few[:, [k for k in range(A.shape[1]) if k not in ten.tolist()]] = 0
+    play = game(net, few, target)
+    truth = exact(play)
+    counts = [1, 3, 10, 30, 100, 300, 1000]
+    runs = choose(profile, smoke=5, embedded=50, paper=50)
+    generator = torch.Generator().manual_seed(0)
+    errors = torch.tensor([
+        [(play.gains(torch.rand(count, 10, generator=generator).argsort(1)).cpu() - truth).norm() for count in counts]
+        for _ in range(runs)
+    ]) / truth.norm()  # fmt: skip
+
+axis = report.curves(
+    counts, {"SHAP-CAM": errors}, xlabel="orderings $n$", ylabel="distance from the SHAP values,\nas a share of their norm"
+)
+axis.plot(counts, errors[:, 0].mean() / torch.tensor(counts) ** 0.5, ":", color="0.35", label=r"$1 / \sqrt{n}$")
+axis.set(xscale="log", yscale="log")
+axis.legend(loc="upper right")
+report.show(
+    axis.figure,
+    name="liftcam-convergence",
+    alt=f"Mean relative distance of SHAP-CAM's coefficients from the exact ones, falling from {errors[:, 0].mean():.2f} with "
+    f"one ordering to {errors[:, -1].mean():.3f} with 1,000, along one over the square root of n.",
+    caption=f"SHAP-CAM against all $2^{{10}}$ coalitions of ten channels, mean and 95 % interval of {runs} runs: the error falls "
+    r"as $1/\sqrt{n}$.",
+)
+
+# %% [markdown]
+r"""
+## One backward pass
+
+DeepLIFT replaces each non-linear step $\phi$ by its secant to a reference, here $A = 0$. What then
+arrives at $A_k(i,j)$ is a contribution, and a channel's coefficient is the sum over its places (eq. 7
+and 8):
+
+$$
+\begin{gathered}
+m = \frac{\phi(t) - \phi(t_0)}{t - t_0}, \qquad
+\alpha_k^{\mathrm{lift}} = \sum_{ij} C_{\Delta A_k(i,j)\,\Delta F^c}, \\
+\sum_k \alpha_k^{\mathrm{lift}} = F^c(A) - F^c(0).
+\end{gathered}
+$$
+"""
+
+# %%
+with torch.no_grad():
+    A = net.features(x)
+C = contributions(net, A, target)
+alpha = C.sum((2, 3))[0].cpu()
+worth = (net.head(A, context_of(A)) - net.head(torch.zeros_like(A), context_of(A)))[0, target].item()
+top = alpha.abs().topk(4).indices.tolist()
+S = finish("lift_cam", torch.einsum("k,khw->hw", alpha.to(A), A[0])[None], x.shape[2:])[0]
+shares = alpha.sort(descending=True).values
+half = int((shares.cumsum(0) < worth / 2).sum()) + 1
+
+report.style()
+figure, panels = plt.subplot_mosaic("iabcd;sefgh;lllll", figsize=(6.4, 5.6), height_ratios=[1, 1, 1.1])
+panels["i"].imshow(x[0].permute(1, 2, 0).cpu())
+panels["i"].set_title("image")
+panels["s"].imshow(report.overlay(x[0], S))
+panels["s"].set_title("LIFT-CAM")
+limit = C[0, top].abs().max().item()
+for upper, lower, k in zip("abcd", "efgh", top):
+    panels[upper].imshow(A[0, k].cpu())
+    panels[upper].set_title(f"channel {k}")
+    panels[lower].imshow(C[0, k].cpu(), cmap="RdBu_r", vmin=-limit, vmax=limit)
+    panels[lower].set_title(rf"$\alpha$ = {alpha[k]:+.2f}".replace("-", "−"))
+for name, panel in panels.items():
+    panel.axis("on" if name == "l" else "off")
+panels["l"].plot(range(1, len(shares) + 1), shares.cumsum(0), linewidth=2.5)
+panels["l"].axhline(worth, color="0.4", linestyle="--")
+panels["l"].annotate("$F^c(A) - F^c(0)$", (len(shares), worth), textcoords="offset points", xytext=(0, -16), ha="right")
+panels["l"].set(xlabel="channels, the largest coefficient first", ylabel="sum so far")
+report.show(
+    figure,
+    name="liftcam-walk-through",
+    alt=f"LIFT-CAM on one photograph: four channels, their signed contribution maps with the sums "
+    f"{', '.join(f'{alpha[k]:+.2f}' for k in top)}, the finished map, and the running sum of all coefficients, which ends at "
+    f"{alpha.sum():.2f}, the logit less that of an empty layer.",
+    caption=f"Figure 2 of the paper, computed ({net.name}). Top: the image and the activations of the four channels with the "
+    "largest coefficients. Below them their contributions to the logit, red for and blue against, whose sum is the "
+    f"coefficient; on the left the map. Bottom: the sum of the coefficients, the largest first: {half} of {len(shares)} "
+    "channels reach half of the logit, and what the others add beyond it is taken back by those that count against the class.",
+)
+
+# %% [markdown]
+r"""
+## What must be equal
+
+*Local accuracy* (eq. 8): the coefficients add up to what the channels are worth together. The table
+gives the largest deviation over the images, as a share of $F^c(A) - F^c(0)$. Only methods that
+distribute a sum can have it; Ablation-CAM and Grad-CAM do not.
+
+Behind an affine head, $F^c(A) = b + \sum_k \sum_{ij} w_{k,ij} A_k(i,j)$, a channel adds the same
+whoever is there already. All orderings agree, and SHAP-CAM with a single ordering, LIFT-CAM and, up to
+its division by the logit, Ablation-CAM are one formula, $\sum_{ij} w_{k,ij} A_k(i,j)$. ResNets,
+EfficientNets and most networks since 2014 have such a head behind their last convolution, so that for
+them the paper's question is settled on paper. It is open where non-linear layers follow the map: VGG's
+fully connected ones, or any layer but the last.
+"""
+
+# %%
+CHECKED = {"SHAP-CAM": "shap_cam", "LIFT-CAM": "lift_cam", "LRP-CAM": "lrp_cam", "Ablation-CAM": "ablation_cam", "Grad-CAM": "grad_cam"}
+rows = []
+for net, images in opened:
+    samples = list(images.readable())
+    X = torch.stack([s.image for s in samples]).to(net.device)
+    c = predict(net, X) if samples[0].target is None else torch.tensor([s.target for s in samples], device=net.device)
+    with torch.no_grad():
+        A = net.features(X)
+        gap = net.head(A) - net.head(torch.zeros_like(A), context_of(A))
+    gap = gap.gather(1, c[:, None])[:, 0]
+    for title, name in CHECKED.items():
+        options = {"n": 1} if name == "shap_cam" else {}
+        total = attribute(name, net, X, c, **options).coefficients.sum(1)
+        rows.append((net.name, "affine" if net.affine_head else "not affine", title, ((total - gap) / gap).abs().max().item()))
+deviation = pd.DataFrame(rows, columns=["network", "head", "method", "deviation"])
+deviation.pivot(index=["network", "head"], columns="method", values="deviation")[list(CHECKED)].map("{:.1e}".format)
+
+# %% [markdown]
+r"""
+## Ablation-CAM, restated
+
+Ablation-CAM (eq. 9) asks what each channel takes away when it leaves first, with everybody else still
+there: the last term of eq. (6) and no other,
+
+$$
+\alpha_k^{\mathrm{ablation}} = \frac{F^c(A) - F^c(A \setminus k)}{F^c(A)} .
+$$
+
+Two channels that can replace each other both look useless to it, so that its coefficients do not add
+up even without the division.
+
+## Do the claims hold?
+
+Section 3.3 says that behind an affine head LIFT-CAM's coefficients are the SHAP values. This is a
+theorem; the verdict tests the code.
+"""
+
+# %% tags=["nbval-check-output"]
+affine = [(net, images) for net, images in opened if net.affine_head]
+frame = pd.concat([
+    similarity(net, images, ["lift_cam", "ablation_cam"], {"reference": ("shap_cam", {"n": 10})}, store=BUILD / "results")
+    for net, images in affine
+]) if affine else pd.DataFrame(columns=["network", "image", "group", "method", "metric", "value", "seconds"])  # fmt: skip
+report.claims_table(report.claims("liftcam", "Section 3.3"), frame)
+
+# %% [markdown]
+"""
+```{admonition} Departures
+:class: note
+**Max pooling.** The paper does not say how a contribution passes it. Here the difference of the two
+maxima goes to the place of the larger one, which keeps the sum exact. The usual implementation loses a
+part of it where a ReLU follows the pooling or where pools overlap.
+
+**Products.** Squeeze-and-excitation multiplies two activations: each factor takes the mean of the
+other and its reference.
+
+**Sign of the logit.** Where the logit of the class is negative, Ablation-CAM's division turns its map
+round. SHAP-CAM and LIFT-CAM do not divide.
+
+**Speed.** Only the head runs. Where it begins with a linear layer, an ordering adds one column a step
+to the running pre-activation; where it is affine, SHAP-CAM and Ablation-CAM have closed forms. The
+numbers do not change.
+
+**Figure 1** of the paper is a diagram of the framework; the equations above stand for it.
+```
+"""
+
+# %%
+report.provenance(
+    profile=profile, network=network, weights=weights, layer=layer, dataset=dataset, root=root,
+    n_images=n_images, device=device,
+)  # fmt: skip
