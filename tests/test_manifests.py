@@ -109,6 +109,36 @@ def test_status_tells_embedded_available_and_missing(tmp_path, monkeypatch):
     assert {line.kind for line in status.values()} == {"datasets", "weights"}
 
 
+DRAWN = [
+    name for name, entry in manifests.read("datasets").items() if "generator" in entry["source"]
+]
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_drawn_datasets_lie_in_the_module_that_draws_them(name):
+    entry = manifests.entry(name)
+    assert entry["source"].keys() == {"generator", "seed"}
+    assert all(isinstance(n, int) and n > 0 for n in entry["splits"].values())
+    path = manifests.where(name)
+    assert path.name == f"{entry['source']['generator']}.py" and path.is_file()
+    assert manifests.verify(name) == (path, 0)
+    assert manifests.fetch(name) == path
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_drawn_datasets_are_embedded_and_say_that_they_are_drawn(name):
+    (line,) = [line for line in manifests.status() if line.name == name]
+    assert line.state == "embedded"
+    assert line.where == f"Nothing to get: lib.data.{name} draws it when it is asked for."
+
+
+def test_a_drawn_dataset_takes_no_root(tmp_path):
+    entry = manifests.entry("scenes")
+    for look in (manifests.find, manifests.locate):
+        with pytest.raises(ValueError, match=f"scenes is drawn, .* leave out root={tmp_path}"):
+            look(entry, tmp_path)
+
+
 # Reading
 
 
