@@ -1,4 +1,4 @@
-"""`python -m lib`: build the book, look after data, evaluate methods."""
+"""`python -m lib`: build the book, look after data, train networks, evaluate methods."""
 
 from pathlib import Path
 from typing import Any
@@ -79,10 +79,9 @@ def data() -> None:
 
 @data.command("list")
 def list_() -> None:
-    """Everything there is, and how to get what is missing."""
+    """Everything there is and where it lies, and how to get what is missing."""
     for item in manifests.status():
-        how = "" if item.state == "embedded" else f"\n      {item.where}"
-        click.echo(f"{item.kind:<9} {item.name:<24} {item.state}{how}")
+        click.echo(f"{item.kind:<9} {item.name:<24} {item.state}\n      {item.where}")
 
 
 @data.command()
@@ -97,7 +96,8 @@ def where(name: str) -> None:
 def verify(name: str) -> None:
     """Compare the checksums of a dataset or weight file with its manifest."""
     found = manifests.verify(name)
-    click.echo(f"{found.path}: {found.files} file(s) as published")
+    as_published = f"{found.files} file(s) as published" if found.files else "no published checksum"
+    click.echo(f"{found.path}: {as_published}")
 
 
 @data.command()
@@ -105,6 +105,21 @@ def verify(name: str) -> None:
 def fetch(name: str) -> None:
     """Download a dataset or weight file, and verify it."""
     click.echo(manifests.fetch(name))
+
+
+# Networks ---------------------------------------------------------------------------------------
+
+
+@main.command()
+@click.argument("name")
+@click.option("--root", type=click.Path(path_type=Path), help="The folder that holds its dataset.")
+@click.option("--device", default="cpu", show_default=True)
+def train(name: str, root: Path | None, device: str) -> None:
+    """Train a network of this project, unless it has been trained before."""
+    from . import nets
+
+    found = nets.train(name, root=root, device=device)
+    click.echo(f"{name}: test accuracy {found.accuracy:.1%}, trained in {found.seconds:.0f} s")
 
 
 # Evaluation -------------------------------------------------------------------------------------

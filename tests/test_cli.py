@@ -7,8 +7,11 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
+from lib import nets
 from lib.__main__ import main
 from lib.report import mean_ci
+
+from .nets import tiny
 
 FEW = [
     "evaluate",
@@ -37,6 +40,7 @@ def invoke(*arguments):
         ["book"],
         ["data"],
         ["evaluate"],
+        ["train"],
         *(["data", name] for name in ("list", "where", "verify", "fetch")),
     ],
 )
@@ -75,6 +79,14 @@ def test_evaluate_resumes_from_its_store(tmp_path):
         invoke(*FEW, "--store", tmp_path / "store", "--out", out)
         tables.append(pd.read_parquet(out))
     pd.testing.assert_frame_equal(*tables)  # the seconds too: nothing was measured again
+
+
+def test_train_trains_once_and_prints_the_accuracy(monkeypatch, tmp_path):
+    tiny.register(monkeypatch, tmp_path)
+    first, second = (invoke("train", "tiny") for _ in range(2))
+    accuracy = nets.train("tiny").accuracy
+    assert f"tiny: test accuracy {accuracy:.1%}, trained in" in first.stdout == second.stdout
+    assert "training tiny" in first.stderr and not second.stderr
 
 
 def test_an_image_that_cannot_be_read_is_named_and_the_rest_goes_on(tmp_path):

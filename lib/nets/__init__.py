@@ -8,12 +8,25 @@ from torch import nn
 
 from .. import manifests
 from .activation import context_of
+from .answerer import Answerer, answerer
 from .classifier import Classifier
+from .recipes import IMAGENET_MEAN, IMAGENET_STD, RECIPES, Recipe
+from .trained import load_model, train
+from .training import Trained
 from .weights import TORCHVISION, build, load_weights
 
-__all__ = ["Classifier", "context_of", "load", "wrap"]
-
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+__all__ = [
+    "RECIPES",
+    "Answerer",
+    "Classifier",
+    "Recipe",
+    "Trained",
+    "answerer",
+    "context_of",
+    "load",
+    "train",
+    "wrap",
+]
 
 
 def load(
@@ -28,9 +41,10 @@ def load(
     """A named network, ready to be explained.
 
     Args:
-        name: a timm name (`tf_efficientnet_lite0`), or `torchvision:<name>`.
-        weights: None for the manifest's file, embedded in a package or local; "random" for a fixed
-            random initialisation; or the path of a state dict.
+        name: a timm name (`tf_efficientnet_lite0`), `torchvision:<name>`, or one of `RECIPES`.
+        weights: None for the manifest's file, embedded in a package or local, or for a recipe's
+            trained weights, which are trained now if they are not there (see `train`); "random" for
+            a fixed random initialisation; or the path of a state dict.
         layer: the target layer; None for the paper's choice (see `Classifier`).
         device, dtype: where it runs; images follow.
         compile: run the whole network through torch.compile.
@@ -38,12 +52,20 @@ def load(
     Raises:
         UnknownName: no such network or layer; lists those that there are.
         FileNotFoundError: no weights; says where it looked and how to get them.
+        ValueError: the network needs a question too (see `answerer`).
 
     Example:
         >>> net = load("tf_efficientnet_lite0")
         >>> net = load("torchvision:resnet50", weights="resnet50.pth", layer="layer4", device="cuda")
     """
-    model = load_weights(build(name), name, weights)
+    if name in RECIPES:
+        if RECIPES[name].questions:
+            raise ValueError(
+                f"{name} needs a question: nets.answerer({name!r}).ask('what is ...?')"
+            )
+        model = load_model(name, weights, device=str(device))
+    else:
+        model = load_weights(build(name), name, weights)
     return Classifier(
         model.to(device, dtype),
         layer,
@@ -66,7 +88,9 @@ def wrap(model: nn.Module, layer: str | None = None, **options) -> Classifier:
 
 
 def _preprocessing(name: str, model: nn.Module) -> dict:
-    """Mean, standard deviation and input size: the manifest's, timm's, or ImageNet's."""
+    """Mean, standard deviation and input size: the recipe's, manifest's, timm's, or ImageNet's."""
+    if recipe := RECIPES.get(name):
+        return {"mean": recipe.mean, "std": recipe.std, "input_size": recipe.input_size}
     if entry := manifests.read("weights").get(name):
         return {key: entry[key] for key in ("mean", "std", "input_size")}
     if name.startswith(TORCHVISION):

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from .. import manifests
 from ..errors import unknown
+from .recipes import RECIPES
 
 TORCHVISION = "torchvision:"
 RANDOM_SEED = 0
@@ -34,11 +35,10 @@ def build(name: str, **options) -> nn.Module:
 
 
 def unknown_network(name: str) -> Exception:
-    """The error for a name that is neither timm's nor torchvision's; lists what has weights here."""
+    """The error for a name that is no network's; lists the project's own and what has weights here."""
     close = get_close_matches(name, timm.list_models(), n=5)
-    return unknown(
-        "network", name, [*manifests.read("weights"), *close, "any timm name", "torchvision:<name>"]
-    )
+    own = [*RECIPES, *manifests.read("weights")]
+    return unknown("network", name, [*own, *close, "any timm name", "torchvision:<name>"])
 
 
 def load_weights(model: nn.Module, name: str, weights: str | Path | None) -> nn.Module:
@@ -62,16 +62,16 @@ def load_weights(model: nn.Module, name: str, weights: str | Path | None) -> nn.
         path, in_order = manifests.locate(entry), entry["tensors"] == "in order"
     else:
         path, in_order = Path(weights), False
-        if not path.is_file():
-            raise FileNotFoundError(f"weights for {name!r}: no file {str(path)!r}")
-    state = _read(path)
+    state = read_state(path, name)
     if in_order:
         state = dict(zip(model.state_dict(), state.values(), strict=True))
-    return _fill(model, name, state, path)
+    return _fill_any(model, name, state, path)
 
 
-def _read(path: Path) -> dict[str, Tensor]:
+def read_state(path: Path, name: str) -> dict[str, Tensor]:
     """The tensors of a state dict, out of the wrappings that training scripts use."""
+    if not path.is_file():
+        raise FileNotFoundError(f"weights for {name!r}: no file {str(path)!r}")
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
@@ -89,13 +89,18 @@ def _read(path: Path) -> dict[str, Tensor]:
     return {key.removeprefix("module."): value for key, value in state.items()}
 
 
-def _fill(model: nn.Module, name: str, state: dict[str, Tensor], path: Path) -> nn.Module:
+def _fill_any(model: nn.Module, name: str, state: dict[str, Tensor], path: Path) -> nn.Module:
     """The model with these tensors; its classifier takes their number of classes."""
     heads = [n for n, m in model.named_modules() if isinstance(m, nn.Linear)]
     last = f"{heads[-1]}.weight" if heads else None
     own = model.state_dict()
     if last in state and state[last].shape != own[last].shape:
         model = build(name, num_classes=state[last].shape[0])
+    return fill(model, name, state, path)
+
+
+def fill(model: nn.Module, name: str, state: dict[str, Tensor], path: Path) -> nn.Module:
+    """The model with these tensors, all of them and no others."""
     try:
         model.load_state_dict(state)
     except RuntimeError as error:

@@ -3,6 +3,7 @@
 from .claims import Claim, claims
 from .display import show
 from .gallery import gallery, overlay
+from .labels import method_title
 from .plots import curves, forest
 from .provenance import provenance
 from .published import published
@@ -30,6 +31,7 @@ __all__ = [
     "gallery",
     "judge",
     "mean_ci",
+    "method_title",
     "overlay",
     "paired_difference",
     "provenance",

@@ -51,10 +51,11 @@ from lib.cases import Case
 from lib.evaluate import similarity
 from lib.methods.game import game
 from lib.methods.lift_cam import contributions
+from lib.metrics import METRICS
 from lib.nets import context_of
 from lib.notebooks import check_parameters, choose
 from lib.paths import BUILD
-from lib.saliency import attribute, finish, predict
+from lib.saliency import attribute, explain, finish, predict
 
 check_parameters()
 n = n_images or choose(profile, smoke=2, embedded=12, paper=100)
@@ -62,10 +63,10 @@ dataset = dataset or choose(profile, smoke="imagenet_embedded", embedded="imagen
 LITE = "tf_efficientnet_lite0"
 CASES = [Case(network, dataset, layer, n)] if network else choose(
     profile,
-    smoke=[Case(LITE, dataset, "blocks.6", n, "before its last convolution"), Case(LITE, dataset, n=n)],
+    smoke=[Case(LITE, dataset, "blocks.6", n, f"{LITE}, before its last convolution"), Case(LITE, dataset, n=n)],
     embedded=[
+        Case(LITE, dataset, "blocks.6.0.bn2", n, f"{LITE}, inside its last block"),
         Case(LITE, dataset, "blocks.6", n, f"{LITE}, before its last convolution"),
-        Case(LITE, dataset, "blocks.5", n, f"{LITE}, one stage earlier"),
         Case(LITE, dataset, n=n),
     ],
     paper=[Case("torchvision:vgg16", dataset, n=n), Case("torchvision:resnet50", dataset, n=n)],
@@ -101,14 +102,21 @@ matter most for one photograph, and sets SHAP-CAM's estimates beside the exact v
 """
 
 # %%
-def exact(play):
-    """Eq. (6): every coalition of the players, with its weight."""
-    K = len(play.players)
-    coalitions = torch.tensor([[i >> k & 1 for k in range(K)] for i in range(2**K)], dtype=torch.bool)
-    F, sizes = play.worth(coalitions.to(play.A.device)).double().cpu(), coalitions.sum(1)
-    weight = torch.tensor([1 / (K * comb(K - 1, s - 1)) if s else 0.0 for s in range(K + 1)])[sizes]
-    gains = [F[coalitions[:, k]] - F[~coalitions[:, k]] for k in range(K)]  # with k, and the same without
-    return torch.stack([(weight[coalitions[:, k]] * g).sum() for k, g in enumerate(gains)])
+def exact(F):
+    """Eq. (6) from the worth of all coalitions, numbered by the bits of their members."""
+    K = F.numel().bit_length() - 1
+    numbers = torch.arange(2**K)
+    kept = numbers[:, None] >> torch.arange(K) & 1  # (2^K, K)
+    weight = torch.tensor([1 / (K * comb(K - 1, s - 1)) if s else 0.0 for s in range(K + 1)])[kept.sum(1)]
+    gain = F[:, None] - F[numbers[:, None] & ~(1 << torch.arange(K))]  # with k, less the same without
+    return (weight[:, None] * kept * gain).sum(0)
+
+
+def algorithm_1(F, orderings):
+    """The gains along orderings (..., K), looked up among the coalitions: (..., K)."""
+    joined = (1 << orderings).cumsum(-1)
+    gain = F[joined] - F[joined - (1 << orderings)]
+    return gain.gather(-1, orderings.argsort(-1))
 
 
 with torch.no_grad():
@@ -116,15 +124,15 @@ with torch.no_grad():
     ten = attribute("lift_cam", net, x, target).coefficients[0].abs().topk(10).indices
     few = A.clone()
     few[:, [k for k in range(A.shape[1]) if k not in ten.tolist()]] = 0
-    play = game(net, few, target)
-    truth = exact(play)
-    counts = [1, 3, 10, 30, 100, 300, 1000]
-    runs = choose(profile, smoke=5, embedded=50, paper=50)
-    generator = torch.Generator().manual_seed(0)
-    errors = torch.tensor([
-        [(play.gains(torch.rand(count, 10, generator=generator).argsort(1)).cpu() - truth).norm() for count in counts]
-        for _ in range(runs)
-    ]) / truth.norm()  # fmt: skip
+    coalitions = (torch.arange(2**10)[:, None] >> torch.arange(10) & 1).bool()
+    F = game(net, few, target).worth(coalitions.to(A.device)).double().cpu()
+
+truth = exact(F)
+counts = [1, 3, 10, 30, 100, 300, 1000, 3000]
+runs = choose(profile, smoke=20, embedded=200, paper=200)
+orderings = torch.rand(runs, max(counts), 10, generator=torch.Generator().manual_seed(0)).argsort(-1)
+estimates = algorithm_1(F, orderings).cumsum(1)  # (runs, n, 10), sums over the first n
+errors = torch.stack([(estimates[:, n - 1] / n - truth).norm(dim=1) for n in counts], dim=1) / truth.norm()
 
 axis = report.curves(
     counts, {"SHAP-CAM": errors}, xlabel="orderings $n$", ylabel="distance from the SHAP values,\nas a share of their norm"
@@ -136,7 +144,7 @@ report.show(
     axis.figure,
     name="liftcam-convergence",
     alt=f"Mean relative distance of SHAP-CAM's coefficients from the exact ones, falling from {errors[:, 0].mean():.2f} with "
-    f"one ordering to {errors[:, -1].mean():.3f} with 1,000, along one over the square root of n.",
+    f"one ordering to {errors[:, -1].mean():.3f} with 3,000, along one over the square root of n.",
     caption=f"SHAP-CAM against all $2^{{10}}$ coalitions of ten channels, mean and 95 % interval of {runs} runs: the error falls "
     r"as $1/\sqrt{n}$.",
 )
@@ -167,7 +175,6 @@ worth = (net.head(A, context_of(A)) - net.head(torch.zeros_like(A), context_of(A
 top = alpha.abs().topk(4).indices.tolist()
 S = finish("lift_cam", torch.einsum("k,khw->hw", alpha.to(A), A[0])[None], x.shape[2:])[0]
 shares = alpha.sort(descending=True).values
-half = int((shares.cumsum(0) < worth / 2).sum()) + 1
 
 report.style()
 figure, panels = plt.subplot_mosaic("iabcd;sefgh;lllll", figsize=(6.4, 5.6), height_ratios=[1, 1, 1.1])
@@ -178,14 +185,14 @@ panels["s"].set_title("LIFT-CAM")
 limit = C[0, top].abs().max().item()
 for upper, lower, k in zip("abcd", "efgh", top):
     panels[upper].imshow(A[0, k].cpu())
-    panels[upper].set_title(f"channel {k}")
+    panels[upper].set_title(f"$A_{{{k}}}$")
     panels[lower].imshow(C[0, k].cpu(), cmap="RdBu_r", vmin=-limit, vmax=limit)
     panels[lower].set_title(rf"$\alpha$ = {alpha[k]:+.2f}".replace("-", "−"))
 for name, panel in panels.items():
     panel.axis("on" if name == "l" else "off")
 panels["l"].plot(range(1, len(shares) + 1), shares.cumsum(0), linewidth=2.5)
 panels["l"].axhline(worth, color="0.4", linestyle="--")
-panels["l"].annotate("$F^c(A) - F^c(0)$", (len(shares), worth), textcoords="offset points", xytext=(0, -16), ha="right")
+panels["l"].annotate("$F^c(A) - F^c(0)$", (len(shares) / 2, worth), textcoords="offset points", xytext=(0, 5), ha="center")
 panels["l"].set(xlabel="channels, the largest coefficient first", ylabel="sum so far")
 report.show(
     figure,
@@ -195,8 +202,8 @@ report.show(
     f"{alpha.sum():.2f}, the logit less that of an empty layer.",
     caption=f"Figure 2 of the paper, computed ({net.name}). Top: the image and the activations of the four channels with the "
     "largest coefficients. Below them their contributions to the logit, red for and blue against, whose sum is the "
-    f"coefficient; on the left the map. Bottom: the sum of the coefficients, the largest first: {half} of {len(shares)} "
-    "channels reach half of the logit, and what the others add beyond it is taken back by those that count against the class.",
+    f"coefficient; on the left the map. Bottom: the running sum of all {len(shares)} coefficients, the largest first, climbs to "
+    f"{shares.cumsum(0).max():.1f} and is taken back to {worth:.1f} by the channels that count against the class.",
 )
 
 # %% [markdown]
@@ -232,6 +239,58 @@ for net, images in opened:
         rows.append((net.name, "affine" if net.affine_head else "not affine", title, ((total - gap) / gap).abs().max().item()))
 deviation = pd.DataFrame(rows, columns=["network", "head", "method", "deviation"])
 deviation.pivot(index=["network", "head"], columns="method", values="deviation")[list(CHECKED)].map("{:.1e}".format)
+
+# %% [markdown]
+r"""
+## A trap: activations of both signs
+
+A coefficient is a channel's worth; the map of eq. (1) spends it in proportion to the activation,
+$\alpha_k A_k(i,j)$. Where activations are positive, as behind a ReLU, the two have the same sign. Behind a
+linear layer, such as the end of EfficientNet's last block, a channel can be worth much *because* it is
+negative at the object: $\alpha_k > 0$ and $A_k(i,j) < 0$ there, so that the map is dark at the very place
+that earned the coefficient. The contributions themselves, summed over channels,
+$\sum_k C_{\Delta A_k(i,j)\,\Delta F^c}$, know no such trap. The paper's layers all follow a ReLU.
+"""
+
+# %%
+def by_place(net, x, target):
+    """The contributions summed over channels: (B, h, w)."""
+    with torch.no_grad():
+        A = net.features(x)
+    return contributions(net, A, target).sum(1)
+
+
+signed = [(net, images) for net, images in opened if net.features(x.to(net.device)).min() < 0]
+for net, images in signed[:1]:
+    sample = images.readable(1)[0]
+    maps = {
+        "LIFT-CAM": explain("lift_cam", net, x, target),
+        "contributions": finish("lift_cam", by_place(net, x, target), x.shape[2:]),
+        "Grad-CAM": explain("grad_cam", net, x, target),
+    }
+    report.show(
+        report.gallery([sample.image], maps, columns=4),
+        name="liftcam-signed",
+        alt="For one photograph, LIFT-CAM's map, which avoids the object, the contributions summed over channels, which mark "
+        "it, and Grad-CAM's map.",
+        caption=f"{net.name}, whose activations have both signs: equation (1), the contributions by place, and Grad-CAM.",
+    )
+
+# %%
+rows = []
+for net, images in opened:
+    samples = list(images.readable())
+    X = torch.stack([s.image for s in samples]).to(net.device)
+    c = predict(net, X) if samples[0].target is None else torch.tensor([s.target for s in samples], device=net.device)
+    maps = {
+        "LIFT-CAM": explain("lift_cam", net, X, c),
+        "contributions": finish("lift_cam", by_place(net, X, c), X.shape[2:]),
+        "Grad-CAM": explain("grad_cam", net, X, c),
+    }
+    lowest = net.features(X).min().item()
+    drops = {title: METRICS["average_drop"].fn(net, X, c, S).mean().item() for title, S in maps.items()}
+    rows.append({"network": net.name, "lowest activation": f"{lowest:.1f}"} | {t: f"{d:.1%}" for t, d in drops.items()})
+pd.DataFrame(rows).set_index("network").rename_axis(columns=f"AD of {n} images")
 
 # %% [markdown]
 r"""
