@@ -19,7 +19,7 @@ def data():
 
 def test_the_manifest_gives_the_splits():
     test, train = load("scenes"), load("scenes", split="train")
-    assert (len(test), len(train)) == (600, 12000)
+    assert (len(test), len(train)) == (600, 6000)
     assert test.size == (64, 64) and test.classes == train.classes == scenes.CLASSES
     assert len(set(test.classes)) == 10
     assert Counter(test.targets) == dict.fromkeys(range(10), 60)
