@@ -112,7 +112,8 @@ report.show(
     report.gallery([sample.image for sample in few], maps, titles, columns=3),
     name="liftcam-questions",
     alt="Maps of Grad-CAM and LIFT-CAM for one image under several questions: " + "; ".join(titles) + ".",
-    caption="Above each row the question and the network's answer; the maps are those of the true answer.",
+    caption="Above each row the question and the network's answer; the maps are those of the true answer. A map is empty where "
+    "the channels speak against the answer everywhere.",
 )
 
 # %% [markdown]
@@ -178,8 +179,9 @@ if len(energy):
 
 **Answers.** The paper does not say which answer it explains; here it is the true one.
 
-**Network.** As in the paper a CNN and an LSTM, multiplied. The CNN is small, and both vectors are
-normalised over the batch in training, without which the product does not learn in two minutes.
+**Network.** As in the paper a CNN and an LSTM, multiplied. The CNN is small, with ReLU in place of
+tanh, and both vectors are normalised over the batch in training: without this the product does not
+learn in two minutes.
 
 **VQA v1.** The 1,000 most frequent answers of the training split, as the VQA paper has them; questions
 with another answer are left out.
