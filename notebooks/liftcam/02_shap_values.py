@@ -47,7 +47,6 @@ import pandas as pd
 from lib import report
 from lib.cases import Case
 from lib.evaluate import COLUMNS, SHARD_SIZE, evaluate, saliency_maps
-from lib.methods import METHODS
 from lib.notebooks import check_parameters, choose
 from lib.paths import BUILD
 
@@ -144,23 +143,20 @@ One ordering is a coin toss for each channel; a hundred are a mean.
 """
 
 # %%
-blocks = []
-for (net, images), case in zip(opened[:2], CASES):
+for net, images in opened:
     if net.affine_head:
         continue
     block = images[:SHARD_SIZE].readable()
-    shown = block[: choose(profile, smoke=1, embedded=2, paper=2)]
+    spread = [0, len(block) // 2][: choose(profile, smoke=1, embedded=2, paper=2)]
+    shown = block.subset(spread)
     maps = {
         f"{n} ordering{'s' if n > 1 else ''}": saliency_maps(
             net, block, "shap_cam", batch_size=batch_size, store=store, n=n, seed=0
-        )[: len(shown)]
+        )[spread]
         for n in ORDERINGS
     }
-    maps["LIFT-CAM"] = saliency_maps(net, block, "lift_cam", batch_size=batch_size, store=store)[: len(shown)]
+    maps["LIFT-CAM"] = saliency_maps(net, block, "lift_cam", batch_size=batch_size, store=store)[spread]
     named = [shown.classes[s.target] if shown.classes and s.target is not None else s.id for s in shown]
-    blocks.append((shown, maps, named))
-pictures = [s.image for shown, _, _ in blocks for s in shown]
-for shown, maps, named in blocks:
     report.show(
         report.gallery([s.image for s in shown], maps, named, columns=5),
         name=f"liftcam-orderings-{shown.name.replace('_', '-')}",

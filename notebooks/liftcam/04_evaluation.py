@@ -82,9 +82,10 @@ for net, images in opened:
     if net.affine_head:
         continue
     block = images[:SHARD_SIZE].readable()
-    shown = block[: choose(profile, smoke=1, embedded=3, paper=3)]
+    spread = [0, len(block) // 3, 2 * len(block) // 3][: choose(profile, smoke=1, embedded=3, paper=3)]
+    shown = block.subset(spread)
     maps = {
-        METHODS[name].title: saliency_maps(net, block, name, batch_size=batch_size, store=store)[: len(shown)]
+        METHODS[name].title: saliency_maps(net, block, name, batch_size=batch_size, store=store)[spread]
         for name in COMPARED
     }
     named = [shown.classes[s.target] if shown.classes and s.target is not None else s.id for s in shown]
