@@ -37,7 +37,7 @@ def game(
 class Game(ABC):
     """The game, in terms of states: what stands for a coalition on its way through the head."""
 
-    elements: int  # of states a pass, on a CPU: what fits its cache
+    elements: int  # of states a pass, on a CPU
 
     def __init__(self, net, A: Tensor, target: Tensor, selector: str, chunk: int | None):
         self.net, self.A, self.target, self.selector = net, A, target, selector
@@ -104,7 +104,7 @@ class Game(ABC):
 class AdditiveGame(Game):
     """States are pre-activations of the first mixing layer: each player adds its column."""
 
-    elements = 2**19
+    elements = 2**21
 
     @cached_property
     def nobody(self) -> Tensor:
