@@ -60,7 +60,7 @@ CASES = [Case(network, dataset or "imagenet", layer, n_images or None)] if netwo
     smoke=[Case("scenes_vgg_quick", "scenes", n=n_images or 2), Case(LITE, PHOTOGRAPHS, n=n_images or 2)],
     embedded=[
         Case(LITE, PHOTOGRAPHS, "blocks.6.0.bn2", n_images or 10, f"{LITE}, inside its last block"),
-        Case("scenes_vgg", "scenes", n=n_images or 30),
+        Case("scenes_vgg", "scenes", n=n_images or 20),
         Case(LITE, PHOTOGRAPHS, n=n_images or 10),
     ],
     paper=[Case("torchvision:vgg16", dataset or "imagenet", layer, n_images or 1000)],
