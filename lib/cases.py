@@ -1,8 +1,10 @@
 """A network with the images that a page shows it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from . import data, nets
+from .notebooks import choose
 
 
 @dataclass(frozen=True)
@@ -36,3 +38,39 @@ class Case:
         net.name = self.title or self.network + suffix
         images = data.load(self.dataset, root=root or None, limit=self.n, size=net.input_size)
         return net, images
+
+
+def heads(
+    profile: str, *, network: str, layer: str, dataset: str, n_images: int, published: int
+) -> list[Case]:
+    """The heads that LIFT-CAM's tables compare: two that are not affine, and one that is.
+
+    Args:
+        network, layer, dataset, n_images: a notebook's parameters; a network makes it the only case,
+            and an empty one or 0 is the profile's choice.
+        published: how many images the paper takes.
+    """
+    if network:
+        return [Case(network, dataset or "imagenet", layer, n_images or None)]
+    lite, photographs = "tf_efficientnet_lite0", dataset or "imagenet_embedded"
+    inside = f"{lite}, inside its last block"
+    return choose(
+        profile,
+        smoke=[
+            Case("scenes_vgg_quick", "scenes", n=n_images or 2),
+            Case(lite, photographs, n=n_images or 2),
+        ],
+        embedded=[
+            Case(lite, photographs, "blocks.6.0.bn2", n_images or 10, inside),
+            Case("scenes_vgg", "scenes", n=n_images or 20),
+            Case(lite, photographs, n=n_images or 10),
+        ],
+        paper=[Case("torchvision:vgg16", dataset or "imagenet", layer, n_images or published)],
+    )
+
+
+def affordable(methods: Iterable[str], net: nets.Classifier, profile: str) -> list[str]:
+    """The methods that a profile runs: behind an affine head, where LIFT-CAM's columns coincide,
+    Score-CAM's pass a channel is left to the published setting."""
+    spared = {"score_cam"} if net.affine_head and profile != "paper" else set()
+    return [method for method in methods if method not in spared]

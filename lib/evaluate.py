@@ -16,9 +16,9 @@ from .checks import check_images, check_options
 from .data import Dataset, Sample
 from .errors import UnknownName
 from .methods import method_named
-from .metrics import metric_named
+from .metrics import Metric, metric_named
 from .metrics.cosine_similarity import cosine_similarity
-from .saliency import attribute, finish, predict
+from .saliency import attribute, explain, finish, predict
 from .store import Explained, Maps, ShardStore, code_key, key
 
 COLUMNS = [
@@ -261,15 +261,25 @@ class _Shard:
             self._predicted.get(i) if label is None else label for i, label in enumerate(labels)
         ]
 
-    def annotations(self, names: list[str], index: list[int]) -> dict[str, list]:
-        """What metrics need of samples, such as boxes, by name."""
-        given = {name: [getattr(self.sample(i), name) for i in index] for name in names}
-        for name, values in given.items():
-            if None in values:
+    def given(self, metric: Metric, index: list[int]) -> dict:
+        """What a metric takes beside images, classes and maps; see `metrics.GIVEN`."""
+        found = {}
+        for name, needed in metric.given.items():
+            if name == "method":
+                found[name] = self._explain_anew
+                continue
+            values = [getattr(self.sample(i), name) for i in index]
+            if None not in values:
+                found[name] = values
+            elif needed:
                 raise ValueError(
                     f"image {self.data.ids[index[values.index(None)]]!r} has no {name}"
                 )
-        return given
+        return found
+
+    def _explain_anew(self, x: Tensor, target: Tensor) -> Tensor:
+        """S (B, H, W) of images that are not the dataset's, such as perturbed ones."""
+        return explain(self.method.name, self.net, x, target, **self.method.options)
 
     # ------------------------------------------------------------------------------------- maps
 
@@ -350,7 +360,7 @@ class _Shard:
         def measure(batch: list[int], targets: list[int]):
             S = self._finish(np.stack([maps[i, targets[i]].map for i in batch]))
             target = torch.tensor([targets[i] for i in batch])
-            options = group[0].options | self.annotations(first.annotations, batch)
+            options = group[0].options | self.given(first, batch)
             return first.measurement(self.net, self.images(batch), target, S, **options)
 
         for batch, measurement in self._attempt(ready, measure, targets, errors):

@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from ..checks import check_images, check_maps, check_options, check_targets
 from ..errors import unknown
+from ..saliency import explain
 from .average_drop import average_drop
 from .average_drop_in_deletion import average_drop_in_deletion
 from .average_gain import average_gain
@@ -24,6 +26,15 @@ from .insertion_auc import insertion_auc
 from .mean_saliency import itself, mean_saliency
 
 __all__ = ["METRICS", "Metric", "metric_named"]
+
+
+# What `evaluate` passes to a metric that has such an argument, and how else to pass it.
+GIVEN = {
+    "boxes": "pass boxes=[...], a tensor (n, 4) for each image",
+    "mask": "pass mask=[...], a tensor (H, W) for each image",
+    "parts": "pass parts=[...], a dict for each image",
+    "method": "pass method='grad_cam', or a function of images and classes that gives their maps S",
+}
 
 
 @dataclass(frozen=True)
@@ -56,29 +67,31 @@ class Metric:
     @property
     def options(self) -> dict[str, object]:
         """The metric's options with their defaults."""
-        return {p.name: p.default for p in self._keywords if p.default is not p.empty}
+        return {name: p.default for name, p in self._keywords.items() if name not in GIVEN}
 
     @property
-    def annotations(self) -> list[str]:
-        """What it needs of each sample beside the image, such as boxes; given by the same names."""
-        return [p.name for p in self._keywords if p.default is p.empty]
+    def given(self) -> dict[str, bool]:
+        """What it takes beside image, class and map (see `GIVEN`), and whether it needs that."""
+        return {n: p.default is p.empty for n, p in self._keywords.items() if n in GIVEN}
 
     @property
-    def _keywords(self) -> list[inspect.Parameter]:
-        parameters = inspect.signature(self.measure).parameters.values()
-        return [p for p in parameters if p.kind is p.KEYWORD_ONLY]
+    def _keywords(self) -> dict[str, inspect.Parameter]:
+        parameters = inspect.signature(self.measure).parameters
+        return {name: p for name, p in parameters.items() if p.kind is p.KEYWORD_ONLY}
 
     @torch.no_grad()
     def measurement(self, net, x: Tensor, target: int | Tensor, S: Tensor, **options) -> Any:
         """What `value` takes: shared by metrics with the same `measure` and options."""
-        for name in self.annotations:
-            if name not in options:
-                raise ValueError(f"{self.name} needs {name}: pass {name}=[...], one an image")
-        check_options("metric", self.name, options, {*self.options, *self.annotations})
+        for name, needed in self.given.items():
+            if needed and name not in options:
+                raise ValueError(f"{self.name} needs {name}: {GIVEN[name]}")
+        check_options("metric", self.name, options, {*self.options, *self.given})
         check_images(x)
         x, S = x.to(net.device, net.dtype), S.to(net.device, net.dtype)
         check_maps(S, x)
         target = check_targets(target, len(x), net.num_classes, net.device)
+        if isinstance(options.get("method"), str):
+            options["method"] = partial(_explained, options["method"], net)
         return self.measure(net, x, target, S, **options)
 
     def fn(self, net, x: Tensor, target: int | Tensor, S: Tensor, **options) -> Tensor:
@@ -116,6 +129,10 @@ METRICS: dict[str, Metric] = {
                target="predicted", paper="fake_cam"),
     )
 }  # fmt: skip
+
+
+def _explained(method: str, net, x: Tensor, target: Tensor) -> Tensor:
+    return explain(method, net, x, target)
 
 
 def metric_named(name: str) -> Metric:

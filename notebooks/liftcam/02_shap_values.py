@@ -45,22 +45,14 @@ device: str = "cpu"  # cpu, cuda, cuda:1, mps
 import pandas as pd
 
 from lib import report
-from lib.cases import Case
+from lib.cases import affordable, heads
 from lib.evaluate import COLUMNS, SHARD_SIZE, evaluate, saliency_maps
 from lib.notebooks import check_parameters, choose
 from lib.paths import BUILD
 
 check_parameters()
-LITE, PHOTOGRAPHS = "tf_efficientnet_lite0", dataset or "imagenet_embedded"
-CASES = [Case(network, dataset or "imagenet", layer, n_images or None)] if network else choose(
-    profile,
-    smoke=[Case("scenes_vgg_quick", "scenes", n=n_images or 2), Case(LITE, PHOTOGRAPHS, n=n_images or 2)],
-    embedded=[
-        Case(LITE, PHOTOGRAPHS, "blocks.6.0.bn2", n_images or 10, f"{LITE}, inside its last block"),
-        Case("scenes_vgg", "scenes", n=n_images or 20),
-        Case(LITE, PHOTOGRAPHS, n=n_images or 10),
-    ],
-    paper=[Case("torchvision:vgg16", dataset or "imagenet", layer, n_images or 1000)],
+CASES = heads(
+    profile, network=network, layer=layer, dataset=dataset, n_images=n_images, published=1000
 )
 opened = [case.open(weights=weights, root=root, device=device) for case in CASES]
 store = BUILD / "results"
@@ -112,14 +104,9 @@ def variants(net):
     return {f"shap_cam_{n}/{seed}": ("shap_cam", {"n": n, "seed": seed}) for n in ORDERINGS for seed in seeds}
 
 
-def needed(net, method):
-    """Score-CAM's pass a channel is spared where the columns coincide anyway."""
-    return method != "score_cam" or not net.affine_head or profile == "paper"
-
-
 frames = []
 for net, images in opened:
-    methods = variants(net) | {name: name for name in RIVALS if needed(net, name)}
+    methods = variants(net) | {name: name for name in affordable(RIVALS, net, profile)}
     frames.append(evaluate(net, images, methods, METRICS_OF_TABLE_1, batch_size=batch_size, store=store))
 frame = averaged(pd.concat(frames, ignore_index=True))
 for row in pd.concat(frames).dropna(subset="error").drop_duplicates("image").itertuples():

@@ -41,7 +41,7 @@ import pandas as pd
 import torch
 
 from lib import report
-from lib.cases import Case
+from lib.cases import affordable, heads
 from lib.evaluate import coefficients, similarity
 from lib.metrics.cosine_similarity import cosine_similarity
 from lib.notebooks import check_parameters, choose
@@ -49,16 +49,8 @@ from lib.paths import BUILD
 from lib.report.statistics import mean_ci
 
 check_parameters()
-LITE, PHOTOGRAPHS = "tf_efficientnet_lite0", dataset or "imagenet_embedded"
-CASES = [Case(network, dataset or "imagenet", layer, n_images or None)] if network else choose(
-    profile,
-    smoke=[Case("scenes_vgg_quick", "scenes", n=n_images or 2), Case(LITE, PHOTOGRAPHS, n=n_images or 2)],
-    embedded=[
-        Case(LITE, PHOTOGRAPHS, "blocks.6.0.bn2", n_images or 10, f"{LITE}, inside its last block"),
-        Case("scenes_vgg", "scenes", n=n_images or 20),
-        Case(LITE, PHOTOGRAPHS, n=n_images or 10),
-    ],
-    paper=[Case("torchvision:vgg16", dataset or "imagenet", layer, n_images or 500)],
+CASES = heads(
+    profile, network=network, layer=layer, dataset=dataset, n_images=n_images, published=500
 )
 opened = [case.open(weights=weights, root=root, device=device) for case in CASES]
 store = BUILD / "results"
@@ -87,11 +79,6 @@ $w_k \operatorname{GAP}(A_k)$.
 COMPARED = ["grad_cam", "grad_cam_plus_plus", "xgrad_cam", "score_cam", "ablation_cam", "lift_cam", "lrp_cam", "lime_cam"]
 
 
-def compared(net):
-    """Score-CAM's pass a channel is spared where the columns coincide anyway."""
-    return [m for m in COMPARED if m != "score_cam" or not net.affine_head or profile == "paper"]
-
-
 def reference(net):
     """Runs of SHAP-CAM whose mean is the reference; behind an affine head one ordering is exact."""
     if net.affine_head:
@@ -105,7 +92,7 @@ def reference(net):
 
 frame = pd.concat(
     [
-        similarity(net, images, compared(net), reference(net), batch_size=batch_size, store=store)
+        similarity(net, images, affordable(COMPARED, net, profile), reference(net), batch_size=batch_size, store=store)
         for net, images in opened
     ],
     ignore_index=True,

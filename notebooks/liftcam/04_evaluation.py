@@ -46,7 +46,7 @@ import pandas as pd
 import torch
 
 from lib import report
-from lib.cases import Case
+from lib.cases import affordable, heads
 from lib.evaluate import SHARD_SIZE, evaluate, saliency_maps
 from lib.methods import METHODS
 from lib.notebooks import check_parameters, choose
@@ -54,26 +54,12 @@ from lib.paths import BUILD
 from lib.saliency import attribute, predict
 
 check_parameters()
-LITE, PHOTOGRAPHS = "tf_efficientnet_lite0", dataset or "imagenet_embedded"
-CASES = [Case(network, dataset or "imagenet", layer, n_images or None)] if network else choose(
-    profile,
-    smoke=[Case("scenes_vgg_quick", "scenes", n=n_images or 2), Case(LITE, PHOTOGRAPHS, n=n_images or 2)],
-    embedded=[
-        Case(LITE, PHOTOGRAPHS, "blocks.6.0.bn2", n_images or 10, f"{LITE}, inside its last block"),
-        Case("scenes_vgg", "scenes", n=n_images or 20),
-        Case(LITE, PHOTOGRAPHS, n=n_images or 10),
-    ],
-    paper=[Case("torchvision:vgg16", dataset or "imagenet", layer, n_images or 1000)],
+CASES = heads(
+    profile, network=network, layer=layer, dataset=dataset, n_images=n_images, published=1000
 )
 opened = [case.open(weights=weights, root=root, device=device) for case in CASES]
 store = BUILD / "results"
 COMPARED = ["grad_cam", "grad_cam_plus_plus", "xgrad_cam", "score_cam", "ablation_cam", "lift_cam"]
-
-
-def compared(net):
-    """Score-CAM's pass a channel is spared where the columns coincide anyway."""
-    return [m for m in COMPARED if m != "score_cam" or not net.affine_head or profile == "paper"]
-
 
 # %% [markdown]
 """
@@ -143,7 +129,7 @@ def timed(net, images):
     return pd.DataFrame(rows)
 
 
-frames = [evaluate(net, images, compared(net), METRICS_OF_TABLE_3, batch_size=batch_size, store=store) for net, images in opened]
+frames = [evaluate(net, images, affordable(COMPARED, net, profile), METRICS_OF_TABLE_3, batch_size=batch_size, store=store) for net, images in opened]
 literally = [timed(net, images) for net, images in opened if net.input_size < 100 or profile == "paper"]
 faithful = pd.concat([*frames, *literally], ignore_index=True)
 for row in faithful.dropna(subset="error").drop_duplicates("image").itertuples():
@@ -222,7 +208,7 @@ of its own, as Fake-CAM.
 # %%
 pointed = pd.concat(
     [
-        evaluate(net, images, [*compared(net), "fake_cam"], ["energy_pointing_game"], batch_size=batch_size, store=store)
+        evaluate(net, images, [*affordable(COMPARED, net, profile), "fake_cam"], ["energy_pointing_game"], batch_size=batch_size, store=store)
         for net, images in opened
     ],
     ignore_index=True,

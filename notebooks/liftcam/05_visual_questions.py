@@ -41,7 +41,6 @@ device: str = "cpu"  # cpu, cuda, cuda:1, mps
 
 # %%
 import pandas as pd
-import torch
 
 from lib import data, nets, report
 from lib.evaluate import evaluate

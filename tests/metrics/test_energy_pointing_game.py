@@ -49,7 +49,7 @@ def test_a_map_of_zeros_points_nowhere():
 
 
 def test_boxes_are_needed_one_tensor_an_image():
-    assert EPG.annotations == ["boxes"] and "boxes" not in EPG.options
+    assert EPG.given == {"boxes": True} and "boxes" not in EPG.options
     with pytest.raises(ValueError, match=r"energy_pointing_game needs boxes: pass boxes=\[...\]"):
         EPG.fn(affine(), images(), 0, maps())
     with pytest.raises(ValueError, match="boxes: 1 for 4 images"):

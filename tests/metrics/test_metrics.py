@@ -19,9 +19,10 @@ SIGNED = {"average_drop_in_deletion"}
 BOXES = torch.tensor([[2.0, 3.0, 12.0, 14.0]])
 
 
-def annotations(metric, n=4):
-    """What the metric needs of n samples."""
-    return {"boxes": [BOXES] * n} if "boxes" in METRICS[metric].annotations else {}
+def given(metric, n=4):
+    """What the metric takes of n samples, and the method whose maps it judges."""
+    known = {"boxes": [BOXES] * n, "method": "grad_cam"}
+    return {name: known[name] for name in METRICS[metric].given}
 
 
 every_metric = pytest.mark.parametrize("metric", METRICS)
@@ -31,7 +32,7 @@ every_metric = pytest.mark.parametrize("metric", METRICS)
 @every_metric
 def test_one_fraction_an_image(metric, network):
     net = NETWORKS[network]()
-    values = METRICS[metric].fn(net, images(), TARGET, maps(), **annotations(metric))
+    values = METRICS[metric].fn(net, images(), TARGET, maps(), **given(metric))
     assert values.shape == (4,) and values.isfinite().all()
     assert values.max() <= 1 + 1e-12
     assert metric in SIGNED or values.min() >= 0
@@ -42,7 +43,7 @@ def test_values_depend_on_neither_batch_nor_order_nor_neighbours(metric):
     net, x, S = affine(), images(), maps()
 
     def value(index):
-        known = annotations(metric, len(index))
+        known = given(metric, len(index))
         return METRICS[metric].fn(net, x[index], TARGET[index], S[index], **known)
 
     together, order = value(torch.arange(4)), torch.tensor([2, 0, 3, 1])
@@ -53,7 +54,7 @@ def test_values_depend_on_neither_batch_nor_order_nor_neighbours(metric):
 
 @every_metric
 def test_one_class_serves_all_images(metric):
-    net, x, S, known = affine(), images(), maps(), annotations(metric)
+    net, x, S, known = affine(), images(), maps(), given(metric)
     each = METRICS[metric].fn(net, x, torch.full((4,), 2), S, **known)
     assert torch.equal(METRICS[metric].fn(net, x, 2, S, **known), each)
 
@@ -62,7 +63,7 @@ def test_one_class_serves_all_images(metric):
 def test_nothing_is_left_behind(metric):
     net, x, S = affine(), images().requires_grad_(), maps()
     before, map_before = x.detach().clone(), S.clone()
-    assert not METRICS[metric].fn(net, x, TARGET, S, **annotations(metric)).requires_grad
+    assert not METRICS[metric].fn(net, x, TARGET, S, **given(metric)).requires_grad
     assert torch.equal(x, before) and torch.equal(S, map_before) and x.grad is None
     assert all(p.grad is None for p in net.parameters())
     assert not any(
@@ -76,8 +77,8 @@ def test_cuda_agrees_with_the_cpu(metric):
     if not torch.cuda.is_available():
         pytest.skip("needs a CUDA device")
     net, x, S = affine().float(), images().float(), maps().float()
-    want = METRICS[metric].fn(net, x, TARGET, S, **annotations(metric))
-    there = METRICS[metric].fn(net.cuda(), x, TARGET, S, **annotations(metric))
+    want = METRICS[metric].fn(net, x, TARGET, S, **given(metric))
+    there = METRICS[metric].fn(net.cuda(), x, TARGET, S, **given(metric))
     assert torch.allclose(there.cpu(), want, atol=1e-3)
 
 
@@ -129,7 +130,7 @@ def test_an_unknown_metric_lists_those_there_are():
 def test_an_unknown_option_lists_those_there_are(metric):
     with pytest.raises(UnknownName, match=f"option of metric {metric} 'blurring'") as error:
         METRICS[metric].fn(
-            affine(), images(), TARGET, maps(), blurring="rise", **annotations(metric)
+            affine(), images(), TARGET, maps(), blurring="rise", **given(metric)
         )
     assert all(option in str(error.value) for option in METRICS[metric].options)
 
@@ -143,7 +144,7 @@ def test_an_unknown_masking_lists_those_there_are(metric):
 @every_metric
 def test_bad_input_is_refused(metric):
     net, x, S = affine(), images(), maps()
-    fn = partial(METRICS[metric].fn, **annotations(metric))
+    fn = partial(METRICS[metric].fn, **given(metric))
     nan_image, nan_map = x.clone(), S.clone()
     nan_image[2, 0, 3, 3] = nan_map[1, 0, 0] = torch.nan
     with pytest.raises(ValueError, match="image 2 of the batch holds NaN"):

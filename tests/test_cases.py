@@ -1,0 +1,45 @@
+"""A network with the images that a page shows it."""
+
+import pytest
+
+from lib.cases import Case, affordable, heads
+from lib.errors import UnknownName
+
+PARAMETERS = {"network": "", "layer": "", "dataset": "", "n_images": 0, "published": 1000}
+
+
+def test_a_case_opens_under_its_title_at_the_networks_size():
+    net, images = Case("tf_efficientnet_lite0", "imagenet_embedded", "blocks.6", 3, "inside").open(
+        weights="random"
+    )
+    assert (net.name, net.layer) == ("inside", "blocks.6")
+    assert len(images) == 3 and images.size == (224, 224)
+
+
+def test_an_untitled_case_is_called_by_its_network():
+    assert (
+        Case("scenes_vgg_quick", "scenes", n=1).open(weights="random")[0].name == "scenes_vgg_quick"
+    )
+
+
+def test_a_network_of_ones_own_is_the_only_case():
+    one = PARAMETERS | {"network": "mine", "layer": "act", "dataset": "folder", "n_images": 7}
+    for profile in ("smoke", "embedded", "paper"):
+        assert heads(profile, **one) == [Case("mine", "folder", "act", 7)]
+
+
+def test_the_profiles_choose():
+    assert [case.n for case in heads("smoke", **PARAMETERS)] == [2, 2]
+    assert [case.n for case in heads("embedded", **PARAMETERS)] == [10, 20, 10]
+    assert [case.n for case in heads("paper", **PARAMETERS)] == [1000]
+    assert {case.n for case in heads("embedded", **PARAMETERS | {"n_images": 4})} == {4}
+    with pytest.raises(UnknownName, match="profile 'full'"):
+        heads("full", **PARAMETERS)
+
+
+def test_score_cam_is_spared_behind_an_affine_head():
+    methods = ["grad_cam", "score_cam"]
+    affine = Case("tf_efficientnet_lite0", "imagenet_embedded").open(weights="random")[0]
+    other = Case("scenes_vgg_quick", "scenes", n=1).open(weights="random")[0]
+    assert affordable(methods, affine, "embedded") == ["grad_cam"]
+    assert affordable(methods, affine, "paper") == affordable(methods, other, "smoke") == methods
