@@ -119,6 +119,36 @@ def evaluate(
     return pd.concat(frames, ignore_index=True)
 
 
+def evaluate_maps(
+    net, data: Dataset, maps: Mapping[str, Tensor], metrics: Choice, *, batch_size: int = 16
+) -> pd.DataFrame:
+    """The value of every metric for maps that were made elsewhere, by another library or class.
+
+    Args:
+        maps: by label, S (N, H, W) in [0, 1], in the order and at the size of `data`.
+
+    Returns:
+        Rows as those of `evaluate`, without seconds.
+
+    Raises:
+        ValueError: maps of another shape; or a metric that explains further images, which needs
+            a method.
+
+    Example:
+        >>> evaluate_maps(net, data, {"thirds": torch.stack(my_maps)}, ["average_drop"])
+    """
+    metrics = [_checked("metric", v, metric_named(v.name)) for v in _variants(metrics)]
+    for variant in metrics:
+        if metric_named(variant.name).given.get("method"):
+            raise ValueError(f"{variant.name} explains further images: use evaluate with a method")
+    for label, S in maps.items():
+        if S.shape != (len(data), *data.size):
+            expected = (len(data), *data.size)
+            raise ValueError(f"maps {label!r} are (N, H, W) = {expected}, got {tuple(S.shape)}")
+    shards = [_Given(net, data, label, S, batch_size) for label, S in maps.items()]
+    return pd.concat([shard.values(metrics) for shard in shards], ignore_index=True)
+
+
 def saliency_maps(
     net,
     data: Dataset,
@@ -410,6 +440,21 @@ class _Shard:
                     errors[batch[0]] = str(error)
                 else:
                     raise
+
+
+class _Given(_Shard):
+    """Maps that were made elsewhere, in place of a method's."""
+
+    def __init__(self, net, data: Dataset, label: str, S: Tensor, batch_size: int):
+        super().__init__(net, data, Variant(label, label), batch_size, store=None)
+        self.S = S.float().cpu().numpy()
+
+    def maps(self, index: Sequence[int], targets: list[int]) -> tuple[Maps, dict[int, str]]:
+        readable = [i for i in index if self.sample(i) is not None]
+        return {(i, targets[i]): Explained(self.S[i], np.nan) for i in readable}, self._unreadable
+
+    def _finish(self, S: np.ndarray) -> Tensor:
+        return torch.from_numpy(S)
 
 
 def _batches(index: list[int], size: int) -> list[list[int]]:

@@ -17,7 +17,7 @@ from lib import data as datasets
 from lib import nets
 from lib.data import Dataset, Sample
 from lib.errors import UnknownName
-from lib.evaluate import COLUMNS, coefficients, evaluate, saliency_maps, similarity
+from lib.evaluate import COLUMNS, coefficients, evaluate, evaluate_maps, saliency_maps, similarity
 from lib.methods import METHODS
 from lib.metrics import METRICS
 from lib.saliency import attribute, explain
@@ -578,3 +578,41 @@ def test_an_image_without_boxes_is_a_row_with_its_error(net, data):
     assert rows.loc["energy_pointing_game", "value"].isna().all()
     assert "has no boxes" in rows.loc["energy_pointing_game", "error"].iloc[0]
     assert rows.loc["average_drop", "error"].isna().all()
+
+
+# --------------------------------------------------------------------------- maps of other origin
+
+
+def test_given_maps_have_the_values_of_the_method_that_made_them(net, data):
+    S = saliency_maps(net, data, "grad_cam")
+    want = evaluate(net, data, ["grad_cam"], METRIC_NAMES[:2], batch_size=3)
+    got = evaluate_maps(net, data, {"mine": S}, METRIC_NAMES[:2], batch_size=2)
+    assert list(got.columns) == COLUMNS and set(got["method"]) == {"mine"}
+    assert np.allclose(got["value"], want["value"], atol=1e-6)
+    assert got["seconds"].isna().all()
+
+
+def test_maps_of_another_class_are_judged_by_the_label(net, data):
+    classes = [(c + 1) % 3 for c in data.targets]
+    S = saliency_maps(net, data.relabelled(classes), "grad_cam")
+    got = evaluate_maps(net, data, {"next": S}, ["average_drop"])
+    x = torch.stack([sample.image for sample in data])
+    want = METRICS["average_drop"].fn(
+        net, x, torch.tensor(data.targets), explain("grad_cam", net, x, torch.tensor(classes))
+    )
+    assert np.allclose(got["value"], want, atol=1e-5)
+
+
+def test_given_maps_leave_out_an_unreadable_image(net, data, root):
+    S = torch.rand(len(data), *data.size)
+    data.records[2].path.write_bytes(b"no image")
+    got = evaluate_maps(net, data, {"mine": S}, ["average_drop"])
+    assert got["value"].isna().tolist() == [i == 2 for i in range(len(data))]
+    assert got["error"][2]
+
+
+def test_given_maps_of_another_shape_are_refused(net, data):
+    with pytest.raises(
+        ValueError, match=r"maps 'mine' are \(N, H, W\) = \(7, 16, 16\), got \(7, 8, 8\)"
+    ):
+        evaluate_maps(net, data, {"mine": torch.rand(7, 8, 8)}, ["average_drop"])

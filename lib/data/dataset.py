@@ -108,6 +108,11 @@ class Dataset(Sequence[Sample]):
         """The samples at these indices, in this order."""
         return replace(self, records=tuple(self.records[i] for i in indices))
 
+    def relabelled(self, targets: Iterable[int | None]) -> "Dataset":
+        """The same images with other classes, such as the predicted or the least probable ones."""
+        pairs = zip(self.records, targets, strict=True)
+        return replace(self, records=tuple(replace(record, target=c) for record, c in pairs))
+
     def readable(self, n: int | None = None) -> "Dataset":
         """The samples that can be decoded, or the first n of them: for figures, which cannot
         leave a damaged image blank as a table can."""

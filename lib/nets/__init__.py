@@ -37,6 +37,7 @@ def load(
     device: str | torch.device = "cpu",
     dtype: torch.dtype | None = None,
     compile: bool = False,
+    normalize: bool = True,
 ) -> Classifier:
     """A named network, ready to be explained.
 
@@ -48,6 +49,7 @@ def load(
         layer: the target layer; None for the paper's choice (see `Classifier`).
         device, dtype: where it runs; images follow.
         compile: run the whole network through torch.compile.
+        normalize: False gives the network images as they are, in [0, 1] (Opti-CAM, appendix H).
 
     Raises:
         UnknownName: no such network or layer; lists those that there are.
@@ -66,13 +68,10 @@ def load(
         model = load_model(name, weights, device=str(device))
     else:
         model = load_weights(build(name), name, weights)
-    return Classifier(
-        model.to(device, dtype),
-        layer,
-        **_preprocessing(name, model),
-        name=name,
-        compile=compile,
-    )
+    preprocessing = _preprocessing(name, model)
+    if not normalize:
+        preprocessing |= {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}
+    return Classifier(model.to(device, dtype), layer, **preprocessing, name=name, compile=compile)
 
 
 def wrap(model: nn.Module, layer: str | None = None, **options) -> Classifier:

@@ -124,3 +124,12 @@ def test_unknown_names_list_the_valid_ones(flat_folder):
         load("imagenet", split="train", root=flat_folder)
     with pytest.raises(UnknownName, match="split of folder 'val'; valid: none"):
         load("folder", split="val", root=flat_folder)
+
+
+def test_relabelled_images_stay_the_same(data):
+    other = data.relabelled([1, 1, 1, None, 0])
+    assert other.targets == (1, 1, 1, None, 0) and data.targets == (0, 1, 0, 1, 0)
+    assert other.ids == data.ids and torch.equal(other[2].image, data[2].image)
+    assert other.fingerprint(0) != data.fingerprint(0)
+    with pytest.raises(ValueError, match="shorter"):
+        data.relabelled([0, 1])

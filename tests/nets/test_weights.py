@@ -138,3 +138,12 @@ def test_preprocessing_is_the_manifests_then_timms_then_imagenets():
 def test_dtype():
     net = nets.load(TINY, weights="random", dtype=torch.float64)
     assert net.dtype == torch.float64 and net(torch.rand(1, 3, 160, 160)).dtype == torch.float64
+
+
+def test_without_normalisation_the_network_sees_the_image_itself():
+    net = nets.load("tf_efficientnet_lite0", weights="random", normalize=False)
+    x = torch.rand(1, 3, 64, 64)
+    assert torch.allclose(net(x), net.model(x), atol=1e-5)
+    assert not torch.allclose(
+        nets.load("tf_efficientnet_lite0", weights="random")(x), net(x), atol=1e-3
+    )
