@@ -29,11 +29,17 @@ class Case:
     title: str = ""
 
     def open(
-        self, *, weights: str = "", root: str = "", device: str = "cpu"
+        self, *, weights: str = "", root: str = "", **options
     ) -> tuple[nets.Classifier, data.Dataset]:
-        """The network under its title, and its images at its own size."""
-        options = {"weights": weights or None, "layer": self.layer or None, "device": device}
-        net = nets.load(self.network, **options)
+        """The network under its title, and its images at its own size.
+
+        Args:
+            weights, root: of `nets.load` and `data.load`; empty for their defaults.
+            options: further ones of `nets.load`, such as device.
+        """
+        net = nets.load(
+            self.network, weights=weights or None, layer=self.layer or None, **options
+        )
         suffix = f", {self.dataset}" if self.dataset in ("voc", "coco") else ""
         net.name = self.title or self.network + suffix
         images = data.load(self.dataset, root=root or None, limit=self.n, size=net.input_size)

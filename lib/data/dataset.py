@@ -89,6 +89,13 @@ class Dataset(Sequence[Sample]):
         """The samples' class indices."""
         return tuple(record.target for record in self.records)
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What figures call the samples: their classes, or the ids of those that have none."""
+        named = self.classes or ()
+        pairs = zip(self.targets, self.ids)
+        return tuple(named[c] if named and c is not None else name for c, name in pairs)
+
     def __len__(self) -> int:
         return len(self.records)
 

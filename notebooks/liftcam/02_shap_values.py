@@ -60,7 +60,7 @@ store = BUILD / "results"
 
 def repeats(net):
     """Behind an affine head every run is the same."""
-    large = choose(profile, smoke=1, embedded=2, paper=10)
+    large = choose(profile, smoke=1, embedded=1, paper=10)
     small = choose(profile, smoke=1, embedded=10, paper=10)
     return runs or (1 if net.affine_head else large if net.input_size > 100 else small)
 
@@ -148,7 +148,7 @@ for net, images in opened:
         for n in ORDERINGS
     }
     maps["LIFT-CAM"] = saliency_maps(net, block, "lift_cam", batch_size=batch_size, store=store)[spread]
-    named = [shown.classes[s.target] if shown.classes and s.target is not None else s.id for s in shown]
+    named = shown.labels
     report.show(
         report.gallery([s.image for s in shown], maps, named, columns=5),
         name=f"liftcam-orderings-{shown.name.replace('_', '-')}",
@@ -180,8 +180,8 @@ EfficientNet's last activation has an affine head, so that the open case lies in
 behind the depthwise convolution. The paper's choice is always an activation after its ReLU, and that
 matters: see [the first page](01_shapley_values).
 
-**Runs.** The paper averages 10 runs. Here the drawn scenes have 10, the photographs 2, because a run
-inside the last block takes a minute.
+**Runs.** The paper averages 10 runs. Here the drawn scenes have 10, the photographs one, because it
+takes a minute inside the last block.
 
 **Score-CAM** needs a pass through the network a channel, and is left out behind the affine head.
 

@@ -80,7 +80,7 @@ for net, images in opened:
         METHODS[name].title: saliency_maps(net, block, name, batch_size=batch_size, store=store)[spread]
         for name in COMPARED
     }
-    named = [shown.classes[s.target] if shown.classes and s.target is not None else s.id for s in shown]
+    named = shown.labels
     report.show(
         report.gallery([s.image for s in shown], maps, named, columns=4),
         name=f"liftcam-gallery-{shown.name.replace('_', '-')}",

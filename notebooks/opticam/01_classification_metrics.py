@@ -227,7 +227,7 @@ maps = {
     for name, (_, options) in methods(networks[0]).items()
     if name in SHOWN
 }
-named = [few.classes[s.target] if few.classes and s.target is not None else s.id for s in few]
+named = few.labels
 report.show(
     report.gallery([s.image for s in few], maps, named, columns=4),
     name="opticam-gallery",

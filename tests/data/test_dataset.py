@@ -133,3 +133,9 @@ def test_relabelled_images_stay_the_same(data):
     assert other.fingerprint(0) != data.fingerprint(0)
     with pytest.raises(ValueError, match="shorter"):
         data.relabelled([0, 1])
+
+
+def test_labels_are_classes_or_ids(data):
+    assert data.labels == ("a", "b", "a", "b", "a")
+    assert data.relabelled([0, None, 1, 1, 1]).labels == ("a", "d1", "b", "b", "b")
+    assert dataclasses.replace(data, classes=None).labels == data.ids
