@@ -15,6 +15,32 @@ ROWS = {
     ("opticam", 3, "VGG16", "layer_cam"): "58.3 6.4",
     ("opticam", 3, "ViT-B", "tibav"): "66.1 14.1",
     ("opticam", 3, "DeiT-B", "rollout"): "56.7 32.8",
+    ("opticam", 4, "ResNet50", "layer_cam"): "13.0 1.22 61.1",
+    ("opticam", 4, "VGG16", "opti_cam"): "8.9 1.06 70.0",
+    ("opticam", 5, "VGG16", "box"): "67.2 2.3 9.2",
+    ("opticam", 5, "VGG16", "xgrad_cam"): "14.3 15.1 42.1",
+    ("opticam", 5, "VGG16", "opti_cam_in_box"): "62.5 8.7 18.6",
+    ("opticam", 5, "VGG16", "score_cam_outside_box"): "50.5 6.3 20.8",
+    ("opticam", 6, "VGG16", "score_cam"): "12.5 16.1 42.6",
+    ("opticam", 6, "VGG16", "opti_cam_mask_max"): "1.6 66.2 90.3",
+    ("opticam", 6, "VGG16", "opti_cam_diff_sigmoid"): "6.5 10.0 45.3",
+    ("opticam", "A7", "ResNet50", "extremal_perturbation"): "73.6 66.6 37.5 44.2 64.8 38.2 1.59",
+    ("opticam", "A7", "VGG16", "ablation_cam"): "71.3 62.6 43.2 56.2 65.7 32.7 1.39",
+    ("opticam", "A8", "ViT-B", "raw_attention"): "72.4 64.8 18.5 50.4 55.4 31.6 1.68",
+    ("opticam", "A8", "DeiT-B", "opti_cam"): "62.3 55.1 53.9 48.0 55.1 28.8 0.84",
+    ("opticam", "A9", "ResNet50", "grad_cam_plus_plus_most"): "15.81 15.2 38.8",
+    ("opticam", "A9", "ResNet50", "grad_cam_second"): "96.26 0.0 2.2",
+    ("opticam", "A9", "ResNet50", "opti_cam_most_misclassified"): "64.45 2.2 16.2",
+    ("opticam", "A10", "ResNet50 Chest X-ray", "layer_cam"): "24.5 23.4 39.1",
+    ("opticam", "A10", "VGG16 Kvasir", "opti_cam"): "0.0 93.5 98.1",
+    ("opticam", "A11", "VGG16 Chest X-ray", "ablation_cam"): "92.0 73.1",
+    ("opticam", "A11", "ResNet50 Kvasir", "score_cam"): "80.6 33.4",
+    ("opticam", "A12", "VGG16", "fake_cam"): "0.5 0.7 42.1",
+    ("opticam", "A12", "VGG16", "opti_cam_iodiff"): "25.9 7.6 42.6",
+    ("opticam", "A13", "VGG16", "opti_cam_layer_26"): "1.7 80.1 93.7",
+    ("opticam", "A13", "VGG16", "opti_cam_layer_9"): "4.3 44.2 71.9",
+    ("opticam", "A14", "ResNet50", "extremal_perturbation"): "51.2 6.9 26.1 15.67",
+    ("opticam", "A14", "VGG16", "opti_cam"): "1.5 52.7 92.1 3.95",
     ("liftcam", 1, "VGG16 ImageNet", "shap_cam_10"): "26.2 27.54 32.99",
     ("liftcam", 1, "VGG16 COCO", "shap_cam_100"): "41.4 18.27 27.65",
     ("liftcam", 2, "VGG16 COCO", "xgrad_cam"): "0.350",
@@ -26,8 +52,23 @@ ROWS = {
     ("liftcam", 6, "VQA", "lift_cam"): "43.39 14.14 9.58",
 }
 SIZES = {
-    "opticam": [12 * 8, 14 * 8, 14 * 8 - 16],
-    "liftcam": [3 * 9, 6 * 3, 6 * 9, 6 * 2, 6, 2 * 3],
+    "opticam": {
+        "1": 12 * 8,
+        "2": 14 * 8,
+        "3": 14 * 8 - 16,
+        "4": 8 * 6,
+        "5": 9 * 9 + 2 * 3,
+        "6": 8 * 3 + 6 * 3,
+        "A7": 2 * 9 * 7,
+        "A8": 2 * 11 * 7,
+        "A9": 4 * 15,
+        "A10": 2 * 9 * 6,
+        "A11": 6 * 8,
+        "A12": 8 * 3 + 4 * 3,
+        "A13": 11 * 3,
+        "A14": 9 * 8,
+    },
+    "liftcam": {"1": 3 * 9, "2": 6 * 3, "3": 6 * 9, "4": 6 * 2, "5": 6, "6": 2 * 3},
 }
 
 
@@ -40,8 +81,8 @@ def test_rows_as_printed(cell, printed):
 
 @pytest.mark.parametrize(("paper", "sizes"), SIZES.items())
 def test_complete(paper, sizes):
-    assert [len(published(paper, 1 + i)) for i in range(len(sizes))] == sizes
-    assert len(published(paper)) == sum(sizes)
+    assert {table: len(published(paper, table)) for table in sizes} == sizes
+    assert len(published(paper)) == sum(sizes.values())
 
 
 @pytest.mark.parametrize("paper", SIZES)
@@ -51,8 +92,9 @@ def test_each_cell_once_and_well_formed(paper):
     assert cells["value"].tolist() == [float(text) for text in cells["printed"]]
     assert set(cells["network"]) <= set(NETWORKS)
     assert [metric_label(name).unit for name in cells["metric"]] == cells["unit"].tolist()
-    places = "Table " + cells["table"] + ", section "
-    assert all(map(str.startswith, cells["place"], places))
+    for table, places in cells.groupby("table")["place"]:
+        part = "appendix [B-H]" if table.startswith("A") else "section [45]"
+        assert places.nunique() == 1 and places.str.match(rf"Table {table}, {part}").all()
 
 
 def test_the_best_values_are_those_that_the_paper_claims():
@@ -75,6 +117,31 @@ def test_the_best_values_are_those_that_the_paper_prints_in_bold():
     assert all(
         name == ("shap_cam_100" if key[0] == "1" else "lift_cam") for key, name in best.items()
     )
+
+
+def test_gains_and_drops_are_within_the_images_that_increase_and_those_that_do_not():
+    cells = published("opticam").set_index(["table", "network", "method", "metric"])["value"]
+    wide = cells.unstack("metric").dropna(subset="average_increase")
+    gain = wide["average_gain"] > wide["average_increase"]
+    assert list(wide.index[gain]) == [("2", "ViT-B", "grad_cam_plus_plus")]  # so it is printed
+    assert (wide["average_drop"] <= 100 - wide["average_increase"]).all()
+
+
+@pytest.mark.parametrize(
+    ("tables", "network", "differing"),
+    [
+        (["1", "A9"], "ResNet50", set()),
+        (["6", "A12"], "VGG16", set()),
+        (["5", "6"], "VGG16", {"fake_cam", "score_cam"}),  # AI 42.0 and 42.1, 42.5 and 42.6
+    ],
+)
+def test_what_is_printed_twice(tables, network, differing):
+    cells = published("opticam").query("network == @network and table in @tables")
+    twice = cells.pivot(index=["method", "metric"], columns="table", values="printed").dropna()
+    apart = twice[twice[tables[0]] != twice[tables[1]]]
+    assert len(twice) >= 12 and set(apart.index) == {
+        (name, "average_increase") for name in differing
+    }
 
 
 def test_unknown_names():
