@@ -1,5 +1,3 @@
-import hashlib
-
 import torch
 from torch import Tensor
 
@@ -7,6 +5,7 @@ from ..checks import check_count
 from .combination import combination
 from .game import game
 from .gradients import activation_and_gradient
+from .seeding import generator
 
 
 @combination
@@ -50,7 +49,5 @@ def shap_cam(
 
 def orderings(image: Tensor, n: int, channels: int, seed: int) -> Tensor:
     """When each channel joins, in n orderings (n, K): the same on every device and in every batch."""
-    pixels = (image * 255).round().to(torch.uint8).cpu().contiguous().numpy().tobytes()
-    digest = hashlib.sha256(seed.to_bytes(8, "little", signed=True) + pixels).digest()
-    generator = torch.Generator().manual_seed(int.from_bytes(digest[:7], "little"))
-    return torch.rand(n, channels, generator=generator, dtype=torch.float64)
+    draw = generator(image, seed)
+    return torch.rand(n, channels, generator=draw, dtype=torch.float64)

@@ -12,10 +12,14 @@ from torch import Tensor
 from ..checks import check_images, check_maps, check_options, check_targets
 from ..errors import unknown
 from ..saliency import explain
+from .adcc import adcc, explained_again
+from .aopc import aopc, patched
 from .average_drop import average_drop
 from .average_drop_in_deletion import average_drop_in_deletion
 from .average_gain import average_gain
 from .average_increase import average_increase
+from .coherency import coherency
+from .complexity import complexity
 from .confidence import deleted, preserved
 from .curves import hidden, inserted, removed, seen
 from .deletion import deletion
@@ -23,6 +27,7 @@ from .deletion_auc import deletion_auc
 from .energy_pointing_game import energy, energy_pointing_game
 from .insertion import insertion
 from .insertion_auc import insertion_auc
+from .max_sensitivity import max_sensitivity, perturbed
 from .mean_saliency import itself, mean_saliency
 
 __all__ = ["METRICS", "Metric", "metric_named"]
@@ -125,6 +130,13 @@ METRICS: dict[str, Metric] = {
                target="predicted", paper="liftcam"),
         Metric(energy_pointing_game, energy, "energy pointing game", "energy", higher_is_better=True,
                paper="score_cam"),
+        Metric(aopc, patched, "area over the perturbation curve", "AOPC", higher_is_better=True, paper="aopc"),
+        Metric(max_sensitivity, perturbed, "max-sensitivity", "MS", higher_is_better=False, unit="",
+               paper="max_sensitivity"),
+        Metric(adcc, explained_again, "average drop, coherency, complexity", "ADCC", higher_is_better=True,
+               paper="fake_cam"),
+        Metric(coherency, explained_again, "coherency", "coherency", higher_is_better=True, paper="fake_cam"),
+        Metric(complexity, explained_again, "complexity", "complexity", higher_is_better=False, paper="fake_cam"),
         Metric(mean_saliency, itself, "mean saliency", "mean S", higher_is_better=False,
                target="predicted", paper="fake_cam"),
     )

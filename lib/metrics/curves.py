@@ -16,7 +16,7 @@ BLURS = ("rise", "gaussian")
 
 
 class Curve(NamedTuple):
-    """The target's probability (B, T) when a fraction (T,) of the pixels has changed."""
+    """The target's probability (B, T) when a fraction (T,) of the pixels, or patches, has changed."""
 
     fraction: Tensor
     probability: Tensor
@@ -34,22 +34,21 @@ def change(
     start: Tensor,
     end: Tensor,
     target: Tensor,
-    S: Tensor,
+    rank: Tensor,
     counts: Tensor,
     chunk: int | None = None,
 ) -> Curve:
-    """The curve from `start` to `end` (B, 3, H, W) when the `counts` (T,) most salient pixels are
-    taken from `end`. All steps of all images run in shared passes."""
-    rank = ranks(S)
+    """The curve from `start` to `end` (B, 3, H, W) when the pixels of a `rank` (B, H, W) below the
+    `counts` (T,) are taken from `end`. All steps of all images run in shared passes."""
     step, image = (i.flatten() for i in torch.meshgrid(
-        torch.arange(len(counts)), torch.arange(len(S)), indexing="ij"))  # fmt: skip
-    p = torch.empty(len(S), len(counts), dtype=torch.float64)
+        torch.arange(len(counts)), torch.arange(len(rank)), indexing="ij"))  # fmt: skip
+    p = torch.empty(len(rank), len(counts), dtype=torch.float64)
     size = chunk or net.batch_hint(start)
     for t, i in zip(step.split(size), image.split(size)):
         changed = rank[i] < counts[t].to(rank.device).view(-1, 1, 1)  # (n, H, W)
         mixed = torch.where(changed[:, None], end[i], start[i])
         p[i, t] = probability(net, mixed, target[i]).double().cpu()
-    return Curve(counts.double() / rank[0].numel(), p)
+    return Curve(counts.double() / (rank[0].max().item() + 1), p)
 
 
 def stepped(pixels: int, step: int) -> Tensor:
@@ -76,14 +75,16 @@ def inserted(
     chunk: int | None = None,
 ) -> Curve:
     """From the blurred image to the image, `step` pixels at a time."""
-    return change(net, blurred(net, x, blur), x, target, S, stepped(S[0].numel(), step), chunk)
+    return change(
+        net, blurred(net, x, blur), x, target, ranks(S), stepped(S[0].numel(), step), chunk
+    )
 
 
 def removed(
     net, x: Tensor, target: Tensor, S: Tensor, *, step: int = 224, chunk: int | None = None
 ) -> Curve:
     """From the image to black, `step` pixels at a time."""
-    return change(net, x, torch.zeros_like(x), target, S, stepped(S[0].numel(), step), chunk)
+    return change(net, x, torch.zeros_like(x), target, ranks(S), stepped(S[0].numel(), step), chunk)
 
 
 def seen(
@@ -91,7 +92,7 @@ def seen(
 ) -> Curve:
     """From black to the image, the same fraction of its pixels a step."""
     counts = evenly(S[0].numel(), steps)
-    return change(net, torch.zeros_like(x), x, target, S, counts, chunk)
+    return change(net, torch.zeros_like(x), x, target, ranks(S), counts, chunk)
 
 
 def hidden(
@@ -99,7 +100,7 @@ def hidden(
 ) -> Curve:
     """From the image to black, the same fraction of its pixels a step."""
     counts = evenly(S[0].numel(), steps)
-    return change(net, x, torch.zeros_like(x), target, S, counts, chunk)
+    return change(net, x, torch.zeros_like(x), target, ranks(S), counts, chunk)
 
 
 def area(curve: Curve) -> Tensor:

@@ -83,8 +83,8 @@ def test_only_the_order_of_the_pixels_counts():
 def test_changing_forth_in_order_is_changing_back_in_reverse():
     net, x, S = affine(), images(), maps()
     counts, black = stepped(256, 64), torch.zeros_like(x)
-    forth = change(net, x, black, TARGET, S, counts).probability
-    back = change(net, black, x, TARGET, 1 - S, counts).probability
+    forth = change(net, x, black, TARGET, ranks(S), counts).probability
+    back = change(net, black, x, TARGET, ranks(1 - S), counts).probability
     assert torch.allclose(forth, back.flip(1), atol=1e-12)
 
 

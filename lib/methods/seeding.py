@@ -1,0 +1,41 @@
+"""Random numbers that follow the image: the same on every device, in every batch, at every place."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def quantised(image: Tensor) -> Tensor:
+    """The image (3, H, W) in 8 bits, which is the same in every precision, on the CPU."""
+    return (image.detach() * 255).round().to(torch.uint8).cpu()
+
+
+def seed_of(image: Tensor, seed: int) -> int:
+    """A seed made of an image (3, H, W) and of `seed`."""
+    pixels = quantised(image).contiguous().numpy().tobytes()
+    digest = hashlib.sha256(seed.to_bytes(8, "little", signed=True) + pixels).digest()
+    return int.from_bytes(digest[:7], "little")
+
+
+def generator(image: Tensor, seed: int) -> torch.Generator:
+    """A generator on the CPU that starts from the image and `seed`."""
+    return torch.Generator().manual_seed(seed_of(image, seed))
+
+
+@contextmanager
+def seeded_globally(image: Tensor, seed: int) -> Iterator[None]:
+    """The global generators of torch (on the CPU) and NumPy start from the image and `seed` inside,
+    and go on outside as if nothing had happened: for libraries that draw from them."""
+    state = np.random.get_state()
+    try:
+        with torch.random.fork_rng(devices=[]):
+            # not torch.manual_seed, which would also seed the accelerators
+            torch.default_generator.manual_seed(seed_of(image, seed))
+            np.random.seed(seed_of(image, seed) % 2**32)
+            yield
+    finally:
+        np.random.set_state(state)
