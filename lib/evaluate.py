@@ -69,7 +69,8 @@ def evaluate(
     Args:
         net: a `Classifier`; images are taken at the size of `data` (see `data.at(net.input_size)`).
         data: samples with ids; a sample without a target is explained for its predicted class.
-        methods, metrics: names; or {label: name} or {label: (name, options)} for variants.
+        methods, metrics: names; or {label: name} or {label: (name, options)} for variants. A metric
+            that compares the images of a data set (`Metric.whole`) compares those of `data`.
         batch_size: images a pass. Methods that multiply images use their own chunks.
         store: a folder; None keeps nothing.
         executor: any `concurrent.futures.Executor` (also Dask's); None runs here.
@@ -116,7 +117,19 @@ def evaluate(
             for future in as_completed(futures):
                 frames[futures[future]] = future.result()
                 bar.update()
-    return pd.concat(frames, ignore_index=True)
+    return _as_a_whole(pd.concat(frames, ignore_index=True), metrics)
+
+
+def _as_a_whole(table: pd.DataFrame, metrics: list[Variant]) -> pd.DataFrame:
+    """The values of metrics that compare the images of a data set, from their measurements."""
+    for variant in metrics:
+        if metric_named(variant.name).whole:
+            rows = table[(table["metric"] == variant.label) & table["error"].isna()]
+            for _, known in rows.groupby("method"):
+                measured = torch.from_numpy(np.stack(known["value"]))  # (N, ...)
+                values = metric_named(variant.name).value(measured)
+                table.loc[known.index, "value"] = values.numpy()
+    return table.astype({"value": float})
 
 
 def evaluate_maps(
@@ -385,7 +398,9 @@ class _Shard:
         samples = [self.sample(i) for i in index]
         maps, errors = self.maps(index, targets)
         ready = [i for i in index if i not in errors]
-        columns = {v.label: np.full(len(self.data), np.nan) for v in group}
+        # Of a metric that compares images, what is measured of each is kept until all are known.
+        kept = object if first.whole else float
+        columns = {v.label: np.full(len(self.data), np.nan, kept) for v in group}
 
         def measure(batch: list[int], targets: list[int]):
             S = self._finish(np.stack([maps[i, targets[i]].map for i in batch]))
@@ -395,8 +410,10 @@ class _Shard:
 
         for batch, measurement in self._attempt(ready, measure, targets, errors):
             for variant in group:
-                value = metric_named(variant.name).value(measurement)
-                columns[variant.label][batch] = value.double().cpu().numpy()
+                metric = metric_named(variant.name)
+                value = measurement if metric.whole else metric.value(measurement)
+                for i, one in zip(batch, value.double().cpu().numpy()):
+                    columns[variant.label][i] = one
         frames = {}
         for variant in group:
             frame = pd.DataFrame({

@@ -1,6 +1,7 @@
 """The metrics, one function each, and what tables and tests need to know of them."""
 
 import inspect
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -12,12 +13,14 @@ from torch import Tensor
 from ..checks import check_images, check_maps, check_options, check_targets
 from ..errors import unknown
 from ..saliency import explain
+from .accumulator import Accumulator
 from .adcc import adcc, explained_again
 from .aopc import aopc, patched
 from .average_drop import average_drop
 from .average_drop_in_deletion import average_drop_in_deletion
 from .average_gain import average_gain
 from .average_increase import average_increase
+from .box_accuracy import box_accuracy, overlaps
 from .coherency import coherency
 from .complexity import complexity
 from .confidence import deleted, preserved
@@ -27,10 +30,16 @@ from .deletion_auc import deletion_auc
 from .energy_pointing_game import energy, energy_pointing_game
 from .insertion import insertion
 from .insertion_auc import insertion_auc
+from .localization import localized
+from .localization_error import localization_error
 from .max_sensitivity import max_sensitivity, perturbed
 from .mean_saliency import itself, mean_saliency
+from .official_metric import official_metric
+from .pixel_f1 import pixel_f1
+from .pointing_game import hit, pointing_game
+from .saliency_metric import saliency_metric, sized
 
-__all__ = ["METRICS", "Metric", "metric_named"]
+__all__ = ["METRICS", "Accumulator", "Metric", "metric_named"]
 
 
 # What `evaluate` passes to a metric that has such an argument, and how else to pass it.
@@ -54,6 +63,9 @@ class Metric:
         unit: "%" where tables show a fraction as a percentage.
         target: the class it follows: the "label", or the "predicted" class.
         paper: the key in the bibliography.
+        range: the least and the largest value.
+        whole: the value compares the images of a data set: it takes the measurements (N, ...) of all
+            of them, see `accumulator`.
     """
 
     value: Callable[[Any], Tensor]
@@ -64,6 +76,8 @@ class Metric:
     unit: str = "%"
     target: Literal["label", "predicted"] = "label"
     paper: str = "opticam"
+    range: tuple[float, float] = (0.0, 1.0)
+    whole: bool = False
 
     @property
     def name(self) -> str:
@@ -87,9 +101,7 @@ class Metric:
     @torch.no_grad()
     def measurement(self, net, x: Tensor, target: int | Tensor, S: Tensor, **options) -> Any:
         """What `value` takes: shared by metrics with the same `measure` and options."""
-        for name, needed in self.given.items():
-            if needed and name not in options:
-                raise ValueError(f"{self.name} needs {name}: {GIVEN[name]}")
+        self.check_given(options)
         check_options("metric", self.name, options, {*self.options, *self.given})
         check_images(x)
         x, S = x.to(net.device, net.dtype), S.to(net.device, net.dtype)
@@ -98,6 +110,12 @@ class Metric:
         if isinstance(options.get("method"), str):
             options["method"] = partial(_explained, options["method"], net)
         return self.measure(net, x, target, S, **options)
+
+    def check_given(self, options: dict) -> None:
+        """What it needs beside image, class and map is there."""
+        for name, needed in self.given.items():
+            if needed and name not in options:
+                raise ValueError(f"{self.name} needs {name}: {GIVEN[name]}")
 
     def fn(self, net, x: Tensor, target: int | Tensor, S: Tensor, **options) -> Tensor:
         """One value an image (B,), a fraction or score.
@@ -113,6 +131,16 @@ class Metric:
         """
         return self.value(self.measurement(net, x, target, S, **options))
 
+    def accumulator(self, **options) -> Accumulator:
+        """A metric of a data set as a whole, to be fed batch by batch; `fn` takes its batch for all.
+
+        Raises:
+            ValueError: it has a value for each image by itself.
+        """
+        if not self.whole:
+            raise ValueError(f"{self.name} compares no images of a data set: use fn")
+        return Accumulator(self, **options)
+
 
 METRICS: dict[str, Metric] = {
     metric.name: metric
@@ -121,7 +149,7 @@ METRICS: dict[str, Metric] = {
         Metric(average_gain, preserved, "average gain", "AG", higher_is_better=True),
         Metric(average_increase, preserved, "average increase", "AI", higher_is_better=True),
         Metric(average_drop_in_deletion, deleted, "average drop in deletion", "ADD",
-               higher_is_better=True, paper="liftcam"),
+               higher_is_better=True, paper="liftcam", range=(-math.inf, 1)),
         Metric(insertion, inserted, "insertion", "I", higher_is_better=True, target="predicted", paper="rise"),
         Metric(deletion, removed, "deletion", "D", higher_is_better=False, target="predicted", paper="rise"),
         Metric(insertion_auc, seen, "insertion AUC", "Ins. AUC", higher_is_better=True, unit="",
@@ -130,13 +158,22 @@ METRICS: dict[str, Metric] = {
                target="predicted", paper="liftcam"),
         Metric(energy_pointing_game, energy, "energy pointing game", "energy", higher_is_better=True,
                paper="score_cam"),
-        Metric(aopc, patched, "area over the perturbation curve", "AOPC", higher_is_better=True, paper="aopc"),
+        Metric(aopc, patched, "area over the perturbation curve", "AOPC", higher_is_better=True, paper="aopc",
+               range=(-1.0, 1.0)),
         Metric(max_sensitivity, perturbed, "max-sensitivity", "MS", higher_is_better=False, unit="",
-               paper="max_sensitivity"),
+               paper="max_sensitivity", range=(0.0, math.inf)),
         Metric(adcc, explained_again, "average drop, coherency, complexity", "ADCC", higher_is_better=True,
                paper="fake_cam"),
         Metric(coherency, explained_again, "coherency", "coherency", higher_is_better=True, paper="fake_cam"),
         Metric(complexity, explained_again, "complexity", "complexity", higher_is_better=False, paper="fake_cam"),
+        Metric(official_metric, localized, "official metric", "OM", higher_is_better=False),
+        Metric(localization_error, localized, "localization error", "LE", higher_is_better=False),
+        Metric(pixel_f1, energy, "pixel-wise F1", "F1", higher_is_better=True),
+        Metric(box_accuracy, overlaps, "box accuracy", "BA", higher_is_better=True, paper="wsol", whole=True),
+        Metric(pointing_game, hit, "standard pointing game", "SP", higher_is_better=True,
+               paper="pointing_game"),
+        Metric(saliency_metric, sized, "saliency metric", "SM", higher_is_better=False, unit="",
+               paper="saliency_metric", range=(math.log(0.05), math.inf)),
         Metric(mean_saliency, itself, "mean saliency", "mean S", higher_is_better=False,
                target="predicted", paper="fake_cam"),
     )

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ..saliency import mask
+from .editing import edited
 
 
 class Confidence(NamedTuple):
@@ -22,8 +23,19 @@ def probability(net, x: Tensor, target: Tensor) -> Tensor:
     return y.softmax(1, dtype=dtype).gather(1, target[:, None])[:, 0]
 
 
-def preserved(net, x: Tensor, target: Tensor, S: Tensor, *, masking: str = "pixels") -> Confidence:
-    r"""$p$ on $x$ and $o$ on $x \odot S$."""
+def preserved(
+    net,
+    x: Tensor,
+    target: Tensor,
+    S: Tensor,
+    *,
+    boxes: list[Tensor] | None = None,
+    masking: str = "pixels",
+    region: str = "image",
+    exponent: float = 1.0,
+) -> Confidence:
+    r"""$p$ on $x$ and $o$ on $x \odot S$, with the map cut or raised to a power as by `edited`."""
+    S = edited(S, boxes, region=region, exponent=exponent)
     return Confidence(
         probability(net, x, target), probability(net, mask(net, x, S, masking), target)
     )

@@ -14,9 +14,6 @@ from lib.paths import ROOT
 from ..networks import CLASSES, NETWORKS, affine, images, maps
 
 TARGET = torch.tensor([0, 1, 2, 3])
-SIGNED = {"average_drop_in_deletion", "aopc"}
-UNBOUNDED = {"max_sensitivity"}
-
 BOXES = torch.tensor([[2.0, 3.0, 12.0, 14.0]])
 
 
@@ -27,19 +24,21 @@ def given(metric, n=4):
 
 
 every_metric = pytest.mark.parametrize("metric", METRICS)
+of_an_image = pytest.mark.parametrize("metric", [m for m in METRICS if not METRICS[m].whole])
+of_a_data_set = pytest.mark.parametrize("metric", [m for m in METRICS if METRICS[m].whole])
 
 
 @pytest.mark.parametrize("network", NETWORKS)
 @every_metric
-def test_one_fraction_an_image(metric, network):
+def test_one_value_an_image_in_its_range(metric, network):
     net = NETWORKS[network]()
     values = METRICS[metric].fn(net, images(), TARGET, maps(), **given(metric))
     assert values.shape == (4,) and values.isfinite().all()
-    assert metric in UNBOUNDED or values.max() <= 1 + 1e-12
-    assert metric in SIGNED or values.min() >= 0
+    low, high = METRICS[metric].range
+    assert low - 1e-12 <= values.min() and values.max() <= high + 1e-12
 
 
-@every_metric
+@of_an_image
 def test_values_depend_on_neither_batch_nor_order_nor_neighbours(metric):
     net, x, S = affine(), images(), maps()
 
@@ -51,6 +50,18 @@ def test_values_depend_on_neither_batch_nor_order_nor_neighbours(metric):
     alone = torch.cat([value(torch.tensor([i])) for i in range(4)])
     assert torch.allclose(alone, together, atol=1e-10)
     assert torch.allclose(value(order), together[order], atol=1e-10)
+
+
+@of_a_data_set
+def test_a_metric_of_a_data_set_depends_on_neither_batches_nor_order(metric):
+    S = maps()
+    whole = METRICS[metric].fn(affine(), images(), TARGET, S, **given(metric))
+    for batches in ([[0, 1, 2, 3]], [[0], [1], [2], [3]], [[2], [3, 0, 1]]):
+        accumulator = METRICS[metric].accumulator()
+        for index in batches:
+            accumulator.update(S[index], **given(metric, len(index)))
+        assert torch.equal(accumulator.values(), whole[sum(batches, [])])
+        assert accumulator.compute() == pytest.approx(whole.mean().item())
 
 
 @every_metric
@@ -94,7 +105,9 @@ def test_the_entry_is_complete(metric):
     assert f"{{{entry.paper}," in (ROOT / "book" / "references.bib").read_text()
     assert entry.unit in ("%", "")
     assert entry.target in ("label", "predicted")
-    assert isinstance(entry.higher_is_better, bool)
+    assert isinstance(entry.higher_is_better, bool) and isinstance(entry.whole, bool)
+    assert entry.range[0] < entry.range[1]
+    assert entry.unit == "" or entry.range[1] == 1
 
 
 def test_directions_and_targets_are_the_papers():
