@@ -6,10 +6,21 @@
     residual     conv, batch norm, ReLU | conv plus a shortcut, ReLU, average pooling, linear
     untraceable  the affine one, with control flow that cannot be traced
 
-The bar is the cut. Every bare model is made anew, so that a test may change it.
+    transformer  a ViT of two blocks, 8 x 8 patches and a class token, for images of any size
+    distilled    a DeiT with a distillation token
+    registers    a ViT with three register tokens
+    untraceable_transformer  the first, with control flow that cannot be traced
+
+The bar is the cut; transformers are cut before the attention of their last block. Every bare model
+is made anew, so that a test may change it.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import torch
+from timm.models.deit import VisionTransformerDistilled
+from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from lib import nets
@@ -90,6 +101,17 @@ class Gate(nn.Module):
         return x * self.squeeze(x.mean((2, 3))).sigmoid()[..., None, None]
 
 
+class UntraceableTransformer(VisionTransformer):
+    """A vision transformer behind control flow that no tracer follows."""
+
+    LARGE = 200
+
+    def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
+        if len(x) >= self.LARGE:
+            raise RuntimeError(f"a batch of {len(x)} is too large")
+        return super().forward_head(x, pre_logits)
+
+
 HEADS = {  # of maps (B, CHANNELS, 8, 8), up to the classifier
     "hidden": lambda: [nn.MaxPool2d(2), nn.Flatten(), nn.Linear(CHANNELS * 16, 12), nn.ReLU()],
     "deep": lambda: [nn.MaxPool2d(3, 2, 1), nn.AdaptiveAvgPool2d(3), nn.Flatten(), nn.Dropout(),
@@ -143,6 +165,21 @@ def seeded(model: nn.Module, seed: int = 0) -> nn.Module:
     return model
 
 
+def tokens(kind: type[VisionTransformer] = VisionTransformer, seed: int = 0, **options):
+    """A bare vision transformer, whose attention and decision are far from uniform."""
+    model = kind(
+        img_size=SIZE, patch_size=2, embed_dim=12, depth=2, num_heads=3, num_classes=CLASSES, **options
+    )
+    generator = torch.Generator().manual_seed(seed)
+    model = model.double().eval()
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            std = 1.0 if parameter.ndim < 2 or "embed" in name else parameter[0].numel() ** -0.5
+            if "norm" not in name:
+                parameter.normal_(std=2 * std, generator=generator)
+    return model
+
+
 def with_dead_channels(model: Affine, dead: int = 3) -> Affine:
     """The same function: channels that never fire stand among those that do, with large weights."""
     channels = model.conv.out_channels
@@ -190,7 +227,55 @@ def headed(head: str) -> nets.Classifier:
     return wrap(seeded(Headed(head)))
 
 
+def wrap_tokens(model: VisionTransformer) -> nets.Classifier:
+    return nets.wrap(model, mean=MEAN, std=STD, input_size=SIZE)
+
+
+def transformer() -> nets.Classifier:
+    return wrap_tokens(tokens(dynamic_img_size=True))
+
+
+def distilled() -> nets.Classifier:
+    return wrap_tokens(tokens(VisionTransformerDistilled))
+
+
+def registers() -> nets.Classifier:
+    return wrap_tokens(tokens(reg_tokens=3))
+
+
+def untraceable_transformer() -> nets.Classifier:
+    return wrap_tokens(tokens(UntraceableTransformer, dynamic_img_size=True))
+
+
 NETWORKS = {f.__name__: f for f in (affine, signed, non_linear, residual, untraceable)}
+
+
+@dataclass(frozen=True)
+class Family:
+    """Networks on which a method runs.
+
+    Attributes:
+        networks: all of them, by name.
+        plain: the one for what is tested on one network; it takes images of any size.
+        untraceable: the same function, which cannot be traced and refuses large batches midway.
+    """
+
+    networks: dict[str, Callable[[], nets.Classifier]]
+    plain: Callable[[], nets.Classifier]
+    untraceable: Callable[[], nets.Classifier]
+
+
+CONVOLUTIONS = Family(NETWORKS, affine, untraceable)
+TRANSFORMERS = Family(
+    {f.__name__: f for f in (transformer, distilled, registers, untraceable_transformer)},
+    transformer,
+    untraceable_transformer,
+)
+
+
+def family(needs: frozenset[str]) -> Family:
+    """The networks for a method with those needs."""
+    return TRANSFORMERS if "attention" in needs else CONVOLUTIONS
 
 
 def images(n: int = 4, size: tuple[int, int] = (SIZE, SIZE), seed: int = 1) -> Tensor:

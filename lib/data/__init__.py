@@ -7,7 +7,7 @@ To add a dataset, write its manifest and one module with a function
 from pathlib import Path
 
 from .. import manifests
-from . import coco, folder, imagenet, imagenet_embedded, scene_questions, scenes, voc, vqa
+from . import coco, folder, imagenet, imagenet_embedded, mnist, scene_questions, scenes, voc, vqa
 from .dataset import Dataset, Record, Sample, Size, as_size
 from ..errors import unknown
 
@@ -20,6 +20,7 @@ LOADERS = {
     "folder": folder.records,
     "imagenet": imagenet.records,
     "imagenet_embedded": imagenet_embedded.records,
+    "mnist": mnist.records,
     "scene_questions": scene_questions.records,
     "scenes": scenes.records,
     "voc": voc.records,

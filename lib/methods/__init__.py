@@ -19,8 +19,11 @@ from .lift_cam import lift_cam
 from .lime_cam import lime_cam
 from .lrp_cam import lrp_cam
 from .opti_cam import opti_cam
+from .raw_attention import raw_attention
+from .rollout import rollout
 from .score_cam import score_cam
 from .shap_cam import shap_cam
+from .tibav import tibav
 from .xgrad_cam import xgrad_cam
 
 __all__ = ["METHODS", "Method", "method_named", "weighted_sum"]
@@ -66,6 +69,7 @@ class Method:
 
 
 _GRADIENTS = frozenset({"gradients"})
+_ATTENTION = frozenset({"attention"})
 
 METHODS: dict[str, Method] = {
     method.name: method
@@ -84,6 +88,24 @@ METHODS: dict[str, Method] = {
         Method(xgrad_cam, "XGrad-CAM", "Fu et al. 2020, eq. (8)", needs=_GRADIENTS),
         Method(layer_cam, "Layer-CAM", "Jiang et al. 2021, eq. (5)-(7)", needs=_GRADIENTS),
         Method(hires_cam, "HiRes-CAM", "Draelos & Carin 2020, eq. (4)", needs=_GRADIENTS),
+        Method(
+            raw_attention,
+            "Raw attention",
+            "Dosovitskiy et al. 2021, eq. (6)",
+            relu=False,
+            needs=_ATTENTION,
+            paper="vit",
+        ),
+        Method(
+            rollout, "Rollout", "Abnar & Zuidema 2020, eq. (1)", relu=False, needs=_ATTENTION
+        ),
+        Method(
+            tibav,
+            "TIBAV",
+            "Chefer et al. 2021, eq. (13)-(14)",
+            relu=False,
+            needs=_ATTENTION | _GRADIENTS,
+        ),
         Method(
             opti_cam,
             "Opti-CAM",

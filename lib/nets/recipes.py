@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from torch import nn
 
 from ..data import Dataset
-from . import vgg, vqa
+from . import vgg, vit, vqa
 
 Triple = tuple[float, float, float]
 
@@ -125,6 +125,23 @@ _vqa_v1 = Recipe(
     learning_rate=5e-4,
 )
 
+_mnist_vit = Recipe(
+    name="mnist_vit",
+    build=vit.vit,
+    arguments=vgg.of_classes,
+    dataset="mnist",
+    code=("nets/vit.py", "nets/vgg.py", "data/dataset.py", "data/mnist.py"),
+    floor=0.9,
+    epochs=10,
+    batch_size=64,
+    input_size=28,
+    mean=(0.1307,) * 3,
+    std=(0.3081,) * 3,
+    shift=2,
+)
+
+_mnist_deit = replace(_mnist_vit, name="mnist_deit", build=vit.deit)
+
 RECIPES: dict[str, Recipe] = {
     recipe.name: recipe
     for recipe in (
@@ -133,5 +150,9 @@ RECIPES: dict[str, Recipe] = {
         _scenes_vqa,
         quick(_scenes_vqa),
         _vqa_v1,
+        _mnist_vit,
+        quick(_mnist_vit),
+        _mnist_deit,
+        quick(_mnist_deit),
     )
 }

@@ -1,0 +1,25 @@
+import torch
+from torch import Tensor
+
+from .attention import Attention, Transformer, mean_over_heads
+
+
+@torch.no_grad()
+def raw_attention(net, x: Tensor, target: Tensor, *, row: str = "class") -> Tensor:
+    r"""What the class token attends to in the last block, on average over its heads.
+
+    $$S = \mathbb{E}_h\, A^{(L)}_{\mathrm{cls}}, \quad
+      A = \mathrm{softmax}(Q K^\top / \sqrt{d})$$
+    (Dosovitskiy et al. 2021, eq. (6)-(7) of appendix A; Opti-CAM section 5.3.1). It knows no class:
+    the map is the same for every target.
+
+    Args:
+        row: whose attention: "class", as in the paper; "distillation", of a network with such a
+            token; "both", the mean of the two.
+
+    Returns:
+        Raw maps (B, h, w) over the patches; none is negative.
+    """
+    transformer = Transformer(net, row)
+    _, A = transformer.run(x, Attention())
+    return transformer.map(x, [mean_over_heads(A[-1])])

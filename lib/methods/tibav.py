@@ -1,0 +1,41 @@
+import torch
+from torch import Tensor
+
+from ..checks import check_choice
+from .attention import Attention, Transformer, mean_over_heads, with_identity
+from .relevance import Propagation
+
+RELEVANCES = ("lrp", "attention")
+
+
+def tibav(net, x: Tensor, target: Tensor, *, relevance: str = "lrp", row: str = "class") -> Tensor:
+    r"""Attention weighted by gradient and relevance, followed from the class token to the patches.
+
+    $$\bar A^{(l)} = I + \mathbb{E}_h \big(\nabla A^{(l)} \odot R^{(l)}\big)^+, \quad
+      S^c = \big(\bar A^{(L)} \cdots \bar A^{(1)}\big)_{\mathrm{cls}}$$
+    (Chefer et al. 2021, eq. (13)-(14)), where $\nabla A = \partial y_c / \partial A$ and R is the
+    relevance of A for class c, propagated from the logit through every layer; see `Propagation`.
+    Blocks count from the image: the paper's product, read as its code has it.
+
+    Args:
+        relevance: R: "lrp" as above; "attention", $R = A$, the authors' later simplification
+            (Chefer et al. 2021, "Generic attention-model explainability", eq. (5)).
+        row: whose attention: "class", as in the paper; "distillation", of a network with such a
+            token; "both", the mean of the two.
+
+    Returns:
+        Raw maps (B, h, w) over the patches; none is negative.
+    """
+    check_choice("relevance", relevance, RELEVANCES)
+    transformer = Transformer(net, row)
+    with torch.enable_grad():
+        x = x.detach().requires_grad_()  # so that every A has a gradient, with parameters frozen
+        y, A = transformer.run(x, Attention())
+        one_hot = torch.zeros_like(y).scatter(1, target[:, None], 1.0)  # (B, C)
+        g = torch.autograd.grad(y, A, one_hot, materialize_grads=True)
+        R = A
+        if relevance == "lrp":
+            y, A = transformer.run(x, Propagation())
+            R = torch.autograd.grad(y, A, one_hot, materialize_grads=True)
+    positive = [(gradient * r.detach()).relu() for gradient, r in zip(g, R)]
+    return transformer.map(x.detach(), [with_identity(mean_over_heads(P)) for P in positive])
