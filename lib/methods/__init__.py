@@ -10,12 +10,15 @@ from ..errors import unknown
 from .ablation_cam import ablation_cam
 from .cam import cam
 from .combination import weighted_sum
+from .extremal_perturbation import extremal_perturbation
 from .fake_cam import fake_cam
 from .grad_cam import grad_cam
 from .grad_cam_plus_plus import grad_cam_plus_plus
+from .gradient_shap import gradient_shap
 from .hires_cam import hires_cam
 from .layer_cam import layer_cam
 from .lift_cam import lift_cam
+from .lime import lime
 from .lime_cam import lime_cam
 from .lrp_cam import lrp_cam
 from .opti_cam import opti_cam
@@ -87,7 +90,22 @@ METHODS: dict[str, Method] = {
         Method(ablation_cam, "Ablation-CAM", "Desai & Ramaswamy 2020, eq. (3)-(4)"),
         Method(xgrad_cam, "XGrad-CAM", "Fu et al. 2020, eq. (8)", needs=_GRADIENTS),
         Method(layer_cam, "Layer-CAM", "Jiang et al. 2021, eq. (5)-(7)", needs=_GRADIENTS),
+        Method(
+            extremal_perturbation,
+            "ExtremalPerturbation",
+            "Fong et al. 2019, section 3",
+            relu=False,
+            needs=_GRADIENTS,
+        ),
         Method(hires_cam, "HiRes-CAM", "Draelos & Carin 2020, eq. (4)", needs=_GRADIENTS),
+        Method(lime, "LIME", "Ribeiro et al. 2016, eq. (1)-(2)"),
+        Method(
+            gradient_shap,
+            "GradientSHAP",
+            "Lundberg & Lee 2017, section 4",
+            needs=_GRADIENTS,
+            paper="shap",
+        ),
         Method(
             raw_attention,
             "Raw attention",

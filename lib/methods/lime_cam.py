@@ -46,7 +46,8 @@ def lime_cam(
     for i in range(len(x)):
         play = game(net, A[i : i + 1], target[i : i + 1], chunk=chunk)
         a = _coalitions(n or len(play.players), len(play.players), seed).to(A.device)
-        alpha[i, play.players] = _fit(a, play.worth(a), kernel_width, ridge).to(A)
+        slopes = weighted_ridge(a, play.worth(a), similarity(a, kernel_width), ridge)
+        alpha[i, play.players] = slopes.to(A)
     return alpha, A
 
 
@@ -56,11 +57,15 @@ def _coalitions(n: int, players: int, seed: int) -> Tensor:
     return torch.rand(n, players, generator=generator, dtype=torch.float64) < 0.5
 
 
-def _fit(a: Tensor, y: Tensor, kernel_width: float, ridge: float) -> Tensor:
-    """The slopes (players,) of weighted ridge regression, in double precision, on the CPU."""
-    a, y = a.double().cpu(), y.double().cpu()
-    distance = 1 - a.mean(1).sqrt()
-    weight = torch.exp(-(distance**2) / kernel_width**2)
+def similarity(a: Tensor, kernel_width: float) -> Tensor:
+    r"""$e^{-d^2 / \sigma^2}$ of coalitions (n, players), by their cosine distance d to all players."""
+    distance = 1 - a.double().mean(1).sqrt()
+    return torch.exp(-(distance**2) / kernel_width**2)
+
+
+def weighted_ridge(a: Tensor, y: Tensor, weight: Tensor, ridge: float) -> Tensor:
+    """The slopes (players,) of ridge regression, in double precision, on the CPU."""
+    a, y, weight = a.double().cpu(), y.double().cpu(), weight.double().cpu()
     share = weight / weight.sum()
     a, y = a - share @ a, y - share @ y  # an intercept that is not shrunk
     weighted = a.T * weight

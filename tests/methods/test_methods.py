@@ -17,7 +17,14 @@ from ..networks import (
 )  # fmt: skip
 
 BIBLIOGRAPHY = (ROOT / "book" / "references.bib").read_text()
-FAST = {"opti_cam": {"iterations": 10}, "shap_cam": {"n": 4}}
+FAST = {
+    "opti_cam": {"iterations": 10},
+    "extremal_perturbation": {"iterations": 4, "areas": (0.1, 0.3)},
+    "lime": {"n": 20, "superpixels": 8},
+    "gradient_shap": {"n": 3},
+    "shap_cam": {"n": 4},
+}
+ON_PIXELS = {"fake_cam", "extremal_perturbation", "lime", "gradient_shap"}  # else on the layer
 TARGET = torch.tensor([0, 1, 2, 3])
 SINGLE = {"tibav": 1e-2}  # divides by sums of both signs, which may come near zero
 BOUND_TO_A_HEAD = {"cam"}  # exist behind pooling and one linear layer only
@@ -64,7 +71,7 @@ def traces(net):
 def test_maps_are_finite_and_one_an_image(method, network):
     net, x = FAMILIES[method].networks[network](), images()
     raw = raw_map(method, net, x, TARGET, **options(method))
-    assert raw.shape == (4, *(x.shape[2:] if method == "fake_cam" else (8, 8)))
+    assert raw.shape == (4, *(x.shape[2:] if method in ON_PIXELS else (8, 8)))
     assert raw.isfinite().all() and not raw.requires_grad and raw.dtype == torch.float64
 
 
@@ -179,7 +186,8 @@ def fails_on_replay(method):
 )
 def test_nothing_is_left_behind_by_an_exception(method, failure):
     net, x, message = failure(method)
-    many = {"n": 200} if method in ("shap_cam", "lime_cam") else {}  # in one pass of the head
+    sampled = ("shap_cam", "lime_cam", "lime", "gradient_shap")
+    many = {"n": 200} if method in sampled else {}  # in one pass
     with pytest.raises(RuntimeError, match=message):
         raw_map(method, net, x, 0, **options(method) | many)
     assert traces(net) == []

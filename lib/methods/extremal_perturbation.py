@@ -1,0 +1,208 @@
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..checks import check_choice, check_count
+from ..saliency import upsample
+from ..selectors import select
+
+REWARDS = ("preserve", "delete", "hybrid")
+NODES = 32  # of the masks' grid along the shorter side: 7 pixels apart at 224
+WIDEST_BLUR = 20 / 224  # of the shorter side
+MOMENTUM = 0.9
+TIE = 1e-5  # values of a mask that are nearer count as equal
+WEIGHT, GROWTH = 300.0, 16.0  # lambda at first, and how many times more at last
+
+
+def extremal_perturbation(
+    net,
+    x: Tensor,
+    target: Tensor,
+    *,
+    areas: tuple[float, ...] = (0.025, 0.05, 0.1, 0.2),
+    reward: str = "preserve",
+    selector: str = "logit",
+    iterations: int = 800,
+    learning_rate: float = 0.01,
+    step: int | None = None,
+    sigma: float = 1.0,
+    temperature: float = 0.05,
+    blur: float | None = None,
+    levels: int = 8,
+    chunk: int | None = None,
+) -> Tensor:
+    r"""The smooth mask of a given area that preserves the score best, averaged over areas.
+
+    $$m_a = \arg\max_{m \in \mathcal{M}} \; g_c\big(f(m \otimes x)\big)
+      - \lambda \, \big\| \mathrm{vecsort}(m) - r_a \big\|^2, \quad
+      S = \tfrac{1}{|a|} \sum_a m_a$$
+    (Fong et al. 2019, section 3). Where the mask is 1 the perturbed image $m \otimes x$ is the image,
+    where it is 0 the image under a wide Gaussian, and in between it is blurred in between. Sorted, a
+    mask should be the template $r_a$: zeros, then ones, a fraction $a$ of them. The family
+    $\mathcal{M}$ are smooth maxima of bumps of fixed shape, one at each node of a coarse grid:
+
+    $$m(u) = \mathrm{smax}_v \, k(u - v)\, \bar m(v), \quad
+      \mathrm{smax}_v f_v = \frac{\sum_v f_v e^{f_v / T}}{\sum_v e^{f_v / T}}, \quad
+      k(u) = e^{-\max(0,\, |u| / \sigma - 1)^2 / 4}.$$
+
+    All areas of all images run in shared passes, and each mask is optimised on its own: it never
+    depends on its neighbours. Gradient ascent with momentum 0.9 from $\bar m = 1$, projected to
+    [0, 1]; $\lambda$ grows from 300 to 4800. The blurred images are made once; the smooth maximum is
+    taken on the grid and interpolated; only the place of the threshold is sought, not a whole order.
+
+    Args:
+        areas: the fractions a of the image.
+        reward: "preserve" as above; "delete": the least score of what the mask leaves,
+            $-g_c(f((1 - m) \otimes x))$; "hybrid": the sum of both.
+        selector: $g_c$; see `SELECTORS`.
+        iterations, learning_rate: of gradient ascent.
+        step: pixels between the nodes of the grid; None for 32 nodes along the shorter side.
+        sigma: of the bumps, in steps.
+        temperature: T; the smaller, the nearer to the maximum.
+        blur: the widest Gaussian, in pixels; None for 20 at 224 pixels, in proportion.
+        levels: how many blurred images the perturbation interpolates between.
+        chunk: masks optimised together; None for what suits the device. It changes no result.
+
+    Returns:
+        Raw maps (B, H, W): the mean mask, in [0, 1].
+    """
+    check_choice("reward", reward, REWARDS)
+    check_count("iterations", iterations, least=0)
+    check_count("levels", levels, least=2)
+    check_count("chunk", chunk)
+    if not areas or not all(0 < a < 1 for a in areas):
+        raise ValueError(f"areas are fractions of the image, between 0 and 1, got {areas}")
+    family = SmoothMasks(tuple(x.shape[2:]), step, sigma, temperature).to(x)
+    image = torch.arange(len(x), device=x.device).repeat_interleave(len(areas))
+    area = torch.tensor(areas, dtype=torch.float64).repeat(len(x))
+    size = net.batch_hint(x) if chunk is None else chunk
+    masks = []
+    for i, a in zip(image.split(size), area.split(size)):
+        some = slice(int(i[0]), int(i[-1]) + 1)
+        blurred = Pyramid(x[some], levels, blur)
+        value = _objective(net, blurred, i - i[0], target[i], reward, select(selector))
+        masks.append(optimise(value, family, a, iterations, learning_rate))
+    return torch.cat(masks).unflatten(0, (len(x), len(areas))).mean(1)
+
+
+def optimise(value, family: "SmoothMasks", area: Tensor, iterations: int, learning_rate: float):
+    """Masks (n, H, W) of these areas (n,), each with the highest value that ascent finds.
+
+    Args:
+        value: the reward (n,) of masks (n, H, W).
+    """
+    grid = family.start(len(area)).requires_grad_()
+    ascent = torch.optim.SGD([grid], lr=learning_rate, momentum=MOMENTUM, maximize=True)
+    for t in range(iterations):
+        weight = WEIGHT * GROWTH ** (t / iterations)
+        with torch.enable_grad():
+            m = family(grid)
+            objective = value(m) - weight * area_error(m, area)
+            ascent.zero_grad()
+            objective.sum().backward(inputs=[grid])  # nothing else gets a gradient
+        ascent.step()
+        with torch.no_grad():
+            grid.clamp_(0, 1)
+    with torch.no_grad():
+        return family(grid)
+
+
+def _objective(net, blurred: "Pyramid", image: Tensor, target: Tensor, reward: str, score):
+    """The reward (n,) of masks (n, H, W), one for each entry of `image` and `target` (n,)."""
+
+    def value(m: Tensor) -> Tensor:
+        kept = score(net(blurred(image, m)), target) if reward != "delete" else 0
+        left = score(net(blurred(image, 1 - m)), target) if reward != "preserve" else 0
+        return kept - left
+
+    return value
+
+
+def area_error(m: Tensor, area: Tensor) -> Tensor:
+    r"""$\|\mathrm{vecsort}(m) - r_a\|^2$ per pixel, (n,), for masks (n, H, W) and areas (n,).
+
+    Only the threshold matters, not the order: what lies above is drawn to 1, what lies below to 0.
+    Pixels at the threshold share what is left of the area, so that a flat mask is drawn evenly.
+    """
+    m = m.flatten(1)
+    with torch.no_grad():
+        count = (area.to(m) * m.shape[1]).round().clamp(1, m.shape[1]).long()  # (n,)
+        least = [row.topk(k, sorted=False).values.min() for row, k in zip(m, count.tolist())]
+        over = m - torch.stack(least)[:, None]
+        above, at = over > TIE, over.abs() <= TIE
+        share = (count - above.sum(1)) / at.sum(1)
+        r = above.to(m) + share[:, None].to(m) * at
+    return (m.square() + r * (1 - 2 * m)).mean(1)
+
+
+class SmoothMasks:
+    """Masks as smooth maxima of bumps: grids (n, h, w) in [0, 1] to masks (n, H, W)."""
+
+    def __init__(self, size: tuple[int, int], step: int | None, sigma: float, temperature: float):
+        step = max(1, round(min(size) / NODES)) if step is None else step
+        check_count("step", step)
+        if not (sigma > 0 and temperature > 0):
+            raise ValueError(f"sigma and temperature are positive, got {sigma} and {temperature}")
+        self.size, self.temperature = size, temperature
+        self.grid = tuple(math.ceil(n / step) for n in size)
+        reach = math.ceil(5 * sigma)  # where k is 2 %
+        offset = torch.arange(-reach, reach + 1, dtype=torch.float64)
+        distance = torch.cartesian_prod(offset, offset).norm(dim=1)
+        self.reach = reach
+        self.kernel = torch.exp(-((distance / sigma - 1).relu() ** 2) / 4)  # ((2 reach + 1)^2,)
+
+    def to(self, x: Tensor) -> "SmoothMasks":
+        self.kernel = self.kernel.to(x)
+        return self
+
+    def start(self, n: int) -> Tensor:
+        return self.kernel.new_ones(n, *self.grid)
+
+    def __call__(self, grid: Tensor) -> Tensor:
+        width = 2 * self.reach + 1
+        around = F.unfold(grid[:, None], width, padding=self.reach)  # (n, width^2, hw)
+        f = self.kernel[:, None] * around
+        smax = ((f / self.temperature).softmax(1) * f).sum(1).unflatten(1, self.grid)
+        return upsample(smax, self.size)
+
+
+class Pyramid:
+    """Images at every degree of blur: `pyramid(i, m)` is $m \\otimes x_i$ for masks m (n, H, W).
+
+    Level l is the image under a Gaussian whose sigma is l / (levels - 1) of the widest, normalised
+    inside the image; between the levels the perturbation is linear.
+    """
+
+    def __init__(self, x: Tensor, levels: int, blur: float | None):
+        H, W = x.shape[2:]
+        widest = WIDEST_BLUR * min(H, W) if blur is None else blur
+        if not widest > 0:
+            raise ValueError(f"blur is positive, got {blur}")
+        self.levels, self.size = levels, (H, W)
+        stack = [x] + [
+            _gaussian(H, widest * i / (levels - 1)).to(x)
+            @ x
+            @ _gaussian(W, widest * i / (levels - 1)).to(x).T
+            for i in range(1, levels)
+        ]
+        rows = torch.stack(stack, 1).permute(0, 1, 3, 4, 2)  # (B, levels, H, W, 3)
+        self.pixels = rows.reshape(-1, 3)  # (B levels H W, 3)
+        self.place = torch.arange(H * W, device=x.device).view(H, W)
+
+    def __call__(self, image: Tensor, m: Tensor) -> Tensor:
+        """Perturbed images (n, 3, H, W)."""
+        level = (1 - m) * (self.levels - 1)
+        lower = level.detach().long().clamp(0, self.levels - 2)
+        part = (level - lower)[..., None]  # (n, H, W, 1)
+        here = (image.view(-1, 1, 1) * self.levels + lower) * self.place.numel() + self.place
+        sharper = F.embedding(here, self.pixels)  # (n, H, W, 3)
+        softer = F.embedding(here + self.place.numel(), self.pixels)
+        return torch.lerp(sharper, softer, part).permute(0, 3, 1, 2)
+
+
+def _gaussian(n: int, sigma: float) -> Tensor:
+    """The blur of n pixels in a row as a matrix (n, n) whose rows sum to one."""
+    u = torch.arange(n, dtype=torch.float64)
+    return (-((u[:, None] - u) ** 2) / (2 * sigma**2)).softmax(1)

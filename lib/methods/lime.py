@@ -1,0 +1,117 @@
+import torch
+from captum._utils.models.model import Model
+from captum.attr import LimeBase
+from skimage.segmentation import slic
+from torch import Tensor
+
+from ..checks import check_choice, check_count
+from ..selectors import select
+from .lime_cam import similarity, weighted_ridge
+from .seeding import generator, quantised, seeded_globally
+
+HIDINGS = ("superpixel", "black")
+
+
+@torch.no_grad()
+def lime(
+    net,
+    x: Tensor,
+    target: Tensor,
+    *,
+    n: int = 1000,
+    superpixels: int = 50,
+    compactness: float = 10.0,
+    hidden: str = "superpixel",
+    selector: str = "probability",
+    kernel_width: float = 0.25,
+    ridge: float = 1.0,
+    seed: int = 0,
+    chunk: int | None = None,
+) -> Tensor:
+    r"""Superpixels weighted by a linear model of the score, fitted to images that lack some of them.
+
+    $$w = \arg\min_{w, w_0} \sum_z e^{-d(z)^2 / \sigma^2}
+      \big(g_c(f(x_z)) - w_0 - w^\top z\big)^2 + \lambda \|w\|^2$$
+    (Ribeiro et al. 2016, eq. (1)-(2)): each superpixel stays in the image $x_z$ with probability 1/2,
+    and $d(z)$ is the cosine distance to the whole image. The sampling is captum's, the superpixels
+    are scikit-image's (SLIC), the settings those of LIME for images.
+
+    Args:
+        n: images; LIME's default is 1000.
+        superpixels, compactness: as SLIC takes them; it makes about so many.
+        hidden: what replaces a superpixel: "superpixel", its own mean colour, or "black".
+        selector: $g_c$; see `SELECTORS`. LIME explains probabilities.
+        kernel_width: $\sigma$; LIME's is 0.25.
+        ridge: $\lambda$; LIME's is 1.
+        seed: of the samples, together with the image itself, so that they depend on neither batch
+            nor position in it. Fewer samples are the first of more.
+        chunk: images a pass; None for what suits the device. It changes no result.
+
+    Returns:
+        Raw signed maps (B, H, W): to each pixel the weight of its superpixel.
+    """
+    for name, value in (("n", n), ("superpixels", superpixels), ("chunk", chunk)):
+        check_count(name, value)
+    check_choice("hidden", hidden, HIDINGS)
+    if not (kernel_width > 0 and ridge > 0 and compactness > 0):
+        raise ValueError(
+            "kernel_width, ridge and compactness are positive, "
+            f"got {kernel_width}, {ridge} and {compactness}"
+        )
+    score = select(selector)
+    size = net.batch_hint(x) if chunk is None else chunk
+    maps = []
+    for image, c in zip(x.cpu(), target):  # captum draws and mixes on the CPU: equal everywhere
+        segment = segments(image, superpixels, compactness)
+        background = _background(image, segment, hidden)
+        z = torch.rand(n, int(segment.max()) + 1, generator=generator(image, seed)) < 0.5
+
+        explainer = LimeBase(
+            lambda images: score(net(images), c.expand(len(images))).cpu(),
+            _Ridge(ridge),
+            similarity_func=lambda original, perturbed, z, **_: similarity(z, kernel_width),
+            perturb_func=lambda original, **_: next(samples),
+            perturb_interpretable_space=True,
+            from_interp_rep_transform=lambda z, original, **_: torch.where(
+                z[0, segment], original, background
+            ),
+            to_interp_rep_transform=None,
+        )
+        samples = iter(z.split(1))
+        with seeded_globally(image, seed):  # its data loader draws a number
+            w = explainer.attribute(image[None], n_samples=n, perturbations_per_eval=size)
+        maps.append(w[segment])
+    return torch.stack(maps).to(x)
+
+
+def segments(image: Tensor, superpixels: int, compactness: float) -> Tensor:
+    """The superpixel (H, W) of each pixel, counted from 0."""
+    rgb = quantised(image).permute(1, 2, 0).numpy()
+    found = slic(rgb, superpixels, compactness, start_label=0)
+    return torch.from_numpy(found).unique(return_inverse=True)[1]
+
+
+def _background(image: Tensor, segment: Tensor, hidden: str) -> Tensor:
+    """What stands where a superpixel is hidden (3, H, W)."""
+    if hidden == "black":
+        return torch.zeros_like(image)
+    own = torch.nn.functional.one_hot(segment.flatten()).to(image)  # (HW, superpixels)
+    mean = image.flatten(1) @ own / own.sum(0)  # (3, superpixels)
+    return mean[:, segment]
+
+
+class _Ridge(Model):
+    """LIME's linear model, as captum wants it."""
+
+    def __init__(self, ridge: float):
+        self.ridge = ridge
+
+    def fit(self, train_data, **_) -> None:
+        [(z, y, weight)] = train_data
+        self.w = weighted_ridge(z, y, weight, self.ridge)
+
+    def representation(self) -> Tensor:
+        return self.w
+
+    def __call__(self, z: Tensor) -> Tensor:
+        return z.to(self.w) @ self.w
