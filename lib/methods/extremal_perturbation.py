@@ -74,7 +74,7 @@ def extremal_perturbation(
     check_count("chunk", chunk)
     if not areas or not all(0 < a < 1 for a in areas):
         raise ValueError(f"areas are fractions of the image, between 0 and 1, got {areas}")
-    family = SmoothMasks(tuple(x.shape[2:]), step, sigma, temperature).to(x)
+    family = SmoothMasks(x, step, sigma, temperature)
     image = torch.arange(len(x), device=x.device).repeat_interleave(len(areas))
     area = torch.tensor(areas, dtype=torch.float64).repeat(len(x))
     size = net.batch_hint(x) if chunk is None else chunk
@@ -128,34 +128,30 @@ def area_error(m: Tensor, area: Tensor) -> Tensor:
     """
     m = m.flatten(1)
     with torch.no_grad():
-        count = (area.to(m) * m.shape[1]).round().clamp(1, m.shape[1]).long()  # (n,)
-        least = [row.topk(k, sorted=False).values.min() for row, k in zip(m, count.tolist())]
+        counts = [min(max(1, round(a * m.shape[1])), m.shape[1]) for a in area.tolist()]
+        least = [row.topk(k, sorted=False).values.min() for row, k in zip(m, counts)]
         over = m - torch.stack(least)[:, None]
         above, at = over > TIE, over.abs() <= TIE
-        share = (count - above.sum(1)) / at.sum(1)
-        r = above.to(m) + share[:, None].to(m) * at
+        share = (torch.tensor(counts).to(m) - above.sum(1)) / at.sum(1)
+        r = above.to(m) + share[:, None] * at
     return (m.square() + r * (1 - 2 * m)).mean(1)
 
 
 class SmoothMasks:
-    """Masks as smooth maxima of bumps: grids (n, h, w) in [0, 1] to masks (n, H, W)."""
+    """Masks for images like x, as smooth maxima of bumps: from grids (n, h, w) to (n, H, W)."""
 
-    def __init__(self, size: tuple[int, int], step: int | None, sigma: float, temperature: float):
+    def __init__(self, x: Tensor, step: int | None, sigma: float, temperature: float):
+        size = tuple(x.shape[2:])
         step = max(1, round(min(size) / NODES)) if step is None else step
         check_count("step", step)
         if not (sigma > 0 and temperature > 0):
             raise ValueError(f"sigma and temperature are positive, got {sigma} and {temperature}")
         self.size, self.temperature = size, temperature
         self.grid = tuple(math.ceil(n / step) for n in size)
-        reach = math.ceil(5 * sigma)  # where k is 2 %
-        offset = torch.arange(-reach, reach + 1, dtype=torch.float64)
+        self.reach = math.ceil(5 * sigma)  # where k is 2 %
+        offset = torch.arange(-self.reach, self.reach + 1, dtype=torch.float64)
         distance = torch.cartesian_prod(offset, offset).norm(dim=1)
-        self.reach = reach
-        self.kernel = torch.exp(-((distance / sigma - 1).relu() ** 2) / 4)  # ((2 reach + 1)^2,)
-
-    def to(self, x: Tensor) -> "SmoothMasks":
-        self.kernel = self.kernel.to(x)
-        return self
+        self.kernel = torch.exp(-((distance / sigma - 1).relu() ** 2) / 4).to(x)  # (width^2,)
 
     def start(self, n: int) -> Tensor:
         return self.kernel.new_ones(n, *self.grid)

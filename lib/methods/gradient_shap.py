@@ -4,6 +4,7 @@ from torch import Tensor
 
 from ..checks import check_choice, check_count
 from ..selectors import select
+from .lime import scorer
 from .seeding import seeded_globally
 
 BASELINES = ("black", "mean")
@@ -48,17 +49,23 @@ def gradient_shap(
         raise ValueError(f"noise is a standard deviation, at least 0, got {noise}")
     score = select(selector)
     size = net.batch_hint(x) if chunk is None else chunk
+    options = {"n": n, "noise": float(noise), "seed": seed}
     maps = []
     for image, c in zip(x.detach().cpu(), target):  # captum draws on the CPU: equal everywhere
         start = (
             torch.zeros_like(image) if baseline == "black" else net.mean[0].cpu().expand_as(image)
         )
-        explainer = GradientShap(lambda images: score(net(images), c.expand(len(images))).cpu())
-        explainer.gradient_func = lambda f, points, *_: (_gradient(f, *points, size),)
-        with seeded_globally(image, seed):
-            phi = explainer.attribute(image[None], start[None], n_samples=n, stdevs=float(noise))
-        maps.append(phi[0].sum(0))
+        maps.append(_expected_gradients(scorer(net, score, c), image, start, size, **options))
     return torch.stack(maps).to(x)
+
+
+def _expected_gradients(f, image: Tensor, start: Tensor, size: int, *, n, noise, seed) -> Tensor:
+    """captum's estimate for one image (3, H, W), summed over colours (H, W)."""
+    explainer = GradientShap(f)
+    explainer.gradient_func = lambda f, points, *_: (_gradient(f, *points, size),)
+    with seeded_globally(image, seed):
+        phi = explainer.attribute(image[None], start[None], n_samples=n, stdevs=noise)
+    return phi[0].sum(0)
 
 
 def _gradient(f, points: Tensor, size: int) -> Tensor:

@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import torch
 from captum._utils.models.model import Model
 from captum.attr import LimeBase
@@ -61,27 +63,40 @@ def lime(
     score = select(selector)
     size = net.batch_hint(x) if chunk is None else chunk
     maps = []
-    for image, c in zip(x.cpu(), target):  # captum draws and mixes on the CPU: equal everywhere
+    for image, c in zip(x.cpu(), target):  # captum mixes images on the CPU: equal everywhere
         segment = segments(image, superpixels, compactness)
         background = _background(image, segment, hidden)
         z = torch.rand(n, int(segment.max()) + 1, generator=generator(image, seed)) < 0.5
-
-        explainer = LimeBase(
-            lambda images: score(net(images), c.expand(len(images))).cpu(),
-            _Ridge(ridge),
-            similarity_func=lambda original, perturbed, z, **_: similarity(z, kernel_width),
-            perturb_func=lambda original, **_: next(samples),
-            perturb_interpretable_space=True,
-            from_interp_rep_transform=lambda z, original, **_: torch.where(
-                z[0, segment], original, background
-            ),
-            to_interp_rep_transform=None,
-        )
-        samples = iter(z.split(1))
-        with seeded_globally(image, seed):  # its data loader draws a number
-            w = explainer.attribute(image[None], n_samples=n, perturbations_per_eval=size)
+        f = scorer(net, score, c)
+        with seeded_globally(image, seed):  # captum's data loader draws a number
+            w = _surrogate(f, image, background, segment, z, size, kernel_width, ridge)
         maps.append(w[segment])
     return torch.stack(maps).to(x)
+
+
+def scorer(net, score, c: Tensor) -> Callable[[Tensor], Tensor]:
+    """The score (n,) of class c for images (n, 3, H, W), on the CPU, where captum works."""
+    return lambda images: score(net(images), c.expand(len(images))).cpu()
+
+
+def _surrogate(
+    f, image: Tensor, background: Tensor, segment: Tensor, z: Tensor,
+    size: int, kernel_width: float, ridge: float,
+) -> Tensor:  # fmt: skip
+    """The weights (K,) of superpixels, fitted to the scores of samples z (n, K)."""
+    samples = iter(z.split(1))
+    explainer = LimeBase(
+        f,
+        _Ridge(ridge),
+        similarity_func=lambda original, perturbed, z, **_: similarity(z, kernel_width),
+        perturb_func=lambda original, **_: next(samples),
+        perturb_interpretable_space=True,
+        from_interp_rep_transform=lambda z, original, **_: torch.where(
+            z[0, segment], original, background
+        ),
+        to_interp_rep_transform=None,
+    )
+    return explainer.attribute(image[None], n_samples=len(z), perturbations_per_eval=size)
 
 
 def segments(image: Tensor, superpixels: int, compactness: float) -> Tensor:
