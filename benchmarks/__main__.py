@@ -21,9 +21,11 @@ from tqdm import tqdm
 import lib
 from lib import data, nets
 from lib.nets import weights
+from lib.nets.trained import load_model
 from lib.methods.lift_cam import contributions
 from lib.methods.shap_cam import orderings
-from lib.saliency import attribute, explain, normalise, upsample
+from lib.metrics import METRICS
+from lib.saliency import attribute, explain, normalise, predict, raw_map, upsample
 
 from . import plain
 
@@ -35,7 +37,7 @@ def main(repeats: int) -> None:
     bench = Bench(repeats)
     rows = [
         *bench.gradients(), bench.ablation_cam(), bench.score_cam(), bench.opti_cam(),
-        *bench.shap_cam(), *bench.lift_cam(),
+        *bench.shap_cam(), *bench.lift_cam(), *bench.one_at_a_time(),
     ]  # fmt: skip
     speed = pd.DataFrame(rows)
     memory = pd.DataFrame(tqdm(bench.memory(), desc="memory", total=4))
@@ -121,7 +123,7 @@ class Bench:
                 order = orderings(x[0], n, A.shape[1], seed=0).argsort(dim=1, stable=True)
                 return plain.shap_cam(net.head, A, int(target), order)
 
-            _same_coefficients(ours(n=1), peer(n=1))
+            _same(ours(n=1), peer(n=1))
             yield self._row("shap_cam", 1, ours, peer, repeats, "algorithm 1 through the head", on)
 
     def lift_cam(self, batch: int = 16):
@@ -154,7 +156,7 @@ class Bench:
             zeros = torch.zeros_like(normalised)  # a reference image: captum has none for a layer
             return whole.attribute(normalised, zeros, target=target).sum((2, 3))
 
-        _same_coefficients(on_head(), captums_on_head())
+        _same(on_head(), captums_on_head())
         vgg = "VGG-16, head alone", "VGG-16"
         yield self._row(
             "lift_cam", batch, on_head, captums_on_head, against="captum, DeepLift", on=vgg[0]
@@ -167,6 +169,51 @@ class Bench:
             against="captum, LayerDeepLift",
             on=vgg[1],
         )
+
+    def one_at_a_time(self, batch: int = 8):
+        """What is perturbed many times, against one image and one step a pass."""
+        for on, name, weight, patch in (
+            ("EfficientNet-Lite0", "tf_efficientnet_lite0", None, 14),
+            ("VGG of the scenes", "scenes_vgg", "random", 8),
+        ):
+            net = nets.load(name, weights=weight)
+            model = torch.nn.Sequential(_Normalise(net.mean, net.std), _bare(name, weight))
+            photographs = data.load("imagenet_embedded", limit=batch, size=net.input_size)
+            x = torch.stack([sample.image for sample in photographs])
+            target = predict(net, x)
+            S = explain("grad_cam", net, x, target)
+            step, areas = net.input_size * 8, (0.05, 0.1, 0.2)
+
+            def masks(iterations=3):
+                options = {"areas": areas, "iterations": iterations}
+                return raw_map("extremal_perturbation", net, x, target, **options)
+
+            def plain_masks(iterations=3):
+                return plain.extremal_perturbation(model, x, target, areas, iterations)
+
+            def areas_under():
+                metrics = METRICS["insertion"], METRICS["deletion"]
+                return [metric.fn(net, x, target, S, step=step) for metric in metrics]
+
+            def plain_areas_under():
+                return plain.insertion_and_deletion(net, model, x, target, S, step)
+
+            def over():
+                return METRICS["aopc"].fn(net, x, target, S, patch=patch)
+
+            def plain_over():
+                return plain.aopc(model, x, target, S, patch)
+
+            for ours, peer in ((areas_under, plain_areas_under), (over, plain_over)):
+                for a, b in zip(ours(), peer()):
+                    _same(a.double(), b.double())
+            against = "one image, one step a pass"
+            for method, ours, peer in (
+                ("extremal_perturbation", masks, plain_masks),
+                ("insertion, deletion", areas_under, plain_areas_under),
+                ("aopc", over, plain_over),
+            ):
+                yield self._row(method, batch, ours, peer, against=against, on=on)
 
     def memory(self):
         """Peak memory that Score-CAM adds, for one image of 1280 channels."""
@@ -223,11 +270,22 @@ class Bench:
 
 
 class _Normalise(torch.nn.Module):
+    def __init__(self, mean=0.5, std=0.5):
+        super().__init__()
+        self.mean, self.std = mean, std
+
     def forward(self, x):
-        return (x - 0.5) / 0.5
+        return (x - self.mean) / self.std
 
 
-def _same_coefficients(ours: torch.Tensor, theirs: torch.Tensor) -> None:
+def _bare(name: str, weight: str | None) -> torch.nn.Module:
+    """A network as it comes, its parameters not frozen."""
+    if name in nets.RECIPES:
+        return load_model(name, weight).eval()
+    return weights.load_weights(weights.build(name), name, weight).eval()
+
+
+def _same(ours: torch.Tensor, theirs: torch.Tensor) -> None:
     assert torch.allclose(ours, theirs, rtol=1e-4, atol=1e-4 * float(ours.abs().max()))
 
 

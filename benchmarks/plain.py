@@ -7,6 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from lib.methods.extremal_perturbation import GROWTH, MOMENTUM, WEIGHT, Pyramid, SmoothMasks
+from lib.metrics.curves import blurred
+
 
 def opti_cam(
     model: nn.Module, layer: nn.Module, x: Tensor, target: Tensor, iterations: int
@@ -45,3 +48,79 @@ def shap_cam(head: nn.Module, A: Tensor, target: int, orderings: Tensor) -> Tens
             kept[:, k] = A[:, k]
             alpha[k] += head(kept)[0, target] - head(without)[0, target]
     return alpha / len(orderings)
+
+
+def extremal_perturbation(
+    model: nn.Module, x: Tensor, target: Tensor, areas: tuple[float, ...], iterations: int
+) -> Tensor:
+    """Raw maps (B, H, W): one image, one area, one step a pass; `model` normalises inside.
+
+    Parameters keep their gradients; each step blurs the image and puts all pixels in order anew.
+    """
+    means = []
+    for image, c in zip(x.split(1), target.tolist()):
+        smooth, masks = SmoothMasks(image, None, 1.0, 0.05), []
+        for a in areas:
+            grid = torch.ones(1, *smooth.grid, requires_grad=True)
+            ascent = torch.optim.SGD([grid], lr=0.01, momentum=MOMENTUM)
+            template = (
+                torch.arange(image[0, 0].numel()).flip(0) < round(a * image[0, 0].numel())
+            ).float()
+            for t in range(iterations):
+                m = smooth(grid)
+                logit = model(Pyramid(image, 8, None)(torch.tensor([0]), m))[0, c]
+                error = (m.flatten().sort().values - template).square().mean()
+                ascent.zero_grad()
+                (WEIGHT * GROWTH ** (t / iterations) * error - logit).backward()
+                ascent.step()
+                grid.data.clamp_(0, 1)
+            masks.append(smooth(grid).detach())
+        means.append(torch.cat(masks).mean(0))
+    return torch.stack(means)
+
+
+@torch.no_grad()
+def curve(
+    model: nn.Module, start: Tensor, end: Tensor, target: int, S: Tensor, step: int
+) -> Tensor:
+    """The area under one curve of insertion or deletion, for one image, one step a pass."""
+    order = S.flatten().argsort(descending=True, stable=True)
+    image, p = start.clone(), []
+    for i in range(0, len(order) + step, step):
+        p.append(model(image).softmax(1)[0, target])
+        now = order[i : i + step]
+        image.flatten(2)[..., now] = end.flatten(2)[..., now]
+    steps = torch.tensor([*range(0, len(order), step), len(order)]) / len(order)
+    return torch.trapezoid(torch.stack(p).double(), steps.double())
+
+
+def insertion_and_deletion(
+    net, model: nn.Module, x: Tensor, target: Tensor, S: Tensor, step: int
+) -> tuple[Tensor, Tensor]:
+    """Both areas (B,) of images (B, 3, H, W): one image, one step a pass."""
+    pairs = [
+        (
+            curve(model, blurred(net, image), image, c, s, step),
+            curve(model, image, torch.zeros_like(image), c, s, step),
+        )
+        for image, c, s in zip(x.split(1), target.tolist(), S)
+    ]
+    inserted, deleted = zip(*pairs)
+    return torch.stack(inserted), torch.stack(deleted)
+
+
+@torch.no_grad()
+def aopc(
+    model: nn.Module, x: Tensor, target: Tensor, S: Tensor, patch: int = 14, regions: int = 10
+) -> Tensor:
+    """Areas over the perturbation curves (B,): one image, one patch a pass, black patches."""
+    found = []
+    for image, c, s in zip(x.clone().split(1), target.tolist(), S):
+        sums = F.avg_pool2d(s[None, None].double(), patch, ceil_mode=True, divisor_override=1)[0, 0]
+        p = [model(image).softmax(1)[0, c]]
+        for place in sums.flatten().argsort(descending=True, stable=True)[:regions].tolist():
+            i, j = divmod(place, sums.shape[1])
+            image[..., i * patch : (i + 1) * patch, j * patch : (j + 1) * patch] = 0
+            p.append(model(image).softmax(1)[0, c])
+        found.append((p[0] - torch.stack(p)).mean())
+    return torch.stack(found)

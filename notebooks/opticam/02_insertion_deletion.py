@@ -84,11 +84,19 @@ where $\tilde x$ is the blurred image. Both are areas under a curve, by trapezoi
 
 # %%
 slow = choose(profile, smoke=["score_cam"], embedded=[], paper=[])
-OPTIONS = {"opti_cam": {"iterations": iterations}}
+OPTIONS = {  # as on the page before
+    "opti_cam": {"iterations": iterations},
+    "extremal_perturbation": {
+        "areas": choose(profile, smoke=(0.1,), embedded=(0.05, 0.2), paper=(0.025, 0.05, 0.1, 0.2)),
+        "iterations": choose(profile, smoke=2, embedded=30, paper=800),
+    },
+    "lime": {"n": choose(profile, smoke=10, embedded=100, paper=1000)},
+    "gradient_shap": {"n": choose(profile, smoke=2, embedded=10, paper=20)},
+}
 METHODS_OF_TABLE_3 = {
     m: (m, OPTIONS.get(m, {}))
     for m in ("fake_cam", "grad_cam", "grad_cam_plus_plus", "score_cam", "xgrad_cam", "layer_cam",
-              "ablation_cam", "opti_cam")
+              "extremal_perturbation", "ablation_cam", "lime", "gradient_shap", "opti_cam")
     if m not in slow
 }  # fmt: skip
 METRICS_OF_TABLE_3 = {
@@ -242,7 +250,8 @@ a box; `blur="gaussian"` is the true Gaussian, and the table shows what it chang
 decides the whole order of Fake-CAM.
 
 **Images and networks.** As on the page before: 20 photographs and EfficientNet-Lite0 stand for ImageNet and
-ResNet-50; the transformers' columns are rows of the paper only.
+ResNet-50; the transformers' columns are rows of the paper only. ExtremalPerturbation, LIME and GradientSHAP run as
+briefly as there.
 ```
 """
 
