@@ -7,7 +7,8 @@ To add a dataset, write its manifest and one module with a function
 from pathlib import Path
 
 from .. import manifests
-from . import coco, folder, imagenet, imagenet_embedded, mnist, scene_questions, scenes, voc, vqa
+from . import coco, endoscopy, folder, imagenet, imagenet_embedded, mnist, radiographs
+from . import scene_questions, scenes, voc, vqa
 from .dataset import Dataset, Record, Sample, Size, as_size
 from ..errors import unknown
 
@@ -17,10 +18,12 @@ DATASETS = manifests.read("datasets")
 
 LOADERS = {
     "coco": coco.records,
+    "endoscopy": endoscopy.records,
     "folder": folder.records,
     "imagenet": imagenet.records,
     "imagenet_embedded": imagenet_embedded.records,
     "mnist": mnist.records,
+    "radiographs": radiographs.records,
     "scene_questions": scene_questions.records,
     "scenes": scenes.records,
     "voc": voc.records,

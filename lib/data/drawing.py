@@ -24,6 +24,7 @@ from torch import Tensor
 from .dataset import Size
 
 Colour = tuple[float, float, float]  # sRGB in [0,1]
+Line = tuple[float, float, float, float, float]  # from x, y to x, y, and its width
 
 _ROUNDING = 0.06  # radius of a polygon's corners, in the shape's frame
 _SHADOW = 0.3  # darkness of the shadow that touches an object
@@ -195,15 +196,15 @@ def _gradient(x: ndarray, y: ndarray, rng: Generator) -> ndarray:
 def _clouds(x: ndarray, y: ndarray, rng: Generator) -> ndarray:
     """Smooth noise: random values on a coarse and a finer grid."""
     coarse, fine = rng.random((4, 4)), rng.random((9, 9))
-    return 0.7 * _smooth(coarse, x, y) + 0.3 * _smooth(fine, x, y)
+    return 0.7 * smooth_noise(coarse, x, y) + 0.3 * smooth_noise(fine, x, y)
 
 
-def _smooth(grid: ndarray, x: ndarray, y: ndarray) -> ndarray:
-    """The values of a square grid between its points."""
+def smooth_noise(grid: ndarray, x: ndarray, y: ndarray) -> ndarray:
+    """The values (H,W) of a square grid between its points, at x (1,W) and y (H,1)."""
 
     def weights(at: ndarray) -> ndarray:
         away = np.abs(at.reshape(-1, 1) * (len(grid) - 1) - np.arange(len(grid)))
-        return _step(1 - away)  # (pixels, grid)
+        return step(1 - away)  # (pixels, grid)
 
     return weights(y) @ grid.astype(np.float32) @ weights(x).T
 
@@ -211,14 +212,14 @@ def _smooth(grid: ndarray, x: ndarray, y: ndarray) -> ndarray:
 def _stripes(x: ndarray, y: ndarray, rng: Generator) -> ndarray:
     angle, phase = rng.uniform(0, 2 * math.pi), rng.uniform(0, 2 * math.pi)
     turns = 2 * math.pi * rng.uniform(2.5, 7)
-    return _step(0.5 + 1.2 * np.sin(turns * _towards(angle, x, y) + phase))
+    return step(0.5 + 1.2 * np.sin(turns * _towards(angle, x, y) + phase))
 
 
 def _blobs(x: ndarray, y: ndarray, rng: Generator) -> ndarray:
     centres, widths = rng.uniform(0, 1, (2, 9, 1)), rng.uniform(0.06, 0.14, (9, 1))
     across = np.exp(-(((x - centres[0]) / widths) ** 2))  # (9,W)
     down = np.exp(-(((y.T - centres[1]) / widths) ** 2))  # (9,H)
-    return _step(2.5 * (down.T @ across) - 0.6)
+    return step(2.5 * (down.T @ across) - 0.6)
 
 
 TEXTURES: dict[str, Callable[[ndarray, ndarray, Generator], ndarray]] = {
@@ -229,13 +230,78 @@ TEXTURES: dict[str, Callable[[ndarray, ndarray, Generator], ndarray]] = {
 }
 
 
-def _step(t: ndarray) -> ndarray:
+def step(t: ndarray) -> ndarray:
     """From 0 at t <= 0 smoothly to 1 at t >= 1."""
     t = np.clip(t, 0, 1)
     return t * t * (3 - 2 * t)
 
 
+# Lines ------------------------------------------------------------------------------------------
+
+
+def branches(
+    rng: Generator, x: float, y: float, angle: float, length: float, width: float, forks: int
+) -> list[Line]:
+    """A vessel that winds, thins, and forks in two, `forks` times over.
+
+    Args:
+        x, y: where it begins.
+        angle: the direction it sets out in, in radians.
+        length, width: of its stem.
+    """
+    lines = []
+    for _ in range(2):
+        angle += rng.uniform(-0.3, 0.3)
+        end = x + length / 2 * math.cos(angle), y + length / 2 * math.sin(angle)
+        lines.append((x, y, *end, width))
+        x, y = end
+    for turn in (rng.uniform(0.25, 0.7), -rng.uniform(0.25, 0.7)) if forks else ():
+        part = rng.uniform(0.6, 0.9)
+        lines += branches(rng, x, y, angle + turn, length * part, width * 0.75, forks - 1)
+    return lines
+
+
+def strokes(lines: Sequence[Line], x: ndarray, y: ndarray, soft: float = 0.5) -> ndarray:
+    """How much of each pixel the lines cover, (H,W) in [0,1].
+
+    Args:
+        x, y: the centres of the pixels, (1,W) and (H,1).
+        soft: the width of a line's edge, as a fraction of the line's, at least one pixel.
+    """
+    cover = np.zeros((y.size, x.size), dtype=np.float32)
+    pixel = 1 / math.sqrt(cover.size)
+    for x0, y0, x1, y1, width in lines:
+        edge = max(soft * width, pixel)
+        reach = (width + edge) / 2
+        across = _between(min(x0, x1) - reach, max(x0, x1) + reach, x.size)
+        down = _between(min(y0, y1) - reach, max(y0, y1) + reach, y.size)
+        dx, dy = x[:, across] - x0, y[down] - y0  # (1,w), (h,1)
+        way_x, way_y = x1 - x0, y1 - y0
+        length = max(way_x**2 + way_y**2, 1e-12)
+        along = dx * (way_x / length) + dy * (way_y / length)  # (h,w), 0 to 1 from end to end
+        along = np.minimum(np.maximum(along, 0), 1)
+        distance = np.sqrt((dx - along * way_x) ** 2 + (dy - along * way_y) ** 2)
+        # A line thinner than a pixel is fainter, so that it is the same line at every size.
+        faint = min(width / pixel, 1) / edge
+        share = np.minimum((reach - distance) * faint, faint * edge)
+        np.maximum(cover[down, across], share, out=cover[down, across])
+    return cover
+
+
+def _between(low: float, high: float, n: int) -> slice:
+    """The pixels of n between two coordinates."""
+    return slice(max(math.floor(low * n), 0), max(math.ceil(high * n), 0))
+
+
 # Drawing ----------------------------------------------------------------------------------------
+
+
+def pixels(size: Size) -> tuple[ndarray, ndarray]:
+    """The centres of the pixels in the scene's frame: x (1,W) and y (H,1)."""
+    height, width = size
+    x = ((np.arange(width, dtype=np.float32) + 0.5) / width)[None]
+    y = ((np.arange(height, dtype=np.float32) + 0.5) / height)[:, None]
+    return x, y
 
 
 def render(scene: Scene, size: Size) -> tuple[Tensor, Tensor]:
@@ -251,12 +317,10 @@ def render(scene: Scene, size: Size) -> tuple[Tensor, Tensor]:
         >>> image.shape, visible.shape
         (torch.Size([3, 64, 64]), torch.Size([1, 64, 64]))
     """
-    height, width = size
-    x = ((np.arange(width, dtype=np.float32) + 0.5) / width)[None]  # (1,W)
-    y = ((np.arange(height, dtype=np.float32) + 0.5) / height)[:, None]  # (H,1)
+    x, y = pixels(size)
     rng = np.random.default_rng(scene.background.seed)
     image = _paint_background(scene.background, x, y, rng)
-    visible = np.zeros((len(scene.objects), height, width), dtype=bool)
+    visible = np.zeros((len(scene.objects), *size), dtype=bool)
     for i, item in enumerate(scene.objects):
         window = _window(item, size)
         inside = _paint(image[:, *window], item, x[:, window[1]], y[window[0]], scene.light, size)
@@ -293,7 +357,7 @@ def _paint(
     cos, sin = math.cos(item.angle), math.sin(item.angle)
     distance = SHAPES[item.shape](cos * x + sin * y, cos * y - sin * x)  # (h,w)
     lit = _towards(light, x, y)
-    shade = 1 + 0.1 * lit * (1 + _step(1 + 5 * distance))  # a rim that catches the light
+    shade = 1 + 0.1 * lit * (1 + step(1 + 5 * distance))  # a rim that catches the light
     image *= 1 - _SHADOW * np.exp(-np.maximum(distance, 0) * item.radius / _SHADOW_REACH)
     cover = np.clip(0.5 - distance * item.radius * math.sqrt(size[0] * size[1]), 0, 1)
     colour = np.array(item.colour, dtype=np.float32)[:, None, None]  # (3,1,1)
