@@ -7,8 +7,21 @@ To add a dataset, write its manifest and one module with a function
 from pathlib import Path
 
 from .. import manifests
-from . import coco, endoscopy, folder, imagenet, imagenet_embedded, mnist, radiographs
-from . import scene_questions, scenes, voc, vqa
+from . import (
+    chest_xray,
+    coco,
+    endoscopy,
+    folder,
+    imagenet,
+    imagenet_embedded,
+    kvasir,
+    mnist,
+    radiographs,
+    scene_questions,
+    scenes,
+    voc,
+    vqa,
+)
 from .dataset import Dataset, Record, Sample, Size, as_size
 from ..errors import unknown
 
@@ -17,11 +30,13 @@ __all__ = ["DATASETS", "Dataset", "Record", "Sample", "load"]
 DATASETS = manifests.read("datasets")
 
 LOADERS = {
+    "chest_xray": chest_xray.records,
     "coco": coco.records,
     "endoscopy": endoscopy.records,
     "folder": folder.records,
     "imagenet": imagenet.records,
     "imagenet_embedded": imagenet_embedded.records,
+    "kvasir": kvasir.records,
     "mnist": mnist.records,
     "radiographs": radiographs.records,
     "scene_questions": scene_questions.records,

@@ -38,6 +38,7 @@ def load(
     dtype: torch.dtype | None = None,
     compile: bool = False,
     normalize: bool = True,
+    root: str | Path | None = None,
 ) -> Classifier:
     """A named network, ready to be explained.
 
@@ -50,6 +51,7 @@ def load(
         device, dtype: where it runs; images follow.
         compile: run the whole network through torch.compile.
         normalize: False gives the network images as they are, in [0, 1] (Opti-CAM, appendix H).
+        root: the folder of the dataset that a recipe's network is trained on, as for `data.load`.
 
     Raises:
         UnknownName: no such network or layer; lists those that there are.
@@ -65,7 +67,7 @@ def load(
             raise ValueError(
                 f"{name} needs a question: nets.answerer({name!r}).ask('what is ...?')"
             )
-        model = load_model(name, weights, device=str(device))
+        model = load_model(name, weights, root=root, device=str(device))
     else:
         model = load_weights(build(name), name, weights)
     preprocessing = _preprocessing(name, model)

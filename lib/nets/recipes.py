@@ -10,11 +10,24 @@ from dataclasses import dataclass, replace
 from torch import nn
 
 from ..data import Dataset
-from . import resnet, vgg, vit, vqa
+from . import finetuned, resnet, vgg, vit, vqa
 
 Triple = tuple[float, float, float]
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of training: so many epochs at one peak of the learning rate.
+
+    Attributes:
+        frozen: the submodules that stay as they are.
+    """
+
+    epochs: int
+    learning_rate: float
+    frozen: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -32,12 +45,15 @@ class Recipe:
         questions: the network takes the questions about an image beside it, and has `encode`; the
             samples of a group share their image, which is seen once for all of them.
         pretrained: the submodules that begin with a manifest's weights ("" is the network), by the
-            name of the network that they are taken from.
-        frozen: the submodules that stay as they begin.
+            name of the network that they are taken from. A classifier of other classes begins anew.
+        before: stages of training that come first.
+        frozen: the submodules that stay as they are, after those stages.
         limit: at most so many images of each split.
         in_memory: the images are drawn or decoded once, and kept; else in every epoch.
         optimizer: "adamw", or "sgd" with momentum 0.9.
-        learning_rate: its peak: it rises for a fraction `warmup` of the steps, then falls to zero.
+        schedule: "cycle", where the learning rate rises for a fraction `warmup` of the steps and then
+            falls to zero, or "constant".
+        learning_rate: its peak.
         shift, flip: random translation by up to so many pixels, and mirroring, in training.
     """
 
@@ -55,10 +71,12 @@ class Recipe:
     splits: tuple[str, str] = ("train", "test")
     questions: bool = False
     pretrained: tuple[tuple[str, str], ...] = ()
+    before: tuple[Stage, ...] = ()
     frozen: tuple[str, ...] = ()
     limit: int | None = None
     in_memory: bool = True
     optimizer: str = "adamw"
+    schedule: str = "cycle"
     learning_rate: float = 2e-3
     weight_decay: float = 0.05
     warmup: float = 0.2
@@ -138,6 +156,51 @@ _endoscopy_vgg = replace(
     code=("nets/vgg.py", "data/endoscopy.py", *_DRAWN),
 )
 
+# Opti-CAM, appendix E.2, which names neither the batch size, nor the epochs of the first stage, nor
+# any augmentation; its accuracies are 82.0, 83.2, 89.8 and 89.5 %.
+_chest_xray_resnet50 = Recipe(
+    name="chest_xray_resnet50",
+    build=finetuned.resnet50,
+    arguments=vgg.of_classes,
+    dataset="chest_xray",
+    code=("nets/finetuned.py", "nets/vgg.py", "data/chest_xray.py", "data/image_file.py"),
+    floor=0.75,
+    epochs=50,
+    batch_size=32,
+    input_size=224,
+    mean=IMAGENET_MEAN,
+    std=IMAGENET_STD,
+    pretrained=(("", "torchvision:resnet50"),),
+    before=(Stage(10, 1e-3, finetuned.RESNET50_BACKBONE),),
+    optimizer="sgd",
+    schedule="constant",
+    learning_rate=1e-5,
+    weight_decay=0.0,
+)
+_chest_xray_vgg16_bn = replace(
+    _chest_xray_resnet50,
+    name="chest_xray_vgg16_bn",
+    build=finetuned.vgg16_bn,
+    pretrained=(("", "torchvision:vgg16_bn"),),
+    before=(Stage(10, 1e-3, finetuned.VGG16_BN_BACKBONE),),
+)
+_OF_KVASIR = {
+    "dataset": "kvasir",
+    "code": ("nets/finetuned.py", "nets/vgg.py", "data/kvasir.py", "data/image_file.py"),
+}
+_kvasir_resnet50 = replace(
+    _chest_xray_resnet50,
+    **_OF_KVASIR,
+    name="kvasir_resnet50",
+    before=(Stage(10, 1e-4, finetuned.RESNET50_BACKBONE),),
+)
+_kvasir_vgg16_bn = replace(
+    _chest_xray_vgg16_bn,
+    **_OF_KVASIR,
+    name="kvasir_vgg16_bn",
+    before=(Stage(10, 5e-3, finetuned.VGG16_BN_BACKBONE),),
+)
+
 # Antol et al. report 57.8 % on open-ended questions, by a measure that also gives parts of a point.
 _vqa_v1 = Recipe(
     name="vqa_v1",
@@ -184,17 +247,21 @@ RECIPES: dict[str, Recipe] = {
         _scenes_vqa,
         quick(_scenes_vqa),
         _radiographs_resnet,
-        quick(_radiographs_resnet, images=400),
+        quick(_radiographs_resnet),
         _radiographs_vgg,
-        quick(_radiographs_vgg, images=400),
+        quick(_radiographs_vgg),
         _endoscopy_resnet,
-        quick(_endoscopy_resnet, images=400),
+        quick(_endoscopy_resnet),
         _endoscopy_vgg,
-        quick(_endoscopy_vgg, images=400),
+        quick(_endoscopy_vgg),
         _vqa_v1,
         _mnist_vit,
         quick(_mnist_vit),
         _mnist_deit,
         quick(_mnist_deit),
+        _chest_xray_resnet50,
+        _chest_xray_vgg16_bn,
+        _kvasir_resnet50,
+        _kvasir_vgg16_bn,
     )
 }

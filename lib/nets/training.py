@@ -11,13 +11,14 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.optim.lr_scheduler import OneCycleLR
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import ConstantLR, LRScheduler, OneCycleLR
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from ..data import Dataset, Record
 from ..errors import unknown
-from .recipes import Recipe
+from .recipes import Recipe, Stage
 from .weights import build, load_weights
 
 OPTIMIZERS = {"adamw": torch.optim.AdamW, "sgd": partial(torch.optim.SGD, momentum=0.9)}
@@ -45,8 +46,9 @@ def fit(recipe: Recipe, train: Dataset, test: Dataset, device: str | torch.devic
     Raises:
         ValueError: the test accuracy is below the recipe's floor; says what it is.
     """
+    epochs = sum(stage.epochs for stage in (*recipe.before, recipe))
     say(
-        f"training {recipe.name}: {recipe.epochs} epoch(s) on {len(train):,} samples of "
+        f"training {recipe.name}: {epochs} epoch(s) on {len(train):,} samples of "
         f"{recipe.dataset}, on {device}"
     )
     started, device = time.monotonic(), torch.device(device)
@@ -59,7 +61,7 @@ def fit(recipe: Recipe, train: Dataset, test: Dataset, device: str | torch.devic
     seconds = time.monotonic() - started
     if not accuracy >= recipe.floor:
         raise ValueError(
-            f"{recipe.name} reached a test accuracy of {accuracy:.1%} in {recipe.epochs} epoch(s) on "
+            f"{recipe.name} reached a test accuracy of {accuracy:.1%} in {epochs} epoch(s) on "
             f"{len(train):,} samples; its recipe asks for {recipe.floor:.0%}: check the dataset "
             f"{recipe.dataset!r}, or change the recipe in lib/nets/recipes.py"
         )
@@ -71,14 +73,14 @@ def fit(recipe: Recipe, train: Dataset, test: Dataset, device: str | torch.devic
 
 
 def start(recipe: Recipe, arguments: dict[str, Any]) -> nn.Module:
-    """The network before training: seeded random weights, pretrained and frozen submodules."""
+    """The network before training: seeded random weights, and pretrained submodules."""
     model = untrained(recipe, arguments)
     for path, name in recipe.pretrained:
         part = model.get_submodule(path)
         known = load_weights(build(name), name, None).state_dict()
-        part.load_state_dict({key: known[key] for key in part.state_dict()})
-    for path in recipe.frozen:
-        model.get_submodule(path).requires_grad_(False)
+        own = part.state_dict()
+        fitting = {key: known[key] for key in own if known[key].shape == own[key].shape}
+        part.load_state_dict(own | fitting)
     return model
 
 
@@ -102,23 +104,24 @@ def measure(recipe: Recipe, model: nn.Module, data: Dataset, device: torch.devic
 
 
 def _optimise(recipe: Recipe, model: nn.Module, batches: DataLoader, device: torch.device) -> None:
-    if recipe.optimizer not in OPTIMIZERS:
-        raise unknown("optimizer", recipe.optimizer, OPTIMIZERS)
-    parameters = [p for p in model.parameters() if p.requires_grad]
-    optimizer = OPTIMIZERS[recipe.optimizer](
-        parameters, lr=recipe.learning_rate, weight_decay=recipe.weight_decay
-    )
-    schedule = OneCycleLR(
-        optimizer,
-        recipe.learning_rate,
-        total_steps=recipe.epochs * len(batches),
-        pct_start=recipe.warmup,
-        cycle_momentum=False,
-    )
-    model.train()
-    for path in recipe.frozen:
-        model.get_submodule(path).eval()
-    for _ in tqdm(range(recipe.epochs), desc=recipe.name, unit="epoch", leave=False, disable=None):
+    for stage in (*recipe.before, recipe):
+        _run(stage, recipe, model, batches, device)
+
+
+def _run(
+    stage: Stage | Recipe,
+    recipe: Recipe,
+    model: nn.Module,
+    batches: DataLoader,
+    device: torch.device,
+) -> None:
+    """One stage of training, with an optimizer of its own."""
+    model.requires_grad_(True).train()
+    for path in stage.frozen:
+        model.get_submodule(path).requires_grad_(False).eval()
+    optimizer = _optimizer(stage, recipe, model)
+    schedule = _schedule(stage, recipe, optimizer, len(batches))
+    for _ in tqdm(range(stage.epochs), desc=recipe.name, unit="epoch", leave=False, disable=None):
         for batch in batches:
             x = _normalised(recipe, _augmented(recipe, _on(device, batch.images)))
             logits = model(x, *(tensor.to(device) for tensor in batch.questions))
@@ -128,6 +131,30 @@ def _optimise(recipe: Recipe, model: nn.Module, batches: DataLoader, device: tor
             loss.backward()
             optimizer.step()
             schedule.step()
+
+
+def _optimizer(stage: Stage | Recipe, recipe: Recipe, model: nn.Module) -> Optimizer:
+    if recipe.optimizer not in OPTIMIZERS:
+        raise unknown("optimizer", recipe.optimizer, OPTIMIZERS)
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    return OPTIMIZERS[recipe.optimizer](
+        parameters, lr=stage.learning_rate, weight_decay=recipe.weight_decay
+    )
+
+
+def _schedule(stage: Stage | Recipe, recipe: Recipe, optimizer: Optimizer, n: int) -> LRScheduler:
+    """The learning rate over the stage's epochs of n batches."""
+    if recipe.schedule == "constant":
+        return ConstantLR(optimizer, factor=1)
+    if recipe.schedule != "cycle":
+        raise unknown("schedule", recipe.schedule, ["cycle", "constant"])
+    return OneCycleLR(
+        optimizer,
+        stage.learning_rate,
+        total_steps=stage.epochs * n,
+        pct_start=recipe.warmup,
+        cycle_momentum=False,
+    )
 
 
 # Images -----------------------------------------------------------------------------------------

@@ -28,7 +28,8 @@ class Claim:
     Attributes:
         place: where the paper makes it, e.g. "Table 1, section 5.3.1".
         text: the claim in our words, one sentence.
-        networks: which it is about: "CNN", "transformer", "VQA", or one printed network.
+        networks: which it is about: a kind ("CNN", "transformer", "VQA", "Chest X-ray",
+            "Kvasir"), or one printed network.
         kind: one of `KINDS`.
         metric: one or several; the claim needs them all.
         rivals: methods, or "others": all of the frame but those of `excluding`.

@@ -19,8 +19,19 @@ NETWORKS: dict[str, tuple[str, str]] = {
     "VGG16 VOC": ("torchvision:vgg16, voc", "CNN"),
     "VGG16 COCO": ("torchvision:vgg16, coco", "CNN"),
     "VQA": ("VQA", "VQA"),
+    "ResNet50 Chest X-ray": ("chest_xray_resnet50", "Chest X-ray"),
+    "VGG16 Chest X-ray": ("chest_xray_vgg16_bn", "Chest X-ray"),
+    "ResNet50 Kvasir": ("kvasir_resnet50", "Kvasir"),
+    "VGG16 Kvasir": ("kvasir_vgg16_bn", "Kvasir"),
 }
-_KINDS = {"transformer": re.compile(r"vit|deit|swin|beit|cait"), "VQA": re.compile(r"(?i)vqa")}
+_KINDS = {
+    "transformer": re.compile(r"vit|deit|swin|beit|cait"),
+    "VQA": re.compile(r"(?i)vqa"),
+    "Chest X-ray": re.compile(r"chest_xray|radiographs"),
+    "Kvasir": re.compile(r"kvasir|endoscopy"),
+}
+_DATASETS = ("Chest X-ray", "Kvasir")  # kinds of networks that are trained on such data
+_FAMILIES = re.compile(r"(?i)resnet|vgg")  # of architectures
 
 
 def published(paper: str, table: str | int | None = None) -> pd.DataFrame:
@@ -70,7 +81,8 @@ def printed_range(printed: list[str]) -> tuple[float, float]:
 
 
 def kind(network: str) -> str:
-    """ "transformer", "VQA" or "CNN", of a network of the papers or of this project."""
+    """What a network of the papers or of this project is, such as "transformer" or "Kvasir"; else
+    "CNN"."""
     if network in NETWORKS:
         return NETWORKS[network][1]
     return next((name for name, pattern in _KINDS.items() if pattern.search(network)), "CNN")
@@ -78,11 +90,23 @@ def kind(network: str) -> str:
 
 def counterparts(network: str, printed: list[str]) -> list[str]:
     """Of the `printed` networks, those that `network` compares with: itself, or all of its kind."""
-    same = [name for name in printed if name in NETWORKS and NETWORKS[name][0] == network]
+    same = [name for name in printed if _stands_for(network, name)]
     return same or [name for name in printed if kind(name) == kind(network)]
 
 
 def concerns(scope: str, network: str) -> bool:
     """Whether a claim about `scope` (a kind, or a printed network) is also one about `network`."""
-    same = scope in NETWORKS and NETWORKS[scope][0] == network
-    return same or scope == kind(network)
+    return _stands_for(network, scope) or scope == kind(network)
+
+
+def _stands_for(network: str, printed: str) -> bool:
+    """Whether it is the printed network; or one of its architecture, trained on data of its kind."""
+    if printed not in NETWORKS:
+        return False
+    alike = kind(printed) in _DATASETS and kind(printed) == kind(network)
+    return NETWORKS[printed][0] == network or alike and _family(printed) == _family(network)
+
+
+def _family(network: str) -> str | None:
+    found = _FAMILIES.search(network)
+    return found and found[0].lower()

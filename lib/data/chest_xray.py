@@ -1,0 +1,34 @@
+"""Chest X-ray (Kermany et al. 2018): children's radiographs, normal or with pneumonia."""
+
+from pathlib import Path
+
+from .. import manifests
+from .files import present
+from .image_file import ImageFile, image_files
+
+CLASSES = ("NORMAL", "PNEUMONIA")
+
+
+def records(
+    entry: manifests.Entry, root: str | Path | None, split: str
+) -> tuple[list[ImageFile], tuple[str, ...]]:
+    """The images of a split, sorted by class and then by name.
+
+    The files of pneumonia begin with the name of the person: those of one person are one group.
+    """
+    root = manifests.find(entry, root)
+    folder = present(entry, root / "chest_xray" / split, root / split)
+    images = [
+        ImageFile(path, f"{split}/{name}/{path.name}", target, group=_person(path.stem))
+        for target, name in enumerate(CLASSES)
+        for path in image_files(present(entry, folder / name))
+    ]
+    if not images:
+        raise FileNotFoundError(f"no images in {folder}.\n{manifests.remedy(entry)}")
+    return images, CLASSES
+
+
+def _person(stem: str) -> str | None:
+    """ "person3" of person3_virus_15; None where the name does not say."""
+    person = stem.split("_")[0]
+    return person if person.startswith("person") else None
