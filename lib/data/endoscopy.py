@@ -247,7 +247,9 @@ def _caecum(canvas: _Canvas) -> None:
     canvas.shade *= 1 - mucosa.folds * np.exp(-star / 0.12) * step(1.7 - canvas.depth * 0.5)
     canvas.shade *= 1 + 0.2 * np.exp(-(((star - 0.4) / 0.2) ** 2))
     bow = np.abs(canvas.depth - 0.9 + 0.3 * canvas.noise(5))
-    canvas.shade *= 1 - 0.5 * mucosa.folds * np.exp(-((bow / 0.12) ** 2)) * (np.cos(canvas.angle) > 0)
+    canvas.shade *= 1 - 0.5 * mucosa.folds * np.exp(-((bow / 0.12) ** 2)) * (
+        np.cos(canvas.angle) > 0
+    )
     canvas.shade *= 0.6 + 0.4 * away
     cos, sin = math.cos(lumen.turn), math.sin(lumen.turn)
     dx, dy = canvas.x - lumen.x, canvas.y - lumen.y
@@ -483,7 +485,11 @@ def _finding(rng: Generator, kind: str, lumen: Lumen) -> Finding:
     if kind == "erosion":  # a streak along the gullet, from the line outwards
         way = rng.uniform(0, 2 * math.pi)
         from_lumen = lumen.radius * rng.uniform(2.2, 3.2)
-        x, y, angle = lumen.x + from_lumen * math.cos(way), lumen.y + from_lumen * math.sin(way), way
+        x, y, angle = (
+            lumen.x + from_lumen * math.cos(way),
+            lumen.y + from_lumen * math.sin(way),
+            way,
+        )
     else:
         x, y, angle = *_place(rng, radius, lumen), rng.uniform(0, math.pi)
     seed = int(rng.integers(2**32))

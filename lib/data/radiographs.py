@@ -213,10 +213,7 @@ def _bones(view: _View) -> ndarray:
     blade = view.inside(q - 0.98 + 0.35 * (v + 0.5) ** 2, 0.05) * view.inside(0.12 - v, 0.1)
     blade *= view.inside(v + 0.95, 0.1)
     return (
-        chest.bone * ribs * within
-        + spine * (0.1 - 0.05 * discs)
-        + 0.16 * clavicle
-        + 0.05 * blade
+        chest.bone * ribs * within + spine * (0.1 - 0.05 * discs) + 0.16 * clavicle + 0.05 * blade
     )
 
 

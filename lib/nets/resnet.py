@@ -59,7 +59,10 @@ class ResNet(nn.Module):
         )
         before = [widths[0], *widths]
         self.blocks = nn.Sequential(
-            *(Block(b, width, 1 if i == 0 else 2) for i, (b, width) in enumerate(zip(before, widths)))
+            *(
+                Block(b, width, 1 if i == 0 else 2)
+                for i, (b, width) in enumerate(zip(before, widths))
+            )
         )
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.classifier = nn.Linear(widths[-1], classes)

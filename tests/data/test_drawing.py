@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from lib.data.drawing import SHAPES, TEXTURES, Background, Object, Scene
-from lib.data.drawing import boxes, oklch, render, scatter, stream
+from lib.data.drawing import boxes, branches, oklch, pixels, render, scatter, stream, strokes
 
 PLAIN = Background("gradient", (oklch(0.95, 0, 0), oklch(0.95, 0, 0)), seed=0)
 
@@ -103,3 +103,31 @@ def test_scattered_circles_keep_apart():
         distances = np.hypot(*(centres[:, None] - centres).T)
         least = np.add.outer(radii, radii) - np.diag(np.multiply(radii, 2))
         assert (distances >= least - 1e-12).all()
+
+
+def test_a_stroke_has_the_area_of_a_capsule_at_every_size():
+    line = (0.3, 0.4, 0.6, 0.5, 0.1)
+    area = 0.1 * np.hypot(0.3, 0.1) + np.pi * 0.05**2
+    for size in ((64, 64), (200, 100)):
+        assert strokes([line], *pixels(size)).mean() == pytest.approx(area, rel=0.05)
+
+
+def test_a_stroke_thinner_than_a_pixel_is_fainter():
+    line = (0.1, 0.503, 0.9, 0.503, 0.004)
+    coarse, fine = (strokes([line], *pixels((n, n))) for n in (32, 512))
+    assert coarse.max() < 0.2 and fine.max() > 0.9
+    assert coarse.mean() == pytest.approx(fine.mean(), rel=0.2)
+
+
+def test_strokes_may_leave_the_image():
+    lines = [(-0.5, -0.5, -0.1, -0.2, 0.1), (1.2, 0.5, 2.0, 0.5, 0.1), (0.9, 0.5, 1.5, 0.5, 0.1)]
+    cover = strokes(lines, *pixels((32, 32)))
+    assert not cover[:, :20].any() and cover[16, -1] == 1
+
+
+def test_branches_are_connected_and_thin_out():
+    lines = branches(stream(0, "vessel"), 0.2, 0.3, 0.0, 0.3, 0.02, forks=2)
+    assert len(lines) == 2 * (1 + 2 + 4) and lines[0][:2] == (0.2, 0.3)
+    ends = {line[2:4] for line in lines}
+    assert all(line[:2] in ends for line in lines[1:])
+    assert {round(line[4], 6) for line in lines} == {0.02, 0.015, 0.01125}

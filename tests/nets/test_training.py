@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import pytest
 import torch
+from PIL import Image
 
 from lib import data
 from lib.errors import UnknownName
 from lib.nets import training
+from lib.nets.recipes import RECIPES, Stage
 
 from . import tiny
 
@@ -54,6 +56,57 @@ def test_frozen_submodules_stay_as_they_begin():
     assert {key for key in begin if key.startswith("features")} <= kept < begin.keys()
 
 
+def test_stages_come_first_each_with_its_own_frozen_submodules():
+    """Where the last stage learns nothing, what the first froze stays as it began."""
+    first = Stage(epochs=2, learning_rate=0.01, frozen=("features",))
+    options = {"optimizer": "sgd", "schedule": "constant", "weight_decay": 0.0, "floor": 0}
+    found = fit(before=(first,), epochs=1, learning_rate=0.0, **options)
+    begin = training.start(tiny.PLAIN, found.arguments).state_dict()
+    weights = [name for name in begin if name.endswith(("weight", "bias"))]
+    kept = {name for name in weights if torch.equal(begin[name], found.state_dict[name])}
+    assert kept == {name for name in weights if name.startswith("features")}
+    assert not same(found, fit(before=(first,), epochs=1, learning_rate=0.01, **options))
+
+
+def test_a_constant_learning_rate_stays():
+    recipe = replace(tiny.PLAIN, schedule="constant")
+    parameter = torch.nn.Parameter(torch.ones(1))
+    optimizer = torch.optim.SGD([parameter], lr=0.1)
+    schedule = training._schedule(recipe, recipe, optimizer, 5)
+    for _ in range(20):
+        optimizer.step()
+        schedule.step()
+    assert optimizer.param_groups[0]["lr"] == 0.1
+    with pytest.raises(UnknownName, match="unknown schedule 'constat' .did you mean 'constant'"):
+        fit(schedule="constat")
+
+
+def test_a_classifier_of_other_classes_begins_anew():
+    import timm
+
+    name = "tf_efficientnet_lite0"
+    recipe = replace(
+        tiny.PLAIN,
+        build=lambda: timm.create_model(name, num_classes=3),
+        pretrained=(("", name),),
+    )
+    found = training.start(recipe, {}).state_dict()
+    whole = training.load_weights(training.build(name), name, None).state_dict()
+    other = {key for key in found if not torch.equal(found[key], whole[key])}
+    assert other == {"classifier.weight", "classifier.bias"}
+
+
+@pytest.mark.parametrize("name", ["chest_xray_resnet50", "kvasir_vgg16_bn"])
+def test_the_recipes_of_fine_tuning_freeze_all_but_the_last_layer_first(name):
+    recipe = RECIPES[name]
+    with torch.device("meta"):
+        model = recipe.build(classes=4)
+    frozen = [p for path in recipe.before[0].frozen for p in model.get_submodule(path).parameters()]
+    free = [n for n, p in model.named_parameters() if not any(p is f for f in frozen)]
+    assert free in (["fc.weight", "fc.bias"], ["classifier.6.weight", "classifier.6.bias"])
+    assert (recipe.epochs, recipe.learning_rate, recipe.optimizer) == (50, 1e-5, "sgd")
+
+
 def test_pretrained_submodules_begin_with_the_manifests_weights():
     """As EfficientNet-Lite0 whole, and in part, without its classifier."""
     import timm
@@ -92,3 +145,37 @@ def test_shifted_images_hold_the_same_picture():
 def test_an_unknown_optimizer_lists_those_that_there_are():
     with pytest.raises(UnknownName, match="unknown optimizer 'adam' .*valid: adamw, sgd"):
         fit(optimizer="adam")
+
+
+@pytest.mark.parametrize("name", ["chest_xray_resnet50", "kvasir_resnet50"])
+def test_fine_tuning_runs_on_a_folder(name, tmp_path):
+    """The recipe as it is, but for a smaller network without pretrained weights, and its epochs."""
+    recipe = RECIPES[name]
+    folders = {"chest_xray_resnet50": chest_xray, "kvasir_resnet50": kvasir}
+    folders[name](tmp_path)
+    train, test = (
+        data.load(recipe.dataset, root=tmp_path, split=split, size=tiny.SIZE)
+        for split in recipe.splits
+    )
+    [stage] = recipe.before
+    stages = (replace(stage, epochs=1, frozen=("features",)),)
+    small = replace(recipe, build=tiny.network, pretrained=(), before=stages, epochs=2, floor=0)
+    found = training.fit(small, train, test, "cpu")
+    assert found.arguments == {"classes": len(train.classes)}
+    assert all(tensor.isfinite().all() for tensor in found.state_dict.values())
+
+
+def chest_xray(root) -> None:
+    for split in ("train", "test"):
+        for i, name in enumerate(("NORMAL", "PNEUMONIA")):
+            folder = root / split / name
+            folder.mkdir(parents=True)
+            for j in range(2):
+                Image.new("L", (9, 8), 100 * i + j).save(folder / f"{j}.jpeg")
+
+
+def kvasir(root) -> None:
+    for i, name in enumerate(data.kvasir.CLASSES):
+        (root / name).mkdir()
+        for j in range(8):
+            Image.new("RGB", (9, 8), (100, 30 * i, j)).save(root / name / f"{j}.jpg")

@@ -193,13 +193,17 @@ def test_the_same_network_on_another_dataset_is_another_column():
 
 
 def test_networks_on_medical_data_compare_with_their_own_architecture_on_such_data():
-    printed = [f"{name} {data}" for data in ("Chest X-ray", "Kvasir") for name in ("ResNet50", "VGG16")]
+    printed = [
+        f"{name} {data}" for data in ("Chest X-ray", "Kvasir") for name in ("ResNet50", "VGG16")
+    ]
     expected = dict(zip(("radiographs_resnet", "radiographs_vgg", "endoscopy_resnet"), printed))
     expected |= {"endoscopy_vgg_quick": printed[3], "kvasir_resnet50": printed[2]}
     for network, only in expected.items():
         assert counterparts(network, printed) == [only]
         assert concerns(only.split(" ", 1)[1], network) and not concerns("CNN", network)
     assert counterparts("endoscopy_convnet", printed) == printed[2:]
-    assert counterparts("scenes_vgg", printed) == counterparts("torchvision:vgg16_bn", printed) == []
+    assert (
+        counterparts("scenes_vgg", printed) == counterparts("torchvision:vgg16_bn", printed) == []
+    )
     assert concerns(printed[3], "endoscopy_vgg") and not concerns(printed[3], "endoscopy_resnet")
     assert concerns("VGG16 Kvasir", "kvasir_vgg16_bn")
