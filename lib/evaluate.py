@@ -263,7 +263,7 @@ class _Shard:
 
     def __init__(self, net, data: Dataset, method: Variant, batch_size: int, store):
         self.net, self.data, self.method, self.batch_size = net, data, method, batch_size
-        code = code_key("nets", "methods", "data", "saliency.py", "selectors.py")
+        code = code_key("nets", "methods", "data", "saliency.py", "seeding.py", "selectors.py")
         images = [data.fingerprint(i) for i in range(len(data))] if store is not None else []
         self.files = ShardStore(store, key(net.fingerprint, net.device.type, str(net.dtype), method.name,
                                            method.options, data.size, images, code))  # fmt: skip
@@ -387,7 +387,7 @@ class _Shard:
         return table[COLUMNS].reset_index(drop=True)
 
     def _file(self, variant: Variant) -> str:
-        code = code_key("metrics")
+        code = code_key("metrics", "saliency.py", "seeding.py")
         return f"{variant.name}-{key(variant.options, self.data.targets, code)}"
 
     def _measure(self, group: list[Variant]) -> dict[str, pd.DataFrame]:

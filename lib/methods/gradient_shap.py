@@ -5,7 +5,7 @@ from torch import Tensor
 from ..checks import check_choice, check_count
 from ..selectors import select
 from .lime import scorer
-from .seeding import seeded_globally
+from ..seeding import seeded_globally
 
 BASELINES = ("black", "mean")
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from ..checks import check_choice, check_count
 from ..selectors import select
 from .lime_cam import similarity, weighted_ridge
-from .seeding import generator, quantised, seeded_globally
+from ..seeding import generator, quantised, seeded_globally
 
 HIDINGS = ("superpixel", "black")
 

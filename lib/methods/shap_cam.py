@@ -5,7 +5,7 @@ from ..checks import check_count
 from .combination import combination
 from .game import game
 from .gradients import activation_and_gradient
-from .seeding import generator
+from ..seeding import generator
 
 
 @combination

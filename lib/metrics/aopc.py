@@ -3,7 +3,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..checks import check_choice, check_count
-from ..methods.seeding import generator
+from ..seeding import generator
 from .curves import Curve, change, ranks
 
 REPLACEMENTS = ("black", "mean", "uniform")

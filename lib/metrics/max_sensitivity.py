@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from ..checks import check_count, check_maps
-from ..methods.seeding import generator
+from ..seeding import generator
 
 
 class Sensitivity(NamedTuple):

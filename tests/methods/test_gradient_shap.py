@@ -8,7 +8,7 @@ from torch import nn
 
 from lib.errors import UnknownName
 from lib.methods.gradient_shap import gradient_shap
-from lib.methods.seeding import seed_of
+from lib.seeding import seed_of
 from lib.selectors import SELECTORS
 
 from ..networks import Affine, affine, images, non_linear, seeded, wrap

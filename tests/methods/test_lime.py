@@ -8,7 +8,7 @@ from torch import nn
 from lib.errors import UnknownName
 from lib.methods.lime import HIDINGS, lime, segments
 from lib.methods.lime_cam import similarity, weighted_ridge
-from lib.methods.seeding import generator
+from lib.seeding import generator
 from lib.selectors import SELECTORS
 
 from ..networks import Affine, affine, images, non_linear, seeded, wrap

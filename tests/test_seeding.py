@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from lib.methods.seeding import generator, quantised, seed_of, seeded_globally
+from lib.seeding import generator, quantised, seed_of, seeded_globally
 
 from ..networks import images
 
