@@ -75,6 +75,34 @@ def heads(
     )
 
 
+def boxed(
+    profile: str, *, network: str, layer: str, dataset: str, n_images: int
+) -> list[Case]:
+    """Images with boxes around their objects: photographs, and drawn scenes whose boxes are exact.
+
+    Args:
+        network, layer, dataset, n_images: a notebook's parameters, as for `heads`.
+    """
+    if network:
+        return [Case(network, dataset or "imagenet", layer, n_images or None)]
+    lite, photographs = "tf_efficientnet_lite0", dataset or "imagenet_embedded"
+    return choose(
+        profile,
+        smoke=[
+            Case(lite, photographs, layer, n_images or 2),
+            Case("scenes_vgg_quick", "scenes", n=n_images or 2),
+        ],
+        embedded=[
+            Case(lite, photographs, layer, n_images or None),
+            Case("scenes_vgg", "scenes", n=n_images or 50),
+        ],
+        paper=[
+            Case(name, dataset or "imagenet", layer, n_images or None)
+            for name in ("torchvision:resnet50", "torchvision:vgg16_bn")
+        ],
+    )
+
+
 def affordable(methods: Iterable[str], net: nets.Classifier, profile: str) -> list[str]:
     """The methods that a profile runs: behind an affine head, where LIFT-CAM's columns coincide,
     Score-CAM's pass a channel is left to the published setting."""

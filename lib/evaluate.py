@@ -159,7 +159,8 @@ def evaluate_maps(
             expected = (len(data), *data.size)
             raise ValueError(f"maps {label!r} are (N, H, W) = {expected}, got {tuple(S.shape)}")
     shards = [_Given(net, data, label, S, batch_size) for label, S in maps.items()]
-    return pd.concat([shard.values(metrics) for shard in shards], ignore_index=True)
+    table = pd.concat([shard.values(metrics) for shard in shards], ignore_index=True)
+    return _as_a_whole(table, metrics)
 
 
 def saliency_maps(

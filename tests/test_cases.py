@@ -2,7 +2,7 @@
 
 import pytest
 
-from lib.cases import Case, affordable, heads
+from lib.cases import Case, affordable, boxed, heads
 from lib.errors import UnknownName
 
 PARAMETERS = {"network": "", "layer": "", "dataset": "", "n_images": 0, "published": 1000}
@@ -43,3 +43,13 @@ def test_score_cam_is_spared_behind_an_affine_head():
     other = Case("scenes_vgg_quick", "scenes", n=1).open(weights="random")[0]
     assert affordable(methods, affine, "embedded") == ["grad_cam"]
     assert affordable(methods, affine, "paper") == affordable(methods, other, "smoke") == methods
+
+
+def test_boxed_images_are_photographs_and_scenes():
+    given = {name: value for name, value in PARAMETERS.items() if name != "published"}
+    for profile, counts in {"smoke": [2, 2], "embedded": [None, 50], "paper": [None, None]}.items():
+        assert [case.n for case in boxed(profile, **given)] == counts
+    for case in boxed("smoke", **given):
+        images = case.open(weights="random")[1]
+        assert all(sample.boxes.shape[1] == 4 and len(sample.boxes) for sample in images)
+    assert boxed("paper", **given | {"network": "mine"}) == [Case("mine", "imagenet")]

@@ -616,3 +616,37 @@ def test_given_maps_of_another_shape_are_refused(net, data):
         ValueError, match=r"maps 'mine' are \(N, H, W\) = \(7, 16, 16\), got \(7, 8, 8\)"
     ):
         evaluate_maps(net, data, {"mine": torch.rand(7, 8, 8)}, ["average_drop"])
+
+
+# ------------------------------------------------------------- metrics of the data set as a whole
+
+
+@pytest.fixture(scope="module")
+def boxed() -> Dataset:
+    images = datasets.load("imagenet_embedded", limit=5, size=SIZE)
+    records = tuple(replace(r, target=i % 3) for i, r in enumerate(images.records))
+    return replace(images, records=records)
+
+
+def test_a_metric_of_the_data_set_is_that_of_all_its_images(net, boxed, tmp_path):
+    metrics = ["average_drop", "box_accuracy", "localization_error"]
+    frame = evaluate(net, boxed, METHOD_NAMES, metrics, shard_size=2, batch_size=1, store=tmp_path)
+    again = evaluate(net, boxed, METHOD_NAMES, metrics, shard_size=2, store=tmp_path)
+    pd.testing.assert_frame_equal(again, frame)
+    maps = {name: saliency_maps(net, boxed, name) for name in METHOD_NAMES}
+    elsewhere = evaluate_maps(net, boxed, maps, metrics)
+    for name, S in maps.items():
+        accuracy = METRICS["box_accuracy"].accumulator()
+        accuracy.update(S, [sample.boxes for sample in boxed])
+        for rows in (frame, elsewhere):
+            values = rows[(rows.method == name) & (rows.metric == "box_accuracy")].value
+            assert values.tolist() == pytest.approx(accuracy.values().tolist())
+            assert values.mean() == pytest.approx(accuracy.compute())
+    assert frame.value.dtype == float and frame.value.notna().all()
+
+
+def test_images_without_boxes_are_left_out_of_the_whole(net, data):
+    frame = evaluate(net, data, ["grad_cam"], ["box_accuracy", "average_drop"])
+    rows = frame[frame.metric == "box_accuracy"]
+    assert rows.value.isna().all() and rows.error.str.contains("has no boxes").all()
+    assert frame.value.dtype == float

@@ -32,7 +32,9 @@ def check_boxes(boxes: list[Tensor], S: Tensor) -> None:
         raise ValueError(f"boxes: {len(boxes)} for {len(S)} images; give one tensor (n, 4) each")
     for i, one in enumerate(boxes):
         if one.ndim != 2 or one.shape[1] != 4:
-            raise ValueError(f"the boxes of image {i} of the batch are (n, 4), got {tuple(one.shape)}")
+            raise ValueError(
+                f"the boxes of image {i} of the batch are (n, 4), got {tuple(one.shape)}"
+            )
         if len(one) == 0:
             raise ValueError(f"image {i} of the batch has no box: leave it out")
         if not (one[:, :2] < one[:, 2:]).all():
