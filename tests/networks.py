@@ -167,9 +167,8 @@ def seeded(model: nn.Module, seed: int = 0) -> nn.Module:
 
 def tokens(kind: type[VisionTransformer] = VisionTransformer, seed: int = 0, **options):
     """A bare vision transformer, whose attention and decision are far from uniform."""
-    model = kind(
-        img_size=SIZE, patch_size=2, embed_dim=12, depth=2, num_heads=3, num_classes=CLASSES, **options
-    )
+    small = dict(img_size=SIZE, patch_size=2, embed_dim=12, depth=2, num_heads=3)
+    model = kind(num_classes=CLASSES, **small | options)
     generator = torch.Generator().manual_seed(seed)
     model = model.double().eval()
     with torch.no_grad():

@@ -73,7 +73,7 @@ class Textbook:
     def gradients(self, c: int) -> list[list[Tensor]]:
         """The gradient of the logit by every A."""
         flat = [A for heads in self.attention for A in heads]
-        found = iter(torch.autograd.grad(self.logits[c], flat, retain_graph=True, allow_unused=True))
+        found = iter(torch.autograd.grad(self.logits[c], flat, retain_graph=True))
         return [[next(found) for _ in heads] for heads in self.attention]
 
     def relevances(self, c: int) -> tuple[list[Tensor], Tensor]:
@@ -100,19 +100,21 @@ class Textbook:
 
 
 def linear(x: Tensor, w: Tensor, R: Tensor) -> Tensor:
-    """Eq. (5): x (N, in), w (out, in), R (N, out)."""
+    """Eq. (5): x (N, in), w (out, in), R (N, out). What nothing speaks for hands nothing on."""
     found = torch.zeros_like(x)
     for n in range(len(x)):
         for i in range(len(w)):
             share = (x[n] * w[i]).clamp(min=0)
-            found[n] += share / share.sum() * R[n, i]
+            if share.any():
+                found[n] += share / share.sum() * R[n, i]
     return found
 
 
 def shared(u: Tensor, v: Tensor, R: Tensor) -> tuple[Tensor, Tensor]:
-    """Eq. (6) of a sum, then eq. (9); zero relevance stays zero."""
+    """Eq. (6) of a sum, then eq. (9)."""
     z = u + v
-    return balanced([u / z * R], [v / z * R], [R])[0][0], balanced([u / z * R], [v / z * R], [R])[1][0]
+    [Ru], [Rv] = balanced([u / z * R], [v / z * R], [R])
+    return Ru, Rv
 
 
 def products(pairs: list[tuple[Tensor, Tensor]], R: list[Tensor]) -> tuple[list, list]:
@@ -126,9 +128,10 @@ def products(pairs: list[tuple[Tensor, Tensor]], R: list[Tensor]) -> tuple[list,
 
 
 def balanced(Ru: list[Tensor], Rv: list[Tensor], R: list[Tensor]) -> tuple[list, list]:
-    """Eq. (9), as printed."""
+    """Eq. (9), as printed; without relevance there is none to share."""
     u, v, whole = (sum(t.sum() for t in tensors) for tensors in (Ru, Rv, R))
     if whole == 0:
         return [0 * t for t in Ru], [0 * t for t in Rv]
     size = abs(u) + abs(v)
-    return [t * (abs(u) / size) * whole / u for t in Ru], [t * (abs(v) / size) * whole / v for t in Rv]
+    scaled = [[t * (abs(s) / size) * whole / s for t in side] for side, s in ((Ru, u), (Rv, v))]
+    return scaled[0], scaled[1]

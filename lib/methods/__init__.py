@@ -114,9 +114,7 @@ METHODS: dict[str, Method] = {
             needs=_ATTENTION,
             paper="vit",
         ),
-        Method(
-            rollout, "Rollout", "Abnar & Zuidema 2020, eq. (1)", relu=False, needs=_ATTENTION
-        ),
+        Method(rollout, "Rollout", "Abnar & Zuidema 2020, eq. (1)", relu=False, needs=_ATTENTION),
         Method(
             tibav,
             "TIBAV",

@@ -75,7 +75,7 @@ def ratio(a: Tensor, b: Tensor) -> Tensor:
 
 class _Linear(Function):
     r"""$R_j = \sum_i \frac{x_j w_{ji}}{\sum_{j'} x_{j'} w_{j'i}} R_i$ over the pairs with
-    $x_j w_{ji} > 0$ (eq. (5)); without the bias."""
+    $x_j w_{ji} > 0$ (eq. (5)); without the bias. An output without such a pair hands nothing on."""
 
     @staticmethod
     def forward(ctx, x, weight, bias=None):

@@ -25,12 +25,14 @@ def vit(classes: int, *, size: int = 28, **options) -> VisionTransformer:
         >>> vit(10)(torch.rand(1, 3, 28, 28)).shape
         torch.Size([1, 10])
     """
-    return _scaled(VisionTransformer(img_size=size, num_classes=classes, **SMALL | options))
+    options = SMALL | options
+    return _scaled(VisionTransformer(img_size=size, num_classes=classes, **options))
 
 
 def deit(classes: int, *, size: int = 28, **options) -> VisionTransformerDistilled:
     """A DeiT (Touvron et al. 2021) with class and distillation token; arguments as for `vit`."""
-    return _scaled(VisionTransformerDistilled(img_size=size, num_classes=classes, **SMALL | options))
+    options = SMALL | options
+    return _scaled(VisionTransformerDistilled(img_size=size, num_classes=classes, **options))
 
 
 def _scaled(model: VisionTransformer) -> VisionTransformer:

@@ -12,8 +12,16 @@ from lib.methods.rollout import rollout
 from lib.methods.tibav import tibav
 
 from ..networks import (
-    MEAN, SIZE, STD, UntraceableTransformer, affine, images, tokens, transformer,
-    untraceable_transformer, wrap_tokens,
+    MEAN,
+    SIZE,
+    STD,
+    UntraceableTransformer,
+    affine,
+    images,
+    tokens,
+    transformer,
+    untraceable_transformer,
+    wrap_tokens,
 )  # fmt: skip
 
 METHODS = (raw_attention, rollout, tibav)
@@ -106,7 +114,7 @@ def test_attention_that_cannot_be_followed_is_refused():
             for block in self.blocks:
                 block.attn = torch.nn.Linear(12, 12)
 
-        def forward_features(self, x):
+        def forward_features(self, x, **options):
             x = self._pos_embed(self.patch_embed(x))
             for block in self.blocks:
                 x = x + block.attn(block.norm1(x)) + x.mean(1, keepdim=True)

@@ -38,10 +38,13 @@ def test_it_knows_no_class():
 
 def test_rows_of_the_distillation_token():
     net, x = distilled(), images()
-    maps = {row: raw_attention(net, x, TARGET, row=row) for row in ("class", "distillation", "both")}
-    want = torch.stack([sum(A[1, 2:] for A in Textbook(net, image).attention[-1]) / 3 for image in x])
-    assert torch.allclose(maps["distillation"].flatten(1), want, atol=1e-12)
-    assert torch.allclose(maps["both"], (maps["class"] + maps["distillation"]) / 2, atol=1e-12)
+    of_class, of_distillation, of_both = (
+        raw_attention(net, x, TARGET, row=row) for row in ("class", "distillation", "both")
+    )
+    for i in range(4):
+        want = sum(A[1, 2:] for A in Textbook(net, x[i]).attention[-1]) / 3
+        assert torch.allclose(of_distillation[i].flatten(), want, atol=1e-12)
+    assert torch.allclose(of_both, (of_class + of_distillation) / 2, atol=1e-12)
 
 
 def test_a_register_is_no_distillation_token():

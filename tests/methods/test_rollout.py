@@ -43,7 +43,8 @@ def test_closed_form_of_uniform_attention():
 def test_the_row_of_the_distillation_token():
     net, x = distilled(), images(1)
     want = textbook(net, x[0])[1, 2:]
-    assert torch.allclose(rollout(net, x, TARGET[:1], row="distillation")[0].flatten(), want, atol=1e-12)
+    got = rollout(net, x, TARGET[:1], row="distillation")[0].flatten()
+    assert torch.allclose(got, want, atol=1e-12)
 
 
 def test_it_knows_no_class():
