@@ -173,9 +173,10 @@ def tokens(kind: type[VisionTransformer] = VisionTransformer, seed: int = 0, **o
     model = model.double().eval()
     with torch.no_grad():
         for name, parameter in model.named_parameters():
-            std = 1.0 if parameter.ndim < 2 or "embed" in name else parameter[0].numel() ** -0.5
-            if "norm" not in name:
-                parameter.normal_(std=2 * std, generator=generator)
+            scale = 1.0 if parameter.ndim < 2 or "embed" in name else parameter[0].numel() ** -0.5
+            parameter.normal_(std=2 * scale, generator=generator)
+            if "norm" in name:  # else uniform weights of its channels would make a map of rounding
+                parameter.mul_(0.1).add_(1.0 if name.endswith("weight") else 0.0)
     return model
 
 

@@ -103,10 +103,10 @@ def linear(x: Tensor, w: Tensor, R: Tensor) -> Tensor:
     """Eq. (5): x (N, in), w (out, in), R (N, out). What nothing speaks for hands nothing on."""
     found = torch.zeros_like(x)
     for n in range(len(x)):
-        for i in range(len(w)):
-            share = (x[n] * w[i]).clamp(min=0)
-            if share.any():
-                found[n] += share / share.sum() * R[n, i]
+        share = (x[n] * w).clamp(min=0)  # (out, in)
+        spoken = share.any(1)
+        share = share[spoken] / share[spoken].sum(1, keepdim=True)
+        found[n] = (share * R[n, spoken][:, None]).sum(0)
     return found
 
 
