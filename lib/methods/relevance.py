@@ -20,13 +20,14 @@ _PASSING = {  # one activation in, one of the same shape out
     "gelu", "relu", "silu", "sigmoid", "tanh", "hardswish", "softmax", "layer_norm", "rms_norm", "neg",
     "float", "to", "type", "type_as", "double",
 }  # fmt: skip
-_SCALING = {"mul", "rmul", "imul", "multiply", "div", "truediv", "itruediv"}
 _SUMS = {"add", "radd", "iadd"}
+_GATES = {"mul", "rmul", "imul", "multiply"}
+_SCALING = _GATES | {"div", "truediv", "itruediv"}
 _PRODUCTS = {"matmul", "bmm"}
 _RESHAPING = {  # their derivative is where each entry came from
     "reshape", "view", "permute", "transpose", "swapaxes", "movedim", "unbind", "chunk", "split",
     "getitem", "select", "narrow", "cat", "concat", "stack", "expand", "flatten", "unflatten",
-    "squeeze", "unsqueeze", "contiguous", "clone", "dropout", "get", "requires_grad_", "iter",
+    "squeeze", "unsqueeze", "contiguous", "clone", "dropout", "get",
 }  # fmt: skip
 
 
@@ -45,15 +46,13 @@ class Propagation(Attention):
             return _Linear.apply(*args, **kwargs)
         if name in _PASSING and free:
             return _Pass.apply(args[0], lambda t: func(t, *args[1:], **kwargs))
-        if name in _SUMS | _SCALING and len(free) == 1:
+        if name in _SUMS | _SCALING and len(free) == 1:  # the other is a constant
             first = free[0] is args[0]
-            return _Pass.apply(free[0], lambda t: func(t, args[1]) if first else func(args[0], t))
-        if name in _SUMS and len(free) == 2:
-            return _Sum.apply(*args)
-        if name in _SCALING - {"div", "truediv", "itruediv"} and len(free) == 2:
-            return _Product.apply(*args)
-        if name in _PRODUCTS and len(free) == 2:
-            return _MatMul.apply(*args)
+            return _Pass.apply(
+                free[0], lambda t: func(*((t, args[1]) if first else (args[0], t)), **kwargs)
+            )
+        if name in _RULES and len(free) == 2 and not kwargs:
+            return _RULES[name].apply(*args)
         out = func(*args, **kwargs)
         if self.found and name not in _RESHAPING and _has_gradient(out):
             raise ValueError(
@@ -144,6 +143,11 @@ class _MatMul(Function):
         u, v = ctx.saved_tensors
         s = ratio(R, u @ v)
         return balanced(u * (s @ v.transpose(-2, -1)), v * (u.transpose(-2, -1) @ s), R)
+
+
+_RULES = (
+    dict.fromkeys(_SUMS, _Sum) | dict.fromkeys(_GATES, _Product) | dict.fromkeys(_PRODUCTS, _MatMul)
+)  # of two activations
 
 
 def balanced(Ru: Tensor, Rv: Tensor, R: Tensor) -> tuple[Tensor, Tensor]:

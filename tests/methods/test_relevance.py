@@ -68,7 +68,8 @@ def test_neither_side_takes_more_than_there_is():
     "function",
     [
         nn.GELU(), nn.ReLU(), nn.LayerNorm(4).double(), nn.Softmax(-1), nn.Dropout().eval(),
-        lambda t: 3 * t, lambda t: t / 7, lambda t: t + 5, lambda t: torch.ones(4).double() * t,
+        lambda t: 3 * t, lambda t: t / 7, lambda t: 5 + t, lambda t: torch.ones(4).double() * t,
+        lambda t: torch.add(t, 5, alpha=2),
     ],
 )  # fmt: skip
 def test_what_acts_on_one_activation_passes_it_on(function):
