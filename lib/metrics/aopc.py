@@ -43,7 +43,7 @@ def patched(
     check_choice("replacement", replacement, REPLACEMENTS)
     rank = patch_ranks(S, patch)
     counts = torch.arange(min(regions, int(rank[0].max()) + 1) + 1)
-    return change(net, x, _replaced(net, x, replacement, seed), target, rank, counts, chunk)
+    return change(net, x, painted_over(net, x, replacement, seed), target, rank, counts, chunk)
 
 
 def patch_ranks(S: Tensor, patch: int) -> Tensor:
@@ -54,7 +54,7 @@ def patch_ranks(S: Tensor, patch: int) -> Tensor:
     return rank[:, : S.shape[1], : S.shape[2]]
 
 
-def _replaced(net, x: Tensor, replacement: str, seed: int) -> Tensor:
+def painted_over(net, x: Tensor, replacement: str, seed: int) -> Tensor:
     """The images (B, 3, H, W) with all patches replaced."""
     if replacement == "black":
         return torch.zeros_like(x)

@@ -7,7 +7,7 @@ import torch
 
 from lib.errors import UnknownName
 from lib.metrics import METRICS
-from lib.metrics.aopc import aopc, patch_ranks, patched
+from lib.metrics.aopc import aopc, painted_over, patch_ranks, patched
 from lib.metrics.curves import Curve
 
 from ..networks import NETWORKS, affine, brightness, images, maps, normalised
@@ -182,6 +182,8 @@ def test_random_colours_belong_to_the_image_and_the_seed():
     assert torch.allclose(value(torch.tensor([2])), want[2:3], atol=1e-12)
     assert (value(torch.arange(4), seed=1) - want).abs().min() > 1e-6
     assert (AOPC.fn(net, x, TARGET, S, patch=4) - want).abs().min() > 1e-6
+    colours = painted_over(net, x, "uniform", seed=0)
+    assert (colours[0] - colours[1]).abs().mean() == pytest.approx(1 / 3, abs=0.02)
 
 
 def test_random_colours_are_uniform():
