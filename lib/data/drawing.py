@@ -281,9 +281,9 @@ def strokes(lines: Sequence[Line], x: ndarray, y: ndarray, soft: float = 0.5) ->
         along = dx * (way_x / length) + dy * (way_y / length)  # (h,w), 0 to 1 from end to end
         along = np.minimum(np.maximum(along, 0), 1)
         distance = np.sqrt((dx - along * way_x) ** 2 + (dy - along * way_y) ** 2)
-        # A line thinner than a pixel is fainter, so that it is the same line at every size.
-        faint = min(width / pixel, 1) / edge
-        share = np.minimum((reach - distance) * faint, faint * edge)
+        # A line thinner than its edge is fainter, so that it covers as much at every size.
+        full = 4 * width * edge / (width + edge) ** 2 if width < edge else 1.0
+        share = np.minimum((reach - distance) * (full / edge), full)
         np.maximum(cover[down, across], share, out=cover[down, across])
     return cover
 
