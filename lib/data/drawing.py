@@ -232,7 +232,7 @@ TEXTURES: dict[str, Callable[[ndarray, ndarray, Generator], ndarray]] = {
 
 def step(t: ndarray) -> ndarray:
     """From 0 at t <= 0 smoothly to 1 at t >= 1."""
-    t = np.clip(t, 0, 1)
+    t = np.minimum(np.maximum(t, 0), 1)
     return t * t * (3 - 2 * t)
 
 

@@ -254,28 +254,24 @@ def _vessels(view: _View) -> ndarray:
     return view.chest.vessels * strokes(lines, view.x, view.y, 1.0) * view.inside(view.lungs, 0.1)
 
 
-@cache
-def _lines(chest: Chest) -> tuple[Line, ...]:
+def _lines(chest: Chest) -> list[Line]:
     """The vessels in the frame of the image."""
     rng = np.random.default_rng(chest.seed)
-    cos, sin = math.cos(chest.tilt) * chest.size, math.sin(chest.tilt) * chest.size
+
+    def place(u: float, v: float) -> tuple[float, float]:
+        cos, sin = math.cos(chest.tilt) * chest.size, math.sin(chest.tilt) * chest.size
+        return chest.x + cos * u - sin * v, chest.y + chest.height * (sin * u + cos * v)
+
     lines = []
     for side in (LEFT, RIGHT):
-        for way in (-1.25, -0.6, -0.05, 0.45, 0.95):
-            angle = way + rng.uniform(-0.25, 0.25)
-            start = 0.24, rng.uniform(-0.12, 0.12)
-            lines += branches(rng, *start, angle, rng.uniform(0.32, 0.42), 0.045, forks=1)
-        mirrored = side * np.array([1, 0, 1, 0, 0]) + np.array([0, 1, 0, 1, 1])
-        found = np.array(lines[-30:]) * mirrored
-        lines[-30:] = map(tuple, found)
-    placed = []
-    for u0, v0, u1, v1, width in lines:
-        ends = [
-            (chest.x + cos * u - sin * v, chest.y + chest.height * (sin * u + cos * v))
-            for u, v in ((u0, v0), (u1, v1))
-        ]
-        placed.append((*ends[0], *ends[1], width * chest.size))
-    return tuple(placed)
+        for way in (-1.2, -0.5, 0.15, 0.85):
+            start, angle = rng.uniform(-0.12, 0.12), way + rng.uniform(-0.25, 0.25)
+            vessel = branches(rng, 0.24, start, angle, rng.uniform(0.32, 0.42), 0.045, forks=1)
+            lines += [
+                (*place(side * u0, v0), *place(side * u1, v1), width * chest.size)
+                for u0, v0, u1, v1, width in vessel
+            ]
+    return lines
 
 
 def _share(view: _View, opacity: Opacity) -> ndarray:

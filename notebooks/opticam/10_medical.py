@@ -142,17 +142,16 @@ columns.
 """
 
 # %%
-METHODS_OF_TABLE_A10 = [
-    m
+SHORT = choose(profile, smoke={"iterations": 5}, embedded={"iterations": 100}, paper={})
+OPTIONS = {"opti_cam": {"iterations": iterations}, "extremal_perturbation": SHORT}
+METHODS_OF_TABLE_A10 = {
+    m: (m, OPTIONS.get(m, {}))
     for m in ("fake_cam", "grad_cam", "grad_cam_plus_plus", "score_cam", "ablation_cam", "xgrad_cam",
               "layer_cam", "extremal_perturbation", "opti_cam")
     if m in METHODS
-]  # fmt: skip
+}  # fmt: skip
 METRICS_OF_TABLE_A10 = ["average_drop", "average_gain", "average_increase"]
-SHORT = choose(profile, smoke={"iterations": 5}, embedded={"iterations": 100}, paper={})
-OPTIONS = {"opti_cam": {"iterations": iterations}, "extremal_perturbation": SHORT}
-METHODS_OF_TABLE_A10 = {m: (m, OPTIONS.get(m, {})) for m in METHODS_OF_TABLE_A10}
-lesions = {
+lesions = {  # the images that have any
     name: [s.id for s in images.readable() if s.boxes is not None and len(s.boxes)]
     for name, (_, images) in opened.items()
 }
