@@ -1,4 +1,4 @@
-"""`python -m lib`: build the book, look after data, train networks, evaluate methods."""
+"""`python -m lib`: build the book, look after data, train networks, evaluate methods, ask people."""
 
 from pathlib import Path
 from typing import Any
@@ -206,6 +206,61 @@ def _summary(frame: Any) -> str:
     failed = frame.dropna(subset="error").drop_duplicates("image")
     lines += [f"no value for {row.image}: {row.error}" for row in failed.itertuples()]
     return "\n".join(lines)
+
+
+# Survey -----------------------------------------------------------------------------------------
+
+
+@main.group()
+def survey() -> None:
+    """Ask people which of two networks has the better saliency maps."""
+
+
+@survey.command()
+@click.option(
+    "--network",
+    "networks",
+    multiple=True,
+    help="Give two.  [default: tf_efficientnet_lite0 and _lite1]",
+)
+@click.option("--dataset", default="imagenet_embedded", show_default=True)
+@click.option("--root", type=click.Path(path_type=Path), help="The folder that holds the dataset.")
+@click.option("--questions", "n", default=20, show_default=True, type=click.IntRange(min=1))
+@click.option("--seed", default=0, show_default=True, help="Of the order, and of who is A.")
+@click.option("--store", type=click.Path(path_type=Path), help="Saliency maps known from before.")
+@click.option("--out", default="survey", show_default=True, type=click.Path(path_type=Path))
+def make(
+    networks: tuple[str, ...],
+    dataset: str,
+    root: Path | None,
+    n: int,
+    seed: int,
+    store: Path | None,
+    out: Path,
+) -> None:
+    """Write a form to print, the key to it, and an empty table for the answers."""
+    from . import data
+    from . import survey as surveys
+
+    photographs = data.load(dataset, root=root)
+    chosen = networks or surveys.NETWORKS
+    found = surveys.questions(photographs, chosen, n=n, seed=seed, store=store)
+    click.echo(f"{len(found)} questions: {surveys.make(found, out)}")
+
+
+@survey.command()
+@click.argument("answers", type=click.Path(path_type=Path))
+@click.argument("key", type=click.Path(path_type=Path))
+def score(answers: Path, key: Path) -> None:
+    """Count the ANSWERS (a CSV file: participant, question, choice) by the survey's KEY."""
+    from .report.labels import bounds, number
+    from .report.statistics import Interval
+    from .survey import score as run
+
+    for row in run(answers, key).itertuples():
+        share = Interval(row.share, row.low, row.high, row.participants).scaled(100)
+        chosen = f"{row.chosen} of {row.answers} answers by {row.participants} participants"
+        click.echo(f"{row.network}: {number(share.mean)} % {bounds(share)}, {chosen}")
 
 
 def _run() -> None:

@@ -171,18 +171,20 @@ def saliency_maps(
     target: str = "label",
     batch_size: int = 16,
     store=None,
+    raw: bool = False,
     **options,
 ):
     """The stored (or computed) saliency maps S (N, H, W) of a dataset, in its order.
 
-    The same shards as `evaluate`, so a figure costs nothing after its table.
+    The same shards as `evaluate`, so a figure costs nothing after its table. With `raw`, the raw
+    signed maps (N, h, w) that S is made from.
     """
     variant = _checked("method", Variant(method, method, options), method_named(method))
     maps = []
     for i in range(0, len(data), SHARD_SIZE):
         shard = _Shard(net, data[i : i + SHARD_SIZE], variant, batch_size, store)
         with shard.files.lock():
-            maps += shard.saliency(list(range(len(shard.data))), shard.targets(target))
+            maps += shard.saliency(list(range(len(shard.data))), shard.targets(target), raw)
     return torch.stack(maps)
 
 
@@ -349,13 +351,14 @@ class _Shard:
         alphas = [None] * len(batch) if alpha is None else alpha.float().cpu().numpy()
         return [Explained(m, seconds, a) for m, a in zip(raw.float().cpu().numpy(), alphas)]
 
-    def saliency(self, index: list[int], targets: list[int]) -> list[Tensor]:
-        """S (H, W) of the images; raises the first error."""
+    def saliency(self, index: list[int], targets: list[int], raw: bool = False) -> list[Tensor]:
+        """S (H, W) of the images, or their raw maps (h, w); raises the first error."""
         maps, errors = self.maps(index, targets)
         for i in index:
             if i in errors:
                 raise ValueError(f"image {self.data.ids[i]!r}: {errors[i]}")
-        return [self._finish(maps[i, targets[i]].map[None])[0] for i in index]
+        found = [maps[i, targets[i]].map for i in index]
+        return [torch.from_numpy(m) if raw else self._finish(m[None])[0] for m in found]
 
     def coefficients(self) -> list[Tensor]:
         """The coefficients (K,) of each image for its label's class, empty where there are none."""

@@ -41,6 +41,8 @@ def invoke(*arguments):
         ["data"],
         ["evaluate"],
         ["train"],
+        ["survey"],
+        *(["survey", name] for name in ("make", "score")),
         *(["data", name] for name in ("list", "where", "verify", "fetch")),
     ],
 )

@@ -10,6 +10,7 @@ from .. import manifests
 from .activation import context_of
 from .answerer import Answerer, answerer
 from .classifier import Classifier
+from .randomised import cascade
 from .recipes import IMAGENET_MEAN, IMAGENET_STD, RECIPES, Recipe
 from .trained import load_model, train
 from .training import Trained
@@ -22,6 +23,7 @@ __all__ = [
     "Recipe",
     "Trained",
     "answerer",
+    "cascade",
     "context_of",
     "load",
     "train",

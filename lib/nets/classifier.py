@@ -141,6 +141,11 @@ class Classifier(nn.Module):
             digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
         return digest.hexdigest()
 
+    def like(self, model: nn.Module) -> "Classifier":
+        """Another model of the same architecture, cut, scaled and named as this one."""
+        recipe = self._recipe | {"layer": self.layer, "name": self.name}
+        return Classifier(model, **recipe).to(self.device, self.dtype)
+
     def train(self, mode: bool = True) -> "Classifier":
         """Explanations are of the network in eval mode: it stays there."""
         return super().train(False)

@@ -5,6 +5,7 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -55,6 +56,7 @@ def fit(recipe: Recipe, train: Dataset, test: Dataset, device: str | torch.devic
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(recipe.seed)
         arguments = recipe.arguments(train)
+        train = permuted(train, recipe.seed) if recipe.permuted else train
         model = start(recipe, arguments).to(device, memory_format=torch.channels_last)
         _optimise(recipe, model, _batches(recipe, model, train, shuffle=True), device)
         accuracy = measure(recipe, model, test, device)
@@ -70,6 +72,16 @@ def fit(recipe: Recipe, train: Dataset, test: Dataset, device: str | torch.devic
     )
     state_dict = {name: tensor.cpu().contiguous() for name, tensor in model.state_dict().items()}
     return Trained(arguments, state_dict, accuracy, seconds)
+
+
+def permuted(data: Dataset, seed: int) -> Dataset:
+    """The same images with their labels shuffled: each keeps its number, none its meaning.
+
+    (Adebayo et al. 2018, section 4; Opti-CAM appendix G.)
+    """
+    order = torch.randperm(len(data), generator=torch.Generator().manual_seed(seed)).tolist()
+    records = [replace(record, target=data.targets[i]) for record, i in zip(data.records, order)]
+    return replace(data, records=tuple(records))
 
 
 def start(recipe: Recipe, arguments: dict[str, Any]) -> nn.Module:

@@ -31,6 +31,11 @@ class Label(NamedTuple):
 _OTHERS = {  # what is measured on something else than a finished map
     "seconds": Label("T", "s", higher_is_better=False),
     "cosine_similarity": Label("cos", "", higher_is_better=True),  # of channel weights
+    # to the map of a network that knows nothing
+    "rank_correlation": Label("ρ", "", higher_is_better=False),
+    "rank_correlation_absolute": Label("ρ of |S|", "", higher_is_better=False),
+    "hog_similarity": Label("HOG", "", higher_is_better=False),
+    "ssim": Label("SSIM", "", higher_is_better=False),
 }
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 

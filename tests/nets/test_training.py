@@ -49,6 +49,19 @@ def test_every_option_takes_part():
     assert not any(same(base, fit(**option)) for option in options)
 
 
+def test_permuted_labels_are_the_same_labels_on_other_images():
+    train = data.load("tiny", split="train")
+    one, two = (training.permuted(train, seed) for seed in (0, 1))
+    assert sorted(one.targets) == sorted(train.targets) and one.ids == train.ids
+    assert train.targets != one.targets != two.targets
+    assert one.targets == training.permuted(train, 0).targets
+    assert one[0].target == one.targets[0] and torch.equal(one[0].image, train[0].image)
+
+
+def test_a_network_learns_nothing_from_permuted_labels():
+    assert fit(permuted=True, floor=0).accuracy < 0.7 < tiny.PLAIN.floor
+
+
 def test_frozen_submodules_stay_as_they_begin():
     found = fit(frozen=("features",), floor=0)
     begin = training.start(tiny.PLAIN, found.arguments).state_dict()

@@ -23,6 +23,11 @@ class Patch:
 
     seed: int
     question: str | None = None
+    target: int | None = None  # by default, the true one
+
+    def __post_init__(self) -> None:
+        if self.target is None:
+            object.__setattr__(self, "target", self._answer())
 
     @property
     def id(self) -> str:
@@ -36,8 +41,7 @@ class Patch:
     def colour(self) -> str:
         return NAMES[self.seed % 3]
 
-    @property
-    def target(self) -> int:
+    def _answer(self) -> int:
         if self.question in (None, WHICH):
             return NAMES.index(self.colour)
         return YES if self.colour in self.question else NO

@@ -13,6 +13,7 @@ def test_headings():
     assert metric_label("seconds").heading == "T ↓ (s)"
     assert metric_label("mean_saliency").heading == "mean S ↓ (%)"
     assert metric_label("cosine_similarity").heading == "cos ↑"
+    assert metric_label("ssim").heading == "SSIM ↓"
 
 
 def test_unknown_metric_lists_the_valid_ones():
