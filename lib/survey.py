@@ -111,10 +111,13 @@ def make(found: Sequence[Question], folder: str | Path) -> Path:
     """Write a survey: `form.html`, `key.csv`, and `answers.csv` to be filled in.
 
     The form is one page that needs nothing else, to be shown or printed; it names neither networks
-    nor files. The key stays with who runs the survey.
+    nor files. The key stays with who runs the survey. Answers that are there already are kept.
 
     Returns:
         The path of the form.
+
+    Raises:
+        ValueError: the folder holds answers to another survey.
 
     Example:
         >>> make(questions(data.load("imagenet_embedded")), "survey")
@@ -127,7 +130,11 @@ def make(found: Sequence[Question], folder: str | Path) -> Path:
         "answers.csv": ",".join(ANSWERS) + "\n",
     }
     if _filled_in(folder / "answers.csv"):
-        raise ValueError(f"{folder / 'answers.csv'} holds answers: choose another folder")
+        if (folder / "key.csv").read_text("utf-8") != texts["key.csv"]:
+            raise ValueError(
+                f"{folder / 'answers.csv'} holds answers to another survey: choose another folder"
+            )
+        del texts["answers.csv"]
     for name, text in texts.items():
         write_atomically(folder / name, lambda path: path.write_text(text, encoding="utf-8"))
     return folder / "form.html"

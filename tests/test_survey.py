@@ -58,12 +58,15 @@ def test_the_key_says_who_is_who(tmp_path):
     assert (tmp_path / "answers.csv").read_text() == "participant,question,choice\n"
 
 
-def test_answers_are_not_overwritten(tmp_path):
+def test_answers_are_never_lost(tmp_path):
     make(SOME, tmp_path)
+    given = "participant,question,choice\nann,1,A\n"
+    (tmp_path / "answers.csv").write_text(given)
     make(SOME, tmp_path)
-    (tmp_path / "answers.csv").write_text("participant,question,choice\nann,1,A\n")
-    with pytest.raises(ValueError, match="answers.csv holds answers: choose another folder"):
-        make(SOME, tmp_path)
+    assert (tmp_path / "answers.csv").read_text() == given
+    with pytest.raises(ValueError, match="answers.csv holds answers to another survey: choose"):
+        make(SOME[::-1], tmp_path)
+    assert (tmp_path / "answers.csv").read_text() == given
 
 
 @pytest.fixture

@@ -96,7 +96,9 @@ def test_batch_normalisation_forgets_its_statistics_too(net):
 
 def test_a_signal_survives_many_convolutions():
     """He et al. 2015: each convolution with its ReLU keeps the second moment."""
-    deep = nn.Sequential(*(m for _ in range(30) for m in (nn.Conv2d(64, 64, 3, padding=1), nn.ReLU())))
+    deep = nn.Sequential(
+        *(m for _ in range(30) for m in (nn.Conv2d(64, 64, 3, padding=1), nn.ReLU()))
+    )
     for i in range(0, 60, 2):
         reinitialise(deep, [str(i)], seed=0)
     x = torch.randn(1, 64, 8, 8, generator=torch.Generator().manual_seed(0))
