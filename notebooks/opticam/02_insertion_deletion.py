@@ -250,7 +250,7 @@ a box; `blur="gaussian"` is the true Gaussian, and the table shows what it chang
 decides the whole order of Fake-CAM.
 
 **Images and networks.** As on the page before: 20 photographs and EfficientNet-Lite0 stand for ImageNet and
-ResNet-50; the transformers' columns are rows of the paper only. ExtremalPerturbation, LIME and GradientSHAP run as
+ResNet-50; the transformers' columns have [a page of their own](03_transformers). ExtremalPerturbation, LIME and GradientSHAP run as
 briefly as there.
 ```
 """
