@@ -236,7 +236,7 @@ def gallery(net):
         panel.set_title(title.replace(" ", "\n"), fontsize=11)
     for panel in axes.flat:
         panel.axis("off")
-    named = [few.classes[s.target] if few.classes and s.target is not None else s.id for s in few]
+    named = few.labels
     return figure, named
 
 

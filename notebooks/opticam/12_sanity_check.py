@@ -208,9 +208,8 @@ def gallery(images, networks, *, name, alt, caption):
     picked = [len(block) // 4, 3 * len(block) // 4][: choose(profile, smoke=1, embedded=2, paper=2)]
     shown = {title: maps(other, block)[picked] for title, other in networks.items()}
     few = block.subset(picked)
-    named = [few.classes[s.target] if few.classes and s.target is not None else s.id for s in few]
-    figure = report.gallery([s.image for s in few], shown, named, columns=4)
-    alt = f"Opti-CAM's maps for images of {' and '.join(named)} {alt}"
+    figure = report.gallery([s.image for s in few], shown, few.labels, columns=4)
+    alt = f"Opti-CAM's maps for images of {' and '.join(few.labels)} {alt}"
     report.show(figure, name=name, alt=alt, caption=caption)
 
 
@@ -270,6 +269,8 @@ if learned:
     means = shuffled.groupby(["method", "metric"], sort=False)["value"].mean().unstack()[list(TITLES)]
     means.index = [METHODS[m].title for m in means.index]
     display(means.rename(columns=TITLES).round(3).rename_axis(columns="true against permuted labels"))
+    renamed = shuffled.assign(method=shuffled["method"] + "_permuted")[COLUMNS]
+    display(report.claims_table(report.claims("opticam", "Appendix G"), renamed))
 
 # %% [markdown]
 """
