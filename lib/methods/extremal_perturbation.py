@@ -157,8 +157,9 @@ class SmoothMasks:
         return self.kernel.new_ones(n, *self.grid)
 
     def __call__(self, grid: Tensor) -> Tensor:
-        width = 2 * self.reach + 1
-        around = F.unfold(grid[:, None], width, padding=self.reach)  # (n, width^2, hw)
+        # beyond the image the grid goes on as at its border, so that a flat grid is a flat mask
+        wider = F.pad(grid[:, None], [self.reach] * 4, mode="replicate")
+        around = F.unfold(wider, 2 * self.reach + 1)  # (n, width^2, hw)
         f = self.kernel[:, None] * around
         smax = ((f / self.temperature).softmax(1) * f).sum(1).unflatten(1, self.grid)
         return upsample(smax, self.size)

@@ -1,5 +1,7 @@
 """ExtremalPerturbation: smooth masks of a given area, optimised for each image."""
 
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -40,31 +42,33 @@ def blurred(image, sigma):
     return F.conv2d(image.transpose(0, 1), kernel, padding=reach).transpose(0, 1) / total
 
 
-def perturbed(image, m, levels, widest):
+def levels_of(image, levels, widest):
+    """From the image itself to the widest blur."""
+    return [blurred(image, widest * level / (levels - 1)) for level in range(levels)]
+
+
+def perturbed(stack, m):
     """Each level where the mask asks for it."""
     out = 0
-    for level in range(levels):
-        near = (1 - ((1 - m) * (levels - 1) - level).abs()).clamp_min(0)
-        out = out + near * blurred(image, widest * level / (levels - 1))
+    for level, image in enumerate(stack):
+        near = (1 - ((1 - m) * (len(stack) - 1) - level).abs()).clamp_min(0)
+        out = out + near * image
     return out
 
 
 def smooth(grid, size, sigma, T):
-    """The smooth maximum at each node, from all nodes within reach, those outside being zero."""
+    """The smooth maximum at each node, from those within reach; the border goes on outside."""
     h, w = grid.shape
-    reach = int(-(-5 * sigma // 1))
-    rows = []
-    for i in range(h):
-        for j in range(w):
-            f = []
-            for a in range(i - reach, i + reach + 1):
-                for b in range(j - reach, j + reach + 1):
-                    distance = ((a - i) ** 2 + (b - j) ** 2) ** 0.5
-                    k = torch.tensor(-(max(0.0, distance / sigma - 1) ** 2) / 4).double().exp()
-                    f.append(k * grid[a, b] if 0 <= a < h and 0 <= b < w else 0 * grid[0, 0])
-            f = torch.stack(f)
-            rows.append((f * (f / T).exp()).sum() / (f / T).exp().sum())
-    m = torch.stack(rows).view(1, 1, h, w)
+    reach = math.ceil(5 * sigma)
+    y, x = (torch.arange(-reach, n + reach, dtype=grid.dtype) for n in (h, w))
+    around = grid[y.clamp(0, h - 1).long()][:, x.clamp(0, w - 1).long()].flatten()
+    nodes = torch.cartesian_prod(y, x)
+    here = torch.cartesian_prod(y[reach:-reach], x[reach:-reach])[:, None]
+    distance = (here - nodes).norm(dim=-1)  # (nodes, nodes and those around)
+    within = (here - nodes).abs().amax(-1) <= reach
+    f = torch.exp(-((distance / sigma - 1).clamp_min(0) ** 2) / 4) * around
+    e = torch.exp(f / T) * within
+    m = ((f * e).sum(1) / e.sum(1)).view(1, 1, h, w)
     return F.interpolate(m, size, mode="bilinear", align_corners=False)[0, 0]
 
 
@@ -87,13 +91,14 @@ def textbook(
     """One image, one area."""
     size = image.shape[2:]
     widest = 20 / 224 * min(size) if blur is None else blur
+    stack = levels_of(image, levels, widest)
     grid = torch.ones([-(-n // step) for n in size], dtype=image.dtype)
     speed = torch.zeros_like(grid)
     for t in range(iterations):
         grid.requires_grad_()
         m = smooth(grid, size, sigma, temperature)
-        keep = SELECTORS[selector](net(perturbed(image, m, levels, widest)), c)[0]
-        rest = SELECTORS[selector](net(perturbed(image, 1 - m, levels, widest)), c)[0]
+        keep = SELECTORS[selector](net(perturbed(stack, m)), c)[0]
+        rest = SELECTORS[selector](net(perturbed(stack, 1 - m)), c)[0]
         value = {"preserve": keep, "delete": -rest, "hybrid": keep - rest}[reward]
         value = value - WEIGHT * GROWTH ** (t / iterations) * sorted_error(m, a)
         speed = MOMENTUM * speed + torch.autograd.grad(value, grid)[0]
@@ -226,6 +231,11 @@ def test_masks_stay_within_their_grids():
     assert smooth(torch.zeros(1, *smooth.grid).double()).abs().max() == 0
 
 
+def test_a_flat_grid_is_a_flat_mask():
+    m = family()(torch.full((1, 10, 13), 0.8, dtype=torch.float64))
+    assert m.max() - m.min() < 1e-12 and 0.75 < m.mean() < 0.8
+
+
 def test_a_cold_smooth_maximum_is_the_maximum():
     smooth = family(step=1, temperature=1e-4)
     grid = torch.zeros(1, *smooth.grid, dtype=torch.float64)
@@ -245,7 +255,8 @@ def test_a_cold_smooth_maximum_is_the_maximum():
 def test_a_hot_smooth_maximum_is_the_mean():
     smooth = family(step=1, temperature=1e6)
     grid = torch.rand(1, *smooth.grid, dtype=torch.float64)
-    want = F.conv2d(grid[None], smooth.kernel.view(1, 1, 11, 11), padding=5)[0] / 121
+    wider = F.pad(grid[None], [5] * 4, mode="replicate")
+    want = F.conv2d(wider, smooth.kernel.view(1, 1, 11, 11))[0] / 121
     assert torch.allclose(smooth(grid), want, atol=1e-5)
 
 
@@ -286,7 +297,7 @@ def test_a_full_mask_changes_nothing_and_an_empty_one_blurs_most():
 
 def test_perturbation_is_linear_between_levels():
     x, m = images(2, (20, 26)), maps(2, (20, 26))
-    want = torch.cat([perturbed(x[i : i + 1], m[i], 5, 3.0) for i in range(2)])
+    want = torch.cat([perturbed(levels_of(x[i : i + 1], 5, 3.0), m[i]) for i in range(2)])
     assert torch.allclose(Pyramid(x, 5, 3.0)(torch.arange(2), m), want, atol=1e-12)
 
 
