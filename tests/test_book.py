@@ -1,6 +1,7 @@
 """The book: what is executed and when, how pages are staged, and the built HTML."""
 
 import re
+import shutil
 from pathlib import Path
 
 import nbformat
@@ -281,6 +282,21 @@ def test_a_page_with_a_warning_fails_the_build_and_is_named(tmp_path):
     (source / "page.md").write_text("# Page\n\n[nowhere](#no-such-label)\n")
     assert re.search(r"page\.md.*no-such-label", publish(source, tmp_path / "html"))
     assert not (tmp_path / "html").exists()
+
+
+def test_a_project_becomes_a_book(project):
+    root = project({"one": WORKS + '\n# %% [markdown]\n# # One\n'})
+    shutil.copytree(ROOT / "book", root / "book")
+    shutil.copy(ROOT / "_config.yml", root)
+    (root / "book/index.md").write_text("# Index\n\n```{include} _generated/profile.md\n```\n")
+    html = build("smoke", root=root, parameters={"n": 41}).parent
+    assert "built with the smoke profile" in _article(html / "book/index.html").text
+    page = _article(html / "notebooks/mini/one.html")
+    assert page.select_one(".output").text.strip() == "42" and page.h1.text.startswith("One")
+
+
+def _article(path: Path) -> BeautifulSoup:
+    return BeautifulSoup(path.read_text("utf-8"), "html.parser").article
 
 
 @pytest.fixture(scope="session")

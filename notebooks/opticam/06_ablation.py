@@ -23,7 +23,7 @@ and finds that the objective matters most, that of three normalisations only the
 that several layers serve, and that 100 iterations at learning rate 0.1 are enough.
 
 The paper does this on VGG-16 and ImageNet. Here the network is a small one of the same kind, trained
-in this build on [drawn scenes](../liftcam/02_shap_values), a test bed.
+in this build on [drawn scenes](real), a test bed.
 """
 
 # %% tags=["parameters"]

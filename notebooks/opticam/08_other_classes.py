@@ -22,7 +22,7 @@ class (appendix C, table A9). A method that explains its class should lose when 
 map then shows what speaks for something else. The paper reports that Opti-CAM loses more than the
 others, most of all where the network errs.
 
-Here the network is a small VGG trained in this build on drawn scenes, a test bed: each scene has a main
+Here the network is a small VGG trained in this build on [drawn scenes](real), a test bed: each scene has a main
 object, whose shape is its class, and smaller ones of other classes. The second class is therefore often
 really there.
 """
