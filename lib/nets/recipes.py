@@ -246,11 +246,12 @@ _mnist_vit = Recipe(
     dataset="mnist",
     code=("nets/vit.py", "nets/vgg.py", "data/dataset.py", "data/mnist.py"),
     floor=0.9,
-    epochs=10,
+    epochs=12,
     batch_size=64,
     input_size=28,
     mean=(0.1307,) * 3,
     std=(0.3081,) * 3,
+    learning_rate=3e-3,
     shift=2,
 )
 
