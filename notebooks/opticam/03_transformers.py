@@ -289,8 +289,9 @@ pd.Series(known).unstack()[[net.name for net in opened]].loc[
 """
 ```{admonition} Departures
 :class: note
-**Images and networks.** The paper explains ViT-B and DeiT-B on ImageNet. Here they have three blocks of width
-64 and 49 patches of 4 x 4 pixels, and explain 50 digits. The profile `paper` restores the published setting.
+**Images and networks.** The paper has ViT-B and DeiT-B explain ImageNet. The embedded profile has 50 digits,
+and transformers of three blocks, width 64 and 49 patches of 4 x 4 pixels. The profile `paper` restores the
+published setting.
 
 **DeiT.** The paper's DeiT-B has a class token only; the one here has a distillation token, which learns the
 labels too, for want of a teacher, and its logit is the mean of two heads. Maps are the class token's;
