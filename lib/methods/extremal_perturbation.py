@@ -26,6 +26,7 @@ def extremal_perturbation(
     selector: str = "logit",
     iterations: int = 800,
     learning_rate: float = 0.01,
+    shrink: float = 0.0,
     step: int | None = None,
     sigma: float = 1.0,
     temperature: float = 0.05,
@@ -58,6 +59,8 @@ def extremal_perturbation(
             $-g_c(f((1 - m) \otimes x))$; "hybrid": the sum of both.
         selector: $g_c$; see `SELECTORS`.
         iterations, learning_rate: of gradient ascent.
+        shrink: the share of the iterations in which the area shrinks, geometrically, from the whole
+            image to a; a few iterations get further so (not in the paper).
         step: pixels between the nodes of the grid; None for 32 nodes along the shorter side.
         sigma: of the bumps, in steps.
         temperature: T; the smaller, the nearer to the maximum.
@@ -74,6 +77,8 @@ def extremal_perturbation(
     check_count("chunk", chunk)
     if not areas or not all(0 < a < 1 for a in areas):
         raise ValueError(f"areas are fractions of the image, between 0 and 1, got {areas}")
+    if not 0 <= shrink <= 1:
+        raise ValueError(f"shrink is a share of the iterations, in [0, 1], got {shrink}")
     family = SmoothMasks(x, step, sigma, temperature)
     image = torch.arange(len(x), device=x.device).repeat_interleave(len(areas))
     area = torch.tensor(areas, dtype=torch.float64).repeat(len(x))
@@ -83,11 +88,13 @@ def extremal_perturbation(
         some = slice(int(i[0]), int(i[-1]) + 1)
         blurred = Pyramid(x[some], levels, blur)
         value = _objective(net, blurred, i - i[0], target[i], reward, select(selector))
-        masks.append(optimise(value, family, a, iterations, learning_rate))
+        masks.append(optimise(value, family, a, iterations, learning_rate, shrink))
     return torch.cat(masks).unflatten(0, (len(x), len(areas))).mean(1)
 
 
-def optimise(value, family: "SmoothMasks", area: Tensor, iterations: int, learning_rate: float):
+def optimise(
+    value, family: "SmoothMasks", area: Tensor, iterations: int, learning_rate: float, shrink: float
+) -> Tensor:
     """Masks (n, H, W) of these areas (n,), each with the highest value that ascent finds.
 
     Args:
@@ -97,9 +104,10 @@ def optimise(value, family: "SmoothMasks", area: Tensor, iterations: int, learni
     ascent = torch.optim.SGD([grid], lr=learning_rate, momentum=MOMENTUM, maximize=True)
     for t in range(iterations):
         weight = WEIGHT * GROWTH ** (t / iterations)
+        now = area ** min(1.0, (t + 1) / (shrink * iterations)) if shrink else area
         with torch.enable_grad():
             m = family(grid)
-            objective = value(m) - weight * area_error(m, area)
+            objective = value(m) - weight * area_error(m, now)
             ascent.zero_grad()
             objective.sum().backward(inputs=[grid])  # nothing else gets a gradient
         ascent.step()

@@ -66,6 +66,8 @@ perturbation = {  # how much of the methods that perturb pixels
     "extremal_perturbation": {
         "areas": choose(profile, smoke=(0.1,), embedded=(0.05, 0.2), paper=(0.025, 0.05, 0.1, 0.2)),
         "iterations": choose(profile, smoke=2, embedded=30, paper=800),
+        "learning_rate": choose(profile, smoke=0.1, embedded=0.1, paper=0.01),
+        "shrink": choose(profile, smoke=0.8, embedded=0.8, paper=0.0),
     },
     "lime": {"n": choose(profile, smoke=10, embedded=100, paper=1000)},
     "gradient_shap": {"n": choose(profile, smoke=2, embedded=10, paper=20)},
@@ -297,8 +299,8 @@ own.
 
 **Perturbation.** The paper does not say how its ExtremalPerturbation, LIME and GradientSHAP were set. Here the
 first is written from its description {cite:p}`extremal_perturbation`, and the map is the mean of its masks; the
-embedded profile takes areas of 5 and 20 % and 30 iterations, where the profile `paper` takes four areas
-and 800. LIME is captum's sampling on SLIC superpixels, with 100 samples instead of 1000, GradientSHAP is
+embedded profile takes areas of 5 and 20 % and 30 iterations, in which the area shrinks from the whole image,
+where the profile `paper` takes four areas and 800 iterations: the short run does not reach the best masks. LIME is captum's sampling on SLIC superpixels, with 100 samples instead of 1000, GradientSHAP is
 captum's, with 10 instead of 20. Both keep only what speaks for the class: negative values become zero.
 ```
 """

@@ -89,6 +89,8 @@ OPTIONS = {  # as on the page before
     "extremal_perturbation": {
         "areas": choose(profile, smoke=(0.1,), embedded=(0.05, 0.2), paper=(0.025, 0.05, 0.1, 0.2)),
         "iterations": choose(profile, smoke=2, embedded=30, paper=800),
+        "learning_rate": choose(profile, smoke=0.1, embedded=0.1, paper=0.01),
+        "shrink": choose(profile, smoke=0.8, embedded=0.8, paper=0.0),
     },
     "lime": {"n": choose(profile, smoke=10, embedded=100, paper=1000)},
     "gradient_shap": {"n": choose(profile, smoke=2, embedded=10, paper=20)},
