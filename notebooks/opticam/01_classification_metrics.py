@@ -297,11 +297,12 @@ The authors' code compares the loss summed over a batch; option `stopping="autho
 **Time.** T is the time for 8 images on this machine, for the map alone, beside the paper's on its
 own.
 
-**Perturbation.** The paper does not say how its ExtremalPerturbation, LIME and GradientSHAP were set. Here the
-first is written from its description {cite:p}`extremal_perturbation`, and the map is the mean of its masks; the
-embedded profile takes areas of 5 and 20 % and 30 iterations, in which the area shrinks from the whole image,
-where the profile `paper` takes four areas and 800 iterations: the short run does not reach the best masks. LIME is captum's sampling on SLIC superpixels, with 100 samples instead of 1000, GradientSHAP is
-captum's, with 10 instead of 20. Both keep only what speaks for the class: negative values become zero.
+**Perturbation.** The paper does not say how its ExtremalPerturbation, LIME and GradientSHAP were set. The first
+is written here from its description {cite:p}`extremal_perturbation`; its map is the mean of its masks. The
+profile `paper` optimises four areas for 800 iterations. The embedded one takes two, 5 and 20 %, and 30
+iterations in which the area shrinks from the whole image: fewer than its masks need to settle. LIME is captum's
+sampling on SLIC superpixels, with 100 samples instead of 1000; GradientSHAP is captum's, with 10 instead of 20.
+Both keep only what speaks for the class: negative values become zero.
 ```
 """
 
