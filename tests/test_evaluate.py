@@ -4,6 +4,7 @@ import inspect
 import pickle
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -179,6 +180,21 @@ def test_variants_of_one_method_and_metric(net, data):
     values = frame.pivot(index="image", columns=["method", "metric"], values="value")
     assert not np.allclose(values["by logit", "AD"], values["by probability", "AD"])
     assert not np.allclose(values["by logit", "coarse"], values["by logit", "fine"])
+
+
+def test_metrics_explain_further_images_by_the_same_method_and_options(net, data):
+    options = {"weighting": "probability"}
+    metrics = ["max_sensitivity", "adcc"]
+    frame = evaluate(net, data, {"by probability": ("score_cam", options)}, metrics, batch_size=3)
+    x, target = torch.stack([s.image for s in data]).double(), torch.tensor(data.targets)
+    S = explain("score_cam", net, x, target, **options)
+    for metric in metrics:
+        got = frame[frame["metric"] == metric]["value"].to_numpy()
+        same, other = (
+            METRICS[metric].fn(net, x, target, S, method=method)
+            for method in (partial(explain, "score_cam", net, **options), "score_cam")
+        )
+        assert np.allclose(got, same, atol=1e-5) and not np.allclose(got, other, atol=1e-3)
 
 
 def test_images_without_a_label_are_explained_for_the_predicted_class(net, root):
