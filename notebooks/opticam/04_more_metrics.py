@@ -23,7 +23,7 @@ network sees the image through it (*ADCC* {cite:p}`fake_cam`)?
 
 Opti-CAM {cite:p}`opticam` reports them in table 4 and claims two things (section 5.3.3): its maps are the
 least sensitive, and they do poorly on AOPC, as on insertion and deletion, whose idea AOPC shares. This
-page recomputes the table on photographs, and on [drawn scenes](../liftcam/01_shapley_values), a test bed,
+page recomputes the table on photographs, and on [drawn scenes](real), a test bed,
 where every column can be afforded: max-sensitivity asks for ten more maps of each image.
 """
 
