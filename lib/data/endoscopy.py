@@ -368,11 +368,12 @@ def _inflammation(canvas: _Canvas, finding: Finding) -> ndarray:
     depth = _patch(canvas, finding, 1.0)
     rng = np.random.default_rng(finding.seed)
     share = finding.strength * step(0.5 + depth / 0.5)
-    grains = smooth_noise(rng.random((34, 34)), canvas.x, canvas.y)
-    ulcers = smooth_noise(rng.random((15, 15)), canvas.x, canvas.y)
+    grains, coarser, ulcers = (
+        smooth_noise(rng.random((n, n)), canvas.x, canvas.y) for n in (37, 23, 15)
+    )
     canvas.tint(finding.colour, share)
-    canvas.shade *= 1 + 0.6 * share * (grains - 0.5)
-    canvas.tint(WHITE, 0.9 * share * step(5 * ulcers - 3.7))
+    canvas.shade *= 1 + 0.5 * share * (grains + coarser - 1)
+    canvas.tint(WHITE, 0.9 * share * step(4 * ulcers + coarser - 3.6))
     return depth > 0
 
 
