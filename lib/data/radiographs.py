@@ -120,11 +120,12 @@ class Radiograph:
         lesions = np.zeros((len(self.opacities), *size), dtype=bool)
         for opacity, mask in zip(self.opacities, lesions):
             share = _share(view, opacity)
-            density += opacity.density * share * np.minimum(1.6 * air, 1)
+            density += opacity.density * share * view.inside(view.lungs, 0.1)
             mask[:] = (share > 0.5) & (view.lungs > 0)
         image = torch.from_numpy(_expose(self.exposure, density, view)).expand(3, -1, -1).clone()
-        mask = torch.from_numpy(lesions)
-        return Sample(image, self.target, self.id, boxes(mask), mask.any(0))
+        visible = torch.from_numpy(lesions)
+        visible = visible[visible.any(2).any(1)]
+        return Sample(image, self.target, self.id, boxes(visible), visible.any(0))
 
     def fingerprint(self) -> str:
         return fingerprint(self)
