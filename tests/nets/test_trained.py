@@ -11,7 +11,7 @@ from torch import nn
 from lib import nets
 from lib.errors import UnknownName
 from lib.nets import trained
-from lib.nets.recipes import RECIPES, quick
+from lib.nets.recipes import RECIPES, Stage, quick
 from lib.store import HERE
 
 from . import tiny
@@ -52,7 +52,9 @@ def test_two_at_once_train_once(capsys):
 
 
 @pytest.mark.parametrize(
-    "change", [{"seed": 1}, {"epochs": 5}, {"limit": 30}, {"code": ()}], ids=str
+    "change",
+    [{"seed": 1}, {"epochs": 5}, {"limit": 30}, {"code": ()}, {"before": (Stage(1, 0.01),)}],
+    ids=str,
 )
 def test_another_recipe_is_another_network(change, monkeypatch, capsys):
     nets.train("tiny")
@@ -72,6 +74,13 @@ def test_another_folder_of_data_is_another_network(capsys, tmp_path):
     for root in (None, tmp_path, str(tmp_path)):
         nets.train("tiny", root=root)
     assert capsys.readouterr().err.count("training tiny") == 2
+
+
+def test_a_network_is_loaded_as_it_was_trained_on_a_folder(capsys, tmp_path):
+    found = nets.train("tiny", root=tmp_path)
+    net = nets.load("tiny", root=tmp_path)
+    assert equal(net.model.state_dict(), found.state_dict)
+    assert capsys.readouterr().err.count("training tiny") == 1
 
 
 def test_a_damaged_file_is_trained_again_and_reported(capsys):
