@@ -23,7 +23,6 @@ from .data import Dataset
 from .evaluate import saliency_maps
 from .report import mean_ci, overlay
 from .saliency import predict, upsample
-from .store import write_atomically
 
 NETWORKS = ("tf_efficientnet_lite0", "tf_efficientnet_lite1")
 QUESTION = "Which network is better?"
@@ -135,8 +134,9 @@ def make(found: Sequence[Question], folder: str | Path) -> Path:
                 f"{folder / 'answers.csv'} holds answers to another survey: choose another folder"
             )
         del texts["answers.csv"]
+    folder.mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():
-        write_atomically(folder / name, lambda path: path.write_text(text, encoding="utf-8"))
+        (folder / name).write_text(text, encoding="utf-8")
     return folder / "form.html"
 
 
