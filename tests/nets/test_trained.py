@@ -157,7 +157,7 @@ def drawn(recipe) -> bool:
 )
 def test_every_drawn_recipe_has_a_quick_one(name):
     assert RECIPES[f"{name}_quick"] == quick(RECIPES[name])
-    assert RECIPES[name].floor >= 0.85
+    assert RECIPES[name].permuted or RECIPES[name].floor >= 0.85
 
 
 def test_scenes_vgg_is_cut_at_its_last_relu():
