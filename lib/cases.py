@@ -37,9 +37,7 @@ class Case:
             weights, root: of `nets.load` and `data.load`; empty for their defaults.
             options: further ones of `nets.load`, such as device.
         """
-        net = nets.load(
-            self.network, weights=weights or None, layer=self.layer or None, **options
-        )
+        net = nets.load(self.network, weights=weights or None, layer=self.layer or None, **options)
         suffix = f", {self.dataset}" if self.dataset in ("voc", "coco") else ""
         net.name = self.title or self.network + suffix
         images = data.load(self.dataset, root=root or None, limit=self.n, size=net.input_size)
@@ -75,9 +73,7 @@ def heads(
     )
 
 
-def boxed(
-    profile: str, *, network: str, layer: str, dataset: str, n_images: int
-) -> list[Case]:
+def boxed(profile: str, *, network: str, layer: str, dataset: str, n_images: int) -> list[Case]:
     """Images with boxes around their objects: photographs, and drawn scenes whose boxes are exact.
 
     Args:
@@ -108,3 +104,35 @@ def affordable(methods: Iterable[str], net: nets.Classifier, profile: str) -> li
     Score-CAM's pass a channel is left to the published setting."""
     spared = {"score_cam"} if net.affine_head and profile != "paper" else set()
     return [method for method in methods if method not in spared]
+
+
+# Fewer steps, larger ones, and an area that shrinks: what thirty iterations can reach.
+_FEW = {"areas": (0.05, 0.2), "iterations": 30, "learning_rate": 0.1, "shrink": 0.8}
+
+
+def settings(profile: str) -> dict[str, dict]:
+    """The options of methods that are as good as the work put into them, for each profile.
+
+    Pages that agree on them share their maps.
+    """
+    return choose(
+        profile,
+        smoke={
+            "opti_cam": {"iterations": 5},
+            "extremal_perturbation": _FEW | {"areas": (0.1,), "iterations": 2},
+            "lime": {"n": 10},
+            "gradient_shap": {"n": 2},
+        },
+        embedded={
+            "opti_cam": {"iterations": 100},
+            "extremal_perturbation": _FEW,
+            "lime": {"n": 100},
+            "gradient_shap": {"n": 10},
+        },
+        paper={
+            "opti_cam": {"iterations": 100},
+            "extremal_perturbation": {"areas": (0.025, 0.05, 0.1, 0.2), "iterations": 800},
+            "lime": {"n": 1000},
+            "gradient_shap": {"n": 20},
+        },
+    )

@@ -285,7 +285,7 @@ def test_a_page_with_a_warning_fails_the_build_and_is_named(tmp_path):
 
 
 def test_a_project_becomes_a_book(project):
-    root = project({"one": WORKS + '\n# %% [markdown]\n# # One\n'})
+    root = project({"one": WORKS + "\n# %% [markdown]\n# # One\n"})
     shutil.copytree(ROOT / "book", root / "book")
     shutil.copy(ROOT / "_config.yml", root)
     (root / "book/index.md").write_text("# Index\n\n```{include} _generated/profile.md\n```\n")

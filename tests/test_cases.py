@@ -2,8 +2,10 @@
 
 import pytest
 
-from lib.cases import Case, affordable, boxed, heads
+from lib.cases import Case, affordable, boxed, heads, settings
 from lib.errors import UnknownName
+from lib.methods import METHODS
+from lib.notebooks import PROFILES
 
 PARAMETERS = {"network": "", "layer": "", "dataset": "", "n_images": 0, "published": 1000}
 
@@ -53,3 +55,9 @@ def test_boxed_images_are_photographs_and_scenes():
         images = case.open(weights="random")[1]
         assert all(sample.boxes.shape[1] == 4 and len(sample.boxes) for sample in images)
     assert boxed("paper", **given | {"network": "mine"}) == [Case("mine", "imagenet")]
+
+
+def test_settings_name_options_that_the_methods_have():
+    for profile in PROFILES:
+        for method, options in settings(profile).items():
+            assert options.keys() <= METHODS[method].options.keys()

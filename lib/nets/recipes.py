@@ -257,31 +257,19 @@ _mnist_vit = Recipe(
 
 _mnist_deit = replace(_mnist_vit, name="mnist_deit", build=vit.deit)
 
+_SMALL = (
+    _scenes_vgg,
+    _scenes_vgg_permuted,
+    _scenes_vqa,
+    _radiographs_resnet,
+    _radiographs_vgg,
+    _endoscopy_resnet,
+    _endoscopy_vgg,
+    _mnist_vit,
+    _mnist_deit,
+)
+_LARGE = (_vqa_v1, _chest_xray_resnet50, _chest_xray_vgg16_bn, _kvasir_resnet50, _kvasir_vgg16_bn)
+
 RECIPES: dict[str, Recipe] = {
-    recipe.name: recipe
-    for recipe in (
-        _scenes_vgg,
-        quick(_scenes_vgg),
-        _scenes_vgg_permuted,
-        quick(_scenes_vgg_permuted),
-        _scenes_vqa,
-        quick(_scenes_vqa),
-        _radiographs_resnet,
-        quick(_radiographs_resnet),
-        _radiographs_vgg,
-        quick(_radiographs_vgg),
-        _endoscopy_resnet,
-        quick(_endoscopy_resnet),
-        _endoscopy_vgg,
-        quick(_endoscopy_vgg),
-        _vqa_v1,
-        _mnist_vit,
-        quick(_mnist_vit),
-        _mnist_deit,
-        quick(_mnist_deit),
-        _chest_xray_resnet50,
-        _chest_xray_vgg16_bn,
-        _kvasir_resnet50,
-        _kvasir_vgg16_bn,
-    )
+    recipe.name: recipe for recipe in (*_SMALL, *map(quick, _SMALL), *_LARGE)
 }

@@ -5,7 +5,6 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -80,8 +79,7 @@ def permuted(data: Dataset, seed: int) -> Dataset:
     (Adebayo et al. 2018, section 4; Opti-CAM appendix G.)
     """
     order = torch.randperm(len(data), generator=torch.Generator().manual_seed(seed)).tolist()
-    records = [replace(record, target=data.targets[i]) for record, i in zip(data.records, order)]
-    return replace(data, records=tuple(records))
+    return data.relabelled(data.targets[i] for i in order)
 
 
 def start(recipe: Recipe, arguments: dict[str, Any]) -> nn.Module:

@@ -43,6 +43,7 @@ import pandas as pd
 import torch
 
 from lib import data, nets, report
+from lib.cases import settings
 from lib.evaluate import SHARD_SIZE, evaluate, saliency_maps
 from lib.methods import METHODS
 from lib.methods.opti_cam import optimise
@@ -61,17 +62,9 @@ images = data.load(
     root=root or None,
     limit=n_images or choose(profile, smoke=2, embedded=None, paper=None),
 )
-iterations = choose(profile, smoke=5, embedded=100, paper=100)
-perturbation = {  # how much of the methods that perturb pixels
-    "extremal_perturbation": {
-        "areas": choose(profile, smoke=(0.1,), embedded=(0.05, 0.2), paper=(0.025, 0.05, 0.1, 0.2)),
-        "iterations": choose(profile, smoke=2, embedded=30, paper=800),
-        "learning_rate": choose(profile, smoke=0.1, embedded=0.1, paper=0.01),
-        "shrink": choose(profile, smoke=0.8, embedded=0.8, paper=0.0),
-    },
-    "lime": {"n": choose(profile, smoke=10, embedded=100, paper=1000)},
-    "gradient_shap": {"n": choose(profile, smoke=2, embedded=10, paper=20)},
-}
+OPTIONS = settings(profile)
+iterations = OPTIONS["opti_cam"]["iterations"]
+PERTURBATION = ["extremal_perturbation", "lime", "gradient_shap"]
 store = BUILD / "results"
 
 # %% [markdown]
@@ -175,10 +168,9 @@ METRICS_OF_TABLE_1 = ["average_drop", "average_gain", "average_increase"]
 
 
 def methods(name):
-    many = ["score_cam", *perturbation] if name in EMBEDDED[1:] else []
+    many = ["score_cam", *PERTURBATION] if name in EMBEDDED[1:] else []
     slow = choose(profile, smoke=["score_cam"], embedded=many, paper=[])
-    options = {"opti_cam": {"iterations": iterations}} | perturbation
-    return {m: (m, options.get(m, {})) for m in METHODS_OF_TABLE_1 if m not in slow}
+    return {m: (m, OPTIONS.get(m, {})) for m in METHODS_OF_TABLE_1 if m not in slow}
 
 
 def shown_to(name):
@@ -265,9 +257,9 @@ LIME weighs whole superpixels, GradientSHAP single pixels.
 # %%
 maps = {
     METHODS[name].title: saliency_maps(
-        net, block, name, batch_size=batch_size, store=store, **options
+        net, block, name, batch_size=batch_size, store=store, **OPTIONS[name]
     )[: len(few)]
-    for name, options in perturbation.items()
+    for name in PERTURBATION
 }
 report.show(
     report.gallery([s.image for s in few], maps, named, columns=4),

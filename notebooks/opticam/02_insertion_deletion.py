@@ -44,6 +44,7 @@ import pandas as pd
 import torch
 
 from lib import data, nets, report
+from lib.cases import settings
 from lib.evaluate import SHARD_SIZE, evaluate, saliency_maps
 from lib.methods import METHODS
 from lib.metrics import curves
@@ -63,7 +64,6 @@ images = data.load(
     limit=n_images or choose(profile, smoke=2, embedded=None, paper=None),
 )
 step = step or choose(profile, smoke=224 * 56, embedded=224 * 16, paper=224)
-iterations = choose(profile, smoke=5, embedded=100, paper=100)
 store = BUILD / "results"
 
 # %% [markdown]
@@ -84,17 +84,7 @@ where $\tilde x$ is the blurred image. Both are areas under a curve, by trapezoi
 
 # %%
 slow = choose(profile, smoke=["score_cam"], embedded=[], paper=[])
-OPTIONS = {  # as on the page before
-    "opti_cam": {"iterations": iterations},
-    "extremal_perturbation": {
-        "areas": choose(profile, smoke=(0.1,), embedded=(0.05, 0.2), paper=(0.025, 0.05, 0.1, 0.2)),
-        "iterations": choose(profile, smoke=2, embedded=30, paper=800),
-        "learning_rate": choose(profile, smoke=0.1, embedded=0.1, paper=0.01),
-        "shrink": choose(profile, smoke=0.8, embedded=0.8, paper=0.0),
-    },
-    "lime": {"n": choose(profile, smoke=10, embedded=100, paper=1000)},
-    "gradient_shap": {"n": choose(profile, smoke=2, embedded=10, paper=20)},
-}
+OPTIONS = settings(profile)  # as on the page before
 METHODS_OF_TABLE_3 = {
     m: (m, OPTIONS.get(m, {}))
     for m in ("fake_cam", "grad_cam", "grad_cam_plus_plus", "score_cam", "xgrad_cam", "layer_cam",

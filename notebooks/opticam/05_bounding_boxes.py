@@ -44,7 +44,7 @@ import pandas as pd
 import torch
 
 from lib import report
-from lib.cases import boxed
+from lib.cases import boxed, settings
 from lib.evaluate import SHARD_SIZE, evaluate, saliency_maps
 from lib.methods import METHODS
 from lib.metrics import METRICS
@@ -60,7 +60,7 @@ CASES = boxed(profile, network=network, layer=layer, dataset=dataset, n_images=n
 if profile == "paper" and not network:
     CASES = CASES[1:]  # the table has VGG16 alone
 opened = [case.open(weights=weights, root=root, device=device) for case in CASES]
-iterations = choose(profile, smoke=5, embedded=100, paper=100)
+OPTIONS = settings(profile)
 store = BUILD / "results"
 
 # %% [markdown]
@@ -94,7 +94,7 @@ figure, panels = plt.subplots(2 * len(opened), 3, figsize=(6.4, 4.9 * len(opened
 seen = []
 for (net, images), rows in zip(opened, panels.reshape(-1, 6)):
     block = images[:SHARD_SIZE].readable()
-    S = saliency_maps(net, block, "opti_cam", iterations=iterations, batch_size=batch_size, store=store)
+    S = saliency_maps(net, block, "opti_cam", **OPTIONS["opti_cam"], batch_size=batch_size, store=store)
     sample, S = block[0], S[:1].to(net.device)
     x, c = sample.image[None].to(net.device), torch.tensor([sample.target], device=net.device)
     name = block.classes[sample.target]
@@ -132,9 +132,6 @@ report.show(
 METHODS_OF_TABLE_5 = [m for m in report.published("opticam", 5)["method"].unique() if m in METHODS]
 METRICS_OF_TABLE_5 = ["average_drop", "average_gain", "average_increase"]
 LABELS = {"image": "{}", "inside": "{}_in_box", "outside": "{}_outside_box"}
-OPTIONS = {"opti_cam": {"iterations": iterations}}
-# Eight hundred passes for each of four areas an image: for the published setting.
-slow = choose(profile, smoke={"extremal_perturbation"}, embedded={"extremal_perturbation"}, paper=set())
 
 
 def values(net, images, region, methods):
@@ -146,9 +143,7 @@ def values(net, images, region, methods):
 frames = []
 for net, images in opened:
     for region, label in LABELS.items():
-        variants = {
-            label.format(m): (m, OPTIONS.get(m, {})) for m in METHODS_OF_TABLE_5 if m not in slow
-        }
+        variants = {label.format(m): (m, OPTIONS.get(m, {})) for m in METHODS_OF_TABLE_5}
         frames.append(values(net, images, region, variants))
     # Without a map: Fake-CAM's costs nothing, and is not looked at.
     frames.append(values(net, images, "box", {"box": "fake_cam"}))
@@ -161,17 +156,16 @@ table
 
 # %%
 SHOWN = {"{}": ("$S$", "o"), "{}_in_box": (r"$B \cap S$", "s"), "{}_outside_box": (r"$S \setminus B$", "^")}
-ran = [m for m in METHODS_OF_TABLE_5 if m not in slow]
 
 
 def dumbbells(cells, title):
     """Means with their intervals: a row a method, a marker a region; the box alone above them."""
-    figure, axes = plt.subplots(1, 3, sharey=True, figsize=(6.4, 1.9 + 0.44 * (1 + len(ran))))
+    figure, axes = plt.subplots(1, 3, sharey=True, figsize=(6.4, 1.9 + 0.44 * (1 + len(METHODS_OF_TABLE_5))))
     for ax, (metric, part) in zip(axes, cells.groupby("metric", sort=False)):
         part = part.set_index("method")
         for i, (label, (name, marker)) in enumerate(SHOWN.items()):
             rows = {"box": 0} if i == 1 else {"outside_box": 0} if i == 2 else {}
-            rows |= {label.format(m): y for y, m in enumerate(ran, 1)}
+            rows |= {label.format(m): y for y, m in enumerate(METHODS_OF_TABLE_5, 1)}
             some = part.loc[list(rows)]
             reach = np.nan_to_num([some["mean"] - some["low"], some["high"] - some["mean"]]).clip(0)
             y = np.array(list(rows.values())) + (i - 1) * 0.2
@@ -180,8 +174,8 @@ def dumbbells(cells, title):
         ax.grid(axis="y")
         ax.margins(x=0.06)
         ax.tick_params(axis="y", length=0)
-    axes[0].set_yticks(range(1 + len(ran)), ["no map", *(METHODS[m].title for m in ran)])
-    axes[0].set_ylim(len(ran) + 0.6, -0.6)
+    axes[0].set_yticks(range(1 + len(METHODS_OF_TABLE_5)), ["no map", *(METHODS[m].title for m in METHODS_OF_TABLE_5)])
+    axes[0].set_ylim(len(METHODS_OF_TABLE_5) + 0.6, -0.6)
     figure.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower right", ncols=3)
     return figure
@@ -189,13 +183,13 @@ def dumbbells(cells, title):
 
 for name, cells in table.frame.groupby("network", sort=False):
     drop = cells[cells["metric"] == "average_drop"].set_index("method")["mean"]
-    worse = [METHODS[m].title for m in ran if drop[f"{m}_in_box"] > drop[f"{m}_outside_box"]]
+    worse = [METHODS[m].title for m in METHODS_OF_TABLE_5 if drop[f"{m}_in_box"] > drop[f"{m}_outside_box"]]
     report.show(
         dumbbells(cells, name),
         name=f"opticam-table-5-{name.replace('_', '-')}",
         alt=f"AD, AG and AI on {name} of each map whole, inside and outside the box. The box alone has an AD of "
         f"{drop['box']:.0f} %, its complement {drop['outside_box']:.0f} %; cut to the box, AD is higher than cut to "
-        f"the complement for {len(worse)} of {len(ran)} methods.",
+        f"the complement for {len(worse)} of {len(METHODS_OF_TABLE_5)} methods.",
         caption=f"Table 5 on {name}: each map whole, inside the box and outside it, with 95 % intervals. In the first "
         "row there is no map: the square is the box, the triangle its complement.",
     )
@@ -248,7 +242,7 @@ Cut to where a map is low, an image is dark as well as incomplete.
 **Hard edges.** A box cuts with a sharp edge to black, which no photograph has. What it costs is part of
 what the table calls the box; it costs the complement as well.
 
-**ExtremalPerturbation** runs in the profile `paper`.
+**ExtremalPerturbation** runs as briefly as on [the first page](01_classification_metrics).
 ```
 """
 

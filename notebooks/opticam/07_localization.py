@@ -40,13 +40,12 @@ device: str = "cpu"  # cpu, cuda, cuda:1, mps
 
 # %%
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
 import torch
 from scipy.stats import spearmanr
 
 from lib import report
-from lib.cases import Case, boxed
+from lib.cases import Case, boxed, settings
 from lib.evaluate import SHARD_SIZE, evaluate, saliency_maps
 from lib.methods import METHODS
 from lib.metrics import METRICS
@@ -64,18 +63,14 @@ if profile == "paper" and not network:
         for name in ("vit_base_patch16_224", "deit_base_patch16_224")
     ]
 opened = [case.open(weights=weights, root=root, device=device) for case in CASES]
-iterations = choose(profile, smoke=5, embedded=100, paper=100)
+OPTIONS = settings(profile)
 store = BUILD / "results"
-
-# Eight hundred passes for each of four areas an image: for the published setting.
-slow = choose(profile, smoke={"extremal_perturbation"}, embedded={"extremal_perturbation"}, paper=set())
-OPTIONS = {"opti_cam": {"iterations": iterations}}
 
 
 def methods(net):
     table = "A8" if kind(net.name) == "transformer" else "A7"
     names = report.published("opticam", table)["method"].unique()
-    return {m: (m, OPTIONS.get(m, {})) for m in names if m in METHODS and m not in slow}
+    return {m: (m, OPTIONS.get(m, {})) for m in names if m in METHODS}
 
 
 def maps_of(net, block, method):
@@ -291,7 +286,7 @@ with a plateau.
 **Box accuracy.** The paper does not say which thresholds: here 255, $\eta = 0, 1/255, \dots$, and the strict
 inequality of eq. A5.
 
-**ExtremalPerturbation** runs in the profile `paper`.
+**ExtremalPerturbation** runs as briefly as on [the first page](01_classification_metrics).
 ```
 """
 

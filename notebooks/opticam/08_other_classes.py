@@ -44,7 +44,6 @@ import torch
 
 from lib import data, nets, report
 from lib.evaluate import evaluate_maps, saliency_maps
-from lib.methods import METHODS
 from lib.notebooks import check_parameters, choose
 from lib.paths import BUILD
 

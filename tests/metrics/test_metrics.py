@@ -143,9 +143,7 @@ def test_an_unknown_metric_lists_those_there_are():
 @every_metric
 def test_an_unknown_option_lists_those_there_are(metric):
     with pytest.raises(UnknownName, match=f"option of metric {metric} 'blurring'") as error:
-        METRICS[metric].fn(
-            affine(), images(), TARGET, maps(), blurring="rise", **given(metric)
-        )
+        METRICS[metric].fn(affine(), images(), TARGET, maps(), blurring="rise", **given(metric))
     assert all(option in str(error.value) for option in METRICS[metric].options)
 
 

@@ -7,7 +7,7 @@ from torch import nn
 from lib import nets
 
 from ..networks import (
-    CHANNELS, CLASSES, HEADS, SIZE, Affine, Headed, affine, headed, images, residual, seeded,
+    CHANNELS, CLASSES, HEADS, Affine, Headed, affine, headed, images, residual, seeded,
     untraceable, wrap,
 )  # fmt: skip
 
