@@ -188,12 +188,12 @@ profile `paper`, on ImageNet.
 report.comparison("opticam", "A8", frame)
 
 # %% [markdown]
-"""
+r"""
 ## Localisation is not explanation
 
 If finding the object and explaining the decision were the same task, methods that are good at one would
 be good at the other. Each point is a method; to the right is better localisation, upwards is more
-average gain. $\\rho$ is the rank correlation over the methods but Fake-CAM.
+average gain. $\rho$ is the rank correlation over the methods but Fake-CAM.
 """
 
 # %%
@@ -262,8 +262,9 @@ pd.DataFrame(rows, columns=columns).set_index("network")
 r"""
 So the printed SM is not that of eq. A7 with $p^c$ of the image. With $p^c$ of the *crop* that the box
 holds, as the measure's authors define it {cite:p}`saliency_metric`, a box that misses the object is
-punished and methods can be worse than Fake-CAM. The printed EP is below its least value. And SP near
-100 % means that a tie counts as a hit if any of the maxima does.
+punished and methods can be worse than Fake-CAM, as the last table below shows. The printed EP is below
+its least value, as if the boxes were partly outside the image; [the page on boxes](05_bounding_boxes)
+makes that slip on purpose. And SP near 100 % means that a tie counts as a hit if any of the maxima does.
 
 ```{admonition} Departures
 :class: note
