@@ -20,7 +20,7 @@ from torch import Tensor
 from .data import Dataset
 from .evaluate import COLUMNS, saliency_maps
 from .nets import Classifier
-from .saliency import upsample
+from .saliency import finish, upsample
 
 CELL = 16  # pixels, the side of a HOG cell, as Adebayo et al. take it
 _BLOCK = 3  # cells, the side of what HOG normalises together
@@ -116,12 +116,18 @@ def compare(
     """
     options = {"batch_size": batch_size, "store": store}
     own = {label: _maps(net, data, *method, **options) for label, method in methods.items()}
+    images = pd.DataFrame({
+        "network": net.name, "dataset": data.name, "image": data.ids,
+        "group": [sample.group for sample in data], "target": pd.array(data.targets, dtype="Int64"),
+        "seconds": np.nan, "error": None,
+    })  # fmt: skip
     frames = []
     for key, other in others:
         for label, method in methods.items():
             theirs = own[label] if other is net else _maps(other, data, *method, **options)
             for metric, value in similarities(own[label], theirs).items():
-                frames.append(_rows(net, data, label, metric, value).assign(other=key))
+                rows = images.assign(method=label, metric=metric, value=value.numpy(), other=key)
+                frames.append(rows[[*COLUMNS, "other"]])
     return pd.concat(frames, ignore_index=True)
 
 
@@ -140,17 +146,8 @@ def similarities(one: tuple[Tensor, Tensor], two: tuple[Tensor, Tensor]) -> dict
 
 def _maps(net, data: Dataset, name: str, options: dict, **how) -> tuple[Tensor, Tensor]:
     """Raw maps (N, h, w) and finished ones (N, H, W)."""
-    raw, finished = (saliency_maps(net, data, name, raw=r, **how, **options) for r in (True, False))
-    return raw, finished
-
-
-def _rows(net, data: Dataset, method: str, metric: str, value: Tensor) -> pd.DataFrame:
-    return pd.DataFrame({
-        "network": net.name, "dataset": data.name, "image": data.ids,
-        "group": [sample.group for sample in data], "method": method, "metric": metric,
-        "target": pd.array(data.targets, dtype="Int64"), "value": value.numpy(),
-        "seconds": np.nan, "error": None,
-    })[COLUMNS]  # fmt: skip
+    raw = saliency_maps(net, data, name, raw=True, **how, **options)
+    return raw, finish(name, raw, data.size)
 
 
 def _each(A: Tensor, B: Tensor, compare: Callable[[np.ndarray, np.ndarray], float]) -> Tensor:

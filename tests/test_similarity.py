@@ -8,6 +8,7 @@ import torch
 from lib import data, similarity
 from lib.evaluate import COLUMNS
 from lib.nets import cascade
+from lib.saliency import attribute
 from lib.similarity import (
     SIMILARITIES,
     compare,
@@ -166,6 +167,18 @@ def test_a_network_is_like_itself_and_a_method_that_does_not_look_is_like_itself
     frame = compared(images)
     assert np.allclose(frame.query("other == 0 or method == 'fake'")["value"], 1)
     assert frame.query("other == 2 and method == 'grad_cam'")["value"].mean() < 0.9
+
+
+def test_each_map_is_computed_once(images, monkeypatch):
+    explained = []
+
+    def note(method, net, x, target, **options):
+        explained.extend(x)
+        return attribute(method, net, x, target, **options)
+
+    monkeypatch.setattr("lib.evaluate.attribute", note)
+    compared(images)
+    assert len(explained) == 3 * len(METHODS) * len(images)
 
 
 def test_maps_come_from_the_store(images, tmp_path):
