@@ -46,8 +46,6 @@ import torch
 
 from lib import report
 from lib.cases import boxed, settings
-from lib.evaluate import SHARD_SIZE, evaluate, saliency_maps
-from lib.cases import boxed
 from lib.evaluate import SHARD_SIZE, evaluate, evaluate_maps, saliency_maps
 from lib.methods import METHODS
 from lib.metrics import METRICS
@@ -245,16 +243,15 @@ is the first case with that slip made on purpose.
 # %% tags=["nbval-check-output"]
 net, images = opened[0]
 images = images[:SHARD_SIZE].readable()
-maps, shares = {}, {}
+maps = {}
 for title, scale in {"as they are": 1.0, "in pixels of the file": 500 / images.size[1]}.items():
     B = torch.stack([covered(sample.boxes * scale, images.size) for sample in images]).float()
-    maps |= {("B", title): B, ("I∖B", title): 1 - B}
-    shares |= {("B", title): B.mean().item(), ("I∖B", title): 1 - B.mean().item()}
+    maps |= {f"B, {title}": B, f"I∖B, {title}": 1 - B}
 slip = evaluate_maps(net, images, maps, METRICS_OF_TABLE_5, batch_size=batch_size)
 slip = slip.pivot_table("value", "method", "metric", sort=False)[METRICS_OF_TABLE_5]
-slip = slip.rename(columns=lambda m: METRICS[m].symbol).assign(pixels=pd.Series(shares)).mul(100).round(1)
-slip.index = pd.MultiIndex.from_tuples(slip.index, names=["map", f"boxes, {net.name} (%)"])
-slip
+shares = pd.Series({label: S.mean().item() for label, S in maps.items()})
+slip = slip.rename(columns=lambda m: METRICS[m].symbol).assign(pixels=shares).mul(100).round(1)
+slip.rename_axis(index=None, columns=f"{net.name} (%)")
 
 # %% [markdown]
 r"""
