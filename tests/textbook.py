@@ -100,7 +100,7 @@ class Textbook:
 
 
 def linear(x: Tensor, w: Tensor, R: Tensor) -> Tensor:
-    """Eq. (5): x (N, in), w (out, in), R (N, out). What nothing speaks for hands nothing on."""
+    """Section 3.1: x (N, in), w (out, in), R (N, out). What nothing speaks for hands nothing on."""
     found = torch.zeros_like(x)
     for n in range(len(x)):
         share = (x[n] * w).clamp(min=0)  # (out, in)
@@ -111,14 +111,14 @@ def linear(x: Tensor, w: Tensor, R: Tensor) -> Tensor:
 
 
 def shared(u: Tensor, v: Tensor, R: Tensor) -> tuple[Tensor, Tensor]:
-    """Eq. (6) of a sum, then eq. (9)."""
+    """Section 3.2: each summand in proportion, then balanced."""
     z = u + v
     [Ru], [Rv] = balanced([u / z * R], [v / z * R], [R])
     return Ru, Rv
 
 
 def products(pairs: list[tuple[Tensor, Tensor]], R: list[Tensor]) -> tuple[list, list]:
-    """Eq. (6) of u v for every head, u (n, m), v (m, d), then eq. (9) over all heads."""
+    """Section 3.2: u v for every head, u (n, m), v (m, d), then balanced over all heads."""
     Ru, Rv = [], []
     for (u, v), r in zip(pairs, R):
         share = u[:, :, None] * v[None] / (u @ v)[:, None] * r[:, None]  # (n, m, d)
@@ -128,7 +128,7 @@ def products(pairs: list[tuple[Tensor, Tensor]], R: list[Tensor]) -> tuple[list,
 
 
 def balanced(Ru: list[Tensor], Rv: list[Tensor], R: list[Tensor]) -> tuple[list, list]:
-    """Eq. (9), as printed; without relevance there is none to share."""
+    """The normalisation of section 3.2, as printed; without relevance there is none to share."""
     u, v, whole = (sum(t.sum() for t in tensors) for tensors in (Ru, Rv, R))
     if whole == 0:
         return [0 * t for t in Ru], [0 * t for t in Rv]

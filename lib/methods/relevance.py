@@ -17,8 +17,8 @@ from torch.nn import functional as F
 from .attention import Attention, name_of
 
 _PASSING = {  # one activation in, one of the same shape out
-    "gelu", "relu", "silu", "sigmoid", "tanh", "hardswish", "softmax", "layer_norm", "rms_norm", "neg",
-    "float", "to", "type", "type_as", "double",
+    "gelu", "relu", "silu", "sigmoid", "tanh", "hardswish", "softmax", "layer_norm", "rms_norm",
+    "neg", "to", "float", "double", "type", "type_as",
 }  # fmt: skip
 _SUMS = {"add", "radd", "iadd"}
 _GATES = {"mul", "rmul", "imul", "multiply"}
@@ -74,7 +74,7 @@ def ratio(a: Tensor, b: Tensor) -> Tensor:
 
 class _Linear(Function):
     r"""$R_j = \sum_i \frac{x_j w_{ji}}{\sum_{j'} x_{j'} w_{j'i}} R_i$ over the pairs with
-    $x_j w_{ji} > 0$ (eq. (5)); without the bias. An output without such a pair hands nothing on."""
+    $x_j w_{ji} > 0$ (section 3.1), without the bias. An output that has none hands nothing on."""
 
     @staticmethod
     def forward(ctx, x, weight, bias=None):
@@ -103,7 +103,7 @@ class _Pass(Function):
 
 
 class _Sum(Function):
-    r"""A skip connection $z = u + v$: $R^u = u R / z$, $R^v = v R / z$ (eq. (6)), balanced."""
+    r"""A skip connection $z = u + v$: $R^u = u R / z$, $R^v = v R / z$, balanced."""
 
     @staticmethod
     def forward(ctx, u, v):
@@ -118,7 +118,7 @@ class _Sum(Function):
 
 
 class _Product(Function):
-    r"""Gating $z = u v$, entry by entry: both factors claim R (eq. (6)), balanced."""
+    r"""Gating $z = u v$, entry by entry: both factors claim R, balanced."""
 
     @staticmethod
     def forward(ctx, u, v):
@@ -131,7 +131,7 @@ class _Product(Function):
 
 class _MatMul(Function):
     r"""$z = u v$ of two activations: $R^u = u \odot (R / z) v^\top$, $R^v = v \odot u^\top (R / z)$
-    (eq. (6)), balanced, since each of them sums to R."""
+    balanced, since each of them sums to R."""
 
     @staticmethod
     def forward(ctx, u, v):
@@ -155,7 +155,7 @@ def balanced(Ru: Tensor, Rv: Tensor, R: Tensor) -> tuple[Tensor, Tensor]:
     $[0, \sum R]$:
 
     $$\bar R^u = R^u \frac{|\Sigma R^u|}{|\Sigma R^u| + |\Sigma R^v|} \frac{\Sigma R}{\Sigma R^u}$$
-    (eq. (9), lemma 2), and likewise for v.
+    (section 3.2, lemma 2), and likewise for v.
     """
     sums = [_sum(t) for t in (Ru, Rv)]
     scale = ratio(_sum(R), sums[0].abs() + sums[1].abs())
