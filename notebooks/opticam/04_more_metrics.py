@@ -63,7 +63,7 @@ photographs = dataset or "imagenet_embedded"
 CASES = [Case(network, dataset or "imagenet", layer, n_images or None)] if network else choose(
     profile,
     smoke=[Case(LITE, photographs, n=n_images or 2), Case("scenes_vgg_quick", "scenes", n=n_images or 2)],
-    embedded=[Case(LITE, photographs, n=n_images or None), Case("scenes_vgg", "scenes", n=n_images or 20)],
+    embedded=[Case(LITE, photographs, n=n_images or None), Case("scenes_vgg", "scenes", n=n_images or 15)],
     paper=[Case(name, dataset or "imagenet", layer, n_images or None) for name in ("torchvision:resnet50", "torchvision:vgg16_bn")],
 )
 opened = [case.open(weights=weights, root=root, device=device) for case in CASES]
@@ -273,7 +273,7 @@ Quantus by the norm of the *image*, others by that of the map, as here.
 **ADCC** masks pixels, and its authors' code the normalised tensor; option `masking="normalized"`. Of a flat map the
 coherency is zero. The class is the true one; the authors' code takes the predicted one.
 
-**Images and methods.** 20 photographs and 20 drawn scenes. Max-sensitivity and ADCC ask for further
+**Images and methods.** 20 photographs and 15 drawn scenes. Max-sensitivity and ADCC ask for further
 maps of each image, which on photographs are too dear for Score-CAM and Opti-CAM; ExtremalPerturbation is a
 row of the paper only. The profile `paper` runs them all.
 ```
@@ -281,11 +281,11 @@ row of the paper only. The profile `paper` runs them all.
 
 # %% tags=["nbval-check-output"]
 def effect(net, images, name):
-    """What each choice changes, on every fourth image: the mean value by choice."""
+    """What each choice changes, on every fifth image: the mean value by choice."""
     block = images[:SHARD_SIZE].readable()
-    x = torch.stack([sample.image for sample in block][::4]).to(net.device, net.dtype)
-    S = saliency_maps(net, block, name, batch_size=batch_size, store=store, **OPTIONS.get(name, {}))[::4].to(x)
-    labels = [sample.target for sample in block][::4]
+    x = torch.stack([sample.image for sample in block][::5]).to(net.device, net.dtype)
+    S = saliency_maps(net, block, name, batch_size=batch_size, store=store, **OPTIONS.get(name, {}))[::5].to(x)
+    labels = [sample.target for sample in block][::5]
     target = predict(net, x) if None in labels else torch.tensor(labels, device=net.device)
     explained = partial(explain, name, net, **OPTIONS.get(name, {}))
     found = {
@@ -307,7 +307,7 @@ def effect(net, images, name):
 COMPARED = [(net, images, m) for net, images in opened for m in ("grad_cam", "layer_cam", "opti_cam")]
 effects = {(net.name, METHODS[m].title): effect(net, images, m) for net, images, m in COMPARED}
 choices = max(effects.values(), key=len).index
-effects = pd.DataFrame(effects).reindex(choices).rename_axis("mean of every fourth image")
+effects = pd.DataFrame(effects).reindex(choices).rename_axis("mean of every fifth image")
 effects.map(lambda value: "–" if pd.isna(value) else f"{value:.2f}")
 
 # %%
