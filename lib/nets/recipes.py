@@ -146,7 +146,7 @@ _radiographs_resnet = Recipe(
     dataset="radiographs",
     code=("nets/resnet.py", "nets/vgg.py", "data/radiographs.py", *_DRAWN),
     floor=0.85,
-    epochs=8,
+    epochs=7,
     batch_size=32,
     input_size=64,
     learning_rate=4e-3,
@@ -164,12 +164,14 @@ _endoscopy_resnet = replace(
     _radiographs_resnet,
     name="endoscopy_resnet",
     dataset="endoscopy",
+    epochs=8,
     code=("nets/resnet.py", "nets/vgg.py", "data/endoscopy.py", *_DRAWN),
 )
 _endoscopy_vgg = replace(
     _radiographs_vgg,
     name="endoscopy_vgg",
     dataset="endoscopy",
+    epochs=8,
     code=("nets/vgg.py", "data/endoscopy.py", *_DRAWN),
 )
 
