@@ -139,7 +139,7 @@ def neighbours(net, images):
 The dotted line is the similarity of Opti-CAM's map to its map of *another image*, by the same trained
 network: what two maps share that have nothing to do with each other, such as a bright middle or dark
 surroundings. SSIM is the measure to watch: windows in which both maps are dark count as alike, so that it stays
-well above zero where maps are small.
+well above zero where maps cover little of the image.
 """
 
 # %%
@@ -264,12 +264,15 @@ if learned:
     )
 
 # %%
+table = None
 if learned:
     means = shuffled.groupby(["method", "metric"], sort=False)["value"].mean().unstack()[list(TITLES)]
     means.index = [METHODS[m].title for m in means.index]
     display(means.rename(columns=TITLES).round(3).rename_axis(columns="true against permuted labels"))
     renamed = shuffled.assign(method=shuffled["method"] + "_permuted")[COLUMNS]
     display(report.claims_table(report.claims("opticam", "Appendix G"), renamed))
+    table = means.rename(columns=TITLES).round(3).rename_axis(columns="true against permuted labels")
+table
 
 # %% [markdown]
 """
