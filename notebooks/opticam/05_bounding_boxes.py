@@ -255,11 +255,11 @@ slip.rename_axis(index=None, columns=f"{net.name} (%)")
 
 # %% [markdown]
 r"""
-With the slip, the box and its complement come close to what the paper prints for them (AD 67.2 and
-44.0). That is no proof: the paper's code may do otherwise, and its network and images are others. What can be
-said is that on these images, with boxes in the right place, the object is most of what these networks
-look at. Context still counts: cutting a map to the box costs Opti-CAM much of its gain, and the box
-alone loses some of the probability.
+With the slip AD turns round, towards what the paper prints for the box and its complement (67.2 and
+44.0); AG and AI do not. That is no proof: the paper's code may do otherwise, and its network and images
+are others. What can be said is that on these images, with boxes in the right place, the object is most of
+what these networks look at. Context still counts: cut to the box, Opti-CAM's map loses much of its gain,
+and the box alone loses some of the probability.
 
 ```{admonition} Departures
 :class: note
