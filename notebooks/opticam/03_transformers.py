@@ -304,10 +304,9 @@ has it.
 **Black background.** Most of a digit's image is black, and to mask black with black changes nothing: a
 map may cover the background or not, and AD, AG and AI cannot tell. Fake-CAM, which masks one corner, masks
 nothing here, so that its AI is zero instead of the paper's half. So does the silhouette, a map of ones where
-there is any ink. And a map can only take ink away, never a distraction: there is less to gain than on a
-photograph. `masking="normalized"` instead turns masked pixels to the mean grey, and a map is seen to cut
-through the background. The table below has both, for every fifth image; Opti-CAM optimises for the masking that
-is measured.
+there is any ink. `masking="normalized"` instead turns masked pixels to the mean grey, and a map is seen to
+cut through the background. The table below has both, for every fifth image; Opti-CAM optimises for the
+masking that is measured.
 
 **Layer.** The first LayerNorm of the last block, as in the paper; its activations have both signs.
 
