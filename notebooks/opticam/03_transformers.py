@@ -47,6 +47,7 @@ import pandas as pd
 import torch
 
 from lib import data, nets, report
+from lib.cases import settings
 from lib.evaluate import SHARD_SIZE, evaluate, saliency_maps
 from lib.methods import METHODS
 from lib.metrics import METRICS
@@ -67,7 +68,6 @@ images = data.load(
     root=root or None,
     limit=n_images or choose(profile, smoke=2, embedded=50, paper=None),
 )
-iterations = choose(profile, smoke=5, embedded=100, paper=100)
 store = BUILD / "results"
 
 
@@ -114,10 +114,10 @@ METHODS_OF_TABLE_2 = [
         "extremal_perturbation", "raw_attention", "rollout", "tibav", "hires_cam", "lime", "gradient_shap",
         "opti_cam",
     )
-    if m in METHODS and m not in choose(profile, smoke=["extremal_perturbation", "lime"], embedded=[], paper=[])
+    if m not in choose(profile, smoke=["extremal_perturbation", "lime"], embedded=[], paper=[])
 ]  # fmt: skip
 METRICS_OF_TABLE_2 = ["average_drop", "average_gain", "average_increase"]
-OPTIONS = {"opti_cam": {"iterations": iterations}}
+OPTIONS = settings(profile)
 chosen = {m: (m, OPTIONS.get(m, {})) for m in METHODS_OF_TABLE_2}
 
 
@@ -296,6 +296,9 @@ published setting.
 **DeiT.** The paper's DeiT-B has a class token only; the one here has a distillation token, which learns the
 labels too, for want of a teacher, and its logit is the mean of two heads. Maps are the class token's;
 option `row="both"` averages them with the distillation token's.
+
+**Perturbation.** ExtremalPerturbation, LIME and GradientSHAP run as briefly as on
+[the first page](01_classification_metrics).
 
 **TIBAV.** Relevance by propagation through every layer, as in the paper; `relevance="attention"` puts A in
 its place, as its authors do later. The product of blocks runs from the last to the first, as their code

@@ -49,6 +49,7 @@ from matplotlib.patches import Rectangle
 from torch.nn import functional as F
 
 from lib import data, nets, report
+from lib.cases import settings
 from lib.evaluate import evaluate, saliency_maps
 from lib.methods import METHODS
 from lib.metrics.energy_pointing_game import energy, energy_pointing_game
@@ -63,7 +64,6 @@ networks = [network] if network else choose(
 )
 datasets = {name: nets.RECIPES[name].dataset for name in networks}
 roots = {"chest_xray": chest_xray or None, "kvasir": kvasir or None}
-iterations = choose(profile, smoke=5, embedded=100, paper=100)
 step = step or choose(profile, smoke=1024, embedded=128, paper=224)
 store = BUILD / "results"
 
@@ -146,16 +146,13 @@ METHODS_OF_TABLE_A10 = [
     "extremal_perturbation", "opti_cam",
 ]  # fmt: skip
 METRICS_OF_TABLE_A10 = ["average_drop", "average_gain", "average_increase"]
-OPTIONS = {
-    "opti_cam": {"iterations": iterations},
-    "extremal_perturbation": choose(profile, smoke={"iterations": 5}, embedded={"iterations": 60}, paper={}),
-}
+OPTIONS = settings(profile)
 
 
 def methods(net):
     """The slowest runs on one network of each dataset in the embedded profile."""
     slow = {"extremal_perturbation"} if profile == "embedded" and not net.affine_head else set()
-    return {m: (m, OPTIONS.get(m, {})) for m in METHODS_OF_TABLE_A10 if m in METHODS and m not in slow}
+    return {m: (m, OPTIONS.get(m, {})) for m in METHODS_OF_TABLE_A10 if m not in slow}
 
 
 lesions = {  # the images that have any
@@ -347,7 +344,8 @@ last layer is trained, nor the batch size: 10 epochs and 32 images here.
 
 **Steps.** Insertion and deletion change 128 of 4,096 pixels a step in the embedded profile, 32 steps, and 224 a
 step on the real datasets. Masked is black for AD, AG and AI, as on the first page. ExPerturbation
-runs on the residual networks only in the embedded profile, with 60 iterations; its default is 800.
+runs on the residual networks only in the embedded profile, as briefly as on
+[the first page](01_classification_metrics).
 
 **Bounding boxes.** The boxes of a test image are exact; a lesion's mask ends where it has half its density.
 ```
