@@ -152,10 +152,11 @@ for net, images in opened:
     for panel, (metric, title) in zip(panels.flat, TITLES.items()):
         table = mine[mine["metric"] == metric].pivot(index=["method", "image"], columns="other", values="value")
         lines = {METHODS[m].title: table.loc[m].to_numpy() for m in methods(net)}
-        report.curves(counts, lines, xlabel="", ylabel="", ax=panel)
+        report.curves(range(len(counts)), lines, xlabel="", ylabel="", ax=panel)
         panel.axhline(elsewhere[metric].mean(), color="0.35", linestyle=":", label="another image")
         panel.axhline(THRESHOLD, color="0.35", linewidth=1, label="threshold")
-        panel.set(title=title, xticks=counts)
+        panel.set_title(title)
+        panel.set_xticks(range(len(counts)), counts)
         panel.get_legend().remove()
     for panel in panels[1]:
         panel.set_xlabel("random layers")
@@ -165,10 +166,8 @@ for net, images in opened:
         figure,
         name=f"opticam-sanity-{net.name.replace('_', '-')}",
         alt=f"Similarity of maps of {net.name} to those of networks with {', '.join(map(str, counts[1:]))} random layers. "
-        + "; ".join(
-            f"{TITLES[m]} of Opti-CAM falls from 1 to {means[m, counts[1]]:.2f} with one random layer and "
-            f"{means[m, counts[-1]]:.2f} with all" for m in SIMILARITIES
-        )
+        "With one random layer and with all, Opti-CAM falls from 1 to: "
+        + "; ".join(f"{t} {means[m, counts[1]]:.2f} and {means[m, counts[-1]]:.2f}" for m, t in TITLES.items())
         + ". Fake-CAM stays at 1.",
         caption=f"Figure A6, computed: {net.name}, means and 95 % intervals of {len(images)} images of {images.name}, "
         f"against the number of random layers, from none to all {counts[-1]}.",
