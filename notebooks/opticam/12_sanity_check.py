@@ -54,6 +54,7 @@ from lib.methods import METHODS
 from lib.nets.training import permuted as permute
 from lib.notebooks import check_parameters, choose
 from lib.paths import BUILD
+from lib.report.labels import bounds, number
 from lib.saliency import predict
 from lib.similarity import SIMILARITIES, compare, similarities
 
@@ -103,7 +104,7 @@ same; Grad-CAM's raw maps have. *HOG similarity* is Pearson's correlation of his
 windows of the finished maps. All are 1 for equal maps.
 
 **The rule.** A method passes if, once all layers are random, the 95 % interval of the mean similarity lies
-below 0.5 for every measure. At a correlation of 0.5, one map still accounts for a quarter of the variance of
+below 0.5 for every measure, and fails if it lies above 0.5 for one. At a correlation of 0.5, one map still accounts for a quarter of the variance of
 the other. The paper shows curves and names no threshold.
 
 Fake-CAM, a map of ones, knows nothing of any network, and has to fail.
@@ -179,19 +180,21 @@ All layers random, mean and 95 % interval:
 """
 
 # %%
+def verdict(intervals):
+    """By the rule above; undecided where an interval holds the threshold."""
+    if min(interval.n for interval in intervals) < report.MIN_IMAGES:
+        return "not enough images"
+    if any(interval.low > THRESHOLD for interval in intervals):
+        return "failed"
+    return "passed" if all(interval.high < THRESHOLD for interval in intervals) else "undecided"
+
+
 rows = []
 for (name, method), part in frame.groupby(["network", "method"], sort=False):
     last = part[part["other"] == part["other"].max()]
-    found = {
-        metric: report.mean_ci(values["value"], values["group"]) for metric, values in last.groupby("metric", sort=False)
-    }
-    passed = all(interval.high < THRESHOLD for interval in found.values())
-    enough = min(interval.n for interval in found.values()) >= report.MIN_IMAGES
-    rows.append(
-        {"network": name, "method": METHODS[method].title}
-        | {TITLES[m]: f"{i.mean:.2f} [{i.low:.2f}, {i.high:.2f}]" for m, i in found.items()}
-        | {"sanity check": ("passed" if passed else "failed") if enough else "not enough images"}
-    )
+    found = {m: report.mean_ci(values["value"], values["group"]) for m, values in last.groupby("metric", sort=False)}
+    cells = {TITLES[m]: f"{number(interval.mean, 2)} {bounds(interval, 2)}" for m, interval in found.items()}
+    rows.append({"network": name, "method": METHODS[method].title, **cells, "sanity check": verdict(found.values())})
 pd.DataFrame(rows).set_index(["network", "method"])
 
 # %% [markdown]
