@@ -290,8 +290,8 @@ The authors' code compares the loss summed over a batch; option `stopping="autho
 own.
 
 **Perturbation.** The paper does not say how its ExtremalPerturbation, LIME and GradientSHAP were set. The first
-is written here from its description {cite:p}`extremal_perturbation`; its map is the mean of its masks. The
-profile `paper` optimises four areas for 800 iterations. The embedded one takes two, 5 and 20 %, and 30
+is written here from its description {cite:p}`extremal_perturbation`, with the weight of the area chosen here; its
+smooth maximum is taken on the grid and interpolated; its map is the mean of its masks. The profile `paper` optimises four areas for 800 iterations. The embedded one takes two, 5 and 20 %, and 30
 iterations in which the area shrinks from the whole image: fewer than its masks need to settle. LIME is captum's
 sampling on SLIC superpixels, with 100 samples instead of 1000; GradientSHAP is captum's, with 10 instead of 20.
 Both keep only what speaks for the class: negative values become zero.
