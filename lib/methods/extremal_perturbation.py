@@ -50,8 +50,9 @@ def extremal_perturbation(
 
     All areas of all images run in shared passes, and each mask is optimised on its own: it never
     depends on its neighbours. Gradient ascent with momentum 0.9 from $\bar m = 1$, projected to
-    [0, 1]; $\lambda$, per pixel, grows from 300 to 4800, a choice made here. The blurred images are made once; the smooth maximum is
-    taken on the grid and interpolated; only the place of the threshold is sought, not a whole order.
+    [0, 1]; $\lambda$, of the mean over pixels, grows from 300 to 4800, a choice made here. The
+    blurred images are made once; the smooth maximum is taken on the grid and interpolated; only the
+    place of the threshold is sought, not a whole order.
 
     Args:
         areas: the fractions a of the image.
