@@ -23,14 +23,17 @@ from . import (
     vqa,
 )
 from .dataset import Dataset, Record, Sample, Size, as_size
+from . import birds, coco, folder, imagenet, imagenet_embedded, scene_questions, scenes, voc, vqa
+from .dataset import Dataset, Part, Record, Sample, Size, as_size
 from ..errors import unknown
 
-__all__ = ["DATASETS", "Dataset", "Record", "Sample", "load"]
+__all__ = ["DATASETS", "Dataset", "Part", "Record", "Sample", "load"]
 
 DATASETS = manifests.read("datasets")
 
 LOADERS = {
     "chest_xray": chest_xray.records,
+    "birds": birds.records,
     "coco": coco.records,
     "endoscopy": endoscopy.records,
     "folder": folder.records,

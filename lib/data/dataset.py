@@ -2,11 +2,23 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import NamedTuple, Protocol
 
 from torch import Tensor
 
 Size = tuple[int, int]  # height, width
+
+
+class Part(NamedTuple):
+    """A part of the object that is seen.
+
+    Attributes:
+        point: x, y in pixels, such as the middle of the part.
+        mask: (H,W) bool, its visible pixels; None where only the point is annotated.
+    """
+
+    point: tuple[float, float]
+    mask: Tensor | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,7 +31,7 @@ class Sample:
         id: unique in the dataset, and the same wherever the dataset lies.
         boxes: (n,4) float32 x0,y0,x1,y1 in pixels, half-open; None when not annotated.
         mask: (H,W) bool, True on the object; None when not annotated.
-        parts: points or masks by name of the part; None when not annotated.
+        parts: the parts that are seen, by name; None when not annotated.
         group: the cluster of samples that are not independent, such as crops of one photograph;
             by default the sample's own id.
         question: what is asked about the image, where the target is its answer.
@@ -30,7 +42,7 @@ class Sample:
     id: str
     boxes: Tensor | None = None
     mask: Tensor | None = None
-    parts: dict[str, Any] | None = None
+    parts: dict[str, Part] | None = None
     group: str | None = None
     question: str | None = None
 

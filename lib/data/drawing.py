@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -415,13 +416,19 @@ def scatter(
             return found
 
 
-def fingerprint(record: Any) -> str:
-    """SHA-256 of a record's description and of the code that draws it."""
-    module = sys.modules[type(record).__module__]
-    return hashlib.sha256(f"{_code(module.__file__)} {record!r}".encode()).hexdigest()
+def fingerprint(record: Any, *modules: ModuleType) -> str:
+    """SHA-256 of a record's description and of the code that draws it.
+
+    Args:
+        modules: those that draw it, beside this one and the record's own.
+    """
+    own = sys.modules[type(record).__module__]
+    code = _code(*(module.__file__ for module in (own, *modules)))
+    return hashlib.sha256(f"{code} {record!r}".encode()).hexdigest()
 
 
 @cache
-def _code(file: str) -> str:
-    files = Path(__file__), Path(file)
-    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+def _code(*files: str) -> str:
+    return hashlib.sha256(
+        b"".join(Path(file).read_bytes() for file in (__file__, *files))
+    ).hexdigest()
