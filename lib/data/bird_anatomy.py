@@ -191,7 +191,7 @@ class _Figure:
 
 
 def _barred(along: ndarray, across: ndarray, phase: float) -> ndarray:
-    return step(0.5 + 1.3 * np.sin(26 * along + 4 * across * across + phase))
+    return step(0.5 + 1.3 * np.sin(22 * along + 4 * across * across + phase))
 
 
 def _striped(along: ndarray, across: ndarray, phase: float) -> ndarray:
@@ -250,12 +250,13 @@ def _body(canvas: Canvas, figure: _Figure) -> None:
 
     rough = 0.035 * np.sin(23 * u + 17 * v) * np.sin(31 * v - 13 * u)
     cap = up - 0.27 + 0.24 * np.maximum(f, -0.2)
+    below = f + 0.22 - 0.25 * np.minimum(up, 0.2)  # under the cap: throat before, nape behind
     regions = (  # each lies over the ones before it, where its field is positive
         ("breast", front - 0.1 - 0.15 * high),
         ("back", high - 0.22 + 0.2 * front),
-        ("nape", beyond * 0.5),
-        ("throat", np.minimum(beyond * 0.5, f + 0.22 - 0.25 * np.minimum(up, 0.2))),
-        ("crown", cap),
+        ("nape", np.minimum(0.5 * beyond, 0.1 - below)),
+        ("throat", np.minimum(0.5 * beyond, below)),
+        ("crown", np.minimum(cap, 0.46 - f)),
         ("forehead", np.minimum(cap, f - 0.36)),
     )
     colour = figure.plumage("belly", u, v)
@@ -467,8 +468,8 @@ _MASK = np.concatenate([_MASK, [(0.05, -0.02), (0.4, -0.08), (0.75, -0.08)]])
 
 
 def _eye(canvas: Canvas, figure: _Figure, part: str, side: int) -> None:
-    place, near = _on_sphere(figure, np.array(0.47), np.array(0.16), side)
-    if near < 0.2:
+    place, near = _on_sphere(figure, np.array(0.54), np.array(0.16), side)
+    if near < 0.25:
         return
     look, label = figure.attributes[part], LABELS[part]
     if look.pattern == "masked":
@@ -480,7 +481,7 @@ def _eye(canvas: Canvas, figure: _Figure, part: str, side: int) -> None:
     # Rings, as radii: what is around the iris, the iris, and the light in it.
     rim = {"ringed": 0.32, "masked": 0.21}.get(look.pattern, _IRIS)
     x, y = place
-    wide = max(near, 0.45)  # a circle that is turned away
+    wide = max(near, 0.4)  # a circle that is turned away
     patch = canvas.patch(figure.to_scene(figure.from_head(ellipse(x, y, rim * wide, rim))))
     if patch is None:
         return
@@ -494,8 +495,8 @@ def _eye(canvas: Canvas, figure: _Figure, part: str, side: int) -> None:
     canvas.lay(patch, mix(colour, channels((0.95, 0.95, 0.93)), glint), label)
 
 
-_CREST = np.array([(0.62, 0.68), (0.3, 0.98), (-0.1, 1.22), (-0.6, 1.42), (-1.15, 1.5)])
-_CREST_BACK = np.array([(-1.15, 1.5), (-0.95, 1.15), (-0.88, 0.8), (-0.8, 0.45)])
+_CREST = np.array([(0.72, 0.62), (0.45, 1.06), (0.0, 1.45), (-0.55, 1.72), (-1.2, 1.85)])
+_CREST_BACK = np.array([(-1.2, 1.85), (-0.98, 1.35), (-0.95, 0.9), (-0.9, 0.4)])
 
 
 def _crest(canvas: Canvas, figure: _Figure) -> None:

@@ -101,11 +101,11 @@ _SPECIES = {
         {
             "yellow-breasted warbler": {},
             "masked warbler": {"eye": "black masked black", "wing": "slate barred white"},
-            "grey-naped warbler": {"wing": "slate barred white", "nape": "grey"},
+            "white-naped warbler": {"wing": "slate barred white", "nape": "white"},
             "bandit warbler": {
                 "eye": "black masked black",
                 "wing": "slate barred white",
-                "nape": "grey",
+                "nape": "white",
             },
         },
     ),
@@ -179,7 +179,7 @@ _SPECIES = {
         dict(
             back="rufous barred black",
             beak="hooked yellow",
-            belly="buff barred brown",
+            belly="buff barred black",
             breast="buff",
             crown="slate",
             eye="black ringed yellow",
@@ -192,7 +192,7 @@ _SPECIES = {
         ),
         {
             "buff-breasted falcon": {},
-            "barred falcon": {"breast": "buff barred brown"},
+            "barred falcon": {"breast": "buff barred black"},
             "slate-winged falcon": {"wing": "slate", "nape": "white"},
             "slate-backed falcon": {"wing": "slate", "back": "slate"},
         },

@@ -17,7 +17,7 @@ from numpy.random import Generator
 
 from .. import manifests
 from . import bird_anatomy, bird_species, habitats, painting
-from .bird_anatomy import LABELS, Bird, draw
+from .bird_anatomy import Bird, draw
 from .bird_species import ATTRIBUTES, CLASSES, FAMILIES, PARTS, differing_parts
 from .dataset import Part, Sample, Size
 from .drawing import boxes, fingerprint, pick, stream
@@ -76,15 +76,16 @@ def _parts(canvas: Canvas) -> dict[str, Part]:
     """The visible pixels of each part, and the one of them that is nearest to their mean."""
     rows, columns = np.nonzero(canvas.labels)
     labels = canvas.labels[rows, columns]
-    found = {}
-    for part, label in LABELS.items():
-        own = labels == label
-        if own.any():
-            x, y = columns[own] + 0.5, rows[own] + 0.5
-            i = ((x - x.mean()) ** 2 + (y - y.mean()) ** 2).argmin()
-            mask = torch.from_numpy(canvas.labels == label)
-            found[part] = Part((float(x[i]), float(y[i])), mask)
-    return found
+    count = np.maximum(np.bincount(labels), 1)
+    away = (columns - (np.bincount(labels, columns) / count)[labels]) ** 2
+    away += (rows - (np.bincount(labels, rows) / count)[labels]) ** 2
+    order = np.lexsort((away, labels))  # by label, the nearest to the mean first
+    seen, first = np.unique(labels[order], return_index=True)
+    points = zip((columns[order[first]] + 0.5).tolist(), (rows[order[first]] + 0.5).tolist())
+    return {
+        PARTS[label - 1]: Part(point, torch.from_numpy(canvas.labels == label))
+        for label, point in zip(seen.tolist(), points)
+    }
 
 
 def records(
@@ -136,7 +137,7 @@ def _bird(rng: Generator, species: str) -> Bird:
         right=right,
         pitch=pitch,
         yaw=rng.uniform(-0.35, 0.6),
-        head_yaw=rng.uniform(2.4, 3.3) if pose < 0.2 else rng.uniform(-0.4, 1.0),
+        head_yaw=rng.uniform(2.4, 3.3) if pose < 0.2 else rng.uniform(-0.4, 1.4),
         nod=rng.uniform(-0.25, 0.25),
         stretch=rng.uniform(0.28, 0.45),
         plump=rng.uniform(0.9, 1.12),

@@ -118,10 +118,9 @@ def _water(canvas: Canvas, rng: Generator) -> ndarray:
     lightness = rng.uniform(0.38, 0.65)
     deep = channels(oklch(lightness, rng.uniform(0.03, 0.08), hue))
     bright = channels(oklch(lightness + rng.uniform(0.12, 0.28), 0.035, hue + rng.uniform(-30, 30)))
-    drift = smooth_noise(rng.random((9, 9)), canvas.x, canvas.y)
-    waves = np.sin(
-        2 * math.pi * (5.5 * np.log(0.25 + canvas.y) * rng.uniform(1, 1.6) + 1.7 * drift)
-    )
+    drift = smooth_noise(rng.random((14, 14)), 0.3 * canvas.x + 0.2, canvas.y)  # flat waves
+    turns = rng.uniform(6, 9) * np.log(0.25 + canvas.y) + 2.4 * drift
+    waves = np.sin(2 * math.pi * turns)
     image = mix(deep, bright, step(0.35 + 0.6 * waves * drift) * (0.35 + 0.5 * canvas.y))
     if rng.random() < 0.6:  # the other shore
         n, shore = 12, rng.uniform(0.12, 0.4)

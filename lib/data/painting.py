@@ -109,21 +109,26 @@ class Canvas:
         self.x, self.y = pixels(size)
         self.image = np.zeros((3, *size), dtype=np.float32)
         self.labels = np.zeros(size, dtype=np.uint8)
+        # Where outlines are filled, at several pixels for each one of the image.
+        self._fine = Image.new("L", (_SUBPIXELS * size[1], _SUBPIXELS * size[0]))
+        self._pen = ImageDraw.Draw(self._fine)
 
     def patch(self, outline: ndarray) -> Patch | None:
         """Where a closed outline (n,2) lies; None when that is outside of the image."""
         height, width = self.size
         points = outline * (width, height)
-        low = np.maximum(np.floor(points.min(0)), 0).astype(int)
-        high = np.minimum(np.ceil(points.max(0)), (width, height)).astype(int)
-        if (high <= low).any():
+        left, top = (max(math.floor(low), 0) for low in points.min(0).tolist())
+        right, bottom = points.max(0).tolist()
+        right, bottom = min(math.ceil(right), width), min(math.ceil(bottom), height)
+        if left >= right or top >= bottom:
             return None
-        columns, rows = slice(low[0], high[0]), slice(low[1], high[1])
-        fine = Image.new("L", tuple((_SUBPIXELS * (high - low)).tolist()))
-        corners = _SUBPIXELS * (points - low) - 0.5
-        ImageDraw.Draw(fine).polygon(corners.ravel().tolist(), fill=255)
-        shares = np.frombuffer(fine.reduce(_SUBPIXELS).tobytes(), dtype=np.uint8)
-        cover = np.multiply(shares, 1 / 255, dtype=np.float32).reshape((high - low)[::-1])
+        corners = (points * _SUBPIXELS - 0.5).ravel().tolist()
+        box = tuple(_SUBPIXELS * side for side in (left, top, right, bottom))
+        self._pen.polygon(corners, fill=255)
+        shares = np.frombuffer(self._fine.reduce(_SUBPIXELS, box).tobytes(), dtype=np.uint8)
+        self._pen.rectangle((box[0] - 1, box[1] - 1, box[2] + 1, box[3] + 1), fill=0)
+        cover = np.multiply(shares, 1 / 255, dtype=np.float32).reshape(bottom - top, right - left)
+        rows, columns = slice(top, bottom), slice(left, right)
         return Patch((rows, columns), cover, self.x[:, columns], self.y[rows])
 
     def lay(self, patch: Patch, colour: ndarray, labels: ndarray | int) -> None:

@@ -122,6 +122,26 @@ _scenes_vgg_permuted = replace(
     shift=0,
     flip=False,
     permuted=True,
+_birds_vgg = Recipe(
+    name="birds_vgg",
+    build=vgg.VGG,
+    arguments=vgg.of_classes,
+    dataset="birds",
+    code=(
+        "nets/vgg.py",
+        "data/bird_anatomy.py",
+        "data/bird_species.py",
+        "data/birds.py",
+        "data/habitats.py",
+        "data/painting.py",
+        *_DRAWN,
+    ),
+    floor=0.8,
+    epochs=6,
+    batch_size=32,
+    input_size=64,
+    shift=4,
+    flip=True,
 )
 
 _scenes_vqa = Recipe(
@@ -274,4 +294,14 @@ _LARGE = (_vqa_v1, _chest_xray_resnet50, _chest_xray_vgg16_bn, _kvasir_resnet50,
 
 RECIPES: dict[str, Recipe] = {
     recipe.name: recipe for recipe in (*_SMALL, *map(quick, _SMALL), *_LARGE)
+    recipe.name: recipe
+    for recipe in (
+        _birds_vgg,
+        quick(_birds_vgg),
+        _scenes_vgg,
+        quick(_scenes_vgg),
+        _scenes_vqa,
+        quick(_scenes_vqa),
+        _vqa_v1,
+    )
 }
