@@ -219,19 +219,23 @@ def _vanes(turns: ndarray) -> ndarray:
 # Body -------------------------------------------------------------------------------------------
 
 
-def _silhouette(figure: _Figure) -> ndarray:
-    """Torso, neck and head in one outline."""
-    t, neck = figure.thick, figure.neck
-    above = [(-1.0, -0.13), (-0.62, -0.68 * t), (-0.1, -0.93 * t)]
+def _silhouette(figure: _Figure) -> tuple[ndarray, ndarray, ndarray]:
+    """The outlines of the torso, of the head, and of both with the neck between them."""
+    t = figure.thick
+    above = figure.from_torso([(-1.0, -0.13), (-0.62, -0.68 * t), (-0.1, -0.93 * t)])
     below = [(0.94, 0.1 * t), (0.85, 0.6 * t), (0.4, 1.04 * t)]
     below += [(-0.15, 1.02 * t), (-0.65, 0.62 * t), (-1.0, 0.06)]
-    around = neck + np.radians(np.linspace(112, -112, 8))
-    head = figure.centre + figure.bird.head * np.stack([np.cos(around), -np.sin(around)], axis=1)
-    return spline(np.concatenate([figure.from_torso(above), head, figure.from_torso(below)]))
+    below = figure.from_torso(below)
+    shoulder = figure.from_torso([(0.5, -0.85 * t)])
+    around = figure.neck + np.radians(np.linspace(112, -112, 8))
+    top = figure.centre + figure.bird.head * np.stack([np.cos(around), -np.sin(around)], axis=1)
+    head = ellipse(*figure.centre, figure.bird.head, figure.bird.head)
+    torso = np.concatenate([above, shoulder, below])
+    return spline(torso), head, spline(np.concatenate([above, top, below]))
 
 
 def _body(canvas: Canvas, figure: _Figure) -> None:
-    patch = canvas.patch(figure.to_scene(_silhouette(figure)))
+    patch = canvas.patch(*(figure.to_scene(outline) for outline in _silhouette(figure)))
     if patch is None:
         return
     bird = figure.bird
@@ -248,7 +252,7 @@ def _body(canvas: Canvas, figure: _Figure) -> None:
     depth = np.sqrt(np.maximum(1 - u * u - high * high, 0.0))
     front = math.cos(bird.yaw) * u + 0.55 * math.sin(bird.yaw) * depth
 
-    rough = 0.035 * np.sin(23 * u + 17 * v) * np.sin(31 * v - 13 * u)
+    rough = 0.025 * np.sin(19 * u + 13 * v) * np.sin(23 * v - 11 * u)
     cap = up - 0.27 + 0.24 * np.maximum(f, -0.2)
     below = f + 0.22 - 0.25 * np.minimum(up, 0.2)  # under the cap: throat before, nape behind
     regions = (  # each lies over the ones before it, where its field is positive

@@ -113,18 +113,19 @@ class Canvas:
         self._fine = Image.new("L", (_SUBPIXELS * size[1], _SUBPIXELS * size[0]))
         self._pen = ImageDraw.Draw(self._fine)
 
-    def patch(self, outline: ndarray) -> Patch | None:
-        """Where a closed outline (n,2) lies; None when that is outside of the image."""
+    def patch(self, *outlines: ndarray) -> Patch | None:
+        """Where closed outlines (n,2) lie, together; None when that is outside of the image."""
         height, width = self.size
-        points = outline * (width, height)
+        points = np.concatenate(outlines) * (width, height)
         left, top = (max(math.floor(low), 0) for low in points.min(0).tolist())
         right, bottom = points.max(0).tolist()
         right, bottom = min(math.ceil(right), width), min(math.ceil(bottom), height)
         if left >= right or top >= bottom:
             return None
-        corners = (points * _SUBPIXELS - 0.5).ravel().tolist()
+        scale = np.array((_SUBPIXELS * width, _SUBPIXELS * height))
         box = tuple(_SUBPIXELS * side for side in (left, top, right, bottom))
-        self._pen.polygon(corners, fill=255)
+        for outline in outlines:
+            self._pen.polygon((outline * scale - 0.5).ravel().tolist(), fill=255)
         shares = np.frombuffer(self._fine.reduce(_SUBPIXELS, box).tobytes(), dtype=np.uint8)
         self._pen.rectangle((box[0] - 1, box[1] - 1, box[2] + 1, box[3] + 1), fill=0)
         cover = np.multiply(shares, 1 / 255, dtype=np.float32).reshape(bottom - top, right - left)
