@@ -299,113 +299,115 @@ _TAILS = {
     "notched": [(0, 0.13), (0.5, 0.2), (0.95, 0.3), (1.1, 0.3), (1.0, 0.12), (0.88, 0)],
     "square": [(0, 0.13), (0.5, 0.19), (0.9, 0.23), (1.05, 0.22), (1.08, 0.1), (1.07, 0)],
 }
+_TIPS = {"forked": 3}  # which of the points is sharp
+
+
+def _tail_outline(shape: str) -> ndarray:
+    """Along and across the tail (n,2)."""
+    half = np.array(_TAILS[shape])
+    other = half[::-1] * (1, -1)
+    if shape not in _TIPS:
+        return spline(np.concatenate([half, other[1:]]))
+    tip = _TIPS[shape]
+    middle = np.concatenate([half[tip:], other[1 : len(half) - tip]])
+    pieces = half[: tip + 1], middle, other[len(half) - 1 - tip :]
+    return np.concatenate([spline(piece, closed=False) for piece in pieces])
 
 
 def _tail(canvas: Canvas, figure: _Figure) -> None:
-    half = np.array(_TAILS[figure.attributes["tail"].shape])
-    knots = np.concatenate([half, half[-2::-1] * (1, -1)])  # (n,2)
+    along, across = _tail_outline(figure.attributes["tail"].shape).T
     angle = figure.bird.pitch + figure.bird.tail
     cos, sin = math.cos(angle), math.sin(angle)
     root = figure.from_torso([(-0.86, -0.04)])[0]
-    placed = root + np.stack(
-        [-cos * knots[:, 0] + sin * knots[:, 1], sin * knots[:, 0] + cos * knots[:, 1]], axis=1
-    )
-    patch = canvas.patch(
-        figure.to_scene(_sharp(placed, _TIPS.get(figure.attributes["tail"].shape)))
-    )
+    outline = np.stack([sin * across - cos * along, sin * along + cos * across], axis=1)
+    patch = canvas.patch(figure.to_scene(root + outline))
     if patch is None:
         return
     x, y = figure.own(patch)
     dx, dy = x - root[0], y - root[1]
     along, across = sin * dy - cos * dx, sin * dx + cos * dy
-    colour = figure.plumage("tail", along, across)
     vane = _vanes(7 * across / (0.35 + np.maximum(along, 0)) + 0.5)
-    colour = colour * (0.95 - 0.22 * vane + 0.1 * step(along))
-    canvas.lay(patch, colour, LABELS["tail"])
+    shade = 0.95 - 0.22 * vane + 0.1 * step(along)
+    canvas.lay(patch, figure.plumage("tail", along, across) * shade, LABELS["tail"])
 
 
-_TIPS = {"forked": 3}
+def _feathers(
+    canvas: Canvas,
+    figure: _Figure,
+    part: str,
+    row: ndarray,
+    place: tuple[ndarray, ndarray],
+    scales: ndarray,
+    vanes: ndarray,
+) -> ndarray:
+    """The colours of a wing: small coverts at the shoulder, then long flight feathers.
 
-
-def _sharp(knots: ndarray, tip: int | None) -> ndarray:
-    """A closed outline through knots, with two sharp tips where a tail has them."""
-    if tip is None:
-        return spline(knots)
-    n = len(knots)
-    pieces = knots[: tip + 1], knots[tip : n - tip], knots[n - 1 - tip :]
-    return np.concatenate([spline(piece, closed=False) for piece in pieces])
+    Args:
+        row: from 0 at the shoulder to about 1 at the tips; a barred wing has two bars along it.
+        place: along the wing and across it, for other patterns.
+        scales, vanes: where in its feather a place is, if that is a covert or a long one.
+    """
+    look = figure.attributes[part]
+    if look.pattern == "barred":
+        bars = sum(step(1.5 - np.abs(row - at) / 0.042) for at in (0.28, 0.44))
+        colour = mix(figure.colour(look.colour), figure.colour(look.second), bars)
+    else:
+        colour = figure.plumage(part, *place)
+    long = step((row - 0.42) / 0.03)
+    coverts = (1 - long) * _fine(figure, canvas, 0.17)
+    return colour * (1.04 - 0.3 * long * vanes - 0.24 * coverts * scales)
 
 
 _FOLDED = [(0.62, -0.2), (0.4, -0.6), (0.0, -0.8), (-0.5, -0.66), (-0.95, -0.3), (-1.38, 0.06)]
 _FOLDED += [(-1.0, 0.14), (-0.6, 0.36), (-0.15, 0.58), (0.3, 0.52), (0.57, 0.2)]
+_FOLDED = spline(np.array(_FOLDED))  # along the torso, and across it in its half height
 
 
 def _folded_wing(canvas: Canvas, figure: _Figure, part: str) -> None:
     shift = -0.12 * math.sin(figure.bird.yaw)
-    knots = np.array(_FOLDED) * (1, figure.thick) + (shift, 0)
-    patch = canvas.patch(figure.to_scene(figure.from_torso(spline(knots))))
+    outline = _FOLDED * (1, figure.thick) + (shift, 0)
+    patch = canvas.patch(figure.to_scene(figure.from_torso(outline)))
     if patch is None:
         return
     u, v = figure.torso(patch)
-    u = u - shift
-    along = (0.62 - u) / 2  # 0 at the shoulder, 1 at the tip
-    w = v / figure.thick
-    look = figure.attributes[part]
-    long = step((along + 0.12 * w - 0.42) / 0.03)  # flight feathers, not the coverts
-    if look.pattern == "barred":
-        row = along + 0.12 * w
-        bars = _bar(row, 0.26, 0.045) + _bar(row, 0.43, 0.045)
-        colour = mix(figure.colour(look.colour), figure.colour(look.second), bars)
-    else:
-        colour = figure.plumage(part, u, v)
-    turns = 16 * np.arctan2(w - 0.1, u + 1.75)
-    coverts = _scales(2 * along, v + 0.1 * along, 0.17)
-    fine = _fine(figure, canvas, 0.17)
-    shade = 1.04 - 0.3 * long * _vanes(turns) - 0.24 * fine * (1 - long) * coverts
-    shade *= 1 + 0.16 * figure.light[1] * w
-    shade *= 0.86 + 0.14 * step((patch.cover - 0.2) * 1.3)
-    canvas.lay(patch, colour * shade, LABELS[part])
+    along, across = (0.62 - u + shift) / 2, v / figure.thick
+    scales = _scales(2 * along, v + 0.1 * along, 0.17)
+    vanes = _vanes(16 * np.arctan2(across - 0.1, 2.37 - 2 * along))
+    row = along + 0.12 * across
+    colour = _feathers(canvas, figure, part, row, (u, v), scales, vanes)
+    colour *= 1 + 0.16 * figure.light[1] * across
+    colour *= 0.86 + 0.14 * step(1.3 * (patch.cover - 0.2))  # a dark edge
+    canvas.lay(patch, colour, LABELS[part])
 
 
-def _bar(row: ndarray, at: float, half: float) -> ndarray:
-    return step(1.5 - np.abs(row - at) / half)
-
-
-# Along the raised wing and across it to its trailing edge: the leading edge, then feather by feather.
+# Along the raised wing and across it to its trailing edge: the leading edge, then each feather.
 _RAISED = [(-0.12, 0.1), (0.05, -0.14), (0.45, -0.26), (0.95, -0.22), (1.45, -0.02), (1.74, 0.2)]
-_FINGERS = [(1.5, 0.24), (1.64, 0.42), (1.34, 0.4), (1.46, 0.6), (1.15, 0.54), (1.24, 0.74)]
-_FINGERS += [(0.97, 0.63), (1.0, 0.8), (0.78, 0.68), (0.76, 0.82), (0.55, 0.69), (0.52, 0.8)]
-_FINGERS += [(0.32, 0.65), (0.24, 0.72), (0.02, 0.5)]
+_RAISED += [(1.5, 0.24), (1.64, 0.42), (1.34, 0.4), (1.46, 0.6), (1.15, 0.54), (1.24, 0.74)]
+_RAISED += [(0.97, 0.63), (1.0, 0.8), (0.78, 0.68), (0.76, 0.82), (0.55, 0.69), (0.52, 0.8)]
+_RAISED = spline(np.array([*_RAISED, (0.32, 0.65), (0.24, 0.72), (0.02, 0.5)]))
 
 
 def _raised_wing(canvas: Canvas, figure: _Figure, part: str, nearer: bool) -> None:
     angle = figure.bird.wings - (0 if nearer else 0.5)
     cos, sin = math.cos(angle), math.sin(angle)
     root = figure.from_torso([(0.2 if nearer else 0.34, -0.5 * figure.thick)])[0]
-    a, b = spline(np.array(_RAISED + _FINGERS)).T
-    placed = root + np.stack([cos * a - sin * b, -sin * a - cos * b], axis=1)
-    patch = canvas.patch(figure.to_scene(placed))
+    along, across = _RAISED.T
+    outline = np.stack([cos * along - sin * across, -sin * along - cos * across], axis=1)
+    patch = canvas.patch(figure.to_scene(root + outline))
     if patch is None:
         return
     x, y = figure.own(patch)
     dx, dy = x - root[0], y - root[1]
-    a, b = cos * dx - sin * dy, -sin * dx - cos * dy
-    reach = np.sqrt((a + 0.25) ** 2 + (1.25 * b) ** 2)
-    look = figure.attributes[part]
-    long = step((reach - 0.82) / 0.04)
-    if look.pattern == "barred":
-        bars = _bar(reach, 0.6, 0.075) + _bar(reach, 0.88, 0.075)
-        colour = mix(figure.colour(look.colour), figure.colour(look.second), bars)
-    else:
-        colour = figure.plumage(part, a, b)
-    coverts = _scales(reach, 0.6 * np.arctan2(b + 0.1, a + 0.35), 0.17)
-    fine = _fine(figure, canvas, 0.17)
-    turns = 6.2 * np.arctan2(b + 0.1, a + 0.35)
-    shade = 1.04 - 0.28 * long * _vanes(turns) - 0.24 * fine * (1 - long) * coverts
-    shade *= (1.0 if nearer else 0.74) * (0.88 + 0.12 * step(0.5 * reach))
-    canvas.lay(patch, colour * shade, LABELS[part])
+    along, across = cos * dx - sin * dy, -sin * dx - cos * dy
+    reach = np.sqrt((along + 0.25) ** 2 + (1.25 * across) ** 2)
+    turn = np.arctan2(across + 0.1, along + 0.35)
+    scales, vanes = _scales(reach, 0.6 * turn, 0.17), _vanes(6.2 * turn)
+    colour = _feathers(canvas, figure, part, reach / 2, (along, across), scales, vanes)
+    colour *= (1.0 if nearer else 0.74) * (0.88 + 0.12 * step(0.5 * reach))
+    canvas.lay(patch, colour, LABELS[part])
 
 
+# A foot with three toes, from where the leg ends.
 _TOES = [(-0.05, -0.05), (0.06, -0.05), (0.2, 0.0), (0.33, 0.07), (0.18, 0.06), (0.21, 0.12)]
 _TOES = spline(np.array([*_TOES, (0.07, 0.06), (-0.04, 0.04), (-0.22, 0.08), (-0.12, -0.03)]))
 
@@ -426,8 +428,8 @@ def _leg(canvas: Canvas, figure: _Figure, part: str, shift: float, shade: float)
 
 # Head -------------------------------------------------------------------------------------------
 
-# To the tip and up, in radii of the head, from the root of the upper mandible to that of the lower;
-# the line between them; and its tip.
+# To the tip and up, in radii of the head: the upper mandible from its root to the tip, then the
+# lower one back to its root.
 _BEAKS = {
     "conical": ([(0, 0.3), (0.22, 0.26), (0.5, 0.1), (0.72, -0.06)], [(0.4, -0.22), (0, -0.3)]),
     "dagger": ([(0, 0.22), (0.5, 0.17), (1.1, 0.07), (1.55, -0.03)], [(0.8, -0.14), (0, -0.2)]),
@@ -466,9 +468,12 @@ def _on_sphere(figure: _Figure, f: ndarray, up: ndarray, side: int) -> tuple[nda
     return np.stack([cos * f - sin * out, up], axis=-1), sin * f + cos * out
 
 
-_IRIS = 0.19  # radius of an eye
+_IRIS = 0.19  # radius of an eye, in radii of the head
+# To the beak and up: a dark mask around the eye, and a crest before and behind its tip.
 _MASK = np.array([(0.93, 0.1), (0.7, 0.3), (0.4, 0.4), (0.05, 0.36), (-0.3, 0.14)])
 _MASK = np.concatenate([_MASK, [(0.05, -0.02), (0.4, -0.08), (0.75, -0.08)]])
+_CREST = np.array([(0.72, 0.62), (0.45, 1.06), (0.0, 1.45), (-0.55, 1.72), (-1.2, 1.85)])
+_CREST_BACK = np.array([(-1.2, 1.85), (-0.98, 1.35), (-0.95, 0.9), (-0.9, 0.4)])
 
 
 def _eye(canvas: Canvas, figure: _Figure, part: str, side: int) -> None:
@@ -499,17 +504,8 @@ def _eye(canvas: Canvas, figure: _Figure, part: str, side: int) -> None:
     canvas.lay(patch, mix(colour, channels((0.95, 0.95, 0.93)), glint), label)
 
 
-_CREST = np.array([(0.72, 0.62), (0.45, 1.06), (0.0, 1.45), (-0.55, 1.72), (-1.2, 1.85)])
-_CREST_BACK = np.array([(-1.2, 1.85), (-0.98, 1.35), (-0.95, 0.9), (-0.9, 0.4)])
-
-
 def _crest(canvas: Canvas, figure: _Figure) -> None:
-    turn = math.cos(figure.bird.head_yaw)
-    squash = np.array([turn, 1.0])
-    rise = (1, figure.bird.crest)
-    outline = np.concatenate(
-        [spline(_CREST * rise * squash, False), spline(_CREST_BACK * rise * squash, False)]
-    )
-    canvas.paint(
-        figure.to_scene(figure.from_head(outline)), figure.flat("crown") * 0.97, LABELS["crown"]
-    )
+    turned = math.cos(figure.bird.head_yaw), figure.bird.crest
+    outline = np.concatenate([spline(half * turned, False) for half in (_CREST, _CREST_BACK)])
+    outline = figure.to_scene(figure.from_head(outline))
+    canvas.paint(outline, figure.flat("crown") * 0.97, LABELS["crown"])
