@@ -164,7 +164,7 @@ def test_the_near_side_is_seen_and_the_far_one_when_it_turns(right, near, far):
     still = seen(a_bird(right=right))
     assert {f"{near}_eye", f"{near}_wing", f"{near}_leg", f"{far}_leg"} <= still
     assert not {f"{far}_eye", f"{far}_wing"} & still
-    assert {f"{far}_eye", f"{near}_eye"} <= seen(a_bird(right=right, head_yaw=1.2))
+    assert {f"{far}_eye", f"{near}_eye"} <= seen(a_bird(right=right, head_yaw=1.3))
     back = seen(a_bird(right=right, head_yaw=3.0))
     assert f"{far}_eye" in back and f"{near}_eye" not in back
     assert {f"{far}_wing", f"{near}_wing"} <= seen(a_bird(right=right, wings=2.0))
