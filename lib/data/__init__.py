@@ -8,6 +8,7 @@ from pathlib import Path
 
 from .. import manifests
 from . import (
+    birds,
     chest_xray,
     coco,
     endoscopy,
@@ -22,8 +23,6 @@ from . import (
     voc,
     vqa,
 )
-from .dataset import Dataset, Record, Sample, Size, as_size
-from . import birds, coco, folder, imagenet, imagenet_embedded, scene_questions, scenes, voc, vqa
 from .dataset import Dataset, Part, Record, Sample, Size, as_size
 from ..errors import unknown
 
@@ -32,8 +31,8 @@ __all__ = ["DATASETS", "Dataset", "Part", "Record", "Sample", "load"]
 DATASETS = manifests.read("datasets")
 
 LOADERS = {
-    "chest_xray": chest_xray.records,
     "birds": birds.records,
+    "chest_xray": chest_xray.records,
     "coco": coco.records,
     "endoscopy": endoscopy.records,
     "folder": folder.records,

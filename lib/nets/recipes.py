@@ -122,6 +122,8 @@ _scenes_vgg_permuted = replace(
     shift=0,
     flip=False,
     permuted=True,
+)
+
 _birds_vgg = Recipe(
     name="birds_vgg",
     build=vgg.VGG,
@@ -280,6 +282,7 @@ _mnist_vit = Recipe(
 _mnist_deit = replace(_mnist_vit, name="mnist_deit", build=vit.deit)
 
 _SMALL = (
+    _birds_vgg,
     _scenes_vgg,
     _scenes_vgg_permuted,
     _scenes_vqa,
@@ -294,14 +297,4 @@ _LARGE = (_vqa_v1, _chest_xray_resnet50, _chest_xray_vgg16_bn, _kvasir_resnet50,
 
 RECIPES: dict[str, Recipe] = {
     recipe.name: recipe for recipe in (*_SMALL, *map(quick, _SMALL), *_LARGE)
-    recipe.name: recipe
-    for recipe in (
-        _birds_vgg,
-        quick(_birds_vgg),
-        _scenes_vgg,
-        quick(_scenes_vgg),
-        _scenes_vqa,
-        quick(_scenes_vqa),
-        _vqa_v1,
-    )
 }
