@@ -51,7 +51,7 @@ def test_figures_become_thumbnails_and_what_papermill_added_goes(project):
     assert set(output.data) == {"image/jpeg", "text/plain"}
     assert output.metadata["alt"] == "noise"
     picture = Image.open(BytesIO(b64decode(output.data["image/jpeg"])))
-    assert picture.size == (THUMBNAIL[0], 315)
+    assert picture.size == (THUMBNAIL[0], 240)
     assert written.stat().st_size < 150_000
 
 
@@ -60,3 +60,18 @@ def test_refreshing_twice_changes_nothing(project):
     once = written.read_bytes()
     refresh(project, project / "executed")
     assert written.read_bytes() == once
+
+
+def test_a_table_in_html_is_not_kept_as_text_too_unless_nbval_compares_it(project):
+    executed = project / "executed" / "notebooks" / "paper" / "01_page.ipynb"
+    notebook = nbformat.read(executed, as_version=4)
+    for tags in ([], ["nbval-check-output"]):
+        data = {"text/html": "<table>", "text/plain": "table"}
+        output = nbformat.v4.new_output("display_data", data)
+        notebook.cells.append(
+            nbformat.v4.new_code_cell("1", outputs=[output], metadata={"tags": tags})
+        )
+    nbformat.write(notebook, executed)
+    (written,) = refresh(project, project / "executed")
+    kept = [set(cell.outputs[0].data) for cell in nbformat.read(written, as_version=4).cells[-2:]]
+    assert kept == [{"text/html"}, {"text/html", "text/plain"}]

@@ -6,7 +6,7 @@ import torch
 
 from lib.seeding import generator, quantised, seed_of, seeded_globally
 
-from ..networks import images
+from .networks import images
 
 
 def states():

@@ -131,7 +131,9 @@ report.show(
 """
 ## Do the claims hold?
 
-Each method on the same images with normalised input, against its maps without (*unnormalized*).
+Each method on the same images with normalised input, against its maps without (*unnormalized*). Where the
+accuracies above show that a network no longer works, the probability of the true class has little left to
+lose, and AD says little: read its rows with that in mind.
 """
 
 # %% tags=["nbval-check-output"]
