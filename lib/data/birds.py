@@ -8,7 +8,6 @@ as they are seen.
 
 import math
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +19,7 @@ from . import bird_anatomy, bird_species, habitats, painting
 from .bird_anatomy import Bird, draw
 from .bird_species import ATTRIBUTES, CLASSES, FAMILIES, PARTS, differing_parts
 from .dataset import Part, Sample, Size
-from .drawing import boxes, fingerprint, pick, stream
+from .drawing import boxes, fingerprint, of_classes, pick, stream
 from .habitats import HABITATS, Habitat, paint_before, paint_behind
 from .painting import Canvas, channels
 
@@ -93,13 +92,8 @@ def records(
 ) -> tuple[tuple[Picture, ...], tuple[str, ...]]:
     """As many pictures as the manifest says for the split, sorted by class."""
     manifests.find(entry, root)
-    return _pictures(entry["source"]["seed"], split, entry["splits"][split]), CLASSES
-
-
-@cache
-def _pictures(seed: int, split: str, n: int) -> tuple[Picture, ...]:
-    targets = [i * len(CLASSES) // n for i in range(n)]
-    return tuple(_picture(seed, f"{split}_{i:05}", target) for i, target in enumerate(targets))
+    seed, n = entry["source"]["seed"], entry["splits"][split]
+    return of_classes(_picture, seed, split, n, len(CLASSES)), CLASSES
 
 
 def _picture(seed: int, name: str, target: int) -> Picture:

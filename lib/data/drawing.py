@@ -22,7 +22,7 @@ from numpy import ndarray
 from numpy.random import Generator
 from torch import Tensor
 
-from .dataset import Size
+from .dataset import Record, Size
 
 Colour = tuple[float, float, float]  # sRGB in [0,1]
 Line = tuple[float, float, float, float, float]  # from x, y to x, y, and its width
@@ -414,6 +414,19 @@ def scatter(
             found = []
         if len(found) == len(radii):
             return found
+
+
+@cache
+def of_classes(
+    draw: Callable[[int, str, int], Record], seed: int, split: str, n: int, classes: int
+) -> tuple[Record, ...]:
+    """The n records of a split, sorted by class, the classes as even as may be.
+
+    Args:
+        draw: `draw(seed, name, class)` makes one of them.
+    """
+    targets = [i * classes // n for i in range(n)]
+    return tuple(draw(seed, f"{split}_{i:05}", target) for i, target in enumerate(targets))
 
 
 def fingerprint(record: Any, *modules: ModuleType) -> str:

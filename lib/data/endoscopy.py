@@ -9,7 +9,6 @@ dark lumen vary, and say nothing of the class.
 
 import math
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +18,7 @@ from numpy.random import Generator
 
 from .. import manifests
 from .dataset import Sample, Size
-from .drawing import Colour, Line, boxes, branches, fingerprint, oklch, pixels
+from .drawing import Colour, Line, boxes, branches, fingerprint, of_classes, oklch, pixels
 from .drawing import smooth_noise, step, stream, strokes
 
 # The site and the findings of each class.
@@ -403,13 +402,8 @@ def records(
 ) -> tuple[tuple[View, ...], tuple[str, ...]]:
     """As many views as the manifest says for the split, sorted by class."""
     manifests.find(entry, root)
-    return _views(entry["source"]["seed"], split, entry["splits"][split]), tuple(CLASSES)
-
-
-@cache
-def _views(seed: int, split: str, n: int) -> tuple[View, ...]:
-    targets = [i * len(CLASSES) // n for i in range(n)]
-    return tuple(_view(seed, f"{split}_{i:05}", target) for i, target in enumerate(targets))
+    seed, n = entry["source"]["seed"], entry["splits"][split]
+    return of_classes(_view, seed, split, n, len(CLASSES)), tuple(CLASSES)
 
 
 def _view(seed: int, name: str, target: int) -> View:

@@ -11,7 +11,6 @@ in half widths of the rib cage.
 
 import math
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +20,7 @@ from numpy.random import Generator
 
 from .. import manifests
 from .dataset import Sample, Size
-from .drawing import Line, boxes, branches, fingerprint, pixels
+from .drawing import Line, boxes, branches, fingerprint, of_classes, pixels
 from .drawing import smooth_noise, step, stream, strokes
 
 CLASSES = ("normal", "pneumonia")
@@ -312,13 +311,8 @@ def records(
 ) -> tuple[tuple[Radiograph, ...], tuple[str, ...]]:
     """As many films as the manifest says for the split, sorted by class, half of them normal."""
     manifests.find(entry, root)
-    return _films(entry["source"]["seed"], split, entry["splits"][split]), CLASSES
-
-
-@cache
-def _films(seed: int, split: str, n: int) -> tuple[Radiograph, ...]:
-    targets = [i * len(CLASSES) // n for i in range(n)]
-    return tuple(_film(seed, f"{split}_{i:05}", target) for i, target in enumerate(targets))
+    seed, n = entry["source"]["seed"], entry["splits"][split]
+    return of_classes(_film, seed, split, n, len(CLASSES)), CLASSES
 
 
 def _film(seed: int, name: str, target: int) -> Radiograph:

@@ -7,7 +7,6 @@ after it hide a part of it, and the image's border may cut it.
 
 import math
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 from numpy.random import Generator
@@ -15,7 +14,7 @@ from numpy.random import Generator
 from .. import manifests
 from .dataset import Sample, Size
 from .drawing import SHAPES, TEXTURES, Background, Object, Scene
-from .drawing import boxes, fingerprint, oklch, pick, render, scatter, stream
+from .drawing import boxes, fingerprint, of_classes, oklch, pick, render, scatter, stream
 
 CLASSES = tuple(SHAPES)
 
@@ -44,13 +43,8 @@ def records(
 ) -> tuple[tuple[Picture, ...], tuple[str, ...]]:
     """As many pictures as the manifest says for the split, sorted by class."""
     manifests.find(entry, root)
-    return _pictures(entry["source"]["seed"], split, entry["splits"][split]), CLASSES
-
-
-@cache
-def _pictures(seed: int, split: str, n: int) -> tuple[Picture, ...]:
-    targets = [i * len(CLASSES) // n for i in range(n)]
-    return tuple(_picture(seed, f"{split}_{i:05}", target) for i, target in enumerate(targets))
+    seed, n = entry["source"]["seed"], entry["splits"][split]
+    return of_classes(_picture, seed, split, n, len(CLASSES)), CLASSES
 
 
 def _picture(seed: int, name: str, target: int) -> Picture:
