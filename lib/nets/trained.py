@@ -23,7 +23,7 @@ from .weights import fill, read_state
 
 FOLDER = BUILD / "networks"
 
-_CODE = ("nets/training.py", "nets/weights.py")
+_CODE = ("nets/drawn.py", "nets/training.py", "nets/weights.py")
 
 
 def train(name: str, *, root: str | Path | None = None, device: str = "cpu") -> Trained:

@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from ..data import Dataset, Record
 from ..errors import unknown
+from . import drawn
 from .recipes import Recipe, Stage
 from .weights import build, load_weights
 
@@ -198,16 +199,22 @@ class _Pictures(torch.utils.data.Dataset):
         return len(self.groups)
 
     def __getitem__(self, index: int) -> tuple[Tensor, list[Record]]:
-        group = self.groups[index]
-        image = self.data[group[0]].image.mul(255).round().byte()
-        return image, [self.data.records[i] for i in group]
+        return drawn.as_bytes(self.data[self.groups[index][0]]), self.about(index)
+
+    def about(self, index: int) -> list[Record]:
+        return [self.data.records[i] for i in self.groups[index]]
+
+    def in_memory(self) -> list[tuple[Tensor, list[Record]]]:
+        """All of them, each image drawn or decoded once."""
+        images = drawn.images(self.data.subset(group[0] for group in self.groups))
+        return list(zip(images, map(self.about, range(len(self)))))
 
 
 def _batches(recipe: Recipe, model: nn.Module, data: Dataset, shuffle: bool) -> DataLoader:
     pictures = _Pictures(data, recipe.questions)
     workers = 0 if recipe.in_memory else min(8, os.cpu_count() or 1)
     return DataLoader(
-        list(pictures) if recipe.in_memory else pictures,
+        pictures.in_memory() if recipe.in_memory else pictures,
         recipe.batch_size,
         shuffle,
         num_workers=workers,

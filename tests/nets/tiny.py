@@ -1,5 +1,6 @@
 """A dataset of images of one colour, with questions, and recipes that learn it in a moment."""
 
+import hashlib
 from dataclasses import dataclass
 
 import torch
@@ -7,7 +8,7 @@ from torch import nn
 
 from lib import data
 from lib.data import Sample
-from lib.nets import trained, vgg, vqa
+from lib.nets import drawn, trained, vgg, vqa
 from lib.nets.recipes import RECIPES, Recipe
 
 COLOURS = {"red": (1.0, 0.1, 0.1), "green": (0.1, 1.0, 0.1), "blue": (0.1, 0.1, 1.0)}
@@ -45,6 +46,9 @@ class Patch:
         if self.question in (None, WHICH):
             return NAMES.index(self.colour)
         return YES if self.colour in self.question else NO
+
+    def fingerprint(self) -> str:
+        return hashlib.sha256(repr(self).encode()).hexdigest()
 
     def sample(self, size):
         generator = torch.Generator().manual_seed(self.seed)
@@ -102,9 +106,11 @@ ASKING = Recipe(
 def register(monkeypatch, folder) -> None:
     """The datasets and recipes, for one test; what is trained lies in `folder`."""
     for name in ("tiny", "tiny_questions"):
-        entry = {"name": name, "size": SIZE, "splits": ["train", "test"]}
+        source = {"generator": "tiny"}
+        entry = {"name": name, "size": SIZE, "splits": ["train", "test"], "source": source}
         monkeypatch.setitem(data.DATASETS, name, entry)
         monkeypatch.setitem(data.LOADERS, name, records)
     for recipe in (PLAIN, ASKING):
         monkeypatch.setitem(RECIPES, recipe.name, recipe)
     monkeypatch.setattr(trained, "FOLDER", folder)
+    monkeypatch.setattr(drawn, "FOLDER", folder / "images")
