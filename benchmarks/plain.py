@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lib.methods.extremal_perturbation import GROWTH, MOMENTUM, WEIGHT, Pyramid, SmoothMasks
+from lib.methods.extremal_perturbation import DAMPING, GROWTH, WEIGHT, Pyramid, SmoothMasks
 from lib.metrics.curves import blurred
 
 
@@ -62,7 +62,7 @@ def extremal_perturbation(
         smooth, masks = SmoothMasks(image, None, 1.0, 0.05), []
         for a in areas:
             grid = torch.ones(1, *smooth.grid, requires_grad=True)
-            ascent = torch.optim.SGD([grid], lr=0.01, momentum=MOMENTUM)
+            ascent = torch.optim.Adam([grid], lr=0.01, eps=DAMPING)
             template = (
                 torch.arange(image[0, 0].numel()).flip(0) < round(a * image[0, 0].numel())
             ).float()

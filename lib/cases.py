@@ -1,6 +1,6 @@
 """A network with the images that a page shows it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from . import data, nets
@@ -89,7 +89,7 @@ def boxed(profile: str, *, network: str, layer: str, dataset: str, n_images: int
             Case("scenes_vgg_quick", "scenes", n=n_images or 2),
         ],
         embedded=[
-            Case(lite, photographs, layer, n_images or None),
+            Case(lite, photographs, layer, n_images or FEW_IMAGES),
             Case("scenes_vgg", "scenes", n=n_images or 50),
         ],
         paper=[
@@ -106,8 +106,38 @@ def affordable(methods: Iterable[str], net: nets.Classifier, profile: str) -> li
     return [method for method in methods if method not in spared]
 
 
-# Fewer steps, larger ones, and an area that shrinks: what thirty iterations can reach.
-_FEW = {"areas": (0.05, 0.2), "iterations": 30, "learning_rate": 0.1, "shrink": 0.8}
+MANY_PASSES = ("score_cam", "extremal_perturbation", "lime", "gradient_shap")  # a map
+FEW_IMAGES = 10  # the least that a verdict rests on
+
+
+def by_cost(
+    methods: Mapping[str, tuple[str, dict]], images: data.Dataset, profile: str
+) -> list[tuple[dict, data.Dataset]]:
+    """Methods with the images that a profile shows them, as for `evaluate`.
+
+    In the embedded profile, those that take many passes an image see ten of the images, evenly
+    spread; the others see all.
+
+    Example:
+        >>> [evaluate(net, some, of, metrics) for of, some in by_cost(methods, images, profile)]
+    """
+    dear = {label: m for label, m in methods.items() if m[0] in MANY_PASSES}
+    if profile != "embedded" or not dear:
+        return [(dict(methods), images)]
+    return [
+        ({label: m for label, m in methods.items() if label not in dear}, images),
+        (dear, fewer(images)),
+    ]
+
+
+def fewer(images: data.Dataset) -> data.Dataset:
+    """Ten of the images, evenly spread: those that a limit of ten would choose."""
+    n = min(FEW_IMAGES, len(images))
+    return images.subset(i * len(images) // n for i in range(n))
+
+
+# Fewer steps, larger ones, and an area that shrinks: what forty iterations can reach.
+_FEW = {"areas": (0.05, 0.2), "iterations": 40, "learning_rate": 0.1, "shrink": 0.6}
 
 
 def settings(profile: str) -> dict[str, dict]:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from lib.cases import Case, affordable, boxed, heads, settings
+from lib import data
+from lib.cases import Case, affordable, boxed, by_cost, heads, settings
 from lib.errors import UnknownName
 from lib.methods import METHODS
 from lib.notebooks import PROFILES
@@ -49,12 +50,23 @@ def test_score_cam_is_spared_behind_an_affine_head():
 
 def test_boxed_images_are_photographs_and_scenes():
     given = {name: value for name, value in PARAMETERS.items() if name != "published"}
-    for profile, counts in {"smoke": [2, 2], "embedded": [None, 50], "paper": [None, None]}.items():
+    for profile, counts in {"smoke": [2, 2], "embedded": [10, 50], "paper": [None, None]}.items():
         assert [case.n for case in boxed(profile, **given)] == counts
     for case in boxed("smoke", **given):
         images = case.open(weights="random")[1]
         assert all(sample.boxes.shape[1] == 4 and len(sample.boxes) for sample in images)
     assert boxed("paper", **given | {"network": "mine"}) == [Case("mine", "imagenet")]
+
+
+def test_methods_of_many_passes_see_every_second_photograph():
+    images = data.load("imagenet_embedded")
+    methods = {m: (m, {}) for m in ("grad_cam", "score_cam", "lime")}
+    (light, all_of_them), (dear, some) = by_cost(methods, images, "embedded")
+    assert light.keys() == {"grad_cam"} and dear.keys() == {"score_cam", "lime"}
+    assert all_of_them is images and some.ids == images.ids[::2]
+    assert some.ids == data.load("imagenet_embedded", limit=10).ids  # so that pages share maps
+    assert by_cost(methods, images, "paper") == [(methods, images)]
+    assert by_cost({"a": ("cam", {})}, images, "embedded") == [({"a": ("cam", {})}, images)]
 
 
 def test_settings_name_options_that_the_methods_have():

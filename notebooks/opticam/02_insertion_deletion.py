@@ -44,7 +44,7 @@ import pandas as pd
 import torch
 
 from lib import data, nets, report
-from lib.cases import settings
+from lib.cases import by_cost, settings
 from lib.evaluate import SHARD_SIZE, evaluate, saliency_maps
 from lib.methods import METHODS
 from lib.metrics import curves
@@ -105,12 +105,10 @@ def load(name):
 frames = []
 for name in networks:
     net = load(name)
-    frames.append(
-        evaluate(
-            net, images.at(net.input_size), METHODS_OF_TABLE_3, METRICS_OF_TABLE_3,
-            batch_size=batch_size, store=store,
-        )  # fmt: skip
-    )
+    frames += [
+        evaluate(net, some, of_table, METRICS_OF_TABLE_3, batch_size=batch_size, store=store)
+        for of_table, some in by_cost(METHODS_OF_TABLE_3, images.at(net.input_size), profile)
+    ]
 frame = pd.concat(frames, ignore_index=True)
 for row in frame.dropna(subset="error").drop_duplicates("image").itertuples():
     print(f"left out: {row.image}: {row.error}")
@@ -126,8 +124,8 @@ report.show(
     alt=f"Insertion and deletion of each method, here with 95 % intervals and as printed. Highest "
     f"insertion here: {means['insertion'].idxmax()}, {means['insertion'].max():.0f} %; lowest deletion: "
     f"{means['deletion'].idxmin()}, {means['deletion'].min():.0f} %.",
-    caption=f"Table 3 as a picture: filled markers are {len(images)} photographs here with their 95 % "
-    "intervals, hollow markers what the paper prints for ImageNet.",
+    caption=f"Table 3 as a picture: filled markers are {len(images)} photographs here, or those that a method sees, with "
+    "their 95 % intervals, hollow markers what the paper prints for ImageNet.",
 )
 
 # %% [markdown]
@@ -150,7 +148,8 @@ Mean curves of a few methods.
 
 # %%
 net = load(networks[0])
-shown = images.at(net.input_size)[: 3 * SHARD_SIZE].readable()  # stored by the table above
+seen = by_cost(METHODS_OF_TABLE_3, images.at(net.input_size), profile)[-1][1]  # by every method
+shown = seen[: 3 * SHARD_SIZE].readable()  # stored by the table above
 x = torch.stack([sample.image for sample in shown]).to(net.device)
 with torch.no_grad():
     target = torch.cat([net(part).argmax(1) for part in x.split(batch_size)])

@@ -46,7 +46,7 @@ import pandas as pd
 import torch
 
 from lib import report
-from lib.cases import Case
+from lib.cases import FEW_IMAGES, Case, settings
 from lib.evaluate import SHARD_SIZE, evaluate, saliency_maps
 from lib.methods import METHODS
 from lib.metrics import METRICS
@@ -63,11 +63,11 @@ photographs = dataset or "imagenet_embedded"
 CASES = [Case(network, dataset or "imagenet", layer, n_images or None)] if network else choose(
     profile,
     smoke=[Case(LITE, photographs, n=n_images or 2), Case("scenes_vgg_quick", "scenes", n=n_images or 2)],
-    embedded=[Case(LITE, photographs, n=n_images or None), Case("scenes_vgg", "scenes", n=n_images or 15)],
+    embedded=[Case(LITE, photographs, n=n_images or FEW_IMAGES), Case("scenes_vgg", "scenes", n=n_images or 12)],
     paper=[Case(name, dataset or "imagenet", layer, n_images or None) for name in ("torchvision:resnet50", "torchvision:vgg16_bn")],
 )
 opened = [case.open(weights=weights, root=root, device=device) for case in CASES]
-OPTIONS = {"opti_cam": {"iterations": choose(profile, smoke=5, embedded=100, paper=100)}}
+OPTIONS = settings(profile)
 store = BUILD / "results"
 
 # %% [markdown]
@@ -273,7 +273,7 @@ Quantus by the norm of the *image*, others by that of the map, as here.
 **ADCC** masks pixels, and its authors' code the normalised tensor; option `masking="normalized"`. Of a flat map the
 coherency is zero. The class is the true one; the authors' code takes the predicted one.
 
-**Images and methods.** 20 photographs and 15 drawn scenes. Max-sensitivity and ADCC ask for further
+**Images and methods.** Ten photographs and twelve drawn scenes. Max-sensitivity and ADCC ask for further
 maps of each image, which on photographs are too dear for Score-CAM and Opti-CAM; ExtremalPerturbation is a
 row of the paper only. The profile `paper` runs them all.
 ```

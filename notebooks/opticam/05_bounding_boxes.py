@@ -264,7 +264,7 @@ and the box alone loses some of the probability.
 ```{admonition} Departures
 :class: note
 **Images, boxes and networks.** The paper takes the ImageNet validation set with its boxes, and VGG16.
-Here the photographs are the 20 of the embedded set; their boxes were drawn by hand, around every
+Here the photographs are every second of the embedded set; their boxes were drawn by hand, around every
 object of the class. The scenes are drawn: one main object, whose visible part has an exact box.
 
 **The union.** Where an image has several boxes, $B$ is all of them together, and a pixel is in $B$ if

@@ -43,6 +43,7 @@ import pandas as pd
 from torch import nn
 
 from lib import data, nets, report
+from lib.cases import settings
 from lib.evaluate import evaluate, saliency_maps
 from lib.metrics import METRICS
 from lib.notebooks import check_parameters, choose
@@ -55,10 +56,10 @@ net = nets.load(name, **options)
 images = data.load(
     dataset or choose(profile, smoke="scenes", embedded="scenes", paper="imagenet"),
     root=root or None,
-    limit=n_images or choose(profile, smoke=2, embedded=30, paper=1000),
+    limit=n_images or choose(profile, smoke=2, embedded=20, paper=1000),
     size=net.input_size,
 )
-iterations = choose(profile, smoke=5, embedded=100, paper=100)
+iterations = settings(profile)["opti_cam"]["iterations"]
 store = BUILD / "results"
 METRICS_HERE = ["average_drop", "average_gain", "average_increase"]
 

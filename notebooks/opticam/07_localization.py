@@ -88,7 +88,7 @@ around it is the predicted box $B_p$. It is compared with the object's boxes $\m
 # %%
 net, images = opened[0]
 block = images[:SHARD_SIZE].readable()
-few = choose(profile, smoke=[0], embedded=[0, 9, 18], paper=[0, 9, 18])
+few = choose(profile, smoke=[0], embedded=[0, 4, 9], paper=[0, 9, 18])
 report.style()
 figure, panels = plt.subplots(len(few), 4, figsize=(6.4, 1.95 * len(few)), squeeze=False)
 found = []

@@ -43,6 +43,7 @@ import pandas as pd
 import torch
 
 from lib import data, nets, report
+from lib.cases import settings
 from lib.evaluate import evaluate_maps, saliency_maps
 from lib.notebooks import check_parameters, choose
 from lib.paths import BUILD
@@ -56,8 +57,7 @@ whole = data.load(
     limit=choose(profile, smoke=10, embedded=None, paper=None),
     size=net.input_size,
 ).readable()
-count = n_images or choose(profile, smoke=2, embedded=50, paper=len(whole))
-iterations = choose(profile, smoke=5, embedded=100, paper=100)
+count = n_images or choose(profile, smoke=2, embedded=30, paper=len(whole))
 store = BUILD / "results"
 
 # %% [markdown]
@@ -101,7 +101,7 @@ AD, AG and AI always concern the true class; the map is that of the class in the
 
 # %%
 METHODS_OF_TABLE_A9 = ["grad_cam", "grad_cam_plus_plus", "score_cam", "opti_cam"]
-OPTIONS = {"opti_cam": {"iterations": iterations}}
+OPTIONS = settings(profile)
 CLASSES = {
     "": ("all", lambda i: int(true[i])),
     "_most": ("all", lambda i: int(order[i, 0])),

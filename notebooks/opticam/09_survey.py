@@ -41,6 +41,7 @@ import pandas as pd
 from scipy.stats import binomtest
 
 from lib import data, nets, report, survey
+from lib.cases import settings
 from lib.evaluate import saliency_maps
 from lib.notebooks import check_parameters, choose
 from lib.paths import BUILD
@@ -55,7 +56,7 @@ images = data.load(
     root=root or None,
     limit=n_images or choose(profile, smoke=3, embedded=None, paper=100),
 ).readable()
-options = {"iterations": choose(profile, smoke=5, embedded=100, paper=100), "store": BUILD / "results"}
+options = settings(profile)["opti_cam"] | {"store": BUILD / "results"}
 
 # %% [markdown]
 """

@@ -41,7 +41,7 @@ import pandas as pd
 import torch
 
 from lib import data, nets, report
-from lib.cases import Case
+from lib.cases import Case, settings
 from lib.evaluate import SHARD_SIZE, evaluate, saliency_maps
 from lib.methods import METHODS
 from lib.notebooks import check_parameters, choose
@@ -54,11 +54,11 @@ CASES = [Case(network, dataset or "imagenet", layer, n_images or None)] if netwo
     smoke=[Case(LITE, dataset or "imagenet_embedded", n=n_images or 2)],
     embedded=[
         Case(LITE, dataset or "imagenet_embedded", n=n_images or 10),
-        Case("scenes_vgg", "scenes", n=n_images or 50),
+        Case("scenes_vgg", "scenes", n=n_images or 30),
     ],
     paper=[Case(name, dataset or "imagenet", layer, n_images or None) for name in ("torchvision:resnet50", "torchvision:vgg16_bn")],
 )
-iterations = choose(profile, smoke=5, embedded=100, paper=100)
+OPTIONS = settings(profile)
 store = BUILD / "results"
 
 # %% [markdown]
@@ -104,8 +104,7 @@ def measured(case, normalize):
     """Score-CAM's pass a channel is left out on photographs, except in the published setting."""
     net, images = opened(case, normalize)
     spared = {"score_cam"} if net.input_size > 100 and profile != "paper" else set()
-    options = {"opti_cam": {"iterations": iterations}}
-    methods = {m: (m, options.get(m, {})) for m in METHODS_OF_TABLE_A14 if m not in spared}
+    methods = {m: (m, OPTIONS.get(m, {})) for m in METHODS_OF_TABLE_A14 if m not in spared}
     return evaluate(net, images, methods, METRICS_OF_TABLE_A14, batch_size=batch_size, store=store)
 
 
@@ -159,7 +158,7 @@ for normalize, suffix in ((True, ""), (False, ", as it is")):
     net, images = opened(case, normalize)
     block = images[:SHARD_SIZE].readable()
     for method in ("grad_cam", "opti_cam"):
-        options = {"iterations": iterations} if method == "opti_cam" else {}
+        options = OPTIONS.get(method, {})
         found = saliency_maps(net, block, method, batch_size=batch_size, store=store, **options)
         maps[METHODS[method].title + suffix] = found[:count]
 shown = block[:count]
@@ -175,7 +174,7 @@ report.show(
 """
 ```{admonition} Departures
 :class: note
-**Networks and images.** EfficientNet-Lite0 on ten photographs, and a VGG-style network on fifty drawn scenes, a
+**Networks and images.** EfficientNet-Lite0 on ten photographs, and a VGG-style network on thirty drawn scenes, a
 test bed; the profile `paper` restores the published setting. Score-CAM runs on the scenes only.
 
 **How far off the input is.** EfficientNet-Lite expects $(x - 0.5) / 0.5$, the paper's networks channel means near

@@ -61,7 +61,7 @@ net = nets.load(name, weights=weights or None, layer=layer or None, device=devic
 images = data.load(
     dataset or choose(profile, smoke="imagenet_embedded", embedded="imagenet_embedded", paper="imagenet"),
     root=root or None,
-    limit=n_images or choose(profile, smoke=2, embedded=None, paper=1000),
+    limit=n_images or choose(profile, smoke=2, embedded=10, paper=1000),
     size=net.input_size,
 )
 store = BUILD / "results"
@@ -108,7 +108,7 @@ def seconds(count):
     return found
 
 
-took = seconds(choose(profile, smoke=1, embedded=4, paper=8))
+took = seconds(choose(profile, smoke=1, embedded=2, paper=8))
 
 
 def titled(label):

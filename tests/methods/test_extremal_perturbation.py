@@ -10,8 +10,8 @@ from torch.nn import functional as F
 from lib import nets
 from lib.errors import UnknownName
 from lib.methods.extremal_perturbation import (
+    DAMPING,
     GROWTH,
-    MOMENTUM,
     REWARDS,
     TIE,
     WEIGHT,
@@ -25,7 +25,7 @@ from lib.selectors import SELECTORS
 from ..networks import NETWORKS, affine, images, maps, non_linear
 
 TARGET = torch.tensor([0, 1, 2, 3])
-FEW = {"areas": (0.1, 0.3), "iterations": 8, "step": 2}
+FEW = {"areas": (0.1, 0.3), "iterations": 8, "learning_rate": 0.1, "step": 2}
 
 
 # ------------------------------------------------------------------------------------ as printed
@@ -93,7 +93,7 @@ def textbook(
     widest = 20 / 224 * min(size) if blur is None else blur
     stack = levels_of(image, levels, widest)
     grid = torch.ones([-(-n // step) for n in size], dtype=image.dtype)
-    speed = torch.zeros_like(grid)
+    mean = square = 0
     for t in range(iterations):
         grid.requires_grad_()
         m = smooth(grid, size, sigma, temperature)
@@ -102,8 +102,11 @@ def textbook(
         value = {"preserve": keep, "delete": -rest, "hybrid": keep - rest}[reward]
         now = a ** min(1, (t + 1) / (shrink * iterations)) if shrink else a
         value = value - WEIGHT * GROWTH ** (t / iterations) * sorted_error(m, now)
-        speed = MOMENTUM * speed + torch.autograd.grad(value, grid)[0]
-        grid = (grid.detach() + learning_rate * speed).clamp(0, 1)
+        g = torch.autograd.grad(value, grid)[0]
+        mean, square = 0.9 * mean + 0.1 * g, 0.999 * square + 0.001 * g**2
+        first, second = mean / (1 - 0.9 ** (t + 1)), square / (1 - 0.999 ** (t + 1))
+        step_taken = learning_rate * first / (second.sqrt() + DAMPING)
+        grid = (grid.detach() + step_taken).clamp(0, 1)
     return smooth(grid, size, sigma, temperature)
 
 
@@ -118,7 +121,7 @@ def means(net, x, target, areas, **options):
 @pytest.mark.parametrize("network", ["non_linear", "residual"])
 def test_as_one_image_and_one_area_at_a_time(network):
     net, x = NETWORKS[network](), images(2)
-    want = means(net, x, TARGET[:2], FEW["areas"])
+    want = means(net, x, TARGET[:2], FEW["areas"], learning_rate=FEW["learning_rate"])
     assert want.std() > 0.02, "a test of the optimisation needs masks that have a shape"
     assert torch.allclose(extremal_perturbation(net, x, TARGET[:2], **FEW), want, atol=1e-8)
 
@@ -140,11 +143,12 @@ def test_as_one_image_and_one_area_at_a_time(network):
 )
 def test_options(option):
     net, x = non_linear(), images(1)
-    options = {"iterations": 4, "step": 2} | option
+    usual = {"iterations": 6, "learning_rate": 0.1, "step": 2}
+    options = usual | option
     want = means(net, x, TARGET[:1], (0.2,), **options)
     found = extremal_perturbation(net, x, TARGET[:1], areas=(0.2,), **options)
     assert torch.allclose(found, want, atol=1e-8)
-    plain = extremal_perturbation(net, x, TARGET[:1], areas=(0.2,), iterations=4, step=2)
+    plain = extremal_perturbation(net, x, TARGET[:1], areas=(0.2,), **usual)
     assert not torch.allclose(found, plain, atol=1e-6)
 
 
