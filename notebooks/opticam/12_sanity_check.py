@@ -304,7 +304,7 @@ the rest. Adebayo et al. re-initialise the trained parameters and leave the stat
 **Photographs.** In the embedded profile there are ten of them, three steps in place of five, and Opti-CAM runs 25
 iterations with cosine decay from a learning rate of 1.0, in place of 100 at 0.1.
 
-**Permuted labels.** The paper trains on all of ImageNet. A thousand scenes are few enough to be known by heart in a
+**Permuted labels.** The paper trains on all of ImageNet. Five hundred scenes are few enough to be known by heart in a
 minute.
 ```
 """
