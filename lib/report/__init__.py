@@ -2,7 +2,7 @@
 
 from .claims import Claim, claims
 from .display import show
-from .gallery import gallery, overlay
+from .gallery import gallery, grid, in_colour, overlay
 from .labels import method_title
 from .plots import curves, forest
 from .provenance import provenance
@@ -29,6 +29,8 @@ __all__ = [
     "curves",
     "forest",
     "gallery",
+    "grid",
+    "in_colour",
     "judge",
     "mean_ci",
     "method_title",
