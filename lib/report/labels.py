@@ -36,6 +36,13 @@ _OTHERS = {  # what is measured on something else than a finished map
     "rank_correlation_absolute": Label("ρ of |S|", "", higher_is_better=False),
     "hog_similarity": Label("HOG", "", higher_is_better=False),
     "ssim": Label("SSIM", "", higher_is_better=False),
+    # of the class against its rival, where only what is marked for it (+) or against it (−) is kept
+    "positive_blur": Label("p₊ blur", "", higher_is_better=True),
+    "negative_blur": Label("p₋ blur", "", higher_is_better=False),
+    "positive_zeros": Label("p₊ zeros", "", higher_is_better=True),
+    "negative_zeros": Label("p₋ zeros", "", higher_is_better=False),
+    "positive_mean": Label("p₊ mean", "", higher_is_better=True),
+    "negative_mean": Label("p₋ mean", "", higher_is_better=False),
 }
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
