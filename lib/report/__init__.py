@@ -7,6 +7,7 @@ from .labels import method_title
 from .plots import curves, forest
 from .provenance import provenance
 from .published import published
+from .separation import over_classes, separation
 from .statistics import Interval, by_image, mean_ci, paired_difference
 from .style import style
 from .tables import VERDICTS_MIME, Table, claims_table, comparison
@@ -34,10 +35,12 @@ __all__ = [
     "judge",
     "mean_ci",
     "method_title",
+    "over_classes",
     "overlay",
     "paired_difference",
     "provenance",
     "published",
+    "separation",
     "show",
     "style",
 ]
