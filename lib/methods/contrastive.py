@@ -17,6 +17,9 @@ def contrastive(fn: Callable) -> Callable:
     the rules of DeepLIFT and LRP, gives $\phi_t - \sum_{s \ne t} a_s \phi_s$ in one pass (Wang & Wang
     2022, proposition 3).
 
+    Layer-CAM and Grad-CAM++ rectify the derivatives themselves, so that theirs are no such
+    combinations, and behind a ReLU show what speaks for the class alone.
+
     Not for methods that optimise or sample, whose logits change on the way, nor for TIBAV, which
     shares out the relevance of the score: that of a contrast is zero in all.
     """
