@@ -43,7 +43,10 @@ _OTHERS = {  # what is measured on something else than a finished map
     "negative_zeros": Label("p₋ zeros", "", higher_is_better=False),
     "positive_mean": Label("p₊ mean", "", higher_is_better=True),
     "negative_mean": Label("p₋ mean", "", higher_is_better=False),
-    "separation": Label("Δ", "", higher_is_better=True),  # of p₊ and p₋
+    # the distance of p₊ and p₋, and what a contrast changes of each
+    "separation": Label("Δ", "", higher_is_better=True),
+    "positive_change": Label("change of p₊", "", higher_is_better=True),
+    "negative_change": Label("change of p₋", "", higher_is_better=False),
 }
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 _CLASSES = {"t1": "t₁", "t2": "t₂"}  # the two most probable
