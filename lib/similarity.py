@@ -147,7 +147,7 @@ def similarities(one: tuple[Tensor, Tensor], two: tuple[Tensor, Tensor]) -> dict
 def _maps(net, data: Dataset, name: str, options: dict, **how) -> tuple[Tensor, Tensor]:
     """Raw maps (N, h, w) and finished ones (N, H, W)."""
     raw = saliency_maps(net, data, name, raw=True, **how, **options)
-    return raw, finish(name, raw, data.size)
+    return raw, finish(name, raw, data.size, **options)
 
 
 def _each(A: Tensor, B: Tensor, compare: Callable[[np.ndarray, np.ndarray], float]) -> Tensor:
