@@ -3,7 +3,7 @@
 from .claims import Claim, claims
 from .contrast import changes, over_classes, separation
 from .display import show
-from .gallery import gallery, overlay
+from .gallery import gallery, grid, in_colour, overlay
 from .labels import method_title
 from .plots import curves, forest
 from .provenance import provenance
@@ -31,6 +31,8 @@ __all__ = [
     "curves",
     "forest",
     "gallery",
+    "grid",
+    "in_colour",
     "judge",
     "mean_ci",
     "method_title",
