@@ -1,13 +1,13 @@
 """What a page shows: published numbers beside ours, computed verdicts, figures, provenance."""
 
 from .claims import Claim, claims
+from .contrast import changes, over_classes, separation
 from .display import show
 from .gallery import gallery, grid, in_colour, overlay
 from .labels import method_title
 from .plots import curves, forest
 from .provenance import provenance
 from .published import published
-from .separation import over_classes, separation
 from .statistics import Interval, by_image, mean_ci, paired_difference
 from .style import style
 from .tables import VERDICTS_MIME, Table, claims_table, comparison
@@ -23,6 +23,7 @@ __all__ = [
     "Table",
     "by_image",
     "cell_verdict",
+    "changes",
     "claims",
     "claims_table",
     "combine",

@@ -43,13 +43,16 @@ _OTHERS = {  # what is measured on something else than a finished map
     "negative_zeros": Label("p₋ zeros", "", higher_is_better=False),
     "positive_mean": Label("p₊ mean", "", higher_is_better=True),
     "negative_mean": Label("p₋ mean", "", higher_is_better=False),
-    "separation": Label("Δ", "", higher_is_better=True),  # of p₊ and p₋
     # of signed maps: two of them; and one on the parts that tell two classes apart
     "correlation": Label("r", "", higher_is_better=True),
     "shared_coverage": Label("for both", "%", higher_is_better=False),
     "difference_share": Label("share", "%", higher_is_better=True),
     "difference_sign": Label("sign", "", higher_is_better=True),
     "difference_rank": Label("rank", "", higher_is_better=True),
+    # the distance of p₊ and p₋, and what a contrast changes of each
+    "separation": Label("Δ", "", higher_is_better=True),
+    "positive_change": Label("change of p₊", "", higher_is_better=True),
+    "negative_change": Label("change of p₋", "", higher_is_better=False),
 }
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 _CLASSES = {"t1": "t₁", "t2": "t₂"}  # the two most probable

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from lib.report import over_classes, paired_difference, separation
-from lib.report.separation import REPLACEMENTS
+from lib.report import changes, forest, over_classes, paired_difference, separation
+from lib.report.contrast import REPLACEMENTS
 
 from .frames import frame
 
@@ -65,3 +65,15 @@ def test_separation_and_its_change():
     np.testing.assert_allclose(change, expected("_weighted") - expected(""))
     difference = paired_difference(rows, "separation", "grad_cam_weighted", "grad_cam")
     assert difference.mean == pytest.approx(change.mean()) and difference.n == N // 2
+
+
+def test_changes_are_paired_and_stand_beside_the_printed_ones():
+    values, groups = measured()
+    rows = changes("contrast", 2, frame(values, network="birds_alexnet", groups=groups))
+    assert len(rows) == 2 * 2 * 3 * 2
+    row = rows.set_index(["method", "metric"]).loc["grad_cam_t1_blur", "positive_change"]
+    ours = values["grad_cam_weighted_t1", "positive_blur"] - values["grad_cam_t1", "positive_blur"]
+    assert row["mean"] == pytest.approx(ours.mean()) and row["n"] == N // 2
+    assert row["title"] == "GC t₁ blur" and row["paper"] == {"AlexNet CUB-200": "0.062"}
+    assert rows.set_index("method").loc["linear_approximation_t2_mean", "n"].tolist() == [0, 0]
+    assert forest(rows).axes[0].get_title() == "change of p₊ ↑"
