@@ -16,6 +16,7 @@ from ..saliency import explain
 from .accumulator import Accumulator
 from .adcc import adcc, explained_again
 from .aopc import aopc, patched
+from .area_imbalance import area_imbalance
 from .average_drop import average_drop
 from .average_drop_in_deletion import average_drop_in_deletion
 from .average_gain import average_gain
@@ -37,6 +38,7 @@ from .mean_saliency import itself, mean_saliency
 from .official_metric import official_metric
 from .pixel_f1 import pixel_f1
 from .pointing_game import hit, pointing_game
+from .positive_area import positive_area, signs
 from .relative_probability import kept, relative_probability
 from .saliency_metric import saliency_metric, sized
 
@@ -181,6 +183,10 @@ METRICS: dict[str, Metric] = {
         Metric(mean_saliency, itself, "mean saliency", "mean S", higher_is_better=False,
                target="predicted", paper="fake_cam"),
         Metric(relative_probability, kept, "relative probability", "p", higher_is_better=True, unit="",
+               paper="contrast", signed=True),
+        Metric(positive_area, signs, "positive area", "positive area", higher_is_better=True,
+               paper="contrast", signed=True),
+        Metric(area_imbalance, signs, "area imbalance", "imbalance", higher_is_better=False,
                paper="contrast", signed=True),
     )
 }  # fmt: skip
