@@ -2,8 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
 
 from . import data, nets
+from .data.crops import crops
 from .notebooks import choose
 
 
@@ -17,6 +21,7 @@ class Case:
         n: at most so many images; None for all.
         title: the label in tables; by default the network's name, with the dataset's where the
             network is trained on it.
+        cropped: several crops of each of the n images, as `data.crops` makes them.
 
     Example:
         >>> net, images = Case("tf_efficientnet_lite0", "imagenet_embedded").open()
@@ -27,6 +32,7 @@ class Case:
     layer: str = ""
     n: int | None = None
     title: str = ""
+    cropped: bool = False
 
     def open(
         self, *, weights: str = "", root: str = "", **options
@@ -34,14 +40,23 @@ class Case:
         """The network under its title, and its images at its own size.
 
         Args:
-            weights, root: of `nets.load` and `data.load`; empty for their defaults.
+            weights, root: of `nets.load` and `data.load`; empty for their defaults. A network that
+                is trained on this dataset finds it at `root` too.
             options: further ones of `nets.load`, such as device.
         """
-        net = nets.load(self.network, weights=weights or None, layer=self.layer or None, **options)
+        options |= {"weights": weights or None, "layer": self.layer or None}
+        if own_dataset(self.network) == self.dataset:
+            options |= {"root": root or None}
+        net = nets.load(self.network, **options)
         suffix = f", {self.dataset}" if self.dataset in ("voc", "coco") else ""
         net.name = self.title or self.network + suffix
         images = data.load(self.dataset, root=root or None, limit=self.n, size=net.input_size)
-        return net, images
+        return net, crops(images) if self.cropped else images
+
+
+def own_dataset(network: str) -> str | None:
+    """The dataset that a network of this project is trained on; None for any other network."""
+    return nets.RECIPES[network].dataset if network in nets.RECIPES else None
 
 
 def heads(
@@ -97,6 +112,79 @@ def boxed(profile: str, *, network: str, layer: str, dataset: str, n_images: int
             for name in ("torchvision:resnet50", "torchvision:vgg16_bn")
         ],
     )
+
+
+# The networks and datasets of the paper, as it prints them.
+_FINETUNED = {"alexnet": "AlexNet", "vgg16": "VGG16"}
+_FINE_GRAINED = {
+    "cub": "CUB-200",
+    "aircraft": "FGVC",
+    "food101": "Food-101",
+    "flowers102": "Flower-102",
+    "stanford_cars": "Stanford Cars",
+}
+
+
+def pairs(profile: str, *, network: str, layer: str, dataset: str, n_images: int) -> list[Case]:
+    """Images whose class may be contested (see `contested`): crops of photographs, and drawn birds.
+
+    Args:
+        network, layer, dataset, n_images: a notebook's parameters, as for `heads`; a network of this
+            project comes with its own dataset.
+    """
+    if network:
+        own = own_dataset(network) or "imagenet"
+        return [Case(network, dataset or own, layer, n_images or None)]
+    lite, photographs = "tf_efficientnet_lite0", dataset or "imagenet_embedded"
+    return choose(
+        profile,
+        smoke=[
+            Case(lite, photographs, layer, n_images or 2, cropped=True),
+            Case("birds_alexnet_quick", "birds", n=n_images or 4),
+        ],
+        embedded=[
+            Case(lite, photographs, layer, n_images or None, cropped=True),
+            Case("birds_vgg", "birds", n=n_images or 120),
+            Case("birds_alexnet", "birds", n=n_images or 120),
+        ],
+        paper=[
+            Case(f"{name}_{kind}", name, layer, n_images or None, f"{network} {printed}")
+            for kind, network in _FINETUNED.items()
+            for name, printed in _FINE_GRAINED.items()
+        ],
+    )
+
+
+class Contested(NamedTuple):
+    """Images with the two most probable classes of each, the first before the second."""
+
+    data: data.Dataset
+    first: tuple[int, ...]
+    second: tuple[int, ...]
+
+
+def contested(
+    net: nets.Classifier, images: data.Dataset, *, threshold: float = 0.1, batch_size: int = 16
+) -> Contested:
+    """The images whose second most probable class has a probability above a threshold.
+
+    What cannot be read is left out. Equally probable classes come in the order of their indices.
+
+    Example:
+        >>> found = contested(net, images)
+        >>> rivals = found.data.relabelled(found.second)  # to explain the second class of each
+    """
+    images = images.readable()
+    kept: dict[int, list[int]] = {}
+    for start in range(0, len(images), batch_size):
+        batch = images[start : start + batch_size]
+        with torch.no_grad():
+            p = net(torch.stack([sample.image for sample in batch])).softmax(1)
+        ranked, classes = p.sort(dim=1, descending=True, stable=True)
+        for i in (ranked[:, 1] > threshold).nonzero().flatten().tolist():
+            kept[start + i] = classes[i, :2].tolist()
+    first, second = zip(*kept.values()) if kept else ((), ())
+    return Contested(images.subset(kept), first, second)
 
 
 def affordable(methods: Iterable[str], net: nets.Classifier, profile: str) -> list[str]:

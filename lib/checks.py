@@ -44,8 +44,9 @@ def check_targets(target: int | Tensor, batch: int, classes: int, device: torch.
     return target
 
 
-def check_maps(S: Tensor, x: Tensor) -> None:
-    """Saliency maps are (B, H, W), finite, in [0, 1], one an image and of its size."""
+def check_maps(S: Tensor, x: Tensor, signed: bool = False) -> None:
+    """Saliency maps are (B, H, W), finite, in [0, 1], or signed in [-1, 1], one an image and of its
+    size."""
     if S.shape != (len(x), *x.shape[2:]):
         raise ValueError(
             f"maps are (B, H, W) = {(len(x), *x.shape[2:])}, got {tuple(S.shape)}: use saliency.explain"
@@ -53,9 +54,11 @@ def check_maps(S: Tensor, x: Tensor) -> None:
     bad = (~torch.isfinite(S)).flatten(1).any(1).nonzero().flatten().tolist()
     if bad:
         raise ValueError(f"the map of image {bad[0]} of the batch holds NaN or infinity")
-    if S.numel() and (S.min() < -1e-3 or S.max() > 1 + 1e-3):
+    least, remedy = (-1, "(..., signed=True)") if signed else (0, "")
+    if S.numel() and (S.min() < least - 1e-3 or S.max() > 1 + 1e-3):
         raise ValueError(
-            f"maps are in [0, 1], got [{S.min():.3g}, {S.max():.3g}]: use saliency.explain"
+            f"maps are in [{least}, 1], got [{S.min():.3g}, {S.max():.3g}]: use "
+            f"saliency.explain{remedy}"
         )
 
 

@@ -18,7 +18,8 @@ from .errors import UnknownName
 from .methods import method_named
 from .metrics import Metric, metric_named
 from .metrics.cosine_similarity import cosine_similarity
-from .saliency import attribute, explain, finish, predict
+from .metrics.relative_probability import rivals
+from .saliency import attribute, explain, finish
 from .store import Explained, Maps, ShardStore, code_key, key
 
 COLUMNS = [
@@ -138,7 +139,8 @@ def evaluate_maps(
     """The value of every metric for maps that were made elsewhere, by another library or class.
 
     Args:
-        maps: by label, S (N, H, W) in [0, 1], in the order and at the size of `data`.
+        maps: by label, S (N, H, W) in [0, 1], in the order and at the size of `data`; in [-1, 1] for
+            a metric of signed maps (`Metric.signed`).
 
     Returns:
         Rows as those of `evaluate`, without seconds.
@@ -172,19 +174,21 @@ def saliency_maps(
     batch_size: int = 16,
     store=None,
     raw: bool = False,
+    signed: bool = False,
     **options,
 ):
     """The stored (or computed) saliency maps S (N, H, W) of a dataset, in its order.
 
-    The same shards as `evaluate`, so a figure costs nothing after its table. With `raw`, the raw
-    signed maps (N, h, w) that S is made from.
+    The same shards as `evaluate`, so a figure costs nothing after its table. With `signed`, S in
+    [-1, 1] as of `explain`; with `raw`, the raw signed maps (N, h, w) that S is made from.
     """
     variant = _checked("method", Variant(method, method, options), method_named(method))
     maps = []
     for i in range(0, len(data), SHARD_SIZE):
         shard = _Shard(net, data[i : i + SHARD_SIZE], variant, batch_size, store)
         with shard.files.lock():
-            maps += shard.saliency(list(range(len(shard.data))), shard.targets(target), raw)
+            index = list(range(len(shard.data)))
+            maps += shard.saliency(index, shard.targets(target), raw=raw, signed=signed)
     return torch.stack(maps)
 
 
@@ -272,7 +276,7 @@ class _Shard:
                                            method.options, data.size, images, code))  # fmt: skip
         self._maps: Maps | None = None
         self._samples: dict[int, Sample] = {}
-        self._predicted: dict[int, int] = {}
+        self._logits: dict[int, Tensor] = {}
         self._unreadable: dict[int, str] = {}
 
     # ---------------------------------------------------------------- samples and their classes
@@ -296,23 +300,31 @@ class _Shard:
     def targets(self, kind: str) -> list[int | None]:
         """The class of each image that maps and metrics follow: its "label", or the "predicted"."""
         labels = [None if kind == "predicted" else target for target in self.data.targets]
-        unknown = [
-            i for i, label in enumerate(labels) if label is None and i not in self._predicted
-        ]
-        readable = [i for i in unknown if self.sample(i) is not None]
-        for batch in _batches(readable, self.batch_size):
-            classes = predict(self.net, self.images(batch)).tolist()
-            self._predicted |= dict(zip(batch, classes))
+        unknown = [i for i, label in enumerate(labels) if label is None]
+        known = self.logits([i for i in unknown if self.sample(i) is not None])
         return [
-            self._predicted.get(i) if label is None else label for i, label in enumerate(labels)
+            int(known[i].argmax()) if label is None and i in known else label
+            for i, label in enumerate(labels)
         ]
 
-    def given(self, metric: Metric, index: list[int]) -> dict:
+    @torch.no_grad()
+    def logits(self, index: list[int]) -> dict[int, Tensor]:
+        """What the network says of the images, (C,) each."""
+        missing = [i for i in index if i not in self._logits]
+        for batch in _batches(missing, self.batch_size):
+            self._logits |= dict(zip(batch, self.net(self.images(batch))))
+        return self._logits
+
+    def given(self, metric: Metric, index: list[int], target: Tensor) -> dict:
         """What a metric takes beside images, classes and maps; see `metrics.GIVEN`."""
         found = {}
         for name, needed in metric.given.items():
             if name == "method":
                 found[name] = self._explain_anew
+                continue
+            if name == "rival":
+                y = self.logits(index)
+                found[name] = rivals(torch.stack([y[i] for i in index]), target.to(self.net.device))
                 continue
             values = [getattr(self.sample(i), name) for i in index]
             if None not in values:
@@ -351,14 +363,16 @@ class _Shard:
         alphas = [None] * len(batch) if alpha is None else alpha.float().cpu().numpy()
         return [Explained(m, seconds, a) for m, a in zip(raw.float().cpu().numpy(), alphas)]
 
-    def saliency(self, index: list[int], targets: list[int], raw: bool = False) -> list[Tensor]:
+    def saliency(
+        self, index: list[int], targets: list[int], *, raw: bool = False, signed: bool = False
+    ) -> list[Tensor]:
         """S (H, W) of the images, or their raw maps (h, w); raises the first error."""
         maps, errors = self.maps(index, targets)
         for i in index:
             if i in errors:
                 raise ValueError(f"image {self.data.ids[i]!r}: {errors[i]}")
         found = [maps[i, targets[i]].map for i in index]
-        return [torch.from_numpy(m) if raw else self._finish(m[None])[0] for m in found]
+        return [torch.from_numpy(m) if raw else self._finish(m[None], signed)[0] for m in found]
 
     def coefficients(self) -> list[Tensor]:
         """The coefficients (K,) of each image for its label's class, empty where there are none."""
@@ -367,8 +381,9 @@ class _Shard:
         found = [maps.get((i, c)) for i, c in enumerate(targets)]
         return [torch.empty(0) if e is None else torch.from_numpy(e.coefficients) for e in found]
 
-    def _finish(self, raw: np.ndarray) -> Tensor:
-        return finish(self.method.name, torch.from_numpy(raw), self.data.size)
+    def _finish(self, raw: np.ndarray, signed: bool = False) -> Tensor:
+        how = {"signed": signed} | self.method.options
+        return finish(self.method.name, torch.from_numpy(raw), self.data.size, **how)
 
     # ----------------------------------------------------------------------------------- values
 
@@ -407,9 +422,9 @@ class _Shard:
         columns = {v.label: np.full(len(self.data), np.nan, kept) for v in group}
 
         def measure(batch: list[int], targets: list[int]):
-            S = self._finish(np.stack([maps[i, targets[i]].map for i in batch]))
+            S = self._finish(np.stack([maps[i, targets[i]].map for i in batch]), first.signed)
             target = torch.tensor([targets[i] for i in batch])
-            options = group[0].options | self.given(first, batch)
+            options = group[0].options | self.given(first, batch, target)
             return first.measurement(self.net, self.images(batch), target, S, **options)
 
         for batch, measurement in self._attempt(ready, measure, targets, errors):
@@ -474,7 +489,7 @@ class _Given(_Shard):
         readable = [i for i in index if self.sample(i) is not None]
         return {(i, targets[i]): Explained(self.S[i], np.nan) for i in readable}, self._unreadable
 
-    def _finish(self, S: np.ndarray) -> Tensor:
+    def _finish(self, S: np.ndarray, signed: bool = False) -> Tensor:
         return torch.from_numpy(S)
 
 

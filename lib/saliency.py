@@ -1,4 +1,5 @@
-r"""From a raw map to a saliency map in [0, 1], and from a saliency map to a masked image."""
+r"""From a raw map to a saliency map in [0, 1], or with its sign in [-1, 1], and from a saliency map
+to a masked image."""
 
 from typing import NamedTuple
 
@@ -8,7 +9,7 @@ from torch.nn import functional as F
 
 from .checks import check_choice, check_images, check_options, check_targets
 
-NORMALISATIONS = ("range", "max", "sigmoid")
+NORMALISATIONS = ("range", "max", "sigmoid")  # to [0, 1]
 MASKINGS = ("pixels", "normalized")
 
 
@@ -21,14 +22,19 @@ def upsample(raw: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def normalise(M: Tensor, how: str = "range") -> Tensor:
-    r"""Each map (..., H, W) in [0, 1]; a flat map is zeros.
+    r"""Each map (..., H, W) in [0, 1], or signed in [-1, 1]; a flat map is zeros.
 
     range: $n(A) = (A - \min A) / (\max A - \min A)$, Opti-CAM eq. (4), (16);
     max: $A / \max A$, eq. (17); sigmoid: $1 / (1 + e^{-A})$, eq. (18).
 
+    signed: $A / \max |A|$, which keeps zero where it is, so that only a map of zeros is zeros.
+
     Each map on its own: never over a batch. Where max is not positive, eq. (17) is undefined: zeros.
     """
-    check_choice("normalisation", how, NORMALISATIONS)
+    check_choice("normalisation", how, (*NORMALISATIONS, "signed"))
+    if how == "signed":
+        largest = M.abs().amax((-2, -1), keepdim=True)
+        return M / torch.where(largest == 0, 1.0, largest)
     if how == "sigmoid":
         return M.sigmoid()
     high = M.amax((-2, -1), keepdim=True)
@@ -105,29 +111,44 @@ def attribute(
     return Attribution(raw, alpha)
 
 
-def finish(method: str, raw: Tensor, size: tuple[int, int]) -> Tensor:
-    """S (B, H, W) in [0, 1] from raw maps: ReLU where the method has it, upsampling, min-max."""
+def finish(
+    method: str, raw: Tensor, size: tuple[int, int], *, signed: bool = False, **options
+) -> Tensor:
+    """S (B, H, W) in [0, 1] from raw maps: ReLU where the method has it, upsampling, min-max; or
+    signed, in [-1, 1]. Arguments as in `explain`."""
     from .methods import method_named
 
-    raw = raw.relu() if method_named(method).relu else raw
+    if signed:
+        return normalise(upsample(raw, size), "signed")
+    raw = raw.relu() if method_named(method).rectifies(options) else raw
     return normalise(upsample(raw, size))
 
 
-def explain(method: str, net, x: Tensor, target: int | Tensor | None = None, **options) -> Tensor:
+def explain(
+    method: str,
+    net,
+    x: Tensor,
+    target: int | Tensor | None = None,
+    *,
+    signed: bool = False,
+    **options,
+) -> Tensor:
     r"""Saliency maps of images: $S^c = n(\mathrm{up}(h(\sum_k w_k^c A^k)))$, Opti-CAM eq. (1), (4).
 
     The raw map, then ReLU where the method has it, bilinear upsampling (pixel centres aligned) and
-    min-max per image. A flat map gives zeros, never NaN.
+    min-max per image. A flat map gives zeros, never NaN. With a contrast there is no ReLU, for the
+    negative part says as much as the positive; but min-max moves its zero, which `signed` keeps.
 
     Args:
         method: a name in `METHODS`.
         net: a `Classifier`.
         x: images (B, 3, H, W), float RGB in [0, 1].
         target: classes (B,), or one class for all; None for the predicted class.
+        signed: whether the map keeps its sign: no ReLU, and $S = M / \max |M|$ of the upsampled M.
         options: the method's own; see `METHODS[method].options`.
 
     Returns:
-        S (B, H, W) in [0, 1].
+        S (B, H, W) in [0, 1], or in [-1, 1] if signed.
 
     Raises:
         UnknownName: unknown method or option; lists the valid ones.
@@ -135,5 +156,7 @@ def explain(method: str, net, x: Tensor, target: int | Tensor | None = None, **o
 
     Example:
         >>> S = explain("opti_cam", net, x, target=243)
+        >>> S = explain("grad_cam", net, x, target=243, contrast="weighted", signed=True)
     """
-    return finish(method, raw_map(method, net, x, target, **options), tuple(x.shape[2:]))
+    raw = raw_map(method, net, x, target, **options)
+    return finish(method, raw, tuple(x.shape[2:]), signed=signed, **options)

@@ -1,4 +1,4 @@
-"""How alike two saliency maps are: the measures of the sanity check.
+"""How alike two saliency maps are: correlation, and the measures of the sanity check.
 
 Opti-CAM's appendix G compares the maps of a network with those of a network that has forgotten what
 it learned, by the measures of Adebayo et al. 2018: rank correlation with and without absolute
@@ -25,6 +25,11 @@ from .saliency import finish, upsample
 CELL = 16  # pixels, the side of a HOG cell, as Adebayo et al. take it
 _BLOCK = 3  # cells, the side of what HOG normalises together
 _WINDOW = 11  # pixels, the side of SSIM's Gaussian window
+
+
+def correlation(M: Tensor, R: Tensor) -> Tensor:
+    r"""Pearson's correlation of signed maps (B, H, W), in [-1, 1]."""
+    return _each(M, R, lambda m, r: _correlation(pearsonr, m.ravel(), r.ravel()))
 
 
 def rank_correlation(M: Tensor, R: Tensor) -> Tensor:
@@ -147,7 +152,7 @@ def similarities(one: tuple[Tensor, Tensor], two: tuple[Tensor, Tensor]) -> dict
 def _maps(net, data: Dataset, name: str, options: dict, **how) -> tuple[Tensor, Tensor]:
     """Raw maps (N, h, w) and finished ones (N, H, W)."""
     raw = saliency_maps(net, data, name, raw=True, **how, **options)
-    return raw, finish(name, raw, data.size)
+    return raw, finish(name, raw, data.size, **options)
 
 
 def _each(A: Tensor, B: Tensor, compare: Callable[[np.ndarray, np.ndarray], float]) -> Tensor:

@@ -1,9 +1,10 @@
 """A network with the images that a page shows it."""
 
 import pytest
+import torch
 
 from lib import data
-from lib.cases import Case, affordable, boxed, by_cost, heads, settings
+from lib.cases import Case, affordable, boxed, by_cost, contested, heads, pairs, settings
 from lib.errors import UnknownName
 from lib.methods import METHODS
 from lib.notebooks import PROFILES
@@ -67,6 +68,58 @@ def test_methods_of_many_passes_see_every_second_photograph():
     assert some.ids == data.load("imagenet_embedded", limit=10).ids  # so that pages share maps
     assert by_cost(methods, images, "paper") == [(methods, images)]
     assert by_cost({"a": ("cam", {})}, images, "embedded") == [({"a": ("cam", {})}, images)]
+
+
+def test_pairs_are_crops_of_photographs_and_birds():
+    given = {name: value for name, value in PARAMETERS.items() if name != "published"}
+    assert [case.n for case in pairs("embedded", **given)] == [None, 120, 120]
+    assert len(pairs("paper", **given)) == 2 * 5 and not any(
+        c.cropped for c in pairs("paper", **given)
+    )
+    photographs, birds = pairs("smoke", **given)
+    images = photographs.open(weights="random")[1]
+    assert (len(images), len({sample.group for sample in images})) == (12, 2)
+    assert birds.open(weights="random")[1].name == "birds"
+
+
+def test_a_network_of_this_project_comes_with_its_dataset():
+    given = {"layer": "", "dataset": "", "n_images": 3}
+    [case] = pairs("paper", network="birds_vgg", **given)
+    assert case == Case("birds_vgg", "birds", n=3)
+    assert pairs("paper", network="resnet18", **given) == [Case("resnet18", "imagenet", n=3)]
+    with pytest.raises(ValueError, match="birds is drawn, not read from files"):
+        case.open(weights="random", root="/elsewhere")
+
+
+@pytest.fixture(scope="module")
+def birds():
+    return Case("birds_alexnet", "birds", n=24).open(weights="random")
+
+
+def test_contested_images_have_a_second_class_above_the_threshold(birds):
+    net, images = birds
+    p = net(torch.stack([sample.image for sample in images])).softmax(1).topk(2)
+    threshold = between(p.values[:, 1])
+    found = contested(net, images, threshold=threshold)
+    chosen = (p.values[:, 1] > threshold).nonzero().flatten().tolist()
+    assert 0 < len(chosen) < 24 and found.data.ids == images.subset(chosen).ids
+    assert list(zip(found.first, found.second)) == p.indices[chosen].tolist()
+
+
+def test_contested_images_do_not_depend_on_the_batch(birds):
+    net, images = birds
+    threshold = between(net(torch.stack([s.image for s in images])).softmax(1).topk(2).values[:, 1])
+    one, two = (contested(net, images, threshold=threshold, batch_size=b) for b in (5, 24))
+    assert (one.data.ids, one.first, one.second) == (two.data.ids, two.first, two.second)
+
+
+def between(p) -> float:
+    """A threshold in the middle of these probabilities, and none of them."""
+    return p.sort().values[len(p) // 2 - 1 :][:2].mean().item()
+
+
+def test_none_is_contested_above_one_half(birds):
+    assert contested(*birds, threshold=0.5) == (birds[1].subset([]), (), ())
 
 
 def test_settings_name_options_that_the_methods_have():

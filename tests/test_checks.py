@@ -50,6 +50,15 @@ def test_bad_images_are_refused(x, message):
         check_images(x)
 
 
+def test_signed_maps_reach_to_minus_one():
+    S = 2 * X[:, 0] - 1
+    check_maps(S, X, signed=True)
+    with pytest.raises(ValueError, match=r"maps are in \[0, 1\], got \[-"):
+        check_maps(S, X)
+    with pytest.raises(ValueError, match=r"maps are in \[-1, 1\], got .*signed=True"):
+        check_maps(2 * S, X, signed=True)
+
+
 @pytest.mark.parametrize(
     "target",
     [2, torch.tensor(2), [2, 2, 2], torch.tensor([2, 2, 2]), torch.tensor([2, 2, 2]).int()],

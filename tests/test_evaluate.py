@@ -197,6 +197,39 @@ def test_metrics_explain_further_images_by_the_same_method_and_options(net, data
         assert np.allclose(got, same, atol=1e-5) and not np.allclose(got, other, atol=1e-3)
 
 
+def test_a_metric_of_signed_maps_gets_them(net, data, calls, tmp_path):
+    """Methods with and without a contrast, beside a metric of maps in [0, 1]; stored apart."""
+    methods = {name: ("grad_cam", {"contrast": name}) for name in ("none", "max", "weighted")}
+    options = {"keep": "negative", "replacement": "zeros"}
+    metrics = {"negative": ("relative_probability", options), "AD": "average_drop"}
+    x, target = torch.stack([s.image for s in data]).double(), torch.tensor(data.targets)
+    wanted = {}
+    for name in methods:
+        S, signed = (
+            explain("grad_cam", net, x, target, signed=s, contrast=name) for s in (False, True)
+        )
+        value = METRICS["relative_probability"].fn(net, x, target, signed, **options)
+        wanted[name] = signed, value, METRICS["average_drop"].fn(net, x, target, S)
+    before = sum(calls["grad_cam"])
+    for _ in range(2):
+        frame = evaluate(net, data, methods, metrics, store=tmp_path / "s", batch_size=3)
+        assert sum(calls["grad_cam"]) == before + 3 * N
+        for name, (signed, *values) in wanted.items():
+            for metric, value in zip(metrics, values):
+                rows = frame[(frame["method"] == name) & (frame["metric"] == metric)]
+                assert np.allclose(rows["value"], value, atol=1e-5)
+            how = {"signed": True, "contrast": name, "store": tmp_path / "s"}
+            kept = saliency_maps(net, data, "grad_cam", **how)
+            assert torch.allclose(kept.double(), signed, atol=1e-6)
+    given = evaluate_maps(net, data, {"weighted": signed}, {"negative": metrics["negative"]})
+    assert_same(
+        given.drop(columns="seconds").assign(seconds=0.0),
+        frame[(frame["method"] == "weighted") & (frame["metric"] == "negative")],
+    )
+    refused = evaluate_maps(net, data, {"weighted": signed}, ["average_drop"])
+    assert refused["error"].str.contains(r"maps are in \[0, 1\]").all()
+
+
 def test_images_without_a_label_are_explained_for_the_predicted_class(net, root):
     for path in sorted(root.rglob("*.png")):
         path.rename(root / path.name)

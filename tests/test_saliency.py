@@ -101,6 +101,22 @@ def test_gradients_of_normalisations(how):
     assert torch.autograd.gradcheck(lambda M: normalise(M, how)[..., 1, 1] * inside[1, 1], M)
 
 
+def test_signed_by_hand():
+    M = torch.tensor([[[-4.0, 0.0, 1.0]], [[0.0, 2.0, 1.0]], [[-1.0, -2.0, -2.0]]])
+    want = [[[-1, 0, 0.25]], [[0, 1, 0.5]], [[-0.5, -1, -1]]]
+    assert normalise(M, "signed").tolist() == want
+
+
+@pytest.mark.parametrize("value, want", [(0.0, 0), (3.0, 1), (-2.0, -1), (1e-30, 1)])
+def test_signed_maps_keep_zero_and_sign_where_they_are_flat(value, want):
+    assert (normalise(torch.full((2, 4, 4), value), "signed") == want).all()
+
+
+def test_gradients_of_the_signed_normalisation():
+    M = (maps(2, (3, 3)) - 0.5).requires_grad_()
+    assert torch.autograd.gradcheck(lambda M: normalise(M, "signed"), M)
+
+
 # ------------------------------------------------------------------------------------------- mask
 
 
@@ -139,6 +155,20 @@ def test_the_relu_is_the_methods(method):
     raw = torch.tensor([[[-2.0, 0.0], [1.0, 2.0]]])
     got = finish(method, raw, (2, 2))[0].flatten().tolist()
     assert got == pytest.approx([0, 0, 0.5, 1] if METHODS[method].relu else [0, 0.5, 0.75, 1])
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_signed_map_has_no_relu_whatever_the_method(method):
+    raw = torch.tensor([[[-4.0, 0.0], [1.0, 2.0]]])
+    got = finish(method, raw, (2, 2), signed=True)[0].flatten().tolist()
+    assert got == pytest.approx([-1, 0, 0.25, 0.5])
+
+
+def test_a_contrast_has_no_relu():
+    raw = torch.tensor([[[-2.0, 0.0], [1.0, 2.0]]])
+    for contrast, want in (("none", [0, 0, 0.5, 1]), ("mean", [0, 0.5, 0.75, 1])):
+        got = finish("grad_cam", raw, (2, 2), contrast=contrast)[0].flatten().tolist()
+        assert got == pytest.approx(want)
 
 
 def test_a_map_without_evidence_is_zeros():
@@ -220,7 +250,7 @@ def test_a_map_that_is_not_finite_names_method_image_and_class():
 
 def test_an_unknown_normalisation_or_masking_lists_those_there_are():
     with pytest.raises(
-        UnknownName, match="unknown normalisation 'minmax' .*valid: range, max, sigmoid"
+        UnknownName, match="unknown normalisation 'minmax' .*valid: range, max, sigmoid, signed"
     ):
         normalise(maps(), "minmax")
     with pytest.raises(UnknownName, match="unknown masking 'black'; valid: pixels, normalized"):

@@ -12,6 +12,7 @@ from lib.saliency import attribute
 from lib.similarity import (
     SIMILARITIES,
     compare,
+    correlation,
     hog_similarity,
     rank_correlation,
     rank_correlation_absolute,
@@ -21,7 +22,7 @@ from lib.similarity import (
 
 from . import networks
 
-ALL = [getattr(similarity, name) for name in SIMILARITIES]
+ALL = [correlation, *(getattr(similarity, name) for name in SIMILARITIES)]
 SIDE = 64
 
 
@@ -187,3 +188,9 @@ def test_maps_come_from_the_store(images, tmp_path):
     second = compared(images, store=tmp_path / "store", batch_size=2)
     assert files and files == sorted((tmp_path / "store").rglob("*.npz"))
     pd.testing.assert_frame_equal(first, second)
+
+
+def test_correlation_is_that_of_the_values(S, R):
+    expected = [np.corrcoef(s.ravel(), r.ravel())[0, 1] for s, r in zip(S.numpy(), R.numpy())]
+    assert np.allclose(correlation(S, R), expected)
+    assert torch.allclose(correlation(S, 3 - 2 * S), -torch.ones(3).double())

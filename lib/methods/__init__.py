@@ -20,6 +20,7 @@ from .layer_cam import layer_cam
 from .lift_cam import lift_cam
 from .lime import lime
 from .lime_cam import lime_cam
+from .linear_approximation import linear_approximation
 from .lrp_cam import lrp_cam
 from .opti_cam import opti_cam
 from .raw_attention import raw_attention
@@ -40,7 +41,7 @@ class Method:
         fn: `fn(net, x, target, **options)` gives the raw signed map (B, h, w).
         title: as tables print it.
         equation: where it is defined.
-        relu: whether the map passes a ReLU before upsampling.
+        relu: whether the map passes a ReLU before upsampling; see `rectifies`.
         needs: what it uses beyond forward passes: "gradients", "reference images", "attention".
         paper: the key in the bibliography; the method's name unless a paper of the book defines it.
     """
@@ -69,6 +70,10 @@ class Method:
         """The method's options with their defaults."""
         parameters = inspect.signature(self.fn).parameters.values()
         return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+
+    def rectifies(self, options: dict) -> bool:
+        """Whether the map passes a ReLU with these options: a contrast keeps its sign."""
+        return self.relu and options.get("contrast", "none") == "none"
 
 
 _GRADIENTS = frozenset({"gradients"})
@@ -134,6 +139,14 @@ METHODS: dict[str, Method] = {
         Method(lift_cam, "LIFT-CAM", "LIFT-CAM eq. (7)", needs=_GRADIENTS, paper="liftcam"),
         Method(lrp_cam, "LRP-CAM", "Bach et al. 2015, eq. (56)", needs=_GRADIENTS, paper="lrp"),
         Method(lime_cam, "LIME-CAM", "Ribeiro et al. 2016, eq. (1)-(2)", paper="lime"),
+        Method(
+            linear_approximation,
+            "Linear approximation",
+            'Wang & Wang 2022, section "Back-Propagation till the Activation Space"',
+            relu=False,
+            needs=_GRADIENTS,
+            paper="contrast",
+        ),
     )
 }
 

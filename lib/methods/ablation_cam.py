@@ -30,7 +30,7 @@ def ablation_cam(
     """
     check_count("chunk", chunk)
     if net.affine_head and selector == "logit":
-        A, g = activation_and_gradient(net, x, target, selector)
+        A, g = activation_and_gradient(net, x, target)
         drop = (A * g).sum((2, 3))  # (B, K)
     else:
         with torch.no_grad():

@@ -1,11 +1,14 @@
 from torch import Tensor
 
+from ..selectors import Score
 from .combination import combination
+from .contrastive import contrastive
 from .gradients import activation_and_gradient
 
 
 @combination
-def grad_cam(net, x: Tensor, target: Tensor, *, selector: str = "logit") -> tuple[Tensor, Tensor]:
+@contrastive
+def grad_cam(net, x: Tensor, target: Tensor, score: Score) -> tuple[Tensor, Tensor]:
     r"""Channels weighted by their mean gradient.
 
     $$w_k^c = \mathrm{GAP}(\partial y_c / \partial A^k), \quad S^c = \mathrm{ReLU}(\sum_k w_k^c A^k)$$
@@ -13,9 +16,10 @@ def grad_cam(net, x: Tensor, target: Tensor, *, selector: str = "logit") -> tupl
 
     Args:
         selector: the score to differentiate; see `SELECTORS`.
+        contrast: of the logit with those of other classes; see `CONTRASTS`.
 
     Returns:
         Raw maps (B, h, w), before the ReLU.
     """
-    A, g = activation_and_gradient(net, x, target, selector)
+    A, g = activation_and_gradient(net, x, target, score)
     return g.mean((2, 3)), A

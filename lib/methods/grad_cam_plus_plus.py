@@ -1,14 +1,15 @@
 import torch
 from torch import Tensor
 
+from ..selectors import Score
 from .combination import combination
+from .contrastive import contrastive
 from .gradients import activation_and_gradient
 
 
 @combination
-def grad_cam_plus_plus(
-    net, x: Tensor, target: Tensor, *, selector: str = "logit"
-) -> tuple[Tensor, Tensor]:
+@contrastive
+def grad_cam_plus_plus(net, x: Tensor, target: Tensor, score: Score) -> tuple[Tensor, Tensor]:
     r"""Channels weighted by their positive gradients, each position by a ratio of derivatives.
 
     $$\alpha_{ij}^{kc} = \frac{g^2}{2 g^2 + g^3 \sum_{ab} A_{ab}^k}, \quad
@@ -17,15 +18,17 @@ def grad_cam_plus_plus(
 
     Departures: $\alpha$ is not divided by its sum, which the authors' code adds, and the factor
     $e^{y_c}$ is left out, since it scales the map as a whole. Where the denominator is zero so is
-    the gradient, and $\alpha = 0$.
+    the gradient, and $\alpha = 0$. Since $\alpha$ depends on the scale of $g$, the map of a probability
+    is no multiple of that of a weighted contrast.
 
     Args:
         selector: the score to differentiate; see `SELECTORS`.
+        contrast: of the logit with those of other classes; see `CONTRASTS`.
 
     Returns:
         Raw maps (B, h, w), before the ReLU.
     """
-    A, g = activation_and_gradient(net, x, target, selector)
+    A, g = activation_and_gradient(net, x, target, score)
     denominator = 2 * g**2 + g**3 * A.sum((2, 3), keepdim=True)
     alpha = torch.where(denominator == 0, 0.0, g**2 / denominator)
     return (alpha * g.relu()).sum((2, 3)), A

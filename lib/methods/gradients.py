@@ -3,11 +3,13 @@
 import torch
 from torch import Tensor
 
-from ..selectors import select
+from ..selectors import Score, logit
 
 
-def activation_and_gradient(net, x: Tensor, target: Tensor, selector: str) -> tuple[Tensor, Tensor]:
-    """A and the gradient of the selected score by A, both (B, K, h, w).
+def activation_and_gradient(
+    net, x: Tensor, target: Tensor, score: Score = logit
+) -> tuple[Tensor, Tensor]:
+    """A and the gradient of the score by A, both (B, K, h, w).
 
     The features run once and without gradients; only the head is differentiated.
     """
@@ -15,6 +17,5 @@ def activation_and_gradient(net, x: Tensor, target: Tensor, selector: str) -> tu
         A = net.features(x)
     with torch.enable_grad():
         A = A.detach().requires_grad_()
-        score = select(selector)(net.head(A), target)
-        (g,) = torch.autograd.grad(score.sum(), A)
+        (g,) = torch.autograd.grad(score(net.head(A), target).sum(), A)
     return A.detach(), g

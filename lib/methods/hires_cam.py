@@ -1,9 +1,12 @@
 from torch import Tensor
 
+from ..selectors import Score
+from .contrastive import contrastive
 from .gradients import activation_and_gradient
 
 
-def hires_cam(net, x: Tensor, target: Tensor, *, selector: str = "logit") -> Tensor:
+@contrastive
+def hires_cam(net, x: Tensor, target: Tensor, score: Score) -> Tensor:
     r"""Activation times gradient at each position, summed over channels.
 
     $$S^c = \mathrm{ReLU}\big(\sum_k A^k \odot \partial y_c / \partial A^k\big)$$
@@ -11,9 +14,10 @@ def hires_cam(net, x: Tensor, target: Tensor, *, selector: str = "logit") -> Ten
 
     Args:
         selector: the score to differentiate; see `SELECTORS`.
+        contrast: of the logit with those of other classes; see `CONTRASTS`.
 
     Returns:
         Raw maps (B, h, w), before the ReLU.
     """
-    A, g = activation_and_gradient(net, x, target, selector)
+    A, g = activation_and_gradient(net, x, target, score)
     return (A * g).sum(1)

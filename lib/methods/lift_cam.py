@@ -2,12 +2,15 @@ import torch
 from torch import Tensor
 
 from ..nets import context_of
+from ..selectors import Score, logit
 from .combination import combination
+from .contrastive import contrastive
 from .rescale import Reference, Rescale
 
 
 @combination
-def lift_cam(net, x: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+@contrastive
+def lift_cam(net, x: Tensor, target: Tensor, score: Score) -> tuple[Tensor, Tensor]:
     r"""Channels weighted by their DeepLIFT contributions: SHAP values, estimated in one pass.
 
     $$\alpha_k^{\mathrm{lift}} = \sum_{ij} C_{\Delta A_k(i,j)\, \Delta F^c}, \quad
@@ -16,6 +19,10 @@ def lift_cam(net, x: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     (LIFT-CAM eq. (7)-(8)). Contributions are those of DeepLIFT-Rescale with reference $A = 0$; see
     `rescale` for max pooling and products, where the paper leaves the rule open. Behind an affine
     head they are the SHAP values themselves.
+
+    Args:
+        selector: the score to start from, linearised at the logits; see `SELECTORS`.
+        contrast: of the logit with those of other classes; see `CONTRASTS`.
 
     Returns:
         Raw maps (B, h, w), before the ReLU.
@@ -26,11 +33,11 @@ def lift_cam(net, x: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     """
     with torch.no_grad():
         A = net.features(x)
-    return contributions(net, A, target).sum((2, 3)), A
+    return contributions(net, A, target, score).sum((2, 3)), A
 
 
-def contributions(net, A: Tensor, target: Tensor) -> Tensor:
-    r"""$C_{\Delta A_k(i,j)\, \Delta F^c}$ (B, K, h, w): what each activation adds to the logit.
+def contributions(net, A: Tensor, target: Tensor, score: Score = logit) -> Tensor:
+    r"""$C_{\Delta A_k(i,j)\, \Delta F^c}$ (B, K, h, w): what each activation adds to the score.
 
     Args:
         A: what `net.features` gave, (B, K, h, w), with its context. Errors as for `lift_cam`.
@@ -42,21 +49,21 @@ def contributions(net, A: Tensor, target: Tensor) -> Tensor:
         A = A.detach().requires_grad_()
         with Rescale(reference):
             y = net.head(A)
-        y = y.gather(1, target[:, None])[:, 0]
-        (m,) = torch.autograd.grad(y.sum(), A)
+        v, m = torch.autograd.grad(score(y, target).sum(), (y, A))
     C = A.detach() * m
-    _check_sum(net, C, y.detach(), y0.expand(len(A), -1).gather(1, target[:, None])[:, 0])
+    _check_sum(net, C, (v * y.detach()).sum(1), (v * y0).sum(1))
     return C
 
 
 def _check_sum(net, C: Tensor, y: Tensor, y0: Tensor) -> None:
-    """Eq. (8), to rounding: C (B, K, h, w), logits (B,) of the image and of the reference."""
+    """Eq. (8), to rounding: C (B, K, h, w), scores (B,) of the image and of the reference, linear in
+    the logits."""
     error = (C.flatten(1).sum(1) - (y - y0)).abs()
     allowed = torch.finfo(C.dtype).eps ** 0.5 * (C.flatten(1).abs().sum(1) + y.abs() + y0.abs())
     if (error > allowed).any():
         i = int((error - allowed).argmax())
         raise ValueError(
-            f"lift_cam: contributions of image {i} add up to {C[i].sum():.4g}, but the logit changes "
+            f"lift_cam: contributions of image {i} add up to {C[i].sum():.4g}, but the score changes "
             f"by {y[i] - y0[i]:.4g}: the head of {net.name} after {net.layer!r} holds a step that "
             "DeepLIFT-Rescale does not know here; choose a later layer"
         )

@@ -1,12 +1,15 @@
 import torch
 from torch import Tensor
 
+from ..selectors import Score
 from .combination import combination
+from .contrastive import contrastive
 from .rescale import Relevance
 
 
 @combination
-def lrp_cam(net, x: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+@contrastive
+def lrp_cam(net, x: Tensor, target: Tensor, score: Score) -> tuple[Tensor, Tensor]:
     r"""Channels weighted by their relevance, propagated layer by layer from the logit.
 
     $$R_i = \sum_j \frac{a_i w_{ij}}{b_j + \sum_{i'} a_{i'} w_{i'j}} R_j, \quad
@@ -14,6 +17,10 @@ def lrp_cam(net, x: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     (Bach et al. 2015, eq. (56), named by LIFT-CAM section 3.1). Biases keep their share, so that the
     relevances need not add up to the logit. Behind ReLUs and max pooling this is gradient times
     activation.
+
+    Args:
+        selector: the score to start from; see `SELECTORS`.
+        contrast: of the logit with those of other classes; see `CONTRASTS`.
 
     Returns:
         Raw maps (B, h, w), before the ReLU.
@@ -23,7 +30,7 @@ def lrp_cam(net, x: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     with torch.enable_grad():
         A = A.detach().requires_grad_()
         with Relevance():
-            y = net.head(A).gather(1, target[:, None])
-        (m,) = torch.autograd.grad(y.sum(), A)
+            y = net.head(A)
+        (m,) = torch.autograd.grad(score(y, target).sum(), A)
     A = A.detach()
     return (A * m).sum((2, 3)), A

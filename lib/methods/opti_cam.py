@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from ..checks import check_choice, check_count
-from ..saliency import mask, normalise, upsample
+from ..saliency import NORMALISATIONS, mask, normalise, upsample
 from ..selectors import select
 from .combination import weighted_sum
 
@@ -93,6 +93,7 @@ def optimise(
     """The optimisation behind `opti_cam`, with its history; the same options."""
     check_count("iterations", iterations, least=0)
     check_choice("objective", objective, OBJECTIVES)
+    check_choice("normalisation", normalisation, NORMALISATIONS)
     check_choice("stopping", stopping, STOPPINGS)
     check_choice("schedule", schedule, SCHEDULES)
     score = select(selector)

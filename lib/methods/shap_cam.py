@@ -35,7 +35,7 @@ def shap_cam(
     """
     check_count("n", n)
     if net.affine_head:
-        A, g = activation_and_gradient(net, x, target, "logit")
+        A, g = activation_and_gradient(net, x, target)
         return (A * g).sum((2, 3)), A
     with torch.no_grad():
         A = net.features(x)

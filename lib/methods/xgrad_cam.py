@@ -1,12 +1,15 @@
 import torch
 from torch import Tensor
 
+from ..selectors import Score
 from .combination import combination
+from .contrastive import contrastive
 from .gradients import activation_and_gradient
 
 
 @combination
-def xgrad_cam(net, x: Tensor, target: Tensor, *, selector: str = "logit") -> tuple[Tensor, Tensor]:
+@contrastive
+def xgrad_cam(net, x: Tensor, target: Tensor, score: Score) -> tuple[Tensor, Tensor]:
     r"""Channels weighted by their gradient averaged where they are active.
 
     $$w_k^c = \sum_{ij} \frac{A_{ij}^k}{\sum_{ab} A_{ab}^k} \frac{\partial y_c}{\partial A_{ij}^k}$$
@@ -17,10 +20,11 @@ def xgrad_cam(net, x: Tensor, target: Tensor, *, selector: str = "logit") -> tup
 
     Args:
         selector: the score to differentiate; see `SELECTORS`.
+        contrast: of the logit with those of other classes; see `CONTRASTS`.
 
     Returns:
         Raw maps (B, h, w), before the ReLU.
     """
-    A, g = activation_and_gradient(net, x, target, selector)
+    A, g = activation_and_gradient(net, x, target, score)
     total = A.abs().sum((2, 3))  # (B, K)
     return torch.where(total == 0, 0.0, (A * g).sum((2, 3)) / total), A

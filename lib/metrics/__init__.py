@@ -16,6 +16,7 @@ from ..saliency import explain
 from .accumulator import Accumulator
 from .adcc import adcc, explained_again
 from .aopc import aopc, patched
+from .area_imbalance import area_imbalance
 from .average_drop import average_drop
 from .average_drop_in_deletion import average_drop_in_deletion
 from .average_gain import average_gain
@@ -37,6 +38,8 @@ from .mean_saliency import itself, mean_saliency
 from .official_metric import official_metric
 from .pixel_f1 import pixel_f1
 from .pointing_game import hit, pointing_game
+from .positive_area import positive_area, signs
+from .relative_probability import kept, relative_probability
 from .saliency_metric import saliency_metric, sized
 
 __all__ = ["METRICS", "Accumulator", "Metric", "metric_named"]
@@ -47,6 +50,7 @@ GIVEN = {
     "boxes": "pass boxes=[...], a tensor (n, 4) for each image",
     "mask": "pass mask=[...], a tensor (H, W) for each image",
     "parts": "pass parts=[...], a dict for each image",
+    "rival": "pass rival=..., the class (B,) that each is compared with",
     "method": "pass method='grad_cam', or a function of images and classes that gives their maps S",
 }
 
@@ -66,6 +70,7 @@ class Metric:
         range: the least and the largest value.
         whole: the value compares the images of a data set: it takes the measurements (N, ...) of all
             of them, see `accumulator`.
+        signed: it takes signed maps, in [-1, 1], where the others take them in [0, 1].
     """
 
     value: Callable[[Any], Tensor]
@@ -78,6 +83,7 @@ class Metric:
     paper: str = "opticam"
     range: tuple[float, float] = (0.0, 1.0)
     whole: bool = False
+    signed: bool = False
 
     @property
     def name(self) -> str:
@@ -105,7 +111,7 @@ class Metric:
         check_options("metric", self.name, options, {*self.options, *self.given})
         check_images(x)
         x, S = x.to(net.device, net.dtype), S.to(net.device, net.dtype)
-        check_maps(S, x)
+        check_maps(S, x, self.signed)
         target = check_targets(target, len(x), net.num_classes, net.device)
         if isinstance(options.get("method"), str):
             options["method"] = partial(_explained, options["method"], net)
@@ -124,7 +130,7 @@ class Metric:
             net: a `Classifier`.
             x: images (B, 3, H, W) in [0, 1].
             target: classes (B,), or one for all.
-            S: saliency maps (B, H, W) in [0, 1].
+            S: saliency maps (B, H, W) in [0, 1]; in [-1, 1] for a metric that is `signed`.
 
         Example:
             >>> METRICS["average_drop"].fn(net, x, 243, explain("grad_cam", net, x, 243))
@@ -176,6 +182,12 @@ METRICS: dict[str, Metric] = {
                paper="saliency_metric", range=(math.log(0.05), math.inf)),
         Metric(mean_saliency, itself, "mean saliency", "mean S", higher_is_better=False,
                target="predicted", paper="fake_cam"),
+        Metric(relative_probability, kept, "relative probability", "p", higher_is_better=True, unit="",
+               paper="contrast", signed=True),
+        Metric(positive_area, signs, "positive area", "positive area", higher_is_better=True,
+               paper="contrast", signed=True),
+        Metric(area_imbalance, signs, "area imbalance", "imbalance", higher_is_better=False,
+               paper="contrast", signed=True),
     )
 }  # fmt: skip
 

@@ -1,8 +1,9 @@
 """What a page shows: published numbers beside ours, computed verdicts, figures, provenance."""
 
 from .claims import Claim, claims
+from .contrast import changes, over_classes, separation
 from .display import show
-from .gallery import gallery, overlay
+from .gallery import gallery, grid, in_colour, overlay
 from .labels import method_title
 from .plots import curves, forest
 from .provenance import provenance
@@ -22,6 +23,7 @@ __all__ = [
     "Table",
     "by_image",
     "cell_verdict",
+    "changes",
     "claims",
     "claims_table",
     "combine",
@@ -29,13 +31,17 @@ __all__ = [
     "curves",
     "forest",
     "gallery",
+    "grid",
+    "in_colour",
     "judge",
     "mean_ci",
     "method_title",
+    "over_classes",
     "overlay",
     "paired_difference",
     "provenance",
     "published",
+    "separation",
     "show",
     "style",
 ]

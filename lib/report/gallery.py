@@ -4,27 +4,37 @@ from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from .style import WIDTH, array, style
 
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
+_SIGNED = plt.colormaps["RdBu_r"]  # white at zero; safe for red-green and blue-yellow blindness
+_PALE = 0.45  # how far the image under a signed map is lightened: tints on black are all black
+_LINE, _TITLE = 0.26, 0.32  # inches: a panel's name, a block's title
+_ROUNDING = 1e-5  # of a map in float32
 
 
-def overlay(image: ArrayLike, saliency: ArrayLike, opacity: float = 0.6) -> np.ndarray:
+def overlay(
+    image: ArrayLike, saliency: ArrayLike, opacity: float = 0.6, *, signed: bool = False
+) -> np.ndarray:
     """The grey image under the colour map of its saliency.
 
     Args:
         image: (3, H, W) in [0, 1].
-        saliency: (H, W) in [0, 1], from dark to bright; or signed, from blue (-) over white to
-            red (+), scaled by its largest magnitude.
+        saliency: (H, W) in [0, 1], from dark to bright.
+        signed: it is in [-1, 1] instead: blue against, red for the class. Zero leaves the image, pale
+            and without colour, as it is.
 
     Returns:
         (H, W, 3) in [0, 1].
 
     Raises:
-        ValueError: the shapes do not fit, or the map is not finite.
+        ValueError: the shapes do not fit, or the map is not finite or not in its range.
 
     Example:
         >>> plt.imshow(overlay(image, S))
@@ -36,11 +46,16 @@ def overlay(image: ArrayLike, saliency: ArrayLike, opacity: float = 0.6) -> np.n
         )
     if not np.isfinite(saliency).all():
         raise ValueError("the map has NaN or infinite values; see what its method returned")
-    if (saliency < 0).any():
-        colours = plt.colormaps["RdBu_r"](0.5 + 0.5 * saliency / np.abs(saliency).max())
-    else:
-        colours = plt.colormaps["inferno"](saliency)
+    least = -1 if signed else 0
+    if saliency.min() < least - _ROUNDING or saliency.max() > 1 + _ROUNDING:
+        raise ValueError(
+            f"the map is in [{saliency.min():.3g}, {saliency.max():.3g}], not in [{least}, 1]; "
+            "normalise it, and give signed=True where its sign is meant"
+        )
     grey = np.tensordot(_LUMA, image, axes=1)[..., None]  # (H, W, 1)
+    if signed:
+        return (_PALE + (1 - _PALE) * grey) * _SIGNED(0.5 + 0.5 * saliency)[..., :3]
+    colours = plt.colormaps["inferno"](saliency)
     return (1 - opacity) * grey + opacity * colours[..., :3]
 
 
@@ -50,6 +65,7 @@ def gallery(
     titles: Sequence[str] | None = None,
     *,
     columns: int = 5,
+    signed: bool = False,
 ) -> Figure:
     """Photographs with the maps of several methods: a block a photograph.
 
@@ -58,6 +74,7 @@ def gallery(
         maps: by the method's title, n maps (H, W), see `overlay`.
         titles: n texts, one above each block.
         columns: panels side by side; a block of more continues on the next line.
+        signed: the maps are in [-1, 1]; the key of their colours stands below.
 
     Raises:
         ValueError: a method or `titles` has not one entry an image.
@@ -68,21 +85,101 @@ def gallery(
     for name, entries in [*maps.items(), ("titles", titles)]:
         if entries is not None and len(entries) != len(images):
             raise ValueError(f"{name}: {len(entries)} for {len(images)} images; give one each")
-    style()
     columns = min(columns, 1 + len(maps))
     lines = -(-(1 + len(maps)) // columns)
-    height = lines * (WIDTH / columns + 0.26) + (0.32 if titles else 0.0)
-    figure = plt.figure(figsize=(WIDTH, len(images) * height))
-    blocks = figure.subfigures(len(images), 1, squeeze=False)[:, 0]
+    height = lines * (WIDTH / columns + _LINE) + (_TITLE if titles else 0.0)
+    figure, blocks = _blocks([height] * len(images), signed)
     for i, block in enumerate(blocks):
         panels = block.subplots(lines, columns, squeeze=False).flatten()
-        shown = {"Image": array(images[i]).transpose(1, 2, 0)}  # (H, W, 3)
-        shown |= {name: overlay(images[i], of_all[i]) for name, of_all in maps.items()}
+        shown = {"Image": in_colour(images[i])}
+        shown |= {name: overlay(images[i], S[i], signed=signed) for name, S in maps.items()}
         for panel in panels:
             panel.axis("off")
         for panel, (name, picture) in zip(panels, shown.items()):
-            panel.imshow(picture, interpolation="lanczos")
-            panel.set_title(name, fontsize=11, pad=3)
+            _draw(panel, picture, name)
         if titles:
-            block.suptitle(titles[i], x=0.008, ha="left", fontsize=12, fontweight="bold")
+            _entitle(block, titles[i])
     return figure
+
+
+def grid(
+    rows: Sequence[Sequence[np.ndarray | None]],
+    headings: Sequence[str],
+    titles: Sequence[str],
+    *,
+    outlines: Mapping[tuple[int, int], ArrayLike] | None = None,
+    signed: bool = False,
+) -> Figure:
+    """Pictures in rows and columns: a heading above each column, a text above each row.
+
+    Args:
+        rows: pictures (H, W, 3) in [0, 1], such as those of `in_colour` and `overlay`; None leaves a
+            place empty.
+        headings, titles: one a column, one a row.
+        outlines: by row and column, a mask (H, W) whose outline is drawn.
+        signed: there are signed maps among them; the key of their colours stands below.
+
+    Raises:
+        ValueError: not one heading a column, or not one title a row.
+
+    Example:
+        >>> rows = [[in_colour(x), overlay(x, M, signed=True)] for x, M in zip(images, maps)]
+        >>> show(grid(rows, ["Image", "Grad-CAM"], ["hare", "gas pump"], signed=True), alt="...")
+    """
+    if len(titles) != len(rows):
+        raise ValueError(f"titles: {len(titles)} for {len(rows)} rows; give one each")
+    for row in rows:
+        if len(row) != len(headings):
+            raise ValueError(f"headings: {len(headings)} for {len(row)} columns; give one each")
+    top = 0.18 * max(1 + heading.count("\n") for heading in headings) - 0.08
+    height = WIDTH / len(headings) + _TITLE
+    figure, blocks = _blocks([height + top, *[height] * (len(rows) - 1)], signed)
+    for i, (block, row) in enumerate(zip(blocks, rows)):
+        for j, (panel, picture) in enumerate(
+            zip(block.subplots(1, len(row), squeeze=False)[0], row)
+        ):
+            panel.axis("off")
+            _draw(panel, picture, "" if i else headings[j])
+            if (i, j) in (outlines or {}):
+                _outline(panel, array(outlines[i, j]))
+        _entitle(block, titles[i])
+    return figure
+
+
+def in_colour(image: ArrayLike) -> np.ndarray:
+    """An image (3, H, W) in [0, 1] as a picture (H, W, 3)."""
+    return array(image).transpose(1, 2, 0)
+
+
+def _blocks(heights: Sequence[float], signed: bool) -> tuple[Figure, np.ndarray]:
+    """A figure of blocks one below the other, of these heights in inches; and the key below."""
+    style()
+    heights = [*heights, *[0.46] * signed]
+    figure = plt.figure(figsize=(WIDTH, sum(heights)))
+    blocks = figure.subfigures(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0]
+    if not signed:
+        return figure, blocks
+    left, middle, right = blocks[-1].subplots(1, 3, width_ratios=(1, 3, 1))
+    for side in (left, right):
+        side.axis("off")
+    scale = ScalarMappable(Normalize(-1, 1), _SIGNED)
+    key = figure.colorbar(scale, middle, orientation="horizontal")
+    key.set_ticks([-1, 0, 1], labels=["against the class", "0", "for the class"])
+    key.outline.set_visible(False)
+    return figure, blocks[:-1]
+
+
+def _draw(panel: Axes, picture: np.ndarray | None, name: str) -> None:
+    if picture is not None:
+        panel.imshow(picture, interpolation="lanczos")
+    panel.set_title(name, fontsize=11, pad=3)
+
+
+def _outline(panel: Axes, mask: np.ndarray) -> None:
+    """The mask's edge, dark within light so that it is seen on any ground."""
+    for width, colour in ((3.2, "white"), (1.4, "black")):
+        panel.contour(mask, [0.5], colors=colour, linewidths=width)
+
+
+def _entitle(block, title: str) -> None:
+    block.suptitle(title, x=0.008, ha="left", fontsize=12, fontweight="bold")

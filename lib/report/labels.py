@@ -36,8 +36,26 @@ _OTHERS = {  # what is measured on something else than a finished map
     "rank_correlation_absolute": Label("ρ of |S|", "", higher_is_better=False),
     "hog_similarity": Label("HOG", "", higher_is_better=False),
     "ssim": Label("SSIM", "", higher_is_better=False),
+    # of the class against its rival, where only what is marked for it (+) or against it (−) is kept
+    "positive_blur": Label("p₊ blur", "", higher_is_better=True),
+    "negative_blur": Label("p₋ blur", "", higher_is_better=False),
+    "positive_zeros": Label("p₊ zeros", "", higher_is_better=True),
+    "negative_zeros": Label("p₋ zeros", "", higher_is_better=False),
+    "positive_mean": Label("p₊ mean", "", higher_is_better=True),
+    "negative_mean": Label("p₋ mean", "", higher_is_better=False),
+    # of signed maps: two of them; and one on the parts that tell two classes apart
+    "correlation": Label("r", "", higher_is_better=True),
+    "shared_coverage": Label("for both", "%", higher_is_better=False),
+    "difference_share": Label("share", "%", higher_is_better=True),
+    "difference_sign": Label("sign", "", higher_is_better=True),
+    "difference_rank": Label("rank", "", higher_is_better=True),
+    # the distance of p₊ and p₋, and what a contrast changes of each
+    "separation": Label("Δ", "", higher_is_better=True),
+    "positive_change": Label("change of p₊", "", higher_is_better=True),
+    "negative_change": Label("change of p₋", "", higher_is_better=False),
 }
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+_CLASSES = {"t1": "t₁", "t2": "t₂"}  # the two most probable
 
 
 def metric_label(name: str) -> Label:
@@ -58,8 +76,8 @@ def method_title(name: str, printed: str | None = None) -> str:
     A variant's label is the method's name and what sets it apart.
 
     Example:
-        >>> method_title("opti_cam_25"), method_title("ablation_cam_literal")
-        ('Opti-CAM₂₅', 'Ablation-CAM, literal')
+        >>> method_title("opti_cam_25"), method_title("grad_cam_weighted_t1")
+        ('Opti-CAM₂₅', 'Grad-CAM, weighted t₁')
     """
     from ..methods import METHODS
 
@@ -69,8 +87,10 @@ def method_title(name: str, printed: str | None = None) -> str:
     if printed or method is None:
         return printed or name
     variant = name.removeprefix(f"{method}_")
-    apart = variant.translate(_SUBSCRIPTS) if variant.isdecimal() else f", {variant}"
-    return METHODS[method].title + apart.replace("_", " ")
+    if variant.isdecimal():
+        return METHODS[method].title + variant.translate(_SUBSCRIPTS)
+    words = [_CLASSES.get(word, word) for word in variant.split("_")]
+    return f"{METHODS[method].title}, {' '.join(words)}"
 
 
 def number(value: float, decimals: int = 1) -> str:

@@ -23,15 +23,35 @@ NETWORKS: dict[str, tuple[str, str]] = {
     "VGG16 Chest X-ray": ("chest_xray_vgg16_bn", "Chest X-ray"),
     "ResNet50 Kvasir": ("kvasir_resnet50", "Kvasir"),
     "VGG16 Kvasir": ("kvasir_vgg16_bn", "Kvasir"),
+    "AlexNet CUB-200": ("cub_alexnet", "CNN"),
+    "AlexNet FGVC": ("aircraft_alexnet", "CNN"),
+    "AlexNet Food-101": ("food_alexnet", "CNN"),
+    "AlexNet Flower-102": ("flowers_alexnet", "CNN"),
+    "AlexNet Stanford Cars": ("cars_alexnet", "CNN"),
+    "VGG16 CUB-200": ("cub_vgg16", "CNN"),
+    "VGG16 FGVC": ("aircraft_vgg16", "CNN"),
+    "VGG16 Food-101": ("food_vgg16", "CNN"),
+    "VGG16 Flower-102": ("flowers_vgg16", "CNN"),
+    "VGG16 Stanford Cars": ("cars_vgg16", "CNN"),
+}
+_MEDICAL = {
+    "Chest X-ray": re.compile(r"(?i)chest.x.?ray|radiographs"),
+    "Kvasir": re.compile(r"(?i)kvasir|endoscopy"),
 }
 _KINDS = {
     "transformer": re.compile(r"vit|deit|swin|beit|cait"),
     "VQA": re.compile(r"(?i)vqa"),
-    "Chest X-ray": re.compile(r"chest_xray|radiographs"),
-    "Kvasir": re.compile(r"kvasir|endoscopy"),
+    **_MEDICAL,
 }
-_DATASETS = ("Chest X-ray", "Kvasir")  # kinds of networks that are trained on such data
-_FAMILIES = re.compile(r"(?i)resnet|vgg")  # of architectures
+_TRAINED_ON = {  # data of one sort, the drawn ones among them
+    **_MEDICAL,
+    "CUB-200": re.compile(r"(?i)cub|birds"),
+    "FGVC": re.compile(r"(?i)fgvc|aircraft"),
+    "Food-101": re.compile(r"(?i)food"),
+    "Flower-102": re.compile(r"(?i)flower"),
+    "Stanford Cars": re.compile(r"(?i)cars"),
+}
+_FAMILIES = re.compile(r"(?i)resnet|vgg|alexnet")  # of architectures
 
 
 def published(paper: str, table: str | int | None = None) -> pd.DataFrame:
@@ -100,11 +120,16 @@ def concerns(scope: str, network: str) -> bool:
 
 
 def _stands_for(network: str, printed: str) -> bool:
-    """Whether it is the printed network; or one of its architecture, trained on data of its kind."""
+    """Whether it is the printed network; or one of its architecture, trained on data of its sort."""
     if printed not in NETWORKS:
         return False
-    alike = kind(printed) in _DATASETS and kind(printed) == kind(network)
+    sort = _trained_on(printed)
+    alike = sort is not None and sort == _trained_on(network)
     return NETWORKS[printed][0] == network or alike and _family(printed) == _family(network)
+
+
+def _trained_on(network: str) -> str | None:
+    return next((name for name, sort in _TRAINED_ON.items() if sort.search(network)), None)
 
 
 def _family(network: str) -> str | None:

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from lib.methods.gradients import activation_and_gradient
+from lib.selectors import select
 
 from ..networks import NETWORKS, affine, images, normalised
 
@@ -11,7 +12,7 @@ from ..networks import NETWORKS, affine, images, normalised
 @pytest.mark.parametrize("network", NETWORKS)
 def test_gradients_are_autograds_through_the_bare_network(network):
     net, x, c = NETWORKS[network](), images(), torch.tensor([0, 1, 2, 3])
-    A, g = activation_and_gradient(net, x, c, "logit")
+    A, g = activation_and_gradient(net, x, c)
     kept = []
     hook = net.model.act.register_forward_hook(
         lambda module, args, out: kept.append(out.requires_grad_())
@@ -26,9 +27,7 @@ def test_gradients_are_autograds_through_the_bare_network(network):
 
 def test_gradients_flow_where_the_caller_has_switched_them_off():
     with torch.no_grad():
-        _, g = activation_and_gradient(
-            affine(), images(), torch.zeros(4, dtype=torch.long), "logit"
-        )
+        _, g = activation_and_gradient(affine(), images(), torch.zeros(4, dtype=torch.long))
         assert not torch.is_grad_enabled()
     assert g.abs().sum() > 0
 
@@ -39,10 +38,10 @@ def test_the_selector_is_differentiated(selector):
     net, x = affine(), images(1)
     p = net(x).softmax(1)[0]
     of_logits = torch.stack(
-        [activation_and_gradient(net, x, torch.tensor([s]), "logit")[1] for s in range(len(p))]
+        [activation_and_gradient(net, x, torch.tensor([s]))[1] for s in range(len(p))]
     )
     want = p[2] * (of_logits[2] - (p.view(-1, 1, 1, 1, 1) * of_logits).sum(0))
     if selector == "log_probability":
         want = want / p[2]
-    _, g = activation_and_gradient(net, x, torch.tensor([2]), selector)
+    _, g = activation_and_gradient(net, x, torch.tensor([2]), select(selector))
     assert torch.allclose(g, want, atol=1e-12)

@@ -123,7 +123,7 @@ def test_saturation_hides_nothing():
     with torch.no_grad():
         model.middle[1].weight.fill_(1e12)
     net, x = wrap(model), images(1)
-    _, g = activation_and_gradient(net, x, TARGET[:1], "logit")
+    _, g = activation_and_gradient(net, x, TARGET[:1])
     alpha, _ = lift_cam.coefficients(net, x, TARGET[:1])
     assert (g == 0).all() and (alpha.abs() > 0.1).all()
 

@@ -14,7 +14,7 @@ TARGET = torch.tensor([0, 1, 2, 3])
 @pytest.mark.parametrize("name", ["hidden", "deep"])
 def test_behind_rectifiers_it_is_gradient_times_activation(name):
     net, x = headed(name), images()
-    A, g = activation_and_gradient(net, x, TARGET, "logit")
+    A, g = activation_and_gradient(net, x, TARGET)
     alpha, _ = lrp_cam.coefficients(net, x, TARGET)
     assert torch.allclose(alpha, (A * g).sum((2, 3)), atol=1e-10)
 

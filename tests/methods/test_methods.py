@@ -213,7 +213,7 @@ def test_it_runs_where_gradients_are_off(method):
 def test_the_docstring_names_paper_and_equation_and_every_option(method):
     doc = inspect.getdoc(method_named(method).fn)
     assert re.search(r"\w+ (et al\.|& \w+) \d{4}|Opti-CAM|LIFT-CAM", doc), "no paper"
-    assert re.search(r"eq\. \(\d+|section \d", doc), "no equation"
+    assert re.search(r"eq\. \(\d+|section [\d\"]", doc), "no equation"
     assert "Returns:" in doc
     described = doc[doc.index("Args:") :] if "Args:" in doc else ""
     for option in METHODS[method].options:
@@ -227,7 +227,7 @@ def test_it_is_registered_under_its_own_name(method):
     entry = method_named(method)
     assert entry.name == method == entry.fn.__name__
     assert f"{{{entry.paper}," in BIBLIOGRAPHY
-    assert entry.title and re.search(r"eq\. \(\d+|section \d|algorithm \d", entry.equation)
+    assert entry.title and re.search(r"eq\. \(\d+|section [\d\"]|algorithm \d", entry.equation)
     assert entry.needs <= {"gradients", "reference images", "attention"}
 
 

@@ -208,3 +208,8 @@ def test_all_channels_dead_gives_zeros():
 def test_an_unknown_choice_lists_the_valid_ones(option):
     with pytest.raises(UnknownName, match="'other'.*valid: "):
         opti_cam(affine(), images(), TARGET, **{option: "other"})
+
+
+def test_a_signed_normalisation_makes_no_mask():
+    with pytest.raises(UnknownName, match="normalisation 'signed' .*valid: range, max, sigmoid$"):
+        opti_cam(affine(), images(), TARGET, normalisation="signed")

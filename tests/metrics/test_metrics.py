@@ -19,7 +19,7 @@ BOXES = torch.tensor([[2.0, 3.0, 12.0, 14.0]])
 
 def given(metric, n=4):
     """What the metric takes of n samples, and the method whose maps it judges."""
-    known = {"boxes": [BOXES] * n, "method": "grad_cam"}
+    known = {"boxes": [BOXES] * n, "method": "grad_cam", "rival": None}
     return {name: known[name] for name in METRICS[metric].given}
 
 
@@ -124,7 +124,7 @@ def test_the_docstring_names_formula_paper_and_direction(metric):
     entry = METRICS[metric]
     doc = inspect.getdoc(entry.value)
     assert "$$" in doc
-    assert re.search(r"\w+ et al\. \d{4}|Opti-CAM|LIFT-CAM", doc), "no paper"
+    assert re.search(r"\w+ (et al\.|&\s\w+) \d{4}|Opti-CAM|LIFT-CAM", doc), "no paper"
     if re.search(r"(higher|lower) is better", doc):
         assert ("higher is better" in doc) == entry.higher_is_better
 
@@ -165,7 +165,9 @@ def test_bad_input_is_refused(metric):
         fn(net, x, TARGET, nan_map)
     with pytest.raises(ValueError, match=r"images are in \[0, 1\], got \[.*, 255\]"):
         fn(net, x * 255, TARGET, S)
-    with pytest.raises(ValueError, match=r"maps are in \[0, 1\]"):
+    with pytest.raises(
+        ValueError, match=rf"maps are in \[{-1 if METRICS[metric].signed else 0}, 1\]"
+    ):
         fn(net, x, TARGET, S * 2)
     with pytest.raises(ValueError, match=r"maps are \(B, H, W\) = \(4, 16, 16\), got \(4, 8, 8\)"):
         fn(net, x, TARGET, S[:, :8, :8])

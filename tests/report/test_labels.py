@@ -14,6 +14,8 @@ def test_headings():
     assert metric_label("mean_saliency").heading == "mean S ↓ (%)"
     assert metric_label("cosine_similarity").heading == "cos ↑"
     assert metric_label("ssim").heading == "SSIM ↓"
+    assert metric_label("positive_blur").heading == "p₊ blur ↑"
+    assert metric_label("negative_mean").heading == "p₋ mean ↓"
 
 
 def test_unknown_metric_lists_the_valid_ones():
@@ -32,6 +34,7 @@ def test_titles_of_variants():
     assert method_title("ablation_cam_channel_by_channel") == "Ablation-CAM, channel by channel"
     assert method_title("opti_cam_25", "Opti-CAM (25)") == "Opti-CAM (25)"
     assert method_title("grad_cam_plus_plus_raw") == "Grad-CAM++, raw"
+    assert method_title("grad_cam_weighted_t2") == "Grad-CAM, weighted t₂"
 
 
 def test_numbers():

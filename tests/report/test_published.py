@@ -50,7 +50,23 @@ ROWS = {
     ("liftcam", 4, "VGG16 ImageNet", "grad_cam_plus_plus"): "0.4350 0.0969",
     ("liftcam", 5, "VGG16 ImageNet", "score_cam"): "51.14",
     ("liftcam", 6, "VQA", "lift_cam"): "43.39 14.14 9.58",
-}
+    ("contrast", 2, "AlexNet CUB-200", "grad_cam_t1"): "0.698 0.762 0.415 0.727 0.426 0.758 0.420",
+    ("contrast", 2, "AlexNet FGVC", "grad_cam_weighted_t2"): "0.815 0.157 0.733 0.264 0.785 0.213",
+    ("contrast", 2, "AlexNet Food-101", "grad_cam_t2"): "0.292 0.628 0.377 0.637 0.408 0.646 0.394",
+    ("contrast", 2, "AlexNet Flower-102", "linear_approximation_weighted_t1"):
+        "0.819 0.234 0.737 0.296 0.760 0.264",
+    ("contrast", 2, "AlexNet Stanford Cars", "linear_approximation_t2"):
+        "0.302 0.647 0.412 0.656 0.419 0.662 0.421",
+    ("contrast", 3, "VGG16 CUB-200", "linear_approximation_weighted_t2"):
+        "0.728 0.187 0.706 0.221 0.723 0.200",
+    ("contrast", 3, "VGG16 FGVC", "grad_cam_weighted_t1"): "0.854 0.204 0.801 0.262 0.821 0.238",
+    ("contrast", 3, "VGG16 Food-101", "linear_approximation_t2"):
+        "0.286 0.699 0.280 0.80 0.317 0.688 0.308",
+    ("contrast", 3, "VGG16 Flower-102", "linear_approximation_t1"):
+        "0.715 0.756 0.367 0.655 0.353 0.647 0.371",
+    ("contrast", 3, "VGG16 Stanford Cars", "grad_cam_t1"):
+        "0.721 0.73 0.424 0.775 0.423 0.773 0.422",
+}  # fmt: skip
 SIZES = {
     "opticam": {
         "1": 12 * 8,
@@ -69,7 +85,9 @@ SIZES = {
         "A14": 9 * 8,
     },
     "liftcam": {"1": 3 * 9, "2": 6 * 3, "3": 6 * 9, "4": 6 * 2, "5": 6, "6": 2 * 3},
+    "contrast": {"2": 5 * 4 * 13, "3": 5 * 4 * 13},
 }
+PLACES = {"opticam": "section [45]", "liftcam": "section [45]", "contrast": "appendix [FG]"}
 
 
 @pytest.mark.parametrize(("cell", "printed"), ROWS.items())
@@ -93,7 +111,7 @@ def test_each_cell_once_and_well_formed(paper):
     assert set(cells["network"]) <= set(NETWORKS)
     assert [metric_label(name).unit for name in cells["metric"]] == cells["unit"].tolist()
     for table, places in cells.groupby("table")["place"]:
-        part = "appendix [B-H]" if table.startswith("A") else "section [45]"
+        part = "appendix [B-H]" if table.startswith("A") else PLACES[paper]
         assert places.nunique() == 1 and places.str.match(rf"Table {table}, {part}").all()
 
 
@@ -142,6 +160,30 @@ def test_what_is_printed_twice(tables, network, differing):
     assert len(twice) >= 12 and set(apart.index) == {
         (name, "average_increase") for name in differing
     }
+
+
+def test_the_probabilities_of_two_classes_sum_to_one_but_for_one_printed_pair():
+    p = published("contrast").query("metric == 'relative_probability'")
+    of = p["method"].str.replace("_t[12]$", "", regex=True)
+    sums = p.groupby(["table", "network", of])["value"].sum().round(3)
+    assert len(sums) == 20
+    assert sums[sums != 1].to_dict() == {("2", "AlexNet Food-101", "grad_cam"): 0.999}
+
+
+# In thousandths, summed down the page: p_t, then original and weighted for each column.
+COLUMN_SUMS = {
+    2: [9999, 14080, 15808, 7896, 4297, 13373, 14491, 8436, 5658, 13775, 15208, 8203, 4970],
+    3: [10000, 13478, 16383, 7612, 3681, 13311, 15777, 7978, 4302, 13228, 15974, 7851, 4087],
+}
+
+
+@pytest.mark.parametrize(("table", "sums"), COLUMN_SUMS.items())
+def test_sums_of_columns(table, sums):
+    cells = published("contrast", table)
+    weighted = cells["method"].str.contains("weighted")
+    columns = cells.groupby(["metric", weighted])["value"].sum()
+    printed = [(metric, of) for metric in cells["metric"].unique() for of in (False, True)]
+    assert [round(1000 * columns[key]) for key in printed if key in columns] == sums
 
 
 def test_unknown_names():
@@ -207,3 +249,15 @@ def test_networks_on_medical_data_compare_with_their_own_architecture_on_such_da
     )
     assert concerns(printed[3], "endoscopy_vgg") and not concerns(printed[3], "endoscopy_resnet")
     assert concerns("VGG16 Kvasir", "kvasir_vgg16_bn")
+
+
+def test_networks_trained_on_fine_grained_data_compare_with_their_own_where_it_is_printed():
+    alexnets, vggs = (list(published("contrast", table)["network"].unique()) for table in (2, 3))
+    assert counterparts("birds_alexnet", alexnets) == ["AlexNet CUB-200"]
+    assert counterparts("birds_vgg_quick", vggs) == ["VGG16 CUB-200"]
+    assert counterparts("cars_vgg16", vggs) == ["VGG16 Stanford Cars"]
+    for network, printed in [
+        ("birds_vgg", alexnets), ("birds_alexnet", vggs), ("tf_efficientnet_lite0", alexnets)
+    ]:  # fmt: skip
+        assert counterparts(network, printed) == printed
+        assert concerns("CNN", network)

@@ -1,0 +1,24 @@
+from torch import Tensor
+
+from ..selectors import Score
+from .contrastive import contrastive
+from .gradients import activation_and_gradient
+
+
+@contrastive
+def linear_approximation(net, x: Tensor, target: Tensor, score: Score) -> Tensor:
+    r"""What each position adds to a score that is taken as linear in the activation, with its sign.
+
+    $$\phi_t = \sum_k A_k \odot \partial y_t / \partial A_k$$
+    (Wang & Wang 2022, section "Back-Propagation till the Activation Space"). HiRes-CAM is its positive
+    part.
+
+    Args:
+        selector: the score to differentiate; see `SELECTORS`.
+        contrast: of the logit with those of other classes; see `CONTRASTS`.
+
+    Returns:
+        Raw maps (B, h, w), signed.
+    """
+    A, g = activation_and_gradient(net, x, target, score)
+    return (A * g).sum(1)

@@ -1,0 +1,98 @@
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ..checks import check_choice
+from ..selectors import logit, strongest
+from .curves import ranks
+from .replacement import replaced
+
+KEEPS = ("positive", "negative", "all")
+
+
+class Logits(NamedTuple):
+    """The logits (B,) of a class and of its rival, in double precision."""
+
+    t: Tensor
+    s: Tensor
+
+
+def relative_probability(logits: Logits) -> Tensor:
+    r"""The class against its strongest rival, where only part of its evidence is kept.
+
+    $$\frac{e^{y_t}}{e^{y_t} + e^{y_s}}$$ on the image without the pixels of the other sign (Wang &
+    Wang 2022, tables 1 to 3), for each image (B,), in [0, 1]; $s$ is the class other than $t$ with
+    the largest logit on the whole image, so that of its top two each is the other's rival. With
+    `keep="positive"` more is better, with `keep="negative"` less; `keep="all"` is the image itself.
+
+    The paper draws the blur's sigma from [10, 20] anew each time; here it is 15.
+    """
+    return torch.sigmoid(logits.t - logits.s)
+
+
+def kept(
+    net,
+    x: Tensor,
+    target: Tensor,
+    S: Tensor,
+    *,
+    rival: Tensor | None = None,
+    keep: str = "positive",
+    replacement: str = "blur",
+    kernel: int = 101,
+    sigma: float = 15.0,
+) -> Logits:
+    """The logits of class and rival on images of which only one sign of the map is kept.
+
+    Args:
+        S: signed maps (B, H, W).
+        rival: the classes (B,) to compare with; None for the strongest other one of each image.
+        keep: the sign of the pixels that stay; the others, and those at zero, are replaced.
+        replacement, kernel, sigma: as for `replaced`.
+    """
+    if rival is None:
+        rival = rivals(net(x), target)
+    hidden = hides(S, keep)
+    if hidden.any():
+        x = replaced(x, hidden, replacement, kernel=kernel, sigma=sigma)
+    y = net(x)
+    y = y if y.device.type == "mps" else y.double()  # which mps lacks
+    return Logits(logit(y, target), logit(y, rival.to(y.device)))
+
+
+def rivals(y: Tensor, target: Tensor) -> Tensor:
+    """The strongest class other than the target (B,), of logits (B, C)."""
+    return strongest(y, target).argmax(1)
+
+
+def hides(S: Tensor, keep: str) -> Tensor:
+    """The pixels (B, H, W) that are replaced: all that have not the sign to keep."""
+    check_choice("keep", keep, KEEPS)
+    return {"positive": S <= 0, "negative": S >= 0, "all": torch.zeros_like(S, dtype=torch.bool)}[
+        keep
+    ]
+
+
+def equalised(S: Tensor, T: Tensor, keep: str) -> tuple[Tensor, Tensor]:
+    r"""Signed maps, 1 and -1, of two methods (B, H, W), that hide equally many pixels of an image.
+
+    Section G: where positive features are kept, both hide as many pixels as the map that hides
+    more, each its lowest; where negative ones are kept, as many as the map that hides fewer, each
+    its highest. Of equal pixels the first in raster order.
+
+    Args:
+        keep: "positive" or "negative".
+
+    Example:
+        >>> S, T = (explain("grad_cam", net, x, t, contrast=c, signed=True) for c in ("none", "weighted"))
+        >>> S, T = equalised(S, T, "positive")
+        >>> METRICS["relative_probability"].fn(net, x, t, S, keep="positive")
+    """
+    check_choice("keep", keep, KEEPS[:2])
+    counts = torch.stack([hides(M, keep).flatten(1).sum(1) for M in (S, T)])  # (2, B)
+    number = counts.amax(0) if keep == "positive" else counts.amin(0)
+    sign = 1 if keep == "positive" else -1  # of what is kept
+    hidden = (ranks(-sign * M) < number[:, None, None] for M in (S, T))
+    one, two = (sign * (1 - 2 * h.to(S)) for h in hidden)
+    return one, two
