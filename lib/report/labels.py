@@ -31,6 +31,11 @@ class Label(NamedTuple):
 _OTHERS = {  # what is measured on something else than a finished map
     "seconds": Label("T", "s", higher_is_better=False),
     "cosine_similarity": Label("cos", "", higher_is_better=True),  # of channel weights
+    # of an image that has moved to where an explanation points
+    "probability_gain": Label("Δp", "%", higher_is_better=True),
+    "logit_gain": Label("Δy", "", higher_is_better=True),
+    # between formulas that should be one, as a share of the largest entry
+    "relative_error": Label("error", "", higher_is_better=False),
     # to the map of a network that knows nothing
     "rank_correlation": Label("ρ", "", higher_is_better=False),
     "rank_correlation_absolute": Label("ρ of |S|", "", higher_is_better=False),
@@ -53,6 +58,14 @@ _OTHERS = {  # what is measured on something else than a finished map
     "separation": Label("Δ", "", higher_is_better=True),
     "positive_change": Label("change of p₊", "", higher_is_better=True),
     "negative_change": Label("change of p₋", "", higher_is_better=False),
+}
+_COMPARED = {  # as methods are, without being one
+    "original": "original explanation",
+    "mean": "mean contrast",
+    "max": "max contrast",
+    "weighted": "weighted contrast",
+    "probability_against_contrast": "probability against contrast",
+    "one_pass_against_many": "one pass against many",
 }
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 _CLASSES = {"t1": "t₁", "t2": "t₂"}  # the two most probable
@@ -83,6 +96,8 @@ def method_title(name: str, printed: str | None = None) -> str:
 
     if name in METHODS:
         return METHODS[name].title
+    if name in _COMPARED:
+        return _COMPARED[name]
     method = max((m for m in METHODS if name.startswith(f"{m}_")), key=len, default=None)
     if printed or method is None:
         return printed or name
