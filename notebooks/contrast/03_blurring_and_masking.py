@@ -72,7 +72,8 @@ for case in CASES:
     net, images = case.open(weights=weights, root=root, device=device)
     found = contested(net, images, threshold=threshold, batch_size=batch_size)
     both = {"t1": found.data.relabelled(found.first), "t2": found.data.relabelled(found.second)}
-    opened.append((net, both))
+    if len(found.data):
+        opened.append((net, both))
     groups = len({sample.group for sample in found.data})
     right = [true == t for true, t in zip(found.data.targets, found.first)]
     counts.append((net.name, images.name, len(images), len(right), groups, f"{sum(right)} of {len(right)}"))
@@ -169,10 +170,12 @@ $p_+ - p_-$ over both classes and the three replacements.
 # %%
 apart = report.separation(frame)
 rows = []
-for (name, method), of in apart.groupby(["network", "method"], sort=False):
+for (name, method), of in apart.dropna(subset="value").groupby(["network", "method"], sort=False):
     found = report.mean_ci(of["value"], of["group"])
     rows.append((name, report.method_title(method), f"{found.mean:.3f} [{found.low:.3f}, {found.high:.3f}]"))
-pd.DataFrame(rows, columns=["network", "Δ", "mean"]).pivot(index="Δ", columns="network", values="mean").rename_axis(index=None, columns=None)
+pd.DataFrame(rows, columns=["network", "Δ", "mean"]).pivot(
+    index="Δ", columns="network", values="mean"
+).rename_axis(index=None, columns=None).fillna("–")
 
 # %% [markdown]
 r"""
