@@ -211,23 +211,35 @@ for one in birds[:1]:
         )
 
 # %% [markdown]
-"""
+r"""
 On photographs the two classes need not be alike. Shown are the crops on which their probabilities are nearest to
-each other, one of each photograph.
+each other, one of each photograph. Where the head is pooling and one linear layer, $\partial y_t / \partial A_k$ is the
+same at all positions: Grad-CAM and the linear approximation are one map, and it is shown once.
 """
 
 # %%
+def in_one_row(one, index):
+    """An image a row: original and weighted maps of the first class, then of the second."""
+    labels = ["grad_cam", "grad_cam_weighted"]
+    maps = [one.maps(label, one.top[index, k], index) for k in (0, 1) for label in labels]
+    rows = [
+        [report.in_colour(one.samples[i].image), *(report.overlay(one.samples[i].image, M[n], signed=True) for M in maps)]
+        for n, i in enumerate(index)
+    ]
+    headings = [f"$t_{k}$\n{kind}" for k in (1, 2) for kind in ("original", "weighted")]
+    return report.grid(rows, ["Image", *headings], [",  ".join(one.titles(i)) for i in index], signed=True)
+
+
 for one in others[:1]:
     order = (one.p.gather(1, one.top)[:, 0] - one.p.gather(1, one.top)[:, 1]).argsort(stable=True).tolist()
     nearest = {}
     for i in order:
         nearest.setdefault(one.samples[i].group, i)
-    few = list(nearest.values())[: choose(profile, smoke=1, embedded=PER_FIGURE, paper=PER_FIGURE)]
+    few = list(nearest.values())[: choose(profile, smoke=1, embedded=4, paper=4)]
     report.show(
-        compared(one, few),
+        in_one_row(one, few) if one.net.affine_head else compared(one, few[:PER_FIGURE]),
         name="contrast-photographs",
-        alt="Original and weighted maps of Grad-CAM and of the linear approximation, for the two most probable "
-        f"classes of photographs: {said(one, few)}.",
+        alt=f"Original and weighted maps for the two most probable classes of photographs: {said(one, few)}.",
         caption=f"The same on {one.all.name}, {one.net.name}.",
     )
 
@@ -295,8 +307,9 @@ $$
 and $r$ is the correlation of $M$ and $N$ over all pixels. An explanation that covers the whole bird for both classes
 has a high *for both* and $r$, a share no larger than the parts' share of the bird, and a rank of one half.
 
-A part takes about one per cent of an image, and a cell of the last activation's grid more than that. The same is
-therefore measured at an earlier layer too, whose grid is that of VGG-16 in the paper, to a cell or two.
+The parts that differ take about one per cent of an image; a cell of the last activation, whose grid is 8 x 8, takes
+one and a half. The same is therefore measured at an earlier layer too, of 16 x 16 cells: about the grid of VGG-16 on
+the paper's images, 14 x 14.
 """
 
 # %%
@@ -415,7 +428,7 @@ report.claims_table(report.claims("contrast", "Figure 4", "Figure 6"), frame)
 ```{admonition} Departures
 :class: note
 **Images and networks.** Drawn birds stand for CUB-200-2011, and photographs for FGVC-Aircraft, Flowers-102, Food-101 and
-Stanford Cars; networks of six and eight layers, trained in the build, stand for VGG-16. The profile `paper` takes the
+Stanford Cars; networks of eight layers, trained in the build, stand for VGG-16. The profile `paper` takes the
 five datasets, where they lie on this computer.
 
 **Correctly classified images.** There are twenty photographs of twenty classes and so no others of a class: figure 6
