@@ -307,7 +307,7 @@ Paired, image by image.
 
 # %% tags=["nbval-check-output"]
 report.claims_table(
-    report.claims("contrast", "Comparison with mean and max contrast"), pd.concat([frame, measured], ignore_index=True)
+    report.claims("contrast", "Comparison with mean and max contrast (main text)"), pd.concat([frame, measured], ignore_index=True)
 )
 
 # %% [markdown]
