@@ -31,6 +31,11 @@ class Label(NamedTuple):
 _OTHERS = {  # what is measured on something else than a finished map
     "seconds": Label("T", "s", higher_is_better=False),
     "cosine_similarity": Label("cos", "", higher_is_better=True),  # of channel weights
+    # of an image that has moved to where an explanation points
+    "probability_gain": Label("Δp", "%", higher_is_better=True),
+    "logit_gain": Label("Δy", "", higher_is_better=True),
+    # between formulas that should be one, as a share of the largest entry
+    "relative_error": Label("error", "", higher_is_better=False),
     # to the map of a network that knows nothing
     "rank_correlation": Label("ρ", "", higher_is_better=False),
     "rank_correlation_absolute": Label("ρ of |S|", "", higher_is_better=False),
@@ -45,6 +50,9 @@ _OTHERS = {  # what is measured on something else than a finished map
     "negative_mean": Label("p₋ mean", "", higher_is_better=False),
     # of signed maps: two of them; and one on the parts that tell two classes apart
     "correlation": Label("r", "", higher_is_better=True),
+    "correlation_to_original": Label("r", "", higher_is_better=True),
+    "correlation_to_max": Label("r", "", higher_is_better=True),
+    "probability": Label("p", "", higher_is_better=True),
     "shared_coverage": Label("for both", "%", higher_is_better=False),
     "difference_share": Label("share", "%", higher_is_better=True),
     "difference_sign": Label("sign", "", higher_is_better=True),
