@@ -191,7 +191,7 @@ def frame_of(name, images, found):
 
 
 frame = pd.concat([frame_of(name, *result) for name, result in results.items()], ignore_index=True)
-report.claims_table(report.claims("contrast", "Back-propagation till the input space"), frame)
+report.claims_table(report.claims("contrast", "Back-propagation till the input space (main text)"), frame)
 
 # %% [markdown]
 r"""
