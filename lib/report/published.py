@@ -24,9 +24,15 @@ NETWORKS: dict[str, tuple[str, str]] = {
     "ResNet50 Kvasir": ("kvasir_resnet50", "Kvasir"),
     "VGG16 Kvasir": ("kvasir_vgg16_bn", "Kvasir"),
     **{
-        f"{network} {dataset}": (f"{network} {dataset}", "CNN")
+        f"{network} {dataset}": (f"{name}_{network.lower()}", "CNN")
         for network in ("AlexNet", "VGG16")
-        for dataset in ("CUB-200", "FGVC", "Food-101", "Flower-102", "Stanford Cars")
+        for dataset, name in {
+            "CUB-200": "cub",
+            "FGVC": "aircraft",
+            "Food-101": "food101",
+            "Flower-102": "flowers102",
+            "Stanford Cars": "stanford_cars",
+        }.items()
     },
 }
 _MEDICAL = {
