@@ -173,9 +173,8 @@ rows = []
 for (name, method), of in apart.dropna(subset="value").groupby(["network", "method"], sort=False):
     found = report.mean_ci(of["value"], of["group"])
     rows.append((name, report.method_title(method), f"{found.mean:.3f} [{found.low:.3f}, {found.high:.3f}]"))
-pd.DataFrame(rows, columns=["network", "Δ", "mean"]).pivot(
-    index="Δ", columns="network", values="mean"
-).rename_axis(index=None, columns=None).fillna("–")
+separations = pd.DataFrame(rows, columns=["network", "Δ", "mean"]).pivot(index="Δ", columns="network", values="mean")
+separations[[net.name for net, _ in opened]].fillna("–").rename_axis(index=None, columns=None)
 
 # %% [markdown]
 r"""
@@ -264,7 +263,7 @@ for net, both in opened:
             row = f"{net.name}: {report.method_title(label)}, {'p₊' if sign == 'positive' else 'p₋'}"
             shown = {f"σ = {name}" if name[0].isdigit() else name: value for name, value in values.items()}
             rows[row] = shown | {"drawn": drawn}
-pd.DataFrame.from_dict(rows, orient="index").round(3).fillna("–")
+pd.DataFrame.from_dict(rows, orient="index").map("{:.3f}".format, na_action="ignore").fillna("–")
 
 # %% [markdown]
 r"""
