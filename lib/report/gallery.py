@@ -131,7 +131,7 @@ def grid(
     for row in rows:
         if len(row) != len(headings):
             raise ValueError(f"headings: {len(headings)} for {len(row)} columns; give one each")
-    top = 0.18 * max(1 + heading.count("\n") for heading in headings) - 0.08
+    top = 0.18 * max(1 + heading.count("\n") for heading in headings) - 0.02
     height = WIDTH / len(headings) + _TITLE
     figure, blocks = _blocks([height + top, *[height] * (len(rows) - 1)], signed)
     for i, (block, row) in enumerate(zip(blocks, rows)):

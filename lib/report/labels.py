@@ -50,6 +50,9 @@ _OTHERS = {  # what is measured on something else than a finished map
     "negative_mean": Label("p₋ mean", "", higher_is_better=False),
     # of signed maps: two of them; and one on the parts that tell two classes apart
     "correlation": Label("r", "", higher_is_better=True),
+    "correlation_to_original": Label("r", "", higher_is_better=True),
+    "correlation_to_max": Label("r", "", higher_is_better=True),
+    "probability": Label("p", "", higher_is_better=True),
     "shared_coverage": Label("for both", "%", higher_is_better=False),
     "difference_share": Label("share", "%", higher_is_better=True),
     "difference_sign": Label("sign", "", higher_is_better=True),
