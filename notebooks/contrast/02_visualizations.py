@@ -319,11 +319,11 @@ differ between the two classes. They have the look of the true class: so $D$ sho
 against its rival. With the map $M$ of one class and $N$ of the other,
 
 $$
-egin{aligned}
-	ext{for both} &= |\,M > 0 \wedge N > 0 	ext{ on } O\,| \,/\, |O|, &
-	ext{share} &= \sum_D M^+ ig/ \sum M^+, \
-	ext{sign} &= \sum_D M ig/ \sum_D |M|, &
-	ext{rank} &= P(M_i > M_j), \; i \in D, \, j \in O \setminus D,
+\begin{aligned}
+\text{for both} &= |\,M > 0 \wedge N > 0 \text{ on } O\,| \,/\, |O|, &
+\text{share} &= \sum_D M^+ \big/ \sum M^+, \\
+\text{sign} &= \sum_D M \big/ \sum_D |M|, &
+\text{rank} &= P(M_i > M_j), \; i \in D, \; j \in O \setminus D,
 \end{aligned}
 $$
 
