@@ -153,7 +153,7 @@ and for both classes; the two max contrasts are one picture with its colours exc
 """
 
 # %%
-for one in opened:
+for n, one in enumerate(opened):
     method = METHODS_HERE[-1]
     i = int(one.p3.argmax())
     sample = one.samples[i]
@@ -166,7 +166,7 @@ for one in opened:
     said = "; ".join(titles).replace("$", "").replace("_", "").replace("✓", "(true)")
     report.show(
         report.grid(rows, ["Image", *(TITLES[contrast] for contrast in CONTRASTS)], titles, signed=True),
-        name=f"contrast-four-{one.net.name.split('_')[-1]}",
+        name=f"contrast-four-{n + 1}",
         alt=f"Original, mean, max and weighted contrast of the linear approximation for {said}. The max contrasts of "
         "the two classes are each other's negative.",
         caption=f"{METHODS[method].title}, {one.net.name}; the third class has "
@@ -178,7 +178,8 @@ for one in opened:
 ## How alike the maps are
 
 Pearson's correlation of the signed maps of each image: of each contrast with the original map of the same class (mean
-of both classes), and of the maps of the two classes with each other.
+of both classes), and of the maps of the two classes with each other. Where the head is pooling and one linear layer,
+Grad-CAM and the linear approximation are one map but for a factor.
 """
 
 # %%
