@@ -103,10 +103,10 @@ class Hesitant:
         """Signed maps (n, H, W) for classes (n,) of all images, or of some."""
         method, contrast = MAPS[label]
         index = list(range(len(self.samples))) if index is None else index
-        pairs = zip(self.parts([self.samples[i] for i in index]), classes.split(batch_size))
+        batches = zip(self.parts([self.samples[i] for i in index]), classes.split(batch_size))
         return torch.cat([
             explain(method, net or self.net, batch(samples), c, contrast=contrast, signed=True).cpu()
-            for samples, c in pairs
+            for samples, c in batches
         ])  # fmt: skip
 
     def names_of(self, i):
@@ -236,8 +236,9 @@ for one in others[:1]:
     for i in order:
         nearest.setdefault(one.samples[i].group, i)
     few = list(nearest.values())[: choose(profile, smoke=1, embedded=4, paper=4)]
+    both = [one.maps(method, one.top[few, 0], few) for method in ("grad_cam", "linear_approximation")]
     report.show(
-        in_one_row(one, few) if one.net.affine_head else compared(one, few[:PER_FIGURE]),
+        in_one_row(one, few) if torch.allclose(*both, atol=1e-3) else compared(one, few[:PER_FIGURE]),
         name="contrast-photographs",
         alt=f"Original and weighted maps for the two most probable classes of photographs: {said(one, few)}.",
         caption=f"The same on {one.all.name}, {one.net.name}.",
