@@ -394,8 +394,8 @@ def changed(network, method, metric, role=""):
     change = report.paired_difference(part, metric, new, old)
     scale, digits = (100, 1) if metric in ("difference_share", "shared_coverage") else (1, 2)
     low, high = (f"{scale * bound:+.{digits}f}" for bound in (change.low, change.high))
-    text = f"{scale * means[old]:.{digits}f} → {scale * means[new]:.{digits}f} [{low}, {high}]"
-    return text.replace("-", "−")
+    bounds = f" [{low}, {high}]" if change.n > 1 else ""
+    return f"{scale * means[old]:.{digits}f} → {scale * means[new]:.{digits}f}{bounds}".replace("-", "−")
 
 
 COLUMNS = {

@@ -201,15 +201,16 @@ def interval(part, metric, method, digits=2):
     """Mean [95 % interval] of a method."""
     values = report.by_image(part[part["metric"] == metric])[metric, method]
     mean = report.mean_ci(values, values.index.get_level_values("group"))
-    return f"{mean.mean:.{digits}f} [{mean.low:.{digits}f}, {mean.high:.{digits}f}]".replace("-", "−")
+    bounds = f" [{mean.low:.{digits}f}, {mean.high:.{digits}f}]" if mean.n > 1 else ""
+    return f"{mean.mean:.{digits}f}{bounds}".replace("-", "−")
 
 
 pd.DataFrame({
-    (network, METHODS[method].title, TITLES[contrast]): {
+    (name, METHODS[method].title, TITLES[contrast]): {
         "with the original": interval(part, "correlation_to_original", label(method, contrast)),
         "of the two classes": interval(part, "correlation", label(method, contrast)),
     }
-    for network, part in frame.groupby("network", sort=False) for method in METHODS_HERE for contrast in CONTRASTS
+    for name, part in frame.groupby("network", sort=False) for method in METHODS_HERE for contrast in CONTRASTS
 }).T  # fmt: skip
 
 # %% [markdown]
@@ -290,10 +291,10 @@ for one in opened:
 measured = pd.concat(measured, ignore_index=True)
 
 rows = {}
-for network, part in measured.groupby("network", sort=False):
+for name, part in measured.groupby("network", sort=False):
     for method in METHODS_HERE:
         for contrast in CONTRASTS:
-            rows[network, METHODS[method].title, TITLES[contrast]] = {
+            rows[name, METHODS[method].title, TITLES[contrast]] = {
                 f"{title} {t}": interval(part, metric, f"{label(method, contrast)}_{t}")
                 for title, metric in (("relative,", "positive_blur"), ("among all,", "probability")) for t in ("t1", "t2")
             }
