@@ -62,6 +62,14 @@ _OTHERS = {  # what is measured on something else than a finished map
     "positive_change": Label("change of p₊", "", higher_is_better=True),
     "negative_change": Label("change of p₋", "", higher_is_better=False),
 }
+_COMPARED = {  # as methods are, without being one
+    "original": "original explanation",
+    "mean": "mean contrast",
+    "max": "max contrast",
+    "weighted": "weighted contrast",
+    "probability_against_contrast": "probability against contrast",
+    "one_pass_against_many": "one pass against many",
+}
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 _CLASSES = {"t1": "t₁", "t2": "t₂"}  # the two most probable
 
@@ -91,6 +99,8 @@ def method_title(name: str, printed: str | None = None) -> str:
 
     if name in METHODS:
         return METHODS[name].title
+    if name in _COMPARED:
+        return _COMPARED[name]
     method = max((m for m in METHODS if name.startswith(f"{m}_")), key=len, default=None)
     if printed or method is None:
         return printed or name

@@ -14,6 +14,9 @@ def test_headings():
     assert metric_label("mean_saliency").heading == "mean S ↓ (%)"
     assert metric_label("cosine_similarity").heading == "cos ↑"
     assert metric_label("ssim").heading == "SSIM ↓"
+    assert metric_label("probability_gain").heading == "Δp ↑ (%)"
+    assert metric_label("logit_gain").heading == "Δy ↑"
+    assert metric_label("relative_error").heading == "error ↓"
     assert metric_label("positive_blur").heading == "p₊ blur ↑"
     assert metric_label("negative_mean").heading == "p₋ mean ↓"
 
