@@ -114,15 +114,9 @@ def boxed(profile: str, *, network: str, layer: str, dataset: str, n_images: int
     )
 
 
-# The networks and datasets of the paper, as it prints them.
-_FINETUNED = {"alexnet": "AlexNet", "vgg16": "VGG16"}
-_FINE_GRAINED = {
-    "cub": "CUB-200",
-    "aircraft": "FGVC",
-    "food101": "Food-101",
-    "flowers102": "Flower-102",
-    "stanford_cars": "Stanford Cars",
-}
+# The networks and datasets of "Why not other classes?"
+_FINETUNED = ("alexnet", "vgg16")
+_FINE_GRAINED = ("cub", "aircraft", "food101", "flowers102", "stanford_cars")
 
 
 def pairs(profile: str, *, network: str, layer: str, dataset: str, n_images: int) -> list[Case]:
@@ -130,7 +124,7 @@ def pairs(profile: str, *, network: str, layer: str, dataset: str, n_images: int
 
     Args:
         network, layer, dataset, n_images: a notebook's parameters, as for `heads`; a network of this
-            project comes with its own dataset.
+            project comes with its own dataset. Of photographs that are cropped, n are taken.
     """
     if network:
         own = own_dataset(network) or "imagenet"
@@ -148,9 +142,9 @@ def pairs(profile: str, *, network: str, layer: str, dataset: str, n_images: int
             Case("birds_alexnet", "birds", n=n_images or 120),
         ],
         paper=[
-            Case(f"{name}_{kind}", name, layer, n_images or None, f"{network} {printed}")
-            for kind, network in _FINETUNED.items()
-            for name, printed in _FINE_GRAINED.items()
+            Case(f"{name}_{finetuned}", name, layer, n_images or None)
+            for finetuned in _FINETUNED
+            for name in _FINE_GRAINED
         ],
     )
 

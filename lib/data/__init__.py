@@ -11,7 +11,9 @@ from . import (
     birds,
     chest_xray,
     coco,
+    cub,
     endoscopy,
+    fine_grained,
     folder,
     imagenet,
     imagenet_embedded,
@@ -31,11 +33,15 @@ __all__ = ["DATASETS", "Dataset", "Part", "Record", "Sample", "load"]
 DATASETS = manifests.read("datasets")
 
 LOADERS = {
+    "aircraft": fine_grained.records,
     "birds": birds.records,
     "chest_xray": chest_xray.records,
     "coco": coco.records,
+    "cub": cub.records,
     "endoscopy": endoscopy.records,
+    "flowers102": fine_grained.records,
     "folder": folder.records,
+    "food101": fine_grained.records,
     "imagenet": imagenet.records,
     "imagenet_embedded": imagenet_embedded.records,
     "kvasir": kvasir.records,
@@ -43,6 +49,7 @@ LOADERS = {
     "radiographs": radiographs.records,
     "scene_questions": scene_questions.records,
     "scenes": scenes.records,
+    "stanford_cars": fine_grained.records,
     "voc": voc.records,
     "vqa": vqa.records,
 }

@@ -36,6 +36,15 @@ def check_complete(entry: manifests.Entry, folder: Path, names: Iterable[str]) -
         )
 
 
+def check_all_complete(entry: manifests.Entry, files: Iterable[Path]) -> None:
+    """`check_complete` for files of several folders."""
+    names: dict[Path, list[str]] = {}
+    for file in files:
+        names.setdefault(file.parent, []).append(file.name)
+    for folder, of_folder in names.items():
+        check_complete(entry, folder, of_folder)
+
+
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
     """Whatever a malformed file raises in this block becomes a ValueError that names the file."""

@@ -12,5 +12,13 @@ def resnet50(classes: int) -> nn.Module:
     return tv.resnet50(num_classes=classes)
 
 
+def alexnet(classes: int) -> nn.Module:
+    return tv.alexnet(num_classes=classes)
+
+
+def vgg16(classes: int) -> nn.Module:
+    return tv.vgg16(num_classes=classes)
+
+
 def vgg16_bn(classes: int) -> nn.Module:
     return tv.vgg16_bn(num_classes=classes)

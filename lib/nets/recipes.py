@@ -151,9 +151,11 @@ _birds_alexnet = replace(
     name="birds_alexnet",
     build=alexnet.AlexNet,
     code=("nets/alexnet.py", "nets/vgg.py", *_BIRDS),
-    epochs=5,
+    floor=0.8,
+    epochs=6,
     limit=4000,
     learning_rate=4e-3,
+    shift=2,
 )
 
 _scenes_vqa = Recipe(
@@ -252,6 +254,47 @@ _kvasir_vgg16_bn = replace(
     before=(Stage(10, 5e-3, finetuned.VGG16_BN_BACKBONE),),
 )
 
+# "Why not other classes?" leaves its fine-tuning to its authors' code, which has that of CUB-200: SGD
+# in batches of 128 at a constant rate, for 200 epochs, from ImageNet's weights. It is taken for all
+# five datasets. Their code fine-tunes VGG-16 with batch normalisation, where the paper says VGG-16,
+# and distorts the images in more ways than mirroring and shifting them; it sets no accuracy to
+# reach, and the floors are ours.
+_PHOTOGRAPHS = {  # by dataset: the split for training, the loader, and the floor
+    "cub": ("train", "cub", 0.4),
+    "aircraft": ("trainval", "fine_grained", 0.4),
+    "food101": ("train", "fine_grained", 0.4),
+    "flowers102": ("trainval", "fine_grained", 0.6),
+    "stanford_cars": ("train", "fine_grained", 0.4),
+}
+
+
+def _fine_grained(dataset: str, network: str) -> Recipe:
+    """A network of torchvision, fine-tuned on a fine-grained dataset."""
+    split, loader, floor = _PHOTOGRAPHS[dataset]
+    return Recipe(
+        name=f"{dataset}_{network}",
+        build=getattr(finetuned, network),
+        arguments=vgg.of_classes,
+        dataset=dataset,
+        code=("nets/finetuned.py", "nets/vgg.py", f"data/{loader}.py", "data/image_file.py"),
+        floor=floor,
+        epochs=200,
+        batch_size=128,
+        input_size=224,
+        mean=IMAGENET_MEAN,
+        std=IMAGENET_STD,
+        splits=(split, "test"),
+        pretrained=(("", f"torchvision:{network}"),),
+        in_memory=False,
+        optimizer="sgd",
+        schedule="constant",
+        learning_rate=1e-3,
+        weight_decay=5e-4,
+        shift=22,
+        flip=True,
+    )
+
+
 # Antol et al. report 57.8 % on open-ended questions, by a measure that also gives parts of a point.
 _vqa_v1 = Recipe(
     name="vqa_v1",
@@ -304,7 +347,14 @@ _SMALL = (
     _mnist_vit,
     _mnist_deit,
 )
-_LARGE = (_vqa_v1, _chest_xray_resnet50, _chest_xray_vgg16_bn, _kvasir_resnet50, _kvasir_vgg16_bn)
+_LARGE = (
+    _vqa_v1,
+    _chest_xray_resnet50,
+    _chest_xray_vgg16_bn,
+    _kvasir_resnet50,
+    _kvasir_vgg16_bn,
+    *(_fine_grained(dataset, net) for dataset in _PHOTOGRAPHS for net in ("alexnet", "vgg16")),
+)
 
 RECIPES: dict[str, Recipe] = {
     recipe.name: recipe for recipe in (*_SMALL, *map(quick, _SMALL), *_LARGE)

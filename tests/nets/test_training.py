@@ -11,6 +11,7 @@ from lib.errors import UnknownName
 from lib.nets import training
 from lib.nets.recipes import RECIPES, Stage
 
+from .. import fine_grained
 from . import tiny
 
 
@@ -158,6 +159,44 @@ def test_shifted_images_hold_the_same_picture():
 def test_an_unknown_optimizer_lists_those_that_there_are():
     with pytest.raises(UnknownName, match="unknown optimizer 'adam' .*valid: adamw, sgd"):
         fit(optimizer="adam")
+
+
+FINE_GRAINED = ["cub", "aircraft", "food101", "flowers102", "stanford_cars"]
+
+
+def test_the_recipes_of_fine_grained_datasets_differ_in_dataset_and_network_only():
+    for dataset in FINE_GRAINED:
+        for network in ("alexnet", "vgg16"):
+            recipe = RECIPES[f"{dataset}_{network}"]
+            assert recipe.dataset == dataset and recipe.pretrained == (
+                ("", f"torchvision:{network}"),
+            )
+            assert (recipe.epochs, recipe.batch_size) == (200, 128)
+            assert (recipe.optimizer, recipe.schedule) == ("sgd", "constant")
+            assert (recipe.learning_rate, recipe.weight_decay) == (1e-3, 5e-4)
+            with torch.device("meta"):
+                model = recipe.build(classes=7)
+            whole = training.build(f"torchvision:{network}").state_dict()
+            own = model.state_dict()
+            other = {key for key in own if own[key].shape != whole[key].shape}
+            assert (
+                other == {"classifier.6.weight", "classifier.6.bias"} and own.keys() == whole.keys()
+            )
+
+
+@pytest.mark.parametrize("dataset", FINE_GRAINED)
+def test_fine_tuning_runs_on_the_folder_of_a_fine_grained_dataset(dataset, tmp_path, monkeypatch):
+    """The recipe as it is, but for a smaller network without pretrained weights, and its epochs."""
+    fine_grained.MAKERS[dataset](tmp_path)
+    fine_grained.without_checksums(monkeypatch)
+    recipe = RECIPES[f"{dataset}_alexnet"]
+    train, test = (
+        data.load(dataset, root=tmp_path, split=split, size=tiny.SIZE) for split in recipe.splits
+    )
+    options = {"build": tiny.network, "pretrained": (), "epochs": 2, "shift": 1, "floor": 0}
+    found = training.fit(replace(recipe, **options, in_memory=True), train, test, "cpu")
+    assert found.arguments == {"classes": len(train.classes)} and len(train) in (6, 12)
+    assert all(tensor.isfinite().all() for tensor in found.state_dict.values())
 
 
 @pytest.mark.parametrize("name", ["chest_xray_resnet50", "kvasir_resnet50"])
