@@ -79,7 +79,7 @@ cushion of dye beneath it, the wound where it was cut off, erosions, inflamed pa
 
 # %%
 def load(name):
-    limit = n_images or choose(profile, smoke=2, embedded=40, paper=None)
+    limit = n_images or choose(profile, smoke=2, embedded=24, paper=None)
     root = roots.get(datasets[name])
     net = nets.load(name, root=root, device=device)
     return net, data.load(datasets[name], root=root, limit=limit, size=net.input_size)
