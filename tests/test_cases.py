@@ -103,7 +103,7 @@ def test_contested_images_have_a_second_class_above_the_threshold(birds):
     found = contested(net, images, threshold=threshold)
     chosen = (p.values[:, 1] > threshold).nonzero().flatten().tolist()
     assert 0 < len(chosen) < 24 and found.data.ids == images.subset(chosen).ids
-    assert list(zip(found.first, found.second)) == p.indices[chosen].tolist()
+    assert [list(two) for two in zip(found.first, found.second)] == p.indices[chosen].tolist()
 
 
 def test_contested_images_do_not_depend_on_the_batch(birds):

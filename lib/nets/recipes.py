@@ -153,7 +153,6 @@ _birds_alexnet = replace(
     name="birds_alexnet",
     build=alexnet.AlexNet,
     code=("nets/alexnet.py", "nets/vgg.py", *_BIRDS),
-    floor=0.8,
     epochs=6,
     limit=4000,
     learning_rate=4e-3,
