@@ -47,7 +47,7 @@ from lib.cases import contested, pairs
 from lib.evaluate import evaluate, evaluate_maps, saliency_maps
 from lib.metrics.relative_probability import equalised, hides
 from lib.metrics.replacement import REPLACEMENTS, replaced
-from lib.notebooks import check_parameters, choose
+from lib.notebooks import check_parameters
 from lib.paths import BUILD
 from lib.report.gallery import grid, in_colour, overlay
 
