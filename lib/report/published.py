@@ -23,16 +23,17 @@ NETWORKS: dict[str, tuple[str, str]] = {
     "VGG16 Chest X-ray": ("chest_xray_vgg16_bn", "Chest X-ray"),
     "ResNet50 Kvasir": ("kvasir_resnet50", "Kvasir"),
     "VGG16 Kvasir": ("kvasir_vgg16_bn", "Kvasir"),
-    "AlexNet CUB-200": ("cub_alexnet", "CNN"),
-    "AlexNet FGVC": ("aircraft_alexnet", "CNN"),
-    "AlexNet Food-101": ("food_alexnet", "CNN"),
-    "AlexNet Flower-102": ("flowers_alexnet", "CNN"),
-    "AlexNet Stanford Cars": ("cars_alexnet", "CNN"),
-    "VGG16 CUB-200": ("cub_vgg16", "CNN"),
-    "VGG16 FGVC": ("aircraft_vgg16", "CNN"),
-    "VGG16 Food-101": ("food_vgg16", "CNN"),
-    "VGG16 Flower-102": ("flowers_vgg16", "CNN"),
-    "VGG16 Stanford Cars": ("cars_vgg16", "CNN"),
+    **{
+        f"{network} {dataset}": (f"{name}_{network.lower()}", "CNN")
+        for network in ("AlexNet", "VGG16")
+        for dataset, name in {
+            "CUB-200": "cub",
+            "FGVC": "aircraft",
+            "Food-101": "food101",
+            "Flower-102": "flowers102",
+            "Stanford Cars": "stanford_cars",
+        }.items()
+    },
 }
 _MEDICAL = {
     "Chest X-ray": re.compile(r"(?i)chest.x.?ray|radiographs"),
