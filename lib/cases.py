@@ -124,7 +124,7 @@ def pairs(profile: str, *, network: str, layer: str, dataset: str, n_images: int
 
     Args:
         network, layer, dataset, n_images: a notebook's parameters, as for `heads`; a network of this
-            project comes with its own dataset.
+            project comes with its own dataset. Of photographs that are cropped, n are taken.
     """
     if network:
         own = own_dataset(network) or "imagenet"

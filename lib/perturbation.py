@@ -62,15 +62,15 @@ def gradient_sign(
     reach = abs(epsilon)
     low, high = (x - reach).clamp_min(0), (x + reach).clamp_max(1)
     said, moved = [], x
-    for n in range(steps + 1):
+    for _ in range(steps):
         with torch.enable_grad():
-            moved.requires_grad_()
+            moved = moved.detach().requires_grad_()
             y = net(moved)
             (g,) = torch.autograd.grad(score(y, target).sum(), moved)
         said.append(y.detach())
-        if n < steps:
-            step = epsilon / steps * g.sign()
-            moved = (moved.detach() + step).clamp(low, high)
+        moved = (moved.detach() + epsilon / steps * g.sign()).clamp(low, high)
+    with torch.no_grad():
+        said.append(net(moved))
     y = torch.stack(said, 1)  # (B, T, C)
     y = y if y.device.type == "mps" else y.double()  # which mps lacks
     return Path(
@@ -78,5 +78,5 @@ def gradient_sign(
         correct=y.argmax(2) == target[:, None],
         y=torch.stack([logit(each, target) for each in y.unbind(1)], 1),
         p=torch.stack([logit(each, target) for each in y.softmax(2).unbind(1)], 1),
-        image=moved.detach(),
+        image=moved,
     )

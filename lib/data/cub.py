@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections import defaultdict
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -64,8 +64,7 @@ def records(
     """The photographs of a split, in the dataset's own order, which is by class."""
     root = manifests.find(entry, root)
     home = present(entry, root / "CUB_200_2011/images.txt", root / "images.txt").parent
-    table = {name: _table(entry, home / f"{name}.txt") for name in _TABLES}
-    kept = [i for i, (flag,) in table["train_test_split"].items() if flag == _IN_TRAINING[split]]
+    names, classes, targets, in_training, boxes = (_table(entry, home / file) for file in _TABLES)
     masks = next(filter(Path.is_dir, (home / "segmentations", home.parent / "segmentations")), None)
     points = _points(entry, home)
     with reading(home):
@@ -73,47 +72,48 @@ def records(
             Photograph(
                 home / "images" / name,
                 name.removesuffix(".jpg"),
-                int(table["image_class_labels"][i][0]) - 1,
-                boxes=(_box(table["bounding_boxes"][i]),),
-                points=tuple(points.get(i, {}).items()),
+                int(targets[image]) - 1,
+                boxes=(_box(boxes[image]),),
+                points=tuple(points.get(image, {}).items()),
                 mask=None if masks is None else (masks / name).with_suffix(".png"),
             )
-            for i in kept
-            for (name,) in [table["images"][i]]
+            for image, name in names.items()
+            if in_training[image] == _IN_TRAINING[split]
         ]
-        classes = tuple(_readable(name) for (name,) in table["classes"].values())
     check_all_complete(entry, (photograph.path for photograph in photographs))
-    return photographs, classes
+    return photographs, tuple(map(_readable, classes.values()))
 
 
-_TABLES = ("images", "image_class_labels", "train_test_split", "bounding_boxes", "classes")
+_TABLES = (
+    "images.txt",
+    "classes.txt",
+    "image_class_labels.txt",
+    "train_test_split.txt",
+    "bounding_boxes.txt",
+)
 
 
-def _lines(entry: manifests.Entry, path: Path) -> Iterator[list[str]]:
-    """The words of each line; the first is the number of an image, class or part."""
-    for line in present(entry, path).read_text().splitlines():
-        if line.strip():
-            yield line.split()
-
-
-def _table(entry: manifests.Entry, path: Path) -> dict[str, list[str]]:
-    return {number: values for number, *values in _lines(entry, path)}
+def _table(entry: manifests.Entry, path: Path) -> dict[str, str]:
+    """What each line says of an image, a class or a part, by its number."""
+    lines = present(entry, path).read_text().splitlines()
+    return {number: value for number, _, value in (line.partition(" ") for line in lines)}
 
 
 def _points(entry: manifests.Entry, home: Path) -> dict[str, dict[str, Point]]:
     """The points of the visible parts of each image, by the part's name."""
-    names = {n: "_".join(words) for n, words in _table(entry, home / "parts/parts.txt").items()}
-    points: dict[str, dict[str, Point]] = {}
-    path = home / "parts/part_locs.txt"
+    parts = _table(entry, home / "parts/parts.txt")
+    path = present(entry, home / "parts/part_locs.txt")
+    points: dict[str, dict[str, Point]] = defaultdict(dict)
     with reading(path):
-        for image, part, x, y, visible in _lines(entry, path):
+        for line in path.read_text().splitlines():
+            image, part, x, y, visible = line.split()
             if visible == "1":
-                points.setdefault(image, {})[names[part]] = (float(x), float(y))
+                points[image][parts[part].replace(" ", "_")] = (float(x), float(y))
     return points
 
 
-def _box(values: list[str]) -> Box:
-    x, y, width, height = map(float, values)
+def _box(values: str) -> Box:
+    x, y, width, height = map(float, values.split())
     return x, y, x + width, y + height
 
 

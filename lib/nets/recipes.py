@@ -151,9 +151,11 @@ _birds_alexnet = replace(
     name="birds_alexnet",
     build=alexnet.AlexNet,
     code=("nets/alexnet.py", "nets/vgg.py", *_BIRDS),
-    epochs=5,
+    floor=0.8,
+    epochs=6,
     limit=4000,
     learning_rate=4e-3,
+    shift=2,
 )
 
 _scenes_vqa = Recipe(

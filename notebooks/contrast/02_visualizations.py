@@ -103,10 +103,10 @@ class Hesitant:
         """Signed maps (n, H, W) for classes (n,) of all images, or of some."""
         method, contrast = MAPS[label]
         index = list(range(len(self.samples))) if index is None else index
-        pairs = zip(self.parts([self.samples[i] for i in index]), classes.split(batch_size))
+        batches = zip(self.parts([self.samples[i] for i in index]), classes.split(batch_size))
         return torch.cat([
             explain(method, net or self.net, batch(samples), c, contrast=contrast, signed=True).cpu()
-            for samples, c in pairs
+            for samples, c in batches
         ])  # fmt: skip
 
     def names_of(self, i):
@@ -236,8 +236,9 @@ for one in others[:1]:
     for i in order:
         nearest.setdefault(one.samples[i].group, i)
     few = list(nearest.values())[: choose(profile, smoke=1, embedded=4, paper=4)]
+    both = [one.maps(method, one.top[few, 0], few) for method in ("grad_cam", "linear_approximation")]
     report.show(
-        in_one_row(one, few) if one.net.affine_head else compared(one, few[:PER_FIGURE]),
+        in_one_row(one, few) if torch.allclose(*both, atol=1e-3) else compared(one, few[:PER_FIGURE]),
         name="contrast-photographs",
         alt=f"Original and weighted maps for the two most probable classes of photographs: {said(one, few)}.",
         caption=f"The same on {one.all.name}, {one.net.name}.",
@@ -248,41 +249,64 @@ for one in others[:1]:
 ## Beside images of both classes
 
 Figure 6 of the paper: the weighted maps, and beside them two correctly classified images of each class. What is
-red in the row of a class should be found on its two images, and not on those of the other row.
+red in the row of a class should be found on its two images, and not on those of the other row. The parts that
+differ take about one per cent of an image; a cell of the last activation, whose grid is 8 x 8, takes one and a half.
+The linear approximation is therefore also taken at an earlier layer, of 16 x 16 cells: about the grid of VGG-16 on
+the paper's images, 14 x 14.
 """
 
 # %%
-def examples(one, c, other):
-    """Two images that are rightly taken for class c, on which most is seen of what sets it apart."""
-    index = [i for i, target in enumerate(one.all.targets) if target == c]
-    samples = [one.all[i] for i in index]
-    right = one.probabilities(samples).argmax(1) == c if samples else []
+FINER = {"birds_vgg": "features.10", "birds_vgg_quick": "features.10"}  # the end of the third block
+
+
+def layers(one):
+    """The network cut at its last activation, and at an earlier one."""
+    yield one.net
+    if one.net.name in FINER and not layer:
+        finer = nets.load(one.net.name, layer=FINER[one.net.name], device=device)
+        finer.name = f"{one.net.name}, 16 × 16 grid"
+        yield finer
+
+
+def examples(one, i, k):
+    """Two others that are rightly taken for the k-th class, on which most is seen of what differs."""
+    c = one.top[i, k]
+    index = [j for j, t in enumerate(one.all.targets) if t == c and one.all.ids[j] != one.samples[i].id]
+    samples = [one.all[j] for j in index]
+    right = (one.probabilities(samples).argmax(1) == c).tolist() if samples else []
     areas = {
-        i: int(differences.differing(sample, one.names[c], one.names[other]).sum())
-        for i, sample, rightly in zip(index, samples, right) if rightly
+        j: int(differences.differing(sample, *one.names_of(i)).sum())
+        for j, sample, rightly in zip(index, samples, right) if rightly
     }  # fmt: skip
-    return large(one.all, sorted(areas, key=lambda i: -areas[i])[:2])
+    return large(one.all, sorted(areas, key=lambda j: -areas[j])[:2])
 
 
 for one in birds[:1]:
     few = clearest(one)[: choose(profile, smoke=1, embedded=2, paper=2)]
+    shown = dict(zip(
+        (("grad_cam_weighted", "Grad-CAM\nweighted"), ("linear_approximation_weighted", "Linear approx.\n16 × 16 grid")),
+        layers(one),
+    ))  # fmt: skip
+    headings = ["Image", *(heading for _, heading in shown), "Correctly\nclassified", "Correctly\nclassified"]
     rows, outlines = [], {}
     for i, sample in zip(few, large(one.data, few)):
         for k in (0, 1):
-            M = upsample(one.maps("grad_cam_weighted", one.top[[i], k], [i]), sample.image.shape[1:])[0]
-            row = [None if k else report.in_colour(sample.image), report.overlay(sample.image, M, signed=True)]
-            for example in examples(one, int(one.top[i, k]), int(one.top[i, 1 - k])):
+            row = [None if k else report.in_colour(sample.image)]
+            for (label, _), net in shown.items():
+                M = upsample(one.maps(label, one.top[[i], k], [i], net), sample.image.shape[1:])[0]
+                row.append(report.overlay(sample.image, M, signed=True))
+            for example in examples(one, i, k):
                 outlines[len(rows), len(row)] = edge(differences.differing(example, *one.names_of(i)))
                 row.append(report.in_colour(example.image))
-            rows.append(row + [None] * (4 - len(row)))
+            rows.append(row + [None] * (len(headings) - len(row)))
         outlines[len(rows) - 2, 0] = edge(differences.differing(sample, *one.names_of(i)))
     report.show(
         report.grid(
-            rows, ["Image", "Grad-CAM\nweighted", "Correctly\nclassified", "Correctly\nclassified"],
-            [title for i in few for title in one.titles(i)], outlines=outlines, signed=True,
+            rows, headings, [title for i in few for title in one.titles(i)],
+            outlines=outlines, signed=True,
         ),
         name="contrast-figure-6",
-        alt="Weighted Grad-CAM for the two most probable classes, each beside two correctly classified birds of that "
+        alt="Weighted maps for the two most probable classes, each beside two correctly classified birds of that "
         f"class: {said(one, few)}.",
         caption=f"Figure 6 on drawn birds, {one.net.name}. Outlined: what tells the two classes apart.",
     )  # fmt: skip
@@ -296,34 +320,22 @@ differ between the two classes. They have the look of the true class: so $D$ sho
 against its rival. With the map $M$ of one class and $N$ of the other,
 
 $$
-egin{aligned}
-	ext{for both} &= |\,M > 0 \wedge N > 0 	ext{ on } O\,| \,/\, |O|, &
-	ext{share} &= \sum_D M^+ ig/ \sum M^+, \
-	ext{sign} &= \sum_D M ig/ \sum_D |M|, &
-	ext{rank} &= P(M_i > M_j), \; i \in D, \, j \in O \setminus D,
+\begin{aligned}
+\text{for both} &= |\,M > 0 \wedge N > 0 \text{ on } O\,| \,/\, |O|, &
+\text{share} &= \sum_D M^+ \big/ \sum M^+, \\
+\text{sign} &= \sum_D M \big/ \sum_D |M|, &
+\text{rank} &= P(M_i > M_j), \; i \in D, \; j \in O \setminus D,
 \end{aligned}
 $$
 
 and $r$ is the correlation of $M$ and $N$ over all pixels. An explanation that covers the whole bird for both classes
 has a high *for both* and $r$, a share no larger than the parts' share of the bird, and a rank of one half.
 
-The parts that differ take about one per cent of an image; a cell of the last activation, whose grid is 8 x 8, takes
-one and a half. The same is therefore measured at an earlier layer too, of 16 x 16 cells: about the grid of VGG-16 on
-the paper's images, 14 x 14.
+The same is measured at the earlier layer, of 16 x 16 cells.
 """
 
 # %%
-FINER = {"birds_vgg": "features.10", "birds_vgg_quick": "features.10"}  # 16 x 16 cells
 ROLES = ("true_class", "rival")
-
-
-def layers(one):
-    """The network cut at its last activation and, of VGG, at the end of its third block."""
-    yield one.net
-    if one.net.name in FINER and not layer:
-        finer = nets.load(one.net.name, layer=FINER[one.net.name], device=device)
-        finer.name = f"{one.net.name}, 16 × 16 grid"
-        yield finer
 
 
 def rows(net, one, index, method, values):
@@ -382,8 +394,8 @@ def changed(network, method, metric, role=""):
     change = report.paired_difference(part, metric, new, old)
     scale, digits = (100, 1) if metric in ("difference_share", "shared_coverage") else (1, 2)
     low, high = (f"{scale * bound:+.{digits}f}" for bound in (change.low, change.high))
-    text = f"{scale * means[old]:.{digits}f} → {scale * means[new]:.{digits}f} [{low}, {high}]"
-    return text.replace("-", "−")
+    bounds = f" [{low}, {high}]" if change.n > 1 else ""
+    return f"{scale * means[old]:.{digits}f} → {scale * means[new]:.{digits}f}{bounds}".replace("-", "−")
 
 
 COLUMNS = {

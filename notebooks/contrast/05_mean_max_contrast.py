@@ -68,7 +68,7 @@ from lib.evaluate import evaluate, saliency_maps
 from lib.methods import METHODS
 from lib.metrics.relative_probability import hides
 from lib.metrics.replacement import replaced
-from lib.notebooks import check_parameters, choose
+from lib.notebooks import check_parameters
 from lib.paths import BUILD
 from lib.selectors import CONTRASTS
 from lib.similarity import correlation
@@ -153,20 +153,20 @@ and for both classes; the two max contrasts are one picture with its colours exc
 """
 
 # %%
-for one in opened:
+for n, one in enumerate(opened):
     method = METHODS_HERE[-1]
     i = int(one.p3.argmax())
     sample = one.samples[i]
     rows = [
         [report.in_colour(sample.image) if t == "t1" else None]
-        + [report.overlay(sample.image, maps[one.net.name, method, contrast, t][i], signed=True) for contrast in CONTRASTS]
+        + [report.overlay(sample.image, maps[one.net.name, method, c, t][i], signed=True) for c in CONTRASTS]
         for t in one.top
     ]
     titles = [one.title(i, t) for t in one.top]
     said = "; ".join(titles).replace("$", "").replace("_", "").replace("✓", "(true)")
     report.show(
         report.grid(rows, ["Image", *(TITLES[contrast] for contrast in CONTRASTS)], titles, signed=True),
-        name=f"contrast-four-{one.net.name.split('_')[-1]}",
+        name=f"contrast-four-{n + 1}",
         alt=f"Original, mean, max and weighted contrast of the linear approximation for {said}. The max contrasts of "
         "the two classes are each other's negative.",
         caption=f"{METHODS[method].title}, {one.net.name}; the third class has "
@@ -178,7 +178,8 @@ for one in opened:
 ## How alike the maps are
 
 Pearson's correlation of the signed maps of each image: of each contrast with the original map of the same class (mean
-of both classes), and of the maps of the two classes with each other.
+of both classes), and of the maps of the two classes with each other. Where the head is pooling and one linear layer,
+Grad-CAM and the linear approximation are one map but for a factor.
 """
 
 # %%
@@ -189,9 +190,11 @@ for one in opened:
         for contrast in CONTRASTS:
             same = sum(correlation(of[contrast, t], of["none", t]) for t in one.top) / 2
             frames.append(one.rows(label(method, contrast), "correlation_to_original", same))
-            frames.append(one.rows(label(method, contrast), "correlation", correlation(of[contrast, "t1"], of[contrast, "t2"])))
+            between = correlation(of[contrast, "t1"], of[contrast, "t2"])
+            frames.append(one.rows(label(method, contrast), "correlation", between))
         for t in one.top:
-            frames.append(one.rows(f"{method}_weighted_{t}", "correlation_to_max", correlation(of["weighted", t], of["max", t])))
+            to_max = correlation(of["weighted", t], of["max", t])
+            frames.append(one.rows(f"{method}_weighted_{t}", "correlation_to_max", to_max))
     frames.append(one.rows("third", "probability", one.p3))
 frame = pd.concat(frames, ignore_index=True)
 
@@ -200,15 +203,16 @@ def interval(part, metric, method, digits=2):
     """Mean [95 % interval] of a method."""
     values = report.by_image(part[part["metric"] == metric])[metric, method]
     mean = report.mean_ci(values, values.index.get_level_values("group"))
-    return f"{mean.mean:.{digits}f} [{mean.low:.{digits}f}, {mean.high:.{digits}f}]".replace("-", "−")
+    bounds = f" [{mean.low:.{digits}f}, {mean.high:.{digits}f}]" if mean.n > 1 else ""
+    return f"{mean.mean:.{digits}f}{bounds}".replace("-", "−")
 
 
 pd.DataFrame({
-    (network, METHODS[method].title, TITLES[contrast]): {
+    (name, METHODS[method].title, TITLES[contrast]): {
         "with the original": interval(part, "correlation_to_original", label(method, contrast)),
         "of the two classes": interval(part, "correlation", label(method, contrast)),
     }
-    for network, part in frame.groupby("network", sort=False) for method in METHODS_HERE for contrast in CONTRASTS
+    for name, part in frame.groupby("network", sort=False) for method in METHODS_HERE for contrast in CONTRASTS
 }).T  # fmt: skip
 
 # %% [markdown]
@@ -289,10 +293,10 @@ for one in opened:
 measured = pd.concat(measured, ignore_index=True)
 
 rows = {}
-for network, part in measured.groupby("network", sort=False):
+for name, part in measured.groupby("network", sort=False):
     for method in METHODS_HERE:
         for contrast in CONTRASTS:
-            rows[network, METHODS[method].title, TITLES[contrast]] = {
+            rows[name, METHODS[method].title, TITLES[contrast]] = {
                 f"{title} {t}": interval(part, metric, f"{label(method, contrast)}_{t}")
                 for title, metric in (("relative,", "positive_blur"), ("among all,", "probability")) for t in ("t1", "t2")
             }
@@ -307,7 +311,8 @@ Paired, image by image.
 
 # %% tags=["nbval-check-output"]
 report.claims_table(
-    report.claims("contrast", "Comparison with mean and max contrast (main text)"), pd.concat([frame, measured], ignore_index=True)
+    report.claims("contrast", "Comparison with mean and max contrast (main text)"),
+    pd.concat([frame, measured], ignore_index=True),
 )
 
 # %% [markdown]

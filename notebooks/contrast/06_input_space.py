@@ -58,7 +58,7 @@ CASES = [Case(network, dataset or "imagenet", n=n_images or None)] if network el
     ],
     embedded=[
         Case(LITE, dataset or "imagenet_embedded", n=n_images or None),
-        Case("birds_vgg", dataset or "birds", n=n_images or 200),
+        Case("birds_vgg", dataset or "birds", n=n_images or 100),
     ],
     paper=[Case("torchvision:vgg16_bn", dataset or "imagenet", n=n_images or None)],
 )
@@ -112,7 +112,7 @@ distance, $3 \cdot 10^{-3}$, is less than one step of a pixel that has 256.
 """
 
 # %%
-WHAT = {"y": "gain in logit", "p": "gain in probability (%)", "correct": "accuracy (%)"}
+WHAT = {"y": "gain in logit", "p": "gain in probability (points)", "correct": "accuracy (%)"}
 for name, (images, found) in results.items():
     report.style()
     figure, panels = plt.subplots(3, 1, figsize=(6.4, 10.2), sharex=True)
@@ -122,7 +122,7 @@ for name, (images, found) in results.items():
             value = values[what] - (0 if what == "correct" else values[what][:, steps : steps + 1])
             series[title] = (value if what == "y" else 100 * value).numpy()
         groups = [sample.group for sample in images]
-        report.curves(1000 * axis, series, xlabel="", ylabel=label, groups=groups, ax=panel)
+        report.curves(1000 * axis, series, xlabel="", ylabel=label, emphasis="weighted", groups=groups, ax=panel)
         panel.axvline(0, color="0.5", linestyle=":", zorder=0)
     for panel in panels[:-1]:
         panel.get_legend().remove()
@@ -135,7 +135,8 @@ for name, (images, found) in results.items():
         alt=f"Logit, probability and accuracy of {len(images)} images against epsilon for four explanations, {name}. At the "
         f"largest epsilon the logit has gained most along the direction called {most['y']}, {gains[most['y']]['y']:.2f}, "
         f"and the probability along {most['p']}, {100 * gains[most['p']]['p']:.1f} points.",
-        caption=f"Images moved along the sign of four explanations: means over {len(images)} images with 95 % intervals; "
+        caption=f"Images moved along the sign of four explanations: means over {len(images)} images, and the 95 % interval of "
+        "the weighted contrast; "
         f"{name}.",
     )
 
@@ -154,7 +155,7 @@ rows = {
     (name, title): {
         (side, label): changed(values, place, what)
         for side, place in (("towards the class", -1), ("away from it", 0))
-        for what, label in (("y", "Δy"), ("p", "Δp (%)"), ("correct", "Δ accuracy (%)"))
+        for what, label in (("y", "Δy"), ("p", "Δp (points)"), ("correct", "Δ accuracy (points)"))
     }
     for name, (images, found) in results.items()
     for title, values in found.items()

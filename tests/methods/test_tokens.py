@@ -11,7 +11,7 @@ from ..networks import TRANSFORMERS, images
 TARGET = torch.tensor([0, 1, 2, 3])
 CAMS = {
     "grad_cam": {}, "grad_cam_plus_plus": {}, "xgrad_cam": {}, "layer_cam": {}, "hires_cam": {},
-    "score_cam": {}, "opti_cam": {"iterations": 5},
+    "score_cam": {}, "opti_cam": {"iterations": 5}, "linear_approximation": {},
 }  # fmt: skip
 
 cam_and_network = pytest.mark.parametrize(
@@ -40,6 +40,7 @@ FORMULAS = {
     "xgrad_cam": lambda A, g: (A * g).sum() / A.abs().sum() * A,
     "layer_cam": lambda A, g: g.clamp(min=0) * A,
     "hires_cam": lambda A, g: g * A,
+    "linear_approximation": lambda A, g: g * A,
 }  # of one channel (h, w)
 
 
