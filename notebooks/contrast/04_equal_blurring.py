@@ -47,7 +47,7 @@ from lib.cases import contested, pairs
 from lib.evaluate import evaluate, evaluate_maps, saliency_maps
 from lib.metrics.relative_probability import equalised, hides
 from lib.metrics.replacement import REPLACEMENTS, replaced
-from lib.notebooks import check_parameters, choose
+from lib.notebooks import check_parameters
 from lib.paths import BUILD
 from lib.report.gallery import grid, in_colour, overlay
 
@@ -104,11 +104,13 @@ areas = pd.concat(
 for row in areas.dropna(subset="error").drop_duplicates("image").itertuples():
     print(f"left out: {row.image}: {row.error}")
 rows = []
-order = [f"{m}_{of}" for m in METHODS for of in ("t1", "t2")]
-shown = areas.query("metric == 'positive_area'").assign(method=lambda f: pd.Categorical(f["method"], order))
-for (method, name), of in shown.groupby(["method", "network"], sort=True, observed=True):
-    share = report.mean_ci(of["value"], of["group"]).scaled(100)
-    rows.append((name, method, report.method_title(method), "positive_area", {}, *share))
+shown = areas.query("metric == 'positive_area'").groupby(["method", "network"])
+for method in (f"{m}_{of}" for m in METHODS for of in ("t1", "t2")):
+    for net, _ in opened:
+        if (method, net.name) in shown.groups:
+            of = shown.get_group((method, net.name))
+            share = report.mean_ci(of["value"], of["group"]).scaled(100)
+            rows.append((net.name, method, report.method_title(method), "positive_area", {}, *share))
 shares = pd.DataFrame(rows, columns="network method title metric paper mean low high n".split())
 figure = report.forest(shares)
 figure.axes[0].axvline(50, color="#3c3c46", linewidth=1, zorder=1)

@@ -68,7 +68,7 @@ from lib.evaluate import evaluate, saliency_maps
 from lib.methods import METHODS
 from lib.metrics.relative_probability import hides
 from lib.metrics.replacement import replaced
-from lib.notebooks import check_parameters, choose
+from lib.notebooks import check_parameters
 from lib.paths import BUILD
 from lib.selectors import CONTRASTS
 from lib.similarity import correlation
@@ -159,7 +159,7 @@ for n, one in enumerate(opened):
     sample = one.samples[i]
     rows = [
         [report.in_colour(sample.image) if t == "t1" else None]
-        + [report.overlay(sample.image, maps[one.net.name, method, contrast, t][i], signed=True) for contrast in CONTRASTS]
+        + [report.overlay(sample.image, maps[one.net.name, method, c, t][i], signed=True) for c in CONTRASTS]
         for t in one.top
     ]
     titles = [one.title(i, t) for t in one.top]
@@ -190,9 +190,11 @@ for one in opened:
         for contrast in CONTRASTS:
             same = sum(correlation(of[contrast, t], of["none", t]) for t in one.top) / 2
             frames.append(one.rows(label(method, contrast), "correlation_to_original", same))
-            frames.append(one.rows(label(method, contrast), "correlation", correlation(of[contrast, "t1"], of[contrast, "t2"])))
+            between = correlation(of[contrast, "t1"], of[contrast, "t2"])
+            frames.append(one.rows(label(method, contrast), "correlation", between))
         for t in one.top:
-            frames.append(one.rows(f"{method}_weighted_{t}", "correlation_to_max", correlation(of["weighted", t], of["max", t])))
+            to_max = correlation(of["weighted", t], of["max", t])
+            frames.append(one.rows(f"{method}_weighted_{t}", "correlation_to_max", to_max))
     frames.append(one.rows("third", "probability", one.p3))
 frame = pd.concat(frames, ignore_index=True)
 
@@ -309,7 +311,8 @@ Paired, image by image.
 
 # %% tags=["nbval-check-output"]
 report.claims_table(
-    report.claims("contrast", "Comparison with mean and max contrast (main text)"), pd.concat([frame, measured], ignore_index=True)
+    report.claims("contrast", "Comparison with mean and max contrast (main text)"),
+    pd.concat([frame, measured], ignore_index=True),
 )
 
 # %% [markdown]
