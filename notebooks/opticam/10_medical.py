@@ -330,7 +330,7 @@ pd.DataFrame({f"{name} (%)": in_corners(name) for name in films})
 ```{admonition} Departures
 :class: note
 **Images.** The paper has 624 radiographs of children and 1,000 endoscopic images for testing. The embedded
-profile has 40 drawn images a network: a test bed, made for this book. What transfers is what a method does to
+profile has 24 drawn images a network: a test bed, made for this book. What transfers is what a method does to
 a network that tells such classes from small soft shadows or from texture and colour; what does not transfer
 is any number on patients, the networks' accuracy, and the shortcuts that real data offer, such as marks and
 borders that go with one hospital.
