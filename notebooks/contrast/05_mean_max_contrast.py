@@ -320,8 +320,8 @@ report.claims_table(
 ```{admonition} Departures
 :class: note
 **Images and networks.** As on the page of [visualisations](02_visualizations): crops of photographs and drawn birds, with
-small networks. The mean contrast subtracts the mean of 999 classes on photographs, and of 23 on birds, where three of
-them are siblings: there it is further from the original.
+small networks. The mean contrast subtracts the mean of 999 classes on photographs, and of 23 on birds, three of which
+are siblings.
 
 **Alike.** The paper shows that original and mean contrast look alike; here it is a correlation above 0.9 of the signed
 maps, and the threshold is ours. Maps that differ by an added constant correlate fully, though zero lies elsewhere in
