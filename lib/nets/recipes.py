@@ -141,9 +141,10 @@ _birds_vgg = Recipe(
     dataset="birds",
     code=("nets/vgg.py", *_BIRDS),
     floor=0.85,
-    epochs=8,
+    epochs=6,
     batch_size=32,
     input_size=64,
+    learning_rate=4e-3,
     shift=4,
     flip=True,
 )
@@ -153,9 +154,7 @@ _birds_alexnet = replace(
     name="birds_alexnet",
     build=alexnet.AlexNet,
     code=("nets/alexnet.py", "nets/vgg.py", *_BIRDS),
-    epochs=6,
-    limit=4000,
-    learning_rate=4e-3,
+    epochs=4,
     shift=2,
 )
 
