@@ -8,6 +8,7 @@ as they are seen.
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -50,10 +51,7 @@ class Picture:
 
     def sample(self, size: Size) -> Sample:
         """Draw it at (height, width); parts that are nowhere seen are left out."""
-        canvas = Canvas(size)
-        paint_behind(canvas, self.habitat, self.bird.feet)
-        draw(canvas, self.bird, self.light)
-        paint_before(canvas, self.habitat, (self.bird.x, self.bird.y))
+        canvas = _painted(self.bird, self.habitat, self.light, size)
         mask = torch.from_numpy(canvas.labels > 0)
         return Sample(
             self._expose(canvas), self.target, self.id, boxes(mask[None]), mask, _parts(canvas)
@@ -69,6 +67,16 @@ class Picture:
 
     def fingerprint(self) -> str:
         return fingerprint(self, bird_anatomy, bird_species, habitats, painting)
+
+
+@lru_cache(maxsize=256)  # a page shows the same birds to many methods
+def _painted(bird: Bird, habitat: Habitat, light: tuple[float, float, float], size: Size) -> Canvas:
+    """The picture before it is exposed; nobody paints over it."""
+    canvas = Canvas(size)
+    paint_behind(canvas, habitat, bird.feet)
+    draw(canvas, bird, light)
+    paint_before(canvas, habitat, (bird.x, bird.y))
+    return canvas
 
 
 def _parts(canvas: Canvas) -> dict[str, Part]:

@@ -132,7 +132,9 @@ def test_a_loaded_network_is_cut_before_its_last_pooling():
 def test_unknown_names_list_the_networks_of_this_project():
     with pytest.raises(UnknownName, match=r"'scenes_vg' .did you mean 'scenes_vgg'.*torchvision:"):
         nets.load("scenes_vg")
-    with pytest.raises(UnknownName, match=r"network of this project 'alexnet'.*valid: .*scenes_vgg"):
+    with pytest.raises(
+        UnknownName, match=r"network of this project 'alexnet'.*valid: .*scenes_vgg"
+    ):
         nets.train("alexnet")
 
 
