@@ -118,7 +118,7 @@ def test_size_is_the_manifests_by_default(flat_folder):
 
 
 def test_unknown_names_list_the_valid_ones(flat_folder):
-    with pytest.raises(UnknownName, match="did you mean 'imagenet'.*valid: .*folder, imagenet, "):
+    with pytest.raises(UnknownName, match="did you mean 'imagenet'.*valid: .*folder, .*imagenet, "):
         load("imagnet")
     with pytest.raises(UnknownName, match="split of imagenet 'train'; valid: val"):
         load("imagenet", split="train", root=flat_folder)
