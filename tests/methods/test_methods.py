@@ -19,7 +19,12 @@ from ..networks import (
 BIBLIOGRAPHY = (ROOT / "book" / "references.bib").read_text()
 FAST = {
     "opti_cam": {"iterations": 10},
-    "extremal_perturbation": {"iterations": 6, "learning_rate": 0.2, "areas": (0.1, 0.3)},
+    "extremal_perturbation": {
+        "iterations": 12,
+        "learning_rate": 0.2,
+        "shrink": 0.5,
+        "areas": (0.1, 0.3),
+    },
     "lime": {"n": 20, "superpixels": 8},
     "gradient_shap": {"n": 3},
     "shap_cam": {"n": 4},
