@@ -138,8 +138,8 @@ def pairs(profile: str, *, network: str, layer: str, dataset: str, n_images: int
         ],
         embedded=[
             Case(lite, photographs, layer, n_images or None, cropped=True),
-            Case("birds_vgg", "birds", n=n_images or 200),
-            Case("birds_alexnet", "birds", n=n_images or 200),
+            Case("birds_vgg", "birds", n=n_images or 160),
+            Case("birds_alexnet", "birds", n=n_images or 160),
         ],
         paper=[
             Case(f"{name}_{finetuned}", name, layer, n_images or None)

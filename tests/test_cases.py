@@ -72,7 +72,7 @@ def test_methods_of_many_passes_see_every_second_photograph():
 
 def test_pairs_are_crops_of_photographs_and_birds():
     given = {name: value for name, value in PARAMETERS.items() if name != "published"}
-    assert [case.n for case in pairs("embedded", **given)] == [None, 200, 200]
+    assert [case.n for case in pairs("embedded", **given)] == [None, 160, 160]
     assert len(pairs("paper", **given)) == 2 * 5 and not any(
         c.cropped for c in pairs("paper", **given)
     )
