@@ -214,8 +214,7 @@ def by_cost(
 
 def fewer(images: data.Dataset) -> data.Dataset:
     """Ten of the images, evenly spread: those that a limit of ten would choose."""
-    n = min(FEW_IMAGES, len(images))
-    return images.subset(i * len(images) // n for i in range(n))
+    return images.subset(data.spread(len(images), FEW_IMAGES))
 
 
 # Fewer steps, larger ones, and an area that shrinks: what forty iterations can reach.

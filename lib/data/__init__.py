@@ -28,7 +28,7 @@ from . import (
 from .dataset import Dataset, Part, Record, Sample, Size, as_size
 from ..errors import unknown
 
-__all__ = ["DATASETS", "Dataset", "Part", "Record", "Sample", "load"]
+__all__ = ["DATASETS", "Dataset", "Part", "Record", "Sample", "load", "spread"]
 
 DATASETS = manifests.read("datasets")
 
@@ -92,10 +92,11 @@ def load(
         raise unknown(f"split of {name}", split, splits)
     records, classes = LOADERS[name](entry, root, split or next(iter(splits), None))
     data = Dataset(name, tuple(records), as_size(entry["size"] if size is None else size), classes)
-    return data if limit is None else data.subset(_spread(len(data), limit))
+    return data if limit is None else data.subset(spread(len(data), limit))
 
 
-def _spread(n: int, limit: int) -> list[int]:
+def spread(n: int, limit: int) -> list[int]:
+    """At most `limit` of n indices, evenly."""
     if limit < 1:
         raise ValueError(f"limit is at least 1, got {limit}")
     limit = min(limit, n)

@@ -12,6 +12,7 @@ from ..store import key, write_atomically
 
 FOLDER = BUILD / "images"
 
+PROCESSES = min(8, os.cpu_count() or 1)  # that draw or decode at once
 PER_TASK = 64  # images that a process makes before it hands them over
 
 
@@ -47,7 +48,7 @@ def _made(data: Dataset) -> Tensor:
     batches = DataLoader(
         _Bytes(data),
         PER_TASK,
-        num_workers=0 if few else min(8, os.cpu_count() or 1),
+        num_workers=0 if few else PROCESSES,
         generator=torch.Generator(),  # so that it takes none of the caller's random numbers
     )
     return torch.cat(list(batches))

@@ -1,6 +1,5 @@
 """Training by a recipe: seeded, and without a trace on the caller's random numbers."""
 
-import os
 import sys
 import time
 from collections import defaultdict
@@ -212,7 +211,7 @@ class _Pictures(torch.utils.data.Dataset):
 
 def _batches(recipe: Recipe, model: nn.Module, data: Dataset, shuffle: bool) -> DataLoader:
     pictures = _Pictures(data, recipe.questions)
-    workers = 0 if recipe.in_memory else min(8, os.cpu_count() or 1)
+    workers = 0 if recipe.in_memory else drawn.PROCESSES
     return DataLoader(
         pictures.in_memory() if recipe.in_memory else pictures,
         recipe.batch_size,

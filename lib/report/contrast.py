@@ -3,10 +3,10 @@
 import numpy as np
 import pandas as pd
 
+from ..metrics.replacement import REPLACEMENTS
 from .published import counterparts, published
 from .statistics import by_image, column, mean_of
 
-REPLACEMENTS = ("blur", "zeros", "mean")  # of what is not kept
 _IMAGE = ["network", "dataset", "image", "group"]
 
 

@@ -80,7 +80,7 @@ def logits(images):
 
 def spread(index):
     """At most `count` of them, evenly."""
-    return [index[i * len(index) // min(count, len(index))] for i in range(min(count, len(index)))]
+    return [index[i] for i in data.spread(len(index), count)]
 
 
 order = logits(whole).argsort(dim=1, descending=True)  # (N, C): classes by falling probability
