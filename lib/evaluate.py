@@ -272,9 +272,10 @@ class _Shard:
         self.net, self.data, self.method, self.batch_size = net, data, method, batch_size
         code = code_key("nets", "methods", "data", "saliency.py", "seeding.py", "selectors.py")
         images = [data.fingerprint(i) for i in range(len(data))] if store is not None else []
-        self.files = ShardStore(store, key(net.fingerprint, net.device.type, str(net.dtype), method.name,
-                                           method.options, data.size, images, code))  # fmt: skip
-        self._maps: Maps | None = None
+        folder = key(net.fingerprint, net.device.type, str(net.dtype), method.name, method.options,
+                     data.size, code)  # fmt: skip
+        self.files = ShardStore(store, folder, images)
+        self._maps: Maps = {}
         self._samples: dict[int, Sample] = {}
         self._logits: dict[int, Tensor] = {}
         self._unreadable: dict[int, str] = {}
@@ -343,16 +344,17 @@ class _Shard:
 
     def maps(self, index: Sequence[int], targets: list[int]) -> tuple[Maps, dict[int, str]]:
         """Raw maps and seconds by (image, class), and the errors of the images that have none."""
-        if self._maps is None:
-            self._maps = self.files.read_maps()
+        self._maps |= self.files.read_maps(
+            (i, targets[i]) for i in index if (i, targets[i]) not in self._maps
+        )
         missing = [
             i for i in index if (i, targets[i]) not in self._maps and self.sample(i) is not None
         ]
-        new, errors = {}, {}
+        errors = {}
         for batch, explained in self._attempt(missing, self._explain, targets, errors):
-            new |= {(i, targets[i]): one for i, one in zip(batch, explained)}
-        self.files.write_maps(new)
-        self._maps |= new
+            new = {(i, targets[i]): one for i, one in zip(batch, explained)}
+            self.files.write_maps(new)
+            self._maps |= new
         return self._maps, errors | self._unreadable
 
     def _explain(self, batch: list[int], targets: list[int]) -> list[Explained]:

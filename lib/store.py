@@ -1,25 +1,27 @@
-"""Results on disk: one folder a shard, each file written whole or not at all.
+"""Results on disk, each file written whole or not at all.
 
-A shard is one method (with its options) on one network and a few images. Its folder is named by a
-hash of everything that decides its numbers, so nothing is computed twice and nothing stale is read:
+A folder is one method, with its options, on one network; it is named by a hash of everything that
+decides its numbers, so nothing is computed twice and nothing stale is read. Maps are kept by image,
+so that every choice of images finds them, and values by the images that were measured together:
 
-    <store>/<shard>/maps-<targets>.npz    raw maps of the images for those classes
-    <store>/<shard>/<metric>-<key>.parquet   one value an image
+    <store>/<folder>/<image>-<class>.safetensors   a raw map
+    <store>/<folder>/<metric>-<key>.parquet        one value an image
 """
 
 import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from filelock import FileLock
+from safetensors.numpy import load_file, save_file
 
 HERE = Path(__file__).parent
 
@@ -32,7 +34,7 @@ class Explained(NamedTuple):
     coefficients: np.ndarray | None = None
 
 
-Maps = dict[tuple[int, int], Explained]  # by image of the shard, and class
+Maps = dict[tuple[int, int], Explained]  # by an image's place in its shard, and class
 
 
 def key(*parts: object) -> str:
@@ -64,44 +66,55 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
 
 
 class ShardStore:
-    """The folder of one shard; without a store, it remembers nothing."""
+    """What is stored of one method on the images of a shard; without a store, it remembers nothing.
 
-    def __init__(self, store: str | Path | None, shard: str):
-        self.folder = Path(store) / shard if store is not None else None
+    Args:
+        store: the folder of all results; None keeps nothing.
+        folder: the name of the method's.
+        images: the fingerprints of the shard's images.
+    """
+
+    def __init__(self, store: str | Path | None, folder: str, images: Sequence[str]):
+        self.folder = Path(store) / folder if store is not None else None
+        self.images = list(images)
 
     def lock(self) -> AbstractContextManager:
         """Held while the shard is computed: another process waits, then finds it done."""
         if self.folder is None:
             return nullcontext()
         self.folder.mkdir(parents=True, exist_ok=True)
-        return FileLock(self.folder / ".lock")
+        return FileLock(self.folder / f".lock-{key(self.images)}")
 
     def read_values(self, name: str) -> pd.DataFrame | None:
-        path = self.folder / f"{name}.parquet" if self.folder else None
+        path = self._values(name)
         return pd.read_parquet(path) if path and path.is_file() else None
 
     def write_values(self, name: str, frame: pd.DataFrame) -> None:
         if self.folder:
-            write_atomically(
-                self.folder / f"{name}.parquet", lambda p: frame.to_parquet(p, index=False)
-            )
+            write_atomically(self._values(name), lambda p: frame.to_parquet(p, index=False))
 
-    def read_maps(self) -> Maps:
-        known = {}
-        for path in sorted(self.folder.glob("maps-*.npz")) if self.folder else ():
-            with np.load(path) as file:
-                keys = zip(file["image"].tolist(), file["target"].tolist())
-                alphas = file.get("coefficients", [None] * len(file["image"]))
-                rows = zip(file["map"], file["seconds"].tolist(), alphas)
-                known |= {key: Explained(*row) for key, row in zip(keys, rows)}
-        return known
+    def read_maps(self, wanted: Iterable[tuple[int, int]]) -> Maps:
+        """Those that are known of the maps of these images for these classes."""
+        paths = {pair: self._map(*pair) for pair in wanted} if self.folder else {}
+        return {pair: _explained(path) for pair, path in paths.items() if path.is_file()}
 
     def write_maps(self, maps: Maps) -> None:
-        if self.folder and maps:
-            image, target = np.array(list(maps)).T
-            raw, seconds, alpha = zip(*maps.values())
-            arrays = {"image": image, "target": target, "map": np.stack(raw), "seconds": seconds}
-            if alpha[0] is not None:
-                arrays["coefficients"] = np.stack(alpha)
-            path = self.folder / f"maps-{key(image.tolist(), target.tolist())}.npz"
-            write_atomically(path, lambda p: np.savez_compressed(p, **arrays))
+        if self.folder:
+            for pair, explained in maps.items():
+                tensors = {
+                    name: np.asarray(value, order="C")
+                    for name, value in explained._asdict().items()
+                    if value is not None
+                }
+                write_atomically(self._map(*pair), partial(save_file, tensors))
+
+    def _map(self, image: int, target: int) -> Path:
+        return self.folder / f"{self.images[image]}-{target}.safetensors"
+
+    def _values(self, name: str) -> Path | None:
+        return self.folder and self.folder / f"{name}-{key(self.images)}.parquet"
+
+
+def _explained(path: Path) -> Explained:
+    tensors = load_file(path)
+    return Explained(**tensors | {"seconds": float(tensors["seconds"])})

@@ -283,6 +283,14 @@ def test_another_metric_takes_the_stored_maps(net, data, calls, tmp_path):
     assert sum(calls["preserved"]) == 3 * N
 
 
+def test_another_choice_of_images_takes_the_stored_maps(net, data, calls, tmp_path):
+    whole = evaluate(net, data, ["grad_cam"], ["average_drop"], store=tmp_path / "s", batch_size=3)
+    done, some = sum(calls["grad_cam"]), [4, 0, 3]
+    found = evaluate(net, data.subset(some), ["grad_cam"], ["average_drop"], store=tmp_path / "s")
+    assert sum(calls["grad_cam"]) == done
+    assert_same(found, whole.iloc[some].reset_index(drop=True))
+
+
 def test_figures_cost_nothing_after_the_table(net, data, calls, tmp_path):
     evaluate(net, data, ["grad_cam"], ["average_drop"], store=tmp_path / "s")
     done = total(calls)
@@ -581,9 +589,9 @@ def test_coefficients_are_those_of_the_maps(net, data, tmp_path):
 def test_coefficients_cost_nothing_after_the_table(net, data, calls, tmp_path):
     """One run gives both; `calls` hides that the counted methods have coefficients."""
     evaluate(net, data, ["xgrad_cam"], ["average_drop"], store=tmp_path / "s")
-    folders = set((tmp_path / "s").rglob("*.npz"))
+    folders = set((tmp_path / "s").rglob("*.safetensors"))
     coefficients(net, data, ["xgrad_cam"], store=tmp_path / "s")
-    assert set((tmp_path / "s").rglob("*.npz")) == folders != set()
+    assert set((tmp_path / "s").rglob("*.safetensors")) == folders != set()
     with pytest.raises(ValueError, match="grad_cam has no coefficients: its map is no sum"):
         coefficients(net, data, ["grad_cam"])
 

@@ -17,6 +17,7 @@ from torch.utils._pytree import tree_map_only
 from ..errors import unknown
 from .fold import fold_batch_norms
 from .graph import cut, is_affine
+from .padding import spare_padded_copies
 from .stages import Stages, stages
 
 _PASSIVE = (  # layers that no paper calls an activation: pooling and what does nothing in eval mode
@@ -124,6 +125,7 @@ class GraphSplit:
         target = self._default(root, probe) if layer is None else self._find(model, root, layer)
         self.layer = layer or _name(target)
         fold_batch_norms(root, keep=target)
+        spare_padded_copies(root)
         self._features, self._head = cut(root, target)
         self.affine = all(is_affine(node, self._head) for node in self._head.graph.nodes)
 
