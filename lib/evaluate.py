@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor, as_completed
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +46,12 @@ class Variant:
     label: str
     name: str
     options: dict = field(default_factory=dict)
+    defaults: dict = field(default_factory=dict)
+
+    @property
+    def resolved(self) -> dict:
+        """The value of every option: a default that is named is no other choice."""
+        return self.defaults | self.options
 
 
 def evaluate(
@@ -206,7 +212,7 @@ def coefficients(
     found = {}
     for variant in _variants(methods):
         method = method_named(variant.name)
-        _checked("method", variant, method)
+        variant = _checked("method", variant, method)
         if method.coefficients is None:
             raise ValueError(f"{variant.name} has no coefficients: its map is no sum over channels")
         alphas = []
@@ -272,7 +278,7 @@ class _Shard:
         self.net, self.data, self.method, self.batch_size = net, data, method, batch_size
         code = code_key("nets", "methods", "data", "saliency.py", "seeding.py", "selectors.py")
         images = [data.fingerprint(i) for i in range(len(data))] if store is not None else []
-        folder = key(net.fingerprint, net.device.type, str(net.dtype), method.name, method.options,
+        folder = key(net.fingerprint, net.device.type, str(net.dtype), method.name, method.resolved,
                      data.size, code)  # fmt: skip
         self.files = ShardStore(store, folder, images)
         self._maps: Maps = {}
@@ -399,7 +405,7 @@ class _Shard:
             if stored is not None:
                 frames[variant.label] = stored
             else:
-                shared = key(metric.measure.__name__, variant.options, metric.target)
+                shared = key(metric.measure.__name__, variant.resolved, metric.target)
                 groups.setdefault(shared, []).append(variant)
         for group in groups.values():
             frames |= self._measure(group)
@@ -409,7 +415,7 @@ class _Shard:
 
     def _file(self, variant: Variant) -> str:
         code = code_key("metrics", "saliency.py", "seeding.py")
-        return f"{variant.name}-{key(variant.options, self.data.targets, code)}"
+        return f"{variant.name}-{key(variant.resolved, self.data.targets, code)}"
 
     def _measure(self, group: list[Variant]) -> dict[str, pd.DataFrame]:
         """Values of metrics with the same measurement, options and class."""
@@ -516,4 +522,4 @@ def _variants(choice: Choice) -> list[Variant]:
 
 def _checked(kind: str, variant: Variant, registered) -> Variant:
     check_options(kind, variant.name, variant.options, registered.options)
-    return variant
+    return replace(variant, defaults=registered.options)

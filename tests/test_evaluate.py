@@ -283,6 +283,23 @@ def test_another_metric_takes_the_stored_maps(net, data, calls, tmp_path):
     assert sum(calls["preserved"]) == 3 * N
 
 
+def test_a_default_that_is_named_takes_what_is_stored(net, data, calls, tmp_path):
+    evaluate(net, data, ["score_cam"], ["average_drop"], store=tmp_path / "s")
+    done = total(calls)
+    named = {"Score": ("score_cam", {"weighting": "logit", "masking": "pixels"})}
+    drop = {"AD": ("average_drop", {"masking": "pixels"})}
+    evaluate(net, data, named, drop, store=tmp_path / "s")
+    assert total(calls) == done
+    evaluate(
+        net,
+        data,
+        {"Score": ("score_cam", {"weighting": "probability"})},
+        drop,
+        store=tmp_path / "s",
+    )
+    assert total(calls) > done
+
+
 def test_another_choice_of_images_takes_the_stored_maps(net, data, calls, tmp_path):
     whole = evaluate(net, data, ["grad_cam"], ["average_drop"], store=tmp_path / "s", batch_size=3)
     done, some = sum(calls["grad_cam"]), [4, 0, 3]
@@ -442,13 +459,14 @@ def poisoned(monkeypatch, bad: torch.Tensor, when=lambda target: True) -> None:
     """Grad-CAM gives NaN on one image, for some classes."""
     inner = METHODS["grad_cam"].fn
 
-    def grad_cam(net, x, target, *, selector="logit"):
-        raw = inner(net, x, target, selector=selector)
+    def grad_cam(net, x, target, **options):
+        raw = inner(net, x, target, **options)
         for i in range(len(x)):
             if torch.equal(x[i], bad.to(x)) and when(target[i].item()):
                 raw[i, 0, 0] = torch.nan
         return raw
 
+    grad_cam.__signature__ = inspect.signature(inner)
     monkeypatch.setitem(METHODS, "grad_cam", replace(METHODS["grad_cam"], fn=grad_cam))
 
 

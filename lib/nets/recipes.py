@@ -180,11 +180,11 @@ _radiographs_resnet = Recipe(
     dataset="radiographs",
     code=("nets/resnet.py", "nets/vgg.py", "data/radiographs.py", *_DRAWN),
     floor=0.85,
-    epochs=7,
+    epochs=4,
     batch_size=32,
     input_size=64,
     learning_rate=4e-3,
-    shift=4,
+    shift=2,
     flip=True,
 )
 _radiographs_vgg = replace(
@@ -198,7 +198,7 @@ _endoscopy_resnet = replace(
     _radiographs_resnet,
     name="endoscopy_resnet",
     dataset="endoscopy",
-    epochs=8,
+    epochs=6,
     code=("nets/resnet.py", "nets/vgg.py", "data/endoscopy.py", *_DRAWN),
 )
 _endoscopy_vgg = replace(
@@ -206,6 +206,7 @@ _endoscopy_vgg = replace(
     name="endoscopy_vgg",
     dataset="endoscopy",
     epochs=8,
+    shift=4,
     code=("nets/vgg.py", "data/endoscopy.py", *_DRAWN),
 )
 
@@ -323,13 +324,13 @@ _mnist_vit = Recipe(
     dataset="mnist",
     code=("nets/vit.py", "nets/vgg.py", "data/dataset.py", "data/mnist.py"),
     floor=0.9,
-    epochs=12,
+    epochs=8,
     batch_size=64,
     input_size=28,
     mean=(0.1307,) * 3,
     std=(0.3081,) * 3,
     learning_rate=3e-3,
-    shift=2,
+    shift=1,
 )
 
 _mnist_deit = replace(_mnist_vit, name="mnist_deit", build=vit.deit)

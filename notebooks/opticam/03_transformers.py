@@ -53,7 +53,7 @@ from lib.methods import METHODS
 from lib.metrics import METRICS
 from lib.notebooks import check_parameters, choose
 from lib.paths import BUILD
-from lib.saliency import explain, mask
+from lib.saliency import mask
 
 check_parameters()
 TRAINED = ["mnist_vit", "mnist_deit"]
@@ -259,10 +259,9 @@ does not depend on the class.
 """
 
 # %%
-def explained(net, x, c, name, **options):
-    """The maps of a few images, as many a pass as elsewhere."""
-    parts = zip(x.split(batch_size), c.split(batch_size))
-    return torch.cat([explain(name, net, *part, **options) for part in parts])
+def explained(net, some, name, options):
+    """The maps of a few images for their classes; stored, so that what the tables saw is not made again."""
+    return saliency_maps(net, some, name, batch_size=batch_size, store=store, **options)
 
 
 def correlation(S, T):
@@ -273,13 +272,14 @@ def correlation(S, T):
 fifth = range(0, len(images), choose(profile, smoke=1, embedded=5, paper=500))
 known = {}
 for net in opened:
-    x = torch.stack([s.image for s in images.at(net.input_size).subset(fifth).readable()]).to(net.device, net.dtype)
+    some = images.at(net.input_size).subset(fifth).readable()
+    x = torch.stack([s.image for s in some]).to(net.device, net.dtype)
     with torch.no_grad():
-        first, second = net(x).topk(2).indices.T
+        classes = net(x).topk(2).indices.T.tolist()
     for m, (_, options) in chosen.items():
         if m in ("fake_cam", "extremal_perturbation", "lime"):
             continue
-        S, T = (explained(net, x, c, m, **options).cpu() for c in (first, second))
+        S, T = (explained(net, some.relabelled(c), m, options) for c in classes)
         known[METHODS[m].title, net.name] = pd.Series(map(correlation, S, T)).mean()
 pd.Series(known).unstack()[[net.name for net in opened]].loc[
     [METHODS[m].title for m in chosen if (METHODS[m].title, opened[0].name) in known]
@@ -329,8 +329,10 @@ def masked(net):
     c = c.to(net.device)
     rows = {}
     for masking in ("pixels", "normalized"):
-        S = {METHODS[m].title: explained(net, x, c, m, **chosen[m][1]) for m in MASKED if m != "opti_cam"}
-        S["Opti-CAM"] = explained(net, x, c, "opti_cam", masking=masking, **OPTIONS["opti_cam"])
+        S = {
+            METHODS[m].title: explained(net, some, m, chosen[m][1] | ({"masking": masking} if m == "opti_cam" else {})).to(x)
+            for m in MASKED
+        }
         S["Silhouette"] = (x.amax(1) > 0).to(x)
         for title, maps in S.items():
             rows[title, masking] = {

@@ -37,8 +37,6 @@ batch_size: int = 8  # images a pass; changes no number
 device: str = "cpu"  # cpu, cuda, cuda:1, mps
 
 # %%
-import time
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -51,7 +49,6 @@ from lib.metrics import METRICS
 from lib.notebooks import check_parameters, choose
 from lib.paths import BUILD
 from lib.report.statistics import mean_ci, paired_difference
-from lib.saliency import explain
 
 check_parameters()
 name = network or choose(
@@ -82,7 +79,6 @@ else:
     SCHEDULES = {
         "opti_cam": {"iterations": 100},
         "opti_cam_25": {"iterations": 25},
-        "opti_cam_50": {"iterations": 50},
         "opti_cam_cosine_25": {"iterations": 25, "learning_rate": 1.0, "schedule": "cosine"},
         "opti_cam_cosine_40": {"iterations": 40, "learning_rate": 0.5, "schedule": "cosine"},
     }
@@ -94,21 +90,7 @@ for row in frame.dropna(subset="error").drop_duplicates("image").itertuples():
     print(f"left out: {row.image}: {row.error}")
 
 # %%
-def seconds(count):
-    """What a map takes with each schedule, measured here, one after the other on the same images."""
-    some = images.readable(count)
-    x = torch.stack([sample.image for sample in some]).to(net.device)
-    c = None if None in some.targets else torch.tensor(some.targets, device=net.device)
-    explain("opti_cam", net, x, c, iterations=1)  # to warm up
-    found = {}
-    for label, options in SCHEDULES.items():
-        start = time.perf_counter()
-        explain("opti_cam", net, x, c, **options)
-        found[label] = (time.perf_counter() - start) / len(some)
-    return found
-
-
-took = seconds(choose(profile, smoke=1, embedded=2, paper=8))
+took = frame.drop_duplicates(["image", "method"]).groupby("method")["seconds"].mean()
 
 
 def titled(label):
