@@ -22,7 +22,7 @@ def main() -> None:
 @click.option(
     "--jobs",
     type=click.IntRange(min=1),
-    help="Notebooks at a time.  [default: one for two cores; one on a GPU]",
+    help="Notebooks at a time.  [default: two, or one for two cores; one on a GPU]",
 )
 @click.option(
     "-p",

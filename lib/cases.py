@@ -212,9 +212,9 @@ def by_cost(
     ]
 
 
-def fewer(images: data.Dataset) -> data.Dataset:
-    """Ten of the images, evenly spread: those that a limit of ten would choose."""
-    return images.subset(data.spread(len(images), FEW_IMAGES))
+def fewer(images: data.Dataset, n: int = FEW_IMAGES) -> data.Dataset:
+    """At most n of the images, evenly spread: those that a limit of n would choose."""
+    return images.subset(data.spread(len(images), n))
 
 
 # Fewer steps, larger ones, and an area that shrinks: what forty iterations can reach.

@@ -1,7 +1,7 @@
 """Many methods, many metrics, many images: one long table, durable and resumable."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, as_completed
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from filelock import Timeout
 from torch import Tensor
 from tqdm import tqdm
 
@@ -68,9 +69,9 @@ def evaluate(
 ) -> pd.DataFrame:
     """The value of every metric for every method on every image.
 
-    Results do not depend on batch size, shard size, order or executor. With a `store`, each shard
-    is written as soon as it is known, and what is known is never computed again, whichever call or
-    page asked first: an interrupted run resumes. An image that cannot be read, or whose map is not
+    Results do not depend on batch size, shard size, order or executor. With a `store`, each map is
+    written with its batch and each shard's values when they are known, and the map of an image is
+    never computed again, whichever call or page asked first: an interrupted run resumes. An image that cannot be read, or whose map is not
     finite, becomes a row with its error; the rest goes on. Out of memory halves the batch.
 
     Args:
@@ -81,7 +82,7 @@ def evaluate(
         batch_size: images a pass. Methods that multiply images use their own chunks.
         store: a folder; None keeps nothing.
         executor: any `concurrent.futures.Executor` (also Dask's); None runs here.
-        shard_size: images a shard: the most that an interruption loses, for one method.
+        shard_size: images whose values are stored together: the most that an interruption loses.
         progress: a bar on the terminal; None shows one if it is a terminal.
 
     Returns:
@@ -116,8 +117,8 @@ def evaluate(
     frames: list[pd.DataFrame | None] = [None] * len(jobs)
     with bar:
         if executor is None:
-            for i, job in enumerate(jobs):
-                frames[i] = run_shard(*job)
+            for i, frame in _run_here(jobs):
+                frames[i] = frame
                 bar.update()
         else:
             futures = {executor.submit(run_shard, *job): i for i, job in enumerate(jobs)}
@@ -185,7 +186,7 @@ def saliency_maps(
 ):
     """The stored (or computed) saliency maps S (N, H, W) of a dataset, in its order.
 
-    The same shards as `evaluate`, so a figure costs nothing after its table. With `signed`, S in
+    What `evaluate` has stored of an image is read, so a figure costs nothing after its table. With `signed`, S in
     [-1, 1] as of `explain`; with `raw`, the raw signed maps (N, h, w) that S is made from.
     """
     variant = _checked("method", Variant(method, method, options), method_named(method))
@@ -203,7 +204,7 @@ def coefficients(
 ) -> dict[str, Tensor]:
     r"""The stored (or computed) coefficients $\alpha$ (N, K) of CAM methods, for the labels' classes.
 
-    The same shards as `evaluate`: maps and coefficients are computed together. NaN for an image that
+    Stored with the maps that `evaluate` takes, and computed with them. NaN for an image that
     cannot be read or explained.
 
     Raises:
@@ -262,12 +263,30 @@ def _groups(data: Dataset) -> list[str]:
     return [known.get(name, name) for name in data.ids]
 
 
+def _run_here(jobs: list[tuple]) -> Iterator[tuple[int, pd.DataFrame]]:
+    """The frame of each shard. What another process is computing comes last: by then it is stored."""
+    held = []
+    for i, job in enumerate(jobs):
+        try:
+            yield i, run_shard(*job, wait=False)
+        except Timeout:
+            held.append(i)
+    for i in held:
+        yield i, run_shard(*jobs[i])
+
+
 def run_shard(
-    net, data: Dataset, method: Variant, metrics: list[Variant], batch_size: int, store
+    net,
+    data: Dataset,
+    method: Variant,
+    metrics: list[Variant],
+    batch_size: int,
+    store,
+    wait: bool = True,
 ) -> pd.DataFrame:
     """One method on a few images, every metric: read what is stored, compute and store the rest."""
     shard = _Shard(net, data, method, batch_size, store)
-    with shard.files.lock():
+    with shard.files.lock(wait):
         return shard.values(metrics)
 
 

@@ -78,12 +78,16 @@ class ShardStore:
         self.folder = Path(store) / folder if store is not None else None
         self.images = list(images)
 
-    def lock(self) -> AbstractContextManager:
-        """Held while the shard is computed: another process waits, then finds it done."""
+    def lock(self, wait: bool = True) -> AbstractContextManager:
+        """Held while the shard is computed: another process waits, then finds it done.
+
+        Raises:
+            filelock.Timeout: on entering, if another process holds it and this one does not `wait`.
+        """
         if self.folder is None:
             return nullcontext()
         self.folder.mkdir(parents=True, exist_ok=True)
-        return FileLock(self.folder / f".lock-{key(self.images)}")
+        return FileLock(self.folder / f".lock-{key(self.images)}", timeout=-1 if wait else 0)
 
     def read_values(self, name: str) -> pd.DataFrame | None:
         path = self._values(name)

@@ -2,10 +2,12 @@
 
 import inspect
 import pickle
+import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import pandas as pd
@@ -22,6 +24,7 @@ from lib.evaluate import COLUMNS, coefficients, evaluate, evaluate_maps, salienc
 from lib.methods import METHODS
 from lib.metrics import METRICS
 from lib.saliency import attribute, explain
+from lib.store import ShardStore
 
 SIZE, N = 16, 7
 METHOD_NAMES = ["grad_cam", "score_cam"]
@@ -319,6 +322,35 @@ def test_figures_cost_nothing_after_the_table(net, data, calls, tmp_path):
     )
     S = saliency_maps(net, data, "grad_cam", target="predicted", batch_size=3)
     assert torch.allclose(S.double(), explain("grad_cam", net, x), atol=1e-6)
+
+
+def test_what_another_process_computes_comes_last_and_is_read(net, data, tmp_path, monkeypatch):
+    """Two processes with the same methods share the work, in place of waiting for each other."""
+    want = evaluate(net, data, METHOD_NAMES, ["average_drop"])
+    asked, inner = [], ShardStore.lock
+
+    def lock(files, wait=True):
+        asked.append((files.folder.name, wait))
+        return inner(files, wait)
+
+    monkeypatch.setattr(ShardStore, "lock", lock)
+    evaluate(net, data, METHOD_NAMES, ["average_drop"], store=tmp_path / "s")
+    order = [folder for folder, _ in asked]
+    images = [data.fingerprint(i) for i in range(N)]
+    asked.clear()
+    entered = Event()
+
+    def hold():
+        with inner(ShardStore(tmp_path / "s", order[0], images)):
+            entered.set()
+            time.sleep(0.5)
+
+    with ThreadPoolExecutor(1) as other:
+        other.submit(hold)
+        entered.wait()
+        found = evaluate(net, data, METHOD_NAMES, ["average_drop"], store=tmp_path / "s")
+    assert asked == [*((folder, False) for folder in order), (order[0], True)]
+    assert_same(found, want)
 
 
 def test_an_interrupted_run_resumes_where_it_was(net, data, calls, tmp_path, monkeypatch):

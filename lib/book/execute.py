@@ -119,8 +119,9 @@ def execute(tasks: Sequence[Task], jobs: int | None = None) -> list[Failure]:
 
 
 def _default_jobs() -> int:
-    """One on a GPU; else two cores each: on one core a notebook would wait for another's results."""
-    return 1 if torch.cuda.is_available() else max(1, _cores() // 2)
+    """One on a GPU; else two, and with more than five cores one for two of them: what leaves a second
+    core idle, as drawing figures does, and small networks half of it, leaves it to the other notebook."""
+    return 1 if torch.cuda.is_available() else max(min(2, _cores()), _cores() // 2)
 
 
 def _cores() -> int:

@@ -45,8 +45,8 @@ device: str = "cpu"  # cpu, cuda, cuda:1, mps
 import pandas as pd
 
 from lib import report
-from lib.cases import affordable, heads
-from lib.evaluate import COLUMNS, SHARD_SIZE, evaluate, saliency_maps
+from lib.cases import affordable, fewer, heads
+from lib.evaluate import COLUMNS, evaluate, saliency_maps
 from lib.notebooks import check_parameters, choose
 from lib.paths import BUILD
 
@@ -138,16 +138,14 @@ One ordering is a coin toss for each channel; a hundred are a mean.
 for net, images in opened:
     if net.affine_head:
         continue
-    block = images[:SHARD_SIZE].readable()
-    spread = [0, len(block) // 2][: choose(profile, smoke=1, embedded=2, paper=2)]
-    shown = block.subset(spread)
+    shown = fewer(images, choose(profile, smoke=1, embedded=2, paper=2)).readable()
     maps = {
         f"{n} ordering{'s' if n > 1 else ''}": saliency_maps(
-            net, block, "shap_cam", batch_size=batch_size, store=store, n=n, seed=0
-        )[spread]
+            net, shown, "shap_cam", batch_size=batch_size, store=store, n=n, seed=0
+        )
         for n in ORDERINGS
     }
-    maps["LIFT-CAM"] = saliency_maps(net, block, "lift_cam", batch_size=batch_size, store=store)[spread]
+    maps["LIFT-CAM"] = saliency_maps(net, shown, "lift_cam", batch_size=batch_size, store=store)
     named = shown.labels
     report.show(
         report.gallery([s.image for s in shown], maps, named, columns=5),

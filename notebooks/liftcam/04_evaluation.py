@@ -46,8 +46,8 @@ import pandas as pd
 import torch
 
 from lib import report
-from lib.cases import affordable, heads
-from lib.evaluate import SHARD_SIZE, evaluate, saliency_maps
+from lib.cases import affordable, fewer, heads
+from lib.evaluate import evaluate, saliency_maps
 from lib.methods import METHODS
 from lib.notebooks import check_parameters, choose
 from lib.paths import BUILD
@@ -73,11 +73,9 @@ XGrad-CAM. These are the other heads.
 for net, images in opened:
     if net.affine_head:
         continue
-    block = images[:SHARD_SIZE].readable()
-    spread = [0, len(block) // 3, 2 * len(block) // 3][: choose(profile, smoke=1, embedded=3, paper=3)]
-    shown = block.subset(spread)
+    shown = fewer(images, choose(profile, smoke=1, embedded=3, paper=3)).readable()
     maps = {
-        METHODS[name].title: saliency_maps(net, block, name, batch_size=batch_size, store=store)[spread]
+        METHODS[name].title: saliency_maps(net, shown, name, batch_size=batch_size, store=store)
         for name in COMPARED
     }
     named = shown.labels

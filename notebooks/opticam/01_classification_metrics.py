@@ -44,7 +44,7 @@ import torch
 
 from lib import data, nets, report
 from lib.cases import MANY_PASSES, by_cost, fewer, settings
-from lib.evaluate import SHARD_SIZE, evaluate, saliency_maps
+from lib.evaluate import evaluate, saliency_maps
 from lib.methods import METHODS
 from lib.methods.opti_cam import optimise
 from lib.notebooks import check_parameters, choose
@@ -222,19 +222,15 @@ As in figure 2 of the paper, for the first photographs and the first network.
 # %%
 SHOWN = ["grad_cam", "grad_cam_plus_plus", "score_cam", "ablation_cam", "xgrad_cam", "layer_cam", "opti_cam"]
 net = load(networks[0])
-block = images.at(net.input_size)[:SHARD_SIZE].readable()
-shown = fewer(block)[: choose(profile, smoke=1, embedded=4, paper=4)]
+shown = fewer(images.at(net.input_size)).readable(choose(profile, smoke=1, embedded=4, paper=4))
 
 
 def maps_of(names):
-    """The maps of the images shown, by title; stored by the table above."""
-    chosen = {name: (name, OPTIONS.get(name, {})) for name in names if name in methods(networks[0])}
+    """The maps of the images shown, by title."""
     return {
-        METHODS[name].title: saliency_maps(net, some, name, batch_size=batch_size, store=store, **options)[
-            [some.ids.index(i) for i in shown.ids]
-        ]
-        for of_table, some in by_cost(chosen, block, profile)
-        for name, (_, options) in of_table.items()
+        METHODS[name].title: saliency_maps(net, shown, name, batch_size=batch_size, store=store, **options)
+        for name, (_, options) in methods(networks[0]).items()
+        if name in names
     }
 
 

@@ -45,7 +45,7 @@ import torch
 
 from lib import data, nets, report
 from lib.cases import by_cost, settings
-from lib.evaluate import SHARD_SIZE, evaluate, saliency_maps
+from lib.evaluate import evaluate, saliency_maps
 from lib.methods import METHODS
 from lib.metrics import curves
 from lib.notebooks import check_parameters, choose
@@ -149,7 +149,7 @@ Mean curves of a few methods.
 # %%
 net = load(networks[0])
 seen = by_cost(METHODS_OF_TABLE_3, images.at(net.input_size), profile)[-1][1]  # by every method
-shown = seen[: 3 * SHARD_SIZE].readable()  # stored by the table above
+shown = seen.readable(100)
 x = torch.stack([sample.image for sample in shown]).to(net.device)
 with torch.no_grad():
     target = torch.cat([net(part).argmax(1) for part in x.split(batch_size)])

@@ -47,8 +47,8 @@ import pandas as pd
 import torch
 
 from lib import data, nets, report
-from lib.cases import settings
-from lib.evaluate import SHARD_SIZE, evaluate, saliency_maps
+from lib.cases import fewer, settings
+from lib.evaluate import evaluate, saliency_maps
 from lib.methods import METHODS
 from lib.metrics import METRICS
 from lib.notebooks import check_parameters, choose
@@ -218,13 +218,9 @@ SHOWN = [m for m in ("grad_cam", "score_cam", "raw_attention", "rollout", "tibav
 
 def gallery(net):
     """A row of maps for each of a few images."""
-    block = images.at(net.input_size)[: 2 * SHARD_SIZE].readable()  # stored by the table above
-    rows = choose(profile, smoke=2, embedded=5, paper=5)
-    spread = [i * len(block) // rows for i in range(min(rows, len(block)))]
-    few = block.subset(spread)
+    few = fewer(images.at(net.input_size), choose(profile, smoke=2, embedded=5, paper=5)).readable()
     maps = {
-        m: saliency_maps(net, block, m, batch_size=batch_size, store=store, **OPTIONS.get(m, {}))[spread]
-        for m in SHOWN
+        m: saliency_maps(net, few, m, batch_size=batch_size, store=store, **OPTIONS.get(m, {})) for m in SHOWN
     }
     report.style()
     figure, axes = plt.subplots(len(few), 1 + len(SHOWN), figsize=(6.4, 0.3 + 0.98 * len(few)), squeeze=False)

@@ -47,7 +47,7 @@ import torch
 
 from lib import report
 from lib.cases import FEW_IMAGES, Case, settings
-from lib.evaluate import SHARD_SIZE, evaluate, saliency_maps
+from lib.evaluate import evaluate, saliency_maps
 from lib.methods import METHODS
 from lib.metrics import METRICS
 from lib.metrics.adcc import Terms, adcc
@@ -282,11 +282,11 @@ row of the paper only. The profile `paper` runs them all.
 # %% tags=["nbval-check-output"]
 def effect(net, images, name):
     """What each choice changes, on every fifth image: the mean value by choice."""
-    block = images[:SHARD_SIZE].readable()
-    x = torch.stack([sample.image for sample in block][::5]).to(net.device, net.dtype)
-    S = saliency_maps(net, block, name, batch_size=batch_size, store=store, **OPTIONS.get(name, {}))[::5].to(x)
-    labels = [sample.target for sample in block][::5]
-    target = predict(net, x) if None in labels else torch.tensor(labels, device=net.device)
+    every = choose(profile, smoke=5, embedded=5, paper=500)
+    some = images.subset(range(0, len(images), every)).readable()
+    x = torch.stack([sample.image for sample in some]).to(net.device, net.dtype)
+    S = saliency_maps(net, some, name, batch_size=batch_size, store=store, **OPTIONS.get(name, {})).to(x)
+    target = predict(net, x) if None in some.targets else torch.tensor(some.targets, device=net.device)
     explained = partial(explain, name, net, **OPTIONS.get(name, {}))
     found = {
         f"AOPC (%), patches {replacement}": 100

@@ -46,13 +46,13 @@ import torch
 
 from lib import report
 from lib.cases import boxed, settings
-from lib.evaluate import SHARD_SIZE, evaluate, evaluate_maps, saliency_maps
+from lib.evaluate import evaluate, evaluate_maps, saliency_maps
 from lib.methods import METHODS
 from lib.metrics import METRICS
 from lib.metrics.boxes import covered
 from lib.metrics.confidence import probability
 from lib.metrics.editing import edited
-from lib.notebooks import check_parameters, choose
+from lib.notebooks import check_parameters
 from lib.paths import BUILD
 from lib.saliency import mask
 
@@ -94,11 +94,11 @@ report.style()
 figure, panels = plt.subplots(2 * len(opened), 3, figsize=(6.4, 4.9 * len(opened)))
 seen = []
 for (net, images), rows in zip(opened, panels.reshape(-1, 6)):
-    block = images[:SHARD_SIZE].readable()
-    S = saliency_maps(net, block, "opti_cam", **OPTIONS["opti_cam"], batch_size=batch_size, store=store)
-    sample, S = block[0], S[:1].to(net.device)
+    first = images.readable(1)
+    S = saliency_maps(net, first, "opti_cam", **OPTIONS["opti_cam"], batch_size=batch_size, store=store)
+    sample, S = first[0], S.to(net.device)
     x, c = sample.image[None].to(net.device), torch.tensor([sample.target], device=net.device)
-    name = block.classes[sample.target]
+    name = images.classes[sample.target]
     pictures = {"image": x} | {
         title: mask(net, x, edited(S, [sample.boxes], region=region)) for region, title in REGIONS.items()
     }
@@ -242,7 +242,7 @@ is the first case with that slip made on purpose.
 
 # %% tags=["nbval-check-output"]
 net, images = opened[0]
-images = images[:SHARD_SIZE].readable()
+images = images.readable(32)
 maps = {}
 for title, scale in {"as they are": 1.0, "in pixels of the file": 500 / images.size[1]}.items():
     B = torch.stack([covered(sample.boxes * scale, images.size) for sample in images]).float()

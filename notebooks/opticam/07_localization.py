@@ -45,8 +45,8 @@ import torch
 from scipy.stats import spearmanr
 
 from lib import report
-from lib.cases import Case, boxed, settings
-from lib.evaluate import SHARD_SIZE, evaluate, saliency_maps
+from lib.cases import Case, boxed, fewer, settings
+from lib.evaluate import evaluate, saliency_maps
 from lib.methods import METHODS
 from lib.metrics import METRICS
 from lib.metrics.box_accuracy import overlaps
@@ -87,15 +87,14 @@ around it is the predicted box $B_p$. It is compared with the object's boxes $\m
 
 # %%
 net, images = opened[0]
-block = images[:SHARD_SIZE].readable()
-few = choose(profile, smoke=[0], embedded=[0, 4, 9], paper=[0, 9, 18])
+few = fewer(images, choose(profile, smoke=1, embedded=3, paper=3)).readable()
 report.style()
 figure, panels = plt.subplots(len(few), 4, figsize=(6.4, 1.95 * len(few)), squeeze=False)
 found = []
 for column, method in ((0, "grad_cam"), (2, "opti_cam")):
-    S = maps_of(net, block, method)
-    for row, i in zip(panels, few):
-        sample, above = block[i], marked(S[i : i + 1])[0]
+    S = maps_of(net, few, method)
+    for i, (row, sample) in enumerate(zip(panels, few)):
+        above = marked(S[i : i + 1])[0]
         part = torch.from_numpy(largest_component(above.numpy()))
         box = predicted_boxes(S[i : i + 1])
         overlap = iou(box, sample.boxes).max().item()
@@ -294,7 +293,7 @@ inequality of eq. A5.
 # %% tags=["nbval-check-output"]
 rows = []
 for net, images in opened:
-    block = images[:SHARD_SIZE].readable()
+    block = images.readable(32)
     boxes = [sample.boxes for sample in block]
     for method in methods(net):
         S = maps_of(net, block, method)

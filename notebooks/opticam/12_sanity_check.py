@@ -48,8 +48,8 @@ import pandas as pd
 import torch
 
 from lib import data, nets, report
-from lib.cases import Case
-from lib.evaluate import COLUMNS, SHARD_SIZE, saliency_maps
+from lib.cases import Case, fewer
+from lib.evaluate import COLUMNS, saliency_maps
 from lib.methods import METHODS
 from lib.nets.training import permuted as permute
 from lib.notebooks import check_parameters, choose
@@ -205,10 +205,8 @@ pd.DataFrame(rows).set_index(["network", "method"])
 # %%
 def gallery(images, networks, *, name, alt, caption):
     """Opti-CAM's maps of two images by several networks."""
-    block = images[:SHARD_SIZE]  # stored by the comparison above
-    picked = [len(block) // 4, 3 * len(block) // 4][: choose(profile, smoke=1, embedded=2, paper=2)]
-    shown = {title: maps(other, block)[picked] for title, other in networks.items()}
-    few = block.subset(picked)
+    few = fewer(images, choose(profile, smoke=1, embedded=2, paper=2))
+    shown = {title: maps(other, few) for title, other in networks.items()}
     figure = report.gallery([s.image for s in few], shown, few.labels, columns=4)
     alt = f"Opti-CAM's maps for images of {' and '.join(few.labels)} {alt}"
     report.show(figure, name=name, alt=alt, caption=caption)

@@ -40,9 +40,9 @@ device: str = "cpu"  # cpu, cuda, cuda:1, mps
 import pandas as pd
 import torch
 
-from lib import data, nets, report
+from lib import report
 from lib.cases import Case, settings
-from lib.evaluate import SHARD_SIZE, evaluate, saliency_maps
+from lib.evaluate import evaluate, saliency_maps
 from lib.methods import METHODS
 from lib.notebooks import check_parameters, choose
 from lib.paths import BUILD
@@ -152,16 +152,14 @@ report.claims_table(report.claims("opticam", "Table A14"), both)
 
 # %%
 case = CASES[0]
-count = choose(profile, smoke=1, embedded=3, paper=3)
 maps = {}
 for normalize, suffix in ((True, ""), (False, ", as it is")):
     net, images = opened(case, normalize)
-    block = images[:SHARD_SIZE].readable()
+    shown = images.readable(choose(profile, smoke=1, embedded=3, paper=3))
     for method in ("grad_cam", "opti_cam"):
         options = OPTIONS.get(method, {})
-        found = saliency_maps(net, block, method, batch_size=batch_size, store=store, **options)
-        maps[METHODS[method].title + suffix] = found[:count]
-shown = block[:count]
+        found = saliency_maps(net, shown, method, batch_size=batch_size, store=store, **options)
+        maps[METHODS[method].title + suffix] = found
 named = shown.labels
 report.show(
     report.gallery([s.image for s in shown], maps, named, columns=5),
