@@ -105,7 +105,7 @@ def boxed(profile: str, *, network: str, layer: str, dataset: str, n_images: int
         ],
         embedded=[
             Case(lite, photographs, layer, n_images or FEW_IMAGES),
-            Case("scenes_vgg", "scenes", n=n_images or 50),
+            Case("scenes_vgg", "scenes", n=n_images or 30),
         ],
         paper=[
             Case(name, dataset or "imagenet", layer, n_images or None)

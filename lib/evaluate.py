@@ -100,32 +100,13 @@ def evaluate(
     metrics = [_checked("metric", v, metric_named(v.name)) for v in _variants(metrics)]
     if not (methods and metrics and len(data)):
         return pd.DataFrame(columns=COLUMNS)
-    blocks = [
-        list(range(i, min(i + shard_size, len(data)))) for i in range(0, len(data), shard_size)
-    ]
-    jobs = [
-        (net, data.subset(block), method, metrics, batch_size, store)
-        for method in methods
-        for block in blocks
-    ]
-    bar = tqdm(
-        total=len(jobs),
-        unit="shard",
-        desc=net.name,
-        disable=None if progress is None else not progress,
-    )
-    frames: list[pd.DataFrame | None] = [None] * len(jobs)
-    with bar:
-        if executor is None:
-            for i, frame in _run_here(jobs):
-                frames[i] = frame
-                bar.update()
-        else:
-            futures = {executor.submit(run_shard, *job): i for i, job in enumerate(jobs)}
-            for future in as_completed(futures):
-                frames[futures[future]] = future.result()
-                bar.update()
-    return _as_a_whole(pd.concat(frames, ignore_index=True), metrics)
+    blocks = [data[i : i + shard_size] for i in range(0, len(data), shard_size)]
+    places = [(m, b) for m in range(len(methods)) for b in range(len(blocks))]
+    work = net, blocks, methods, metrics, batch_size, store
+    runs = _run_here(*work) if executor is None else _run_there(executor, *work)
+    hidden = None if progress is None else not progress
+    frames = dict(tqdm(runs, total=len(places), unit="shard", desc=net.name, disable=hidden))
+    return _as_a_whole(pd.concat([frames[place] for place in places], ignore_index=True), metrics)
 
 
 def _as_a_whole(table: pd.DataFrame, metrics: list[Variant]) -> pd.DataFrame:
@@ -167,7 +148,8 @@ def evaluate_maps(
         if S.shape != (len(data), *data.size):
             expected = (len(data), *data.size)
             raise ValueError(f"maps {label!r} are (N, H, W) = {expected}, got {tuple(S.shape)}")
-    shards = [_Given(net, data, label, S, batch_size) for label, S in maps.items()]
+    images = _Images(net, data, batch_size)
+    shards = [_Given(images, label, S) for label, S in maps.items()]
     table = pd.concat([shard.values(metrics) for shard in shards], ignore_index=True)
     return _as_a_whole(table, metrics)
 
@@ -192,10 +174,11 @@ def saliency_maps(
     variant = _checked("method", Variant(method, method, options), method_named(method))
     maps = []
     for i in range(0, len(data), SHARD_SIZE):
-        shard = _Shard(net, data[i : i + SHARD_SIZE], variant, batch_size, store)
+        images = _Images(net, data[i : i + SHARD_SIZE], batch_size)
+        shard = _Shard(images, variant, store)
         with shard.files.lock():
-            index = list(range(len(shard.data)))
-            maps += shard.saliency(index, shard.targets(target), raw=raw, signed=signed)
+            index = list(range(len(images.data)))
+            maps += shard.saliency(index, images.targets(target), raw=raw, signed=signed)
     return torch.stack(maps)
 
 
@@ -218,7 +201,8 @@ def coefficients(
             raise ValueError(f"{variant.name} has no coefficients: its map is no sum over channels")
         alphas = []
         for i in range(0, len(data), SHARD_SIZE):
-            shard = _Shard(net, data[i : i + SHARD_SIZE], variant, batch_size, store)
+            images = _Images(net, data[i : i + SHARD_SIZE], batch_size)
+            shard = _Shard(images, variant, store)
             with shard.files.lock():
                 alphas += shard.coefficients()
         width = max(len(alpha) for alpha in alphas)
@@ -263,62 +247,68 @@ def _groups(data: Dataset) -> list[str]:
     return [known.get(name, name) for name in data.ids]
 
 
-def _run_here(jobs: list[tuple]) -> Iterator[tuple[int, pd.DataFrame]]:
-    """The frame of each shard. What another process is computing comes last: by then it is stored."""
+# By method and block, each a shard.
+Frames = Iterator[tuple[tuple[int, int], pd.DataFrame]]
+
+
+def _run_here(net, blocks, methods, metrics, batch_size, store) -> Frames:
+    """Each image is decoded once for all methods. What another process is computing comes last: by
+    then it is stored."""
     held = []
-    for i, job in enumerate(jobs):
-        try:
-            yield i, run_shard(*job, wait=False)
-        except Timeout:
-            held.append(i)
-    for i in held:
-        yield i, run_shard(*jobs[i])
+    for b, block in enumerate(blocks):
+        images = _Images(net, block, batch_size)
+        for m, method in enumerate(methods):
+            try:
+                yield (m, b), run_shard(images, method, metrics, store, wait=False)
+            except Timeout:
+                held.append((m, b))
+    for m, b in held:
+        images = _Images(net, blocks[b], batch_size)
+        yield (m, b), run_shard(images, methods[m], metrics, store)
+
+
+def _run_there(executor, net, blocks, methods, metrics, batch_size, store) -> Frames:
+    """As the executor's workers finish them."""
+    running = {
+        executor.submit(run_shard, _Images(net, block, batch_size), method, metrics, store): (m, b)
+        for m, method in enumerate(methods)
+        for b, block in enumerate(blocks)
+    }
+    for future in as_completed(running):
+        yield running[future], future.result()
 
 
 def run_shard(
-    net,
-    data: Dataset,
-    method: Variant,
-    metrics: list[Variant],
-    batch_size: int,
-    store,
-    wait: bool = True,
+    images: "_Images", method: Variant, metrics: list[Variant], store, wait: bool = True
 ) -> pd.DataFrame:
     """One method on a few images, every metric: read what is stored, compute and store the rest."""
-    shard = _Shard(net, data, method, batch_size, store)
+    shard = _Shard(images, method, store)
     with shard.files.lock(wait):
         return shard.values(metrics)
 
 
-class _Shard:
-    """One method on a few images: its samples, its maps, its values."""
+class _Images:
+    """Some images of a dataset, decoded once, and what a network says of them."""
 
-    def __init__(self, net, data: Dataset, method: Variant, batch_size: int, store):
-        self.net, self.data, self.method, self.batch_size = net, data, method, batch_size
-        code = code_key("nets", "methods", "data", "saliency.py", "seeding.py", "selectors.py")
-        images = [data.fingerprint(i) for i in range(len(data))] if store is not None else []
-        folder = key(net.fingerprint, net.device.type, str(net.dtype), method.name, method.resolved,
-                     data.size, code)  # fmt: skip
-        self.files = ShardStore(store, folder, images)
-        self._maps: Maps = {}
+    def __init__(self, net, data: Dataset, batch_size: int):
+        self.net, self.data, self.batch_size = net, data, batch_size
         self._samples: dict[int, Sample] = {}
         self._logits: dict[int, Tensor] = {}
-        self._unreadable: dict[int, str] = {}
-
-    # ---------------------------------------------------------------- samples and their classes
+        self.unreadable: dict[int, str] = {}
 
     def sample(self, i: int) -> Sample | None:
         """The sample, or None with its error noted."""
-        if i not in self._samples and i not in self._unreadable:
+        if i not in self._samples and i not in self.unreadable:
             try:
                 sample = self.data[i]
                 check_images(sample.image[None])
                 self._samples[i] = sample
             except ValueError as error:
-                self._unreadable[i] = str(error)
+                self.unreadable[i] = str(error)
         return self._samples.get(i)
 
-    def images(self, index: list[int]) -> Tensor:
+    def batch(self, index: list[int]) -> Tensor:
+        """x (B, 3, H, W)."""
         return torch.stack([self.sample(i).image for i in index]).to(
             self.net.device, self.net.dtype
         )
@@ -338,8 +328,22 @@ class _Shard:
         """What the network says of the images, (C,) each."""
         missing = [i for i in index if i not in self._logits]
         for batch in _batches(missing, self.batch_size):
-            self._logits |= dict(zip(batch, self.net(self.images(batch))))
+            self._logits |= dict(zip(batch, self.net(self.batch(batch))))
         return self._logits
+
+
+class _Shard:
+    """One method on a few images: its maps, its values."""
+
+    def __init__(self, images: _Images, method: Variant, store):
+        self.net, self.data, self.images, self.method = images.net, images.data, images, method
+        net, data = self.net, self.data
+        code = code_key("nets", "methods", "data", "saliency.py", "seeding.py", "selectors.py")
+        shown = [data.fingerprint(i) for i in range(len(data))] if store is not None else []
+        folder = key(net.fingerprint, net.device.type, str(net.dtype), method.name, method.resolved,
+                     data.size, code)  # fmt: skip
+        self.files = ShardStore(store, folder, shown)
+        self._maps: Maps = {}
 
     def given(self, metric: Metric, index: list[int], target: Tensor) -> dict:
         """What a metric takes beside images, classes and maps; see `metrics.GIVEN`."""
@@ -349,10 +353,10 @@ class _Shard:
                 found[name] = self._explain_anew
                 continue
             if name == "rival":
-                y = self.logits(index)
+                y = self.images.logits(index)
                 found[name] = rivals(torch.stack([y[i] for i in index]), target.to(self.net.device))
                 continue
-            values = [getattr(self.sample(i), name) for i in index]
+            values = [getattr(self.images.sample(i), name) for i in index]
             if None not in values:
                 found[name] = values
             elif needed:
@@ -373,17 +377,19 @@ class _Shard:
             (i, targets[i]) for i in index if (i, targets[i]) not in self._maps
         )
         missing = [
-            i for i in index if (i, targets[i]) not in self._maps and self.sample(i) is not None
+            i
+            for i in index
+            if (i, targets[i]) not in self._maps and self.images.sample(i) is not None
         ]
         errors = {}
         for batch, explained in self._attempt(missing, self._explain, targets, errors):
             new = {(i, targets[i]): one for i, one in zip(batch, explained)}
             self.files.write_maps(new)
             self._maps |= new
-        return self._maps, errors | self._unreadable
+        return self._maps, errors | self.images.unreadable
 
     def _explain(self, batch: list[int], targets: list[int]) -> list[Explained]:
-        x, target = self.images(batch), torch.tensor([targets[i] for i in batch])
+        x, target = self.images.batch(batch), torch.tensor([targets[i] for i in batch])
         start = _clock(self.net.device)
         raw, alpha = attribute(self.method.name, self.net, x, target, **self.method.options)
         seconds = (_clock(self.net.device) - start) / len(batch)
@@ -403,7 +409,7 @@ class _Shard:
 
     def coefficients(self) -> list[Tensor]:
         """The coefficients (K,) of each image for its label's class, empty where there are none."""
-        targets = self.targets("label")
+        targets = self.images.targets("label")
         maps, _ = self.maps(range(len(self.data)), targets)
         found = [maps.get((i, c)) for i, c in enumerate(targets)]
         return [torch.empty(0) if e is None else torch.from_numpy(e.coefficients) for e in found]
@@ -439,9 +445,9 @@ class _Shard:
     def _measure(self, group: list[Variant]) -> dict[str, pd.DataFrame]:
         """Values of metrics with the same measurement, options and class."""
         first = metric_named(group[0].name)
-        targets = self.targets(first.target)
+        targets = self.images.targets(first.target)
         index = range(len(self.data))
-        samples = [self.sample(i) for i in index]
+        samples = [self.images.sample(i) for i in index]
         maps, errors = self.maps(index, targets)
         ready = [i for i in index if i not in errors]
         # Of a metric that compares images, what is measured of each is kept until all are known.
@@ -452,7 +458,7 @@ class _Shard:
             S = self._finish(np.stack([maps[i, targets[i]].map for i in batch]), first.signed)
             target = torch.tensor([targets[i] for i in batch])
             options = group[0].options | self.given(first, batch, target)
-            return first.measurement(self.net, self.images(batch), target, S, **options)
+            return first.measurement(self.net, self.images.batch(batch), target, S, **options)
 
         for batch, measurement in self._attempt(ready, measure, targets, errors):
             for variant in group:
@@ -489,7 +495,7 @@ class _Shard:
     def _attempt(self, index: list[int], run, targets: list[int], errors: dict[int, str]):
         """Yield (batch, result) of `run`; halve a batch that exhausts memory, isolate an image that
         raises a ValueError and note it in `errors`."""
-        todo = list(_batches(index, self.batch_size))
+        todo = list(_batches(index, self.images.batch_size))
         while todo:
             batch = todo.pop(0)
             try:
@@ -508,13 +514,15 @@ class _Shard:
 class _Given(_Shard):
     """Maps that were made elsewhere, in place of a method's."""
 
-    def __init__(self, net, data: Dataset, label: str, S: Tensor, batch_size: int):
-        super().__init__(net, data, Variant(label, label), batch_size, store=None)
+    def __init__(self, images: _Images, label: str, S: Tensor):
+        super().__init__(images, Variant(label, label), store=None)
         self.S = S.float().cpu().numpy()
 
     def maps(self, index: Sequence[int], targets: list[int]) -> tuple[Maps, dict[int, str]]:
-        readable = [i for i in index if self.sample(i) is not None]
-        return {(i, targets[i]): Explained(self.S[i], np.nan) for i in readable}, self._unreadable
+        readable = [i for i in index if self.images.sample(i) is not None]
+        return {
+            (i, targets[i]): Explained(self.S[i], np.nan) for i in readable
+        }, self.images.unreadable
 
     def _finish(self, S: np.ndarray, signed: bool = False) -> Tensor:
         return torch.from_numpy(S)

@@ -367,7 +367,7 @@ def test_an_interrupted_run_resumes_where_it_was(net, data, calls, tmp_path, mon
         interrupted.__name__ = "score_cam"
         with pytest.raises(KeyboardInterrupt):
             evaluate(net, data, METHOD_NAMES, ["average_drop"], shard_size=2, store=tmp_path / "s")
-    assert (sum(calls["grad_cam"]), sum(calls["score_cam"])) == (N, 4)
+    assert (sum(calls["grad_cam"]), sum(calls["score_cam"])) == (6, 4)
     frame = evaluate(net, data, METHOD_NAMES, ["average_drop"], shard_size=2, store=tmp_path / "s")
     assert (sum(calls["grad_cam"]), sum(calls["score_cam"])) == (N, N)
     assert_same(frame, evaluate(net, data, METHOD_NAMES, ["average_drop"]))
@@ -537,6 +537,22 @@ def test_an_error_of_one_class_does_not_touch_the_other(net, data, monkeypatch):
         )
         assert np.isnan(rows.value["average_drop"]) and "NaN" in rows.error["average_drop"]
         assert np.isfinite(rows.value["deletion"]) and pd.isna(rows.error["deletion"])
+
+
+def test_an_image_is_decoded_once_for_all_methods(net, data, tmp_path):
+    decoded = []
+
+    class Counted(Crop):
+        def sample(self, size):
+            decoded.append(self.id)
+            return super().sample(size)
+
+    records = tuple(Counted(record, record.id) for record in data.records)
+    images = replace(data, records=records)
+    evaluate(net, images, METHOD_NAMES, METRIC_NAMES, shard_size=3, store=tmp_path / "s")
+    assert sorted(decoded) == sorted(images.ids)
+    evaluate(net, images, METHOD_NAMES, METRIC_NAMES, shard_size=3, store=tmp_path / "s")
+    assert len(decoded) == len(images)
 
 
 def test_an_image_that_holds_nan_becomes_a_row(net, data):

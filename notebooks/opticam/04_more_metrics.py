@@ -63,7 +63,7 @@ photographs = dataset or "imagenet_embedded"
 CASES = [Case(network, dataset or "imagenet", layer, n_images or None)] if network else choose(
     profile,
     smoke=[Case(LITE, photographs, n=n_images or 2), Case("scenes_vgg_quick", "scenes", n=n_images or 2)],
-    embedded=[Case(LITE, photographs, n=n_images or FEW_IMAGES), Case("scenes_vgg", "scenes", n=n_images or 12)],
+    embedded=[Case(LITE, photographs, n=n_images or FEW_IMAGES), Case("scenes_vgg", "scenes", n=n_images or FEW_IMAGES)],
     paper=[Case(name, dataset or "imagenet", layer, n_images or None) for name in ("torchvision:resnet50", "torchvision:vgg16_bn")],
 )
 opened = [case.open(weights=weights, root=root, device=device) for case in CASES]
@@ -273,7 +273,7 @@ Quantus by the norm of the *image*, others by that of the map, as here.
 **ADCC** masks pixels, and its authors' code the normalised tensor; option `masking="normalized"`. Of a flat map the
 coherency is zero. The class is the true one; the authors' code takes the predicted one.
 
-**Images and methods.** Ten photographs and twelve drawn scenes. Max-sensitivity and ADCC ask for further
+**Images and methods.** Ten photographs and ten drawn scenes. Max-sensitivity and ADCC ask for further
 maps of each image, which on photographs are too dear for Score-CAM and Opti-CAM; ExtremalPerturbation is a
 row of the paper only. The profile `paper` runs them all.
 ```

@@ -135,20 +135,20 @@ METRICS_OF_TABLE_5 = ["average_drop", "average_gain", "average_increase"]
 LABELS = {"image": "{}", "inside": "{}_in_box", "outside": "{}_outside_box"}
 
 
-def values(net, images, region, methods):
-    options = {} if region == "image" else {"region": region}
-    metrics = {m: (m, options) for m in METRICS_OF_TABLE_5}
-    return evaluate(net, images, methods, metrics, batch_size=batch_size, store=store)
+def values(net, images, methods, labels):
+    """The metrics of each method in each region, under the region's label for the method."""
+    asked = {f"{m}, {region}": (m, label) for m in METRICS_OF_TABLE_5 for region, label in labels.items()}
+    metrics = {question: (m, {"region": question.split(", ")[1]}) for question, (m, _) in asked.items()}
+    found = evaluate(net, images, methods, metrics, batch_size=batch_size, store=store)
+    metric, label = zip(*found["metric"].map(asked))
+    return found.assign(metric=metric, method=[name.format(m) for name, m in zip(label, found["method"])])
 
 
 frames = []
 for net, images in opened:
-    for region, label in LABELS.items():
-        variants = {label.format(m): (m, OPTIONS.get(m, {})) for m in METHODS_OF_TABLE_5}
-        frames.append(values(net, images, region, variants))
+    frames.append(values(net, images, {m: (m, OPTIONS.get(m, {})) for m in METHODS_OF_TABLE_5}, LABELS))
     # Without a map: Fake-CAM's costs nothing, and is not looked at.
-    frames.append(values(net, images, "box", {"box": "fake_cam"}))
-    frames.append(values(net, images, "complement", {"outside_box": "fake_cam"}))
+    frames.append(values(net, images, ["fake_cam"], {"box": "box", "complement": "outside_box"}))
 frame = pd.concat(frames, ignore_index=True)
 for row in frame.dropna(subset="error").drop_duplicates("image").itertuples():
     print(f"left out: {row.image}: {row.error}")

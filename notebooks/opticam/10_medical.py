@@ -64,7 +64,7 @@ networks = [network] if network else choose(
 )
 datasets = {name: nets.RECIPES[name].dataset for name in networks}
 roots = {"chest_xray": chest_xray or None, "kvasir": kvasir or None}
-step = step or choose(profile, smoke=1024, embedded=128, paper=224)
+step = step or choose(profile, smoke=1024, embedded=256, paper=224)
 store = BUILD / "results"
 
 # %% [markdown]
@@ -343,7 +343,7 @@ last layer is trained, nor the batch size: 10 epochs and 32 images here.
 
 **Splits.** Kvasir has none; the paper gives only their sizes. Ours are drawn with a fixed seed.
 
-**Steps.** Insertion and deletion change 128 of 4,096 pixels a step in the embedded profile, 32 steps, and 224 a
+**Steps.** Insertion and deletion change 256 of 4,096 pixels a step in the embedded profile, 16 steps, and 224 a
 step on the real datasets. Masked is black for AD, AG and AI, as on the first page. ExPerturbation
 runs on the residual networks only in the embedded profile, as briefly as on
 [the first page](01_classification_metrics).

@@ -84,14 +84,16 @@ if profile == "smoke":
     COMPARED.remove("score_cam")  # a pass a channel
 OPTIONS = settings(profile)
 
-frames = []
-for exponent in EXPONENTS:
-    metrics = {m: (m, {} if exponent == 1 else {"exponent": exponent}) for m in METRICS_HERE}
-    frames += [
-        evaluate(net, some, compared, metrics, batch_size=batch_size, store=store).assign(exponent=exponent)
+asked = {f"{m}, {exponent}": (m, exponent) for exponent in EXPONENTS for m in METRICS_HERE}
+metrics = {label: (m, {"exponent": float(exponent)}) for label, (m, exponent) in asked.items()}
+frame = pd.concat(
+    [
+        evaluate(net, some, compared, metrics, batch_size=batch_size, store=store)
         for compared, some in by_cost({m: (m, OPTIONS.get(m, {})) for m in COMPARED}, images, profile)
-    ]
-frame = pd.concat(frames, ignore_index=True)
+    ],
+    ignore_index=True,
+)
+frame["metric"], frame["exponent"] = zip(*frame["metric"].map(asked))
 for row in frame.dropna(subset="error").drop_duplicates("image").itertuples():
     print(f"left out: {row.image}: {row.error}")
 

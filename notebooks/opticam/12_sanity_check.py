@@ -64,7 +64,7 @@ CASES = [Case(network, dataset or "imagenet", layer, n_images or None)] if netwo
     profile,
     smoke=[Case("scenes_vgg_quick", "scenes", n=n_images or 2)],
     embedded=[
-        Case("scenes_vgg", "scenes", n=n_images or 30),
+        Case("scenes_vgg", "scenes", n=n_images or 15),
         Case(PHOTOGRAPHS, dataset or "imagenet_embedded", n=n_images or 10),
     ],
     paper=[Case("torchvision:resnet50", dataset or "imagenet", n=n_images or 1000)],

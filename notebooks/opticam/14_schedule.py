@@ -146,7 +146,7 @@ rule. The objective of each image, as a share of what it gains in all:
 """
 
 # %%
-some = images.readable(choose(profile, smoke=2, embedded=10, paper=100))
+some = images.readable(choose(profile, smoke=2, embedded=5, paper=100))
 x = torch.stack([sample.image for sample in some])
 target = torch.tensor([sample.target for sample in some]) if None not in some.targets else net(x).argmax(1)
 length = choose(profile, smoke=5, embedded=100, paper=100)
