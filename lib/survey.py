@@ -76,23 +76,23 @@ def questions(
     if len(set(networks)) != 2:
         raise ValueError(f"a survey compares two networks, got {', '.join(networks) or 'none'}")
     data = data.readable()
-    right, maps = np.ones(len(data), bool), []
-    for name in networks:
-        net = nets.load(name)
-        images = data.at(net.input_size)
-        right &= [_is_right(net, sample) for sample in images]
-        S = saliency_maps(net, images, method, store=store, **options)
-        maps.append(upsample(S, (SIDE, SIDE)).numpy())
+    opened = [nets.load(name) for name in networks]
+    right = np.ones(len(data), bool)
+    for net in opened:
+        right &= [_is_right(net, sample) for sample in data.at(net.input_size)]
     known = np.flatnonzero(right)
     if len(known) == 0:
         raise ValueError(f"no image of {data.name} is classified correctly by both networks")
     rng = np.random.default_rng(seed)
-    chosen = rng.permutation(known)[:n]
-    swapped = rng.permutation(np.arange(len(chosen)) % 2 == 1)
-    photographs, found = data.at(SIDE), []
-    for i, swap in zip(chosen.tolist(), swapped):
+    data = data.subset(rng.permutation(known)[:n].tolist())
+    maps = []
+    for net in opened:
+        S = saliency_maps(net, data.at(net.input_size), method, store=store, **options)
+        maps.append(upsample(S, (SIDE, SIDE)).numpy())
+    swapped = rng.permutation(np.arange(len(data)) % 2 == 1)
+    found = []
+    for i, (sample, swap) in enumerate(zip(data.at(SIDE), swapped)):
         order = (1, 0) if swap else (0, 1)
-        sample = photographs[i]
         pictures = tuple(overlay(sample.image, maps[k][i]) for k in order)
         picture = sample.image.permute(1, 2, 0).numpy()  # (H, W, 3)
         found.append(Question(sample.id, picture, pictures, tuple(networks[k] for k in order)))

@@ -12,7 +12,7 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 from lib.book import build
 from lib.book.build import plan
 from lib.book.contents import notebooks, pages, parameters
-from lib.book.execute import environment, execute, freshness
+from lib.book.execute import Task, _apart, _default_jobs, environment, execute, freshness
 from lib.book.publish import publish
 from lib.book.scoreboard import PAPERS, claims, judged, summary, verdicts
 from lib.book.stage import figures_apart, stage
@@ -69,6 +69,25 @@ def test_unknown_profiles_and_parameters_list_the_valid_ones(project):
         build("smoke", root=root, parameters={"m": 3})
     with pytest.raises(ValueError, match="'n' is of type int"):
         build("smoke", root=root, parameters={"n": "many"})
+
+
+@pytest.mark.parametrize(
+    "cores, cuda, jobs",
+    [(1, False, 1), (2, False, 2), (4, False, 2), (16, False, 8), (16, True, 1)],
+)
+def test_cores_are_shared_by_notebooks(monkeypatch, cores, cuda, jobs):
+    monkeypatch.setattr("lib.book.execute._cores", lambda: cores)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: cuda)
+    assert _default_jobs() == jobs
+
+
+@pytest.mark.parametrize(
+    "n, at_once, order",
+    [(5, 2, [0, 3, 1, 4, 2]), (4, 2, [0, 2, 1, 3]), (3, 1, [0, 1, 2]), (3, 3, [0, 1, 2])],
+)
+def test_neighbours_do_not_run_at_the_same_time(n, at_once, order):
+    tasks = [Task(Path(str(i)), Path("out"), {}, "key") for i in range(n)]
+    assert [int(task.source.name) for task in _apart(tasks, at_once)] == order
 
 
 def test_jobs_below_one_are_refused():

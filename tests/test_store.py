@@ -8,7 +8,6 @@ import pytest
 from lib import store
 from lib.store import Explained, ShardStore, code_key, key, write_atomically
 
-
 IMAGES = ("a", "b", "c")
 
 

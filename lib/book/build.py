@@ -33,7 +33,7 @@ def build(
         root: the project, with `_toc.yml`, `_config.yml`, `book/` and `notebooks/`.
         out: where everything goes, by default `root/build/<profile>`.
         parameters: further notebook parameters; a notebook gets those that it has.
-        jobs: notebooks at a time, by default one for two cores, and one on a GPU.
+        jobs: notebooks at a time, by default two, or one for two cores, and one on a GPU.
 
     Returns:
         The path of `index.html`.

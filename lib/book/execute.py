@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from importlib.metadata import version
+from itertools import zip_longest
 from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any
@@ -113,9 +114,17 @@ def execute(tasks: Sequence[Task], jobs: int | None = None) -> list[Failure]:
     with ProcessPoolExecutor(
         at_once, context, initializer=_start, initargs=(lock, lines, _cores() // at_once)
     ) as pool:
-        running = {pool.submit(_run, task): task for task in stale}
+        running = {pool.submit(_run, task): task for task in _apart(stale, at_once)}
         outcomes = [_outcome(future, running[future]) for future in as_completed(running)]
     return [failure for failure in outcomes if failure]
+
+
+def _apart(tasks: Sequence[Task], at_once: int) -> list[Task]:
+    """In an order in which neighbours in the book, which need the same networks and maps, do not run
+    at the same time: one would wait for the other."""
+    length = -(-len(tasks) // at_once)
+    runs = [tasks[i : i + length] for i in range(0, len(tasks), length)]
+    return [task for turn in zip_longest(*runs) for task in turn if task]
 
 
 def _default_jobs() -> int:

@@ -134,8 +134,8 @@ Both methods start from the gradient of a score by the target layer's activation
 
 $$
 \begin{aligned}
-\text{Grad-CAM} &: & \phi_t &= \sum_k \mathrm{GAP}\!\left(\frac{\partial y_t}{\partial A_k}\right) A_k, \\
-\text{linear approximation} &: & \phi_t &= \sum_k \frac{\partial y_t}{\partial A_k} \odot A_k,
+\phi_t^{\text{Grad-CAM}} &= \sum_k \mathrm{GAP}\!\left(\frac{\partial y_t}{\partial A_k}\right) A_k, \\
+\phi_t^{\text{linear}} &= \sum_k \frac{\partial y_t}{\partial A_k} \odot A_k,
 \end{aligned}
 $$
 
@@ -318,9 +318,9 @@ against its rival. With the map $M$ of one class and $N$ of the other,
 
 $$
 \begin{aligned}
-\text{for both} &= |\,M > 0 \wedge N > 0 \text{ on } O\,| \,/\, |O|, &
+\text{for both} &= |\,M > 0 \wedge N > 0 \text{ on } O\,| \,/\, |O|, \\
 \text{share} &= \sum_D M^+ \big/ \sum M^+, \\
-\text{sign} &= \sum_D M \big/ \sum_D |M|, &
+\text{sign} &= \sum_D M \big/ \sum_D |M|, \\
 \text{rank} &= P(M_i > M_j), \; i \in D, \; j \in O \setminus D,
 \end{aligned}
 $$

@@ -66,7 +66,7 @@ networks = [network] if network else choose(
 images = data.load(
     dataset or choose(profile, smoke="mnist", embedded="mnist", paper="imagenet"),
     root=root or None,
-    limit=n_images or choose(profile, smoke=2, embedded=30, paper=None),
+    limit=n_images or choose(profile, smoke=2, embedded=25, paper=None),
 )
 store = BUILD / "results"
 
@@ -285,7 +285,7 @@ pd.Series(known).unstack()[[net.name for net in opened]].loc[
 """
 ```{admonition} Departures
 :class: note
-**Images and networks.** The paper has ViT-B and DeiT-B explain ImageNet. The embedded profile has 30 digits,
+**Images and networks.** The paper has ViT-B and DeiT-B explain ImageNet. The embedded profile has 25 digits,
 and transformers of three blocks, width 64 and 49 patches of 4 x 4 pixels. The profile `paper` restores the
 published setting.
 

@@ -56,7 +56,7 @@ net = nets.load(name, **options)
 images = data.load(
     dataset or choose(profile, smoke="scenes", embedded="scenes", paper="imagenet"),
     root=root or None,
-    limit=n_images or choose(profile, smoke=2, embedded=20, paper=1000),
+    limit=n_images or choose(profile, smoke=2, embedded=15, paper=1000),
     size=net.input_size,
 )
 iterations = settings(profile)["opti_cam"]["iterations"]

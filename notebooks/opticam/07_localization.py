@@ -130,8 +130,10 @@ $$
 \begin{aligned}
 \mathrm{LE} &= 1 - \max_{B \in \mathcal{B}} \mathrm{IoU}(B, B_p), \\
 \mathrm{OM} &= 1 - \max_{B \in \mathcal{B}} \mathrm{IoU}(B, B_p)\, 1[c_p = c], \\
-F_1 &= \frac{2PR}{P + R}, \quad P = \frac{\sum_U S}{\sum S}, \quad R = \frac{\sum_U S}{|U|}, \\
-\mathrm{BA} &= \tfrac13 \sum_\delta \max_\eta \frac1N \sum_i 1\big[\max_{B} \mathrm{IoU}(B, B_p^\eta) \ge \delta\big], \\
+F_1 &= \frac{2PR}{P + R}, \\
+P &= \frac{\sum_U S}{\sum S}, \qquad R = \frac{\sum_U S}{|U|}, \\
+\mathrm{BA} &= \tfrac13 \sum_\delta \max_\eta \frac1N \sum_i b_i(\delta, \eta), \\
+b_i &= 1\big[\max_{B} \mathrm{IoU}(B, B_p^\eta) \ge \delta\big], \\
 \mathrm{SP} &= 1\big[\arg\max S \in U\big], \qquad \mathrm{EP} = P, \\
 \mathrm{SM} &= \log \max\Big(0.05, \frac{|B_p|}{hw}\Big) - \log p^c .
 \end{aligned}

@@ -79,7 +79,7 @@ cushion of dye beneath it, the wound where it was cut off, erosions, inflamed pa
 
 # %%
 def load(name):
-    limit = n_images or choose(profile, smoke=2, embedded=24, paper=None)
+    limit = n_images or choose(profile, smoke=2, embedded=20, paper=None)
     root = roots.get(datasets[name])
     net = nets.load(name, root=root, device=device)
     return net, data.load(datasets[name], root=root, limit=limit, size=net.input_size)
@@ -330,7 +330,7 @@ pd.DataFrame({f"{name} (%)": in_corners(name) for name in films})
 ```{admonition} Departures
 :class: note
 **Images.** The paper has 624 radiographs of children and 1,000 endoscopic images for testing. The embedded
-profile has 24 drawn images a network: a test bed, made for this book. What transfers is what a method does to
+profile has 20 drawn images a network: a test bed, made for this book. What transfers is what a method does to
 a network that tells such classes from small soft shadows or from texture and colour; what does not transfer
 is any number on patients, the networks' accuracy, and the shortcuts that real data offer, such as marks and
 borders that go with one hospital.

@@ -213,8 +213,8 @@ pd.DataFrame(effects).T.round(1)
 :class: note
 The cosine schedules are not in the paper. They are options of `opti_cam`
 (`iterations=25, learning_rate=1.0, schedule="cosine"`), never its default, and no other page of this part
-takes them unless it says so. Seconds are those of this machine, for a few images together; compare them with
-each other only.
+takes them unless it says so. Seconds are those that each map took when it was made, the first row's perhaps on
+another page, and on a machine that was busy with other pages: they tell a quarter from the whole, no more.
 ```
 """
 
