@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, as_completed
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -175,10 +176,8 @@ def saliency_maps(
     maps = []
     for i in range(0, len(data), SHARD_SIZE):
         images = _Images(net, data[i : i + SHARD_SIZE], batch_size)
-        shard = _Shard(images, variant, store)
-        with shard.files.lock():
-            index = list(range(len(images.data)))
-            maps += shard.saliency(index, images.targets(target), raw=raw, signed=signed)
+        index, targets = list(range(len(images.data))), images.targets(target)
+        maps += _Shard(images, variant, store).saliency(index, targets, raw=raw, signed=signed)
     return torch.stack(maps)
 
 
@@ -202,9 +201,7 @@ def coefficients(
         alphas = []
         for i in range(0, len(data), SHARD_SIZE):
             images = _Images(net, data[i : i + SHARD_SIZE], batch_size)
-            shard = _Shard(images, variant, store)
-            with shard.files.lock():
-                alphas += shard.coefficients()
+            alphas += _Shard(images, variant, store).coefficients()
         width = max(len(alpha) for alpha in alphas)
         rows = [alpha if len(alpha) else torch.full((width,), torch.nan) for alpha in alphas]
         found[variant.label] = torch.stack(rows)
@@ -260,7 +257,7 @@ def _run_here(net, blocks, methods, metrics, batch_size, store) -> Frames:
         for m, method in enumerate(methods):
             try:
                 yield (m, b), run_shard(images, method, metrics, store, wait=False)
-            except Timeout:
+            except Held:
                 held.append((m, b))
     for m, b in held:
         images = _Images(net, blocks[b], batch_size)
@@ -282,9 +279,11 @@ def run_shard(
     images: "_Images", method: Variant, metrics: list[Variant], store, wait: bool = True
 ) -> pd.DataFrame:
     """One method on a few images, every metric: read what is stored, compute and store the rest."""
-    shard = _Shard(images, method, store)
-    with shard.files.lock(wait):
-        return shard.values(metrics)
+    return _Shard(images, method, store).values(metrics, wait)
+
+
+class Held(Exception):
+    """Another process is making maps that are asked for."""
 
 
 class _Images:
@@ -371,8 +370,14 @@ class _Shard:
 
     # ------------------------------------------------------------------------------------- maps
 
-    def maps(self, index: Sequence[int], targets: list[int]) -> tuple[Maps, dict[int, str]]:
-        """Raw maps and seconds by (image, class), and the errors of the images that have none."""
+    def maps(
+        self, index: Sequence[int], targets: list[int], wait: bool = True
+    ) -> tuple[Maps, dict[int, str]]:
+        """Raw maps and seconds by (image, class), and the errors of the images that have none.
+
+        Raises:
+            Held: without `wait`, once all the others are made.
+        """
         self._maps |= self.files.read_maps(
             (i, targets[i]) for i in index if (i, targets[i]) not in self._maps
         )
@@ -381,12 +386,35 @@ class _Shard:
             for i in index
             if (i, targets[i]) not in self._maps and self.images.sample(i) is not None
         ]
-        errors = {}
-        for batch, explained in self._attempt(missing, self._explain, targets, errors):
+        errors, held = {}, []
+        for batch in _batches(missing, self.images.batch_size):
+            with ExitStack() as claims:
+                mine = [i for i in batch if self._claim(claims, i, targets[i])]
+                held += [i for i in batch if i not in mine]
+                self._make(mine, targets, errors)
+        if held and not wait:
+            raise Held
+        for i in held:
+            with self.files.claim(i, targets[i], wait=True):
+                self._make([i], targets, errors)
+        return self._maps, errors | self.images.unreadable
+
+    def _claim(self, claims: ExitStack, i: int, target: int) -> bool:
+        """Whether the map is this process's to make."""
+        try:
+            claims.enter_context(self.files.claim(i, target, wait=False))
+        except Timeout:
+            return False
+        return True
+
+    def _make(self, mine: list[int], targets: list[int], errors: dict[int, str]) -> None:
+        """The maps of images, unless another process has made them meanwhile."""
+        self._maps |= self.files.read_maps((i, targets[i]) for i in mine)
+        left = [i for i in mine if (i, targets[i]) not in self._maps]
+        for batch, explained in self._attempt(left, self._explain, targets, errors):
             new = {(i, targets[i]): one for i, one in zip(batch, explained)}
             self.files.write_maps(new)
             self._maps |= new
-        return self._maps, errors | self.images.unreadable
 
     def _explain(self, batch: list[int], targets: list[int]) -> list[Explained]:
         x, target = self.images.batch(batch), torch.tensor([targets[i] for i in batch])
@@ -420,7 +448,7 @@ class _Shard:
 
     # ----------------------------------------------------------------------------------- values
 
-    def values(self, metrics: list[Variant]) -> pd.DataFrame:
+    def values(self, metrics: list[Variant], wait: bool = True) -> pd.DataFrame:
         """The rows of every metric; those that share a measurement share its passes."""
         groups: dict[str, list[Variant]] = {}
         frames: dict[str, pd.DataFrame] = {}
@@ -433,7 +461,7 @@ class _Shard:
                 shared = key(metric.measure.__name__, variant.resolved, metric.target)
                 groups.setdefault(shared, []).append(variant)
         for group in groups.values():
-            frames |= self._measure(group)
+            frames |= self._measure(group, wait)
         rows = [self._rows(variant, frames[variant.label]) for variant in metrics]
         table = pd.concat(rows).sort_values("position", kind="stable")
         return table[COLUMNS].reset_index(drop=True)
@@ -442,13 +470,13 @@ class _Shard:
         code = code_key("metrics", "saliency.py", "seeding.py")
         return f"{variant.name}-{key(variant.resolved, self.data.targets, code)}"
 
-    def _measure(self, group: list[Variant]) -> dict[str, pd.DataFrame]:
+    def _measure(self, group: list[Variant], wait: bool) -> dict[str, pd.DataFrame]:
         """Values of metrics with the same measurement, options and class."""
         first = metric_named(group[0].name)
         targets = self.images.targets(first.target)
         index = range(len(self.data))
         samples = [self.images.sample(i) for i in index]
-        maps, errors = self.maps(index, targets)
+        maps, errors = self.maps(index, targets, wait)
         ready = [i for i in index if i not in errors]
         # Of a metric that compares images, what is measured of each is kept until all are known.
         kept = object if first.whole else float
@@ -518,7 +546,9 @@ class _Given(_Shard):
         super().__init__(images, Variant(label, label), store=None)
         self.S = S.float().cpu().numpy()
 
-    def maps(self, index: Sequence[int], targets: list[int]) -> tuple[Maps, dict[int, str]]:
+    def maps(
+        self, index: Sequence[int], targets: list[int], wait: bool = True
+    ) -> tuple[Maps, dict[int, str]]:
         readable = [i for i in index if self.images.sample(i) is not None]
         return {
             (i, targets[i]): Explained(self.S[i], np.nan) for i in readable

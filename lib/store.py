@@ -12,8 +12,8 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache, partial
 from pathlib import Path
 from typing import NamedTuple
@@ -78,16 +78,21 @@ class ShardStore:
         self.folder = Path(store) / folder if store is not None else None
         self.images = list(images)
 
-    def lock(self, wait: bool = True) -> AbstractContextManager:
-        """Held while the shard is computed: another process waits, then finds it done.
+    @contextmanager
+    def claim(self, image: int, target: int, *, wait: bool) -> Iterator[None]:
+        """Held while a map is computed: another process does others first, or waits.
 
         Raises:
-            filelock.Timeout: on entering, if another process holds it and this one does not `wait`.
+            filelock.Timeout: another process holds it, and this one does not `wait`.
         """
         if self.folder is None:
-            return nullcontext()
-        self.folder.mkdir(parents=True, exist_ok=True)
-        return FileLock(self.folder / f".lock-{key(self.images)}", timeout=-1 if wait else 0)
+            yield
+            return
+        path = self._map(image, target).with_suffix(".claim")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path, timeout=-1 if wait else 0):
+            yield
+            path.unlink(missing_ok=True)  # whoever waits for it finds the map, or makes it again
 
     def read_values(self, name: str) -> pd.DataFrame | None:
         path = self._values(name)

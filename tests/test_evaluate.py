@@ -2,6 +2,7 @@
 
 import inspect
 import pickle
+import shutil
 import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from filelock import FileLock
 from PIL import Image
 from torch import nn
 
@@ -324,33 +326,38 @@ def test_figures_cost_nothing_after_the_table(net, data, calls, tmp_path):
     assert torch.allclose(S.double(), explain("grad_cam", net, x), atol=1e-6)
 
 
-def test_what_another_process_computes_comes_last_and_is_read(net, data, tmp_path, monkeypatch):
-    """Two processes with the same methods share the work, in place of waiting for each other."""
-    want = evaluate(net, data, METHOD_NAMES, ["average_drop"])
-    asked, inner = [], ShardStore.lock
+def test_what_another_process_computes_comes_last_and_is_read(
+    net, data, calls, tmp_path, monkeypatch
+):
+    """Two processes with the same methods share the work, in place of waiting or doing it twice."""
+    want = evaluate(net, data, METHOD_NAMES, ["average_drop"], store=tmp_path / "elsewhere")
+    theirs = next(path for path in sorted((tmp_path / "elsewhere").glob("*/*.safetensors")))
+    claimed = tmp_path / "s" / theirs.relative_to(tmp_path / "elsewhere").with_suffix(".claim")
+    claimed.parent.mkdir(parents=True)
+    entered, asked, inner = Event(), [], ShardStore.claim
 
-    def lock(files, wait=True):
-        asked.append((files.folder.name, wait))
-        return inner(files, wait)
+    def claim(files, image, target, *, wait):
+        asked.append((files.folder.name, files.images[image], wait))
+        return inner(files, image, target, wait=wait)
 
-    monkeypatch.setattr(ShardStore, "lock", lock)
-    evaluate(net, data, METHOD_NAMES, ["average_drop"], store=tmp_path / "s")
-    order = [folder for folder, _ in asked]
-    images = [data.fingerprint(i) for i in range(N)]
-    asked.clear()
-    entered = Event()
-
-    def hold():
-        with inner(ShardStore(tmp_path / "s", order[0], images)):
+    def other_process():
+        with FileLock(claimed):
             entered.set()
             time.sleep(0.5)
+            shutil.copy(theirs, claimed.parent)
 
-    with ThreadPoolExecutor(1) as other:
-        other.submit(hold)
+    monkeypatch.setattr(ShardStore, "claim", claim)
+    before = total(calls)
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(other_process)
         entered.wait()
         found = evaluate(net, data, METHOD_NAMES, ["average_drop"], store=tmp_path / "s")
-    assert asked == [*((folder, False) for folder in order), (order[0], True)]
+    place = claimed.parent.name, theirs.name.split("-")[0]
+    assert [wait for *at, wait in asked if tuple(at) == place] == [False, False, True]
+    assert all(not wait for *at, wait in asked if tuple(at) != place)
+    assert asked[-1] == (*place, True)
     assert_same(found, want)
+    assert total(calls) - before == 4 * N - 1  # two methods and a metric of both, but for one map
 
 
 def test_an_interrupted_run_resumes_where_it_was(net, data, calls, tmp_path, monkeypatch):

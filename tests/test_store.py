@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pandas as pd
 import pytest
+from filelock import Timeout
 
 from lib import store
 from lib.store import Explained, ShardStore, code_key, key, write_atomically
@@ -125,23 +126,42 @@ def test_a_write_replaces_the_whole_file(tmp_path):
 def test_without_a_store_nothing_is_remembered(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     files = ShardStore(None, "method", IMAGES)
-    with files.lock():
+    with files.claim(0, 0, wait=False):
         files.write_values("m", pd.DataFrame({"value": [1.0]}))
         files.write_maps({(0, 0): Explained(np.zeros((2, 2)), 0.1)})
     assert files.read_values("m") is None and files.read_maps([(0, 0)]) == {}
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_lock_lets_one_in_at_a_time(tmp_path):
+def test_a_map_is_claimed_by_one_at_a_time(tmp_path):
     inside, most = [], []
 
     def work(_):
-        with ShardStore(tmp_path, "method", IMAGES).lock():
+        with ShardStore(tmp_path, "method", IMAGES).claim(0, 3, wait=True):
             inside.append(1)
             most.append(len(inside))
             time.sleep(0.01)
             inside.pop()
 
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(work, range(8)))
-    assert most == [1] * 8
+        list(pool.map(work, range(2)))
+    assert most == [1] * 2
+
+
+def test_a_claim_stands_for_one_image_and_class_in_every_choice_of_images(tmp_path):
+    some = ShardStore(tmp_path, "method", ["c", "a"])
+
+    def refused(image, target):
+        def claim():
+            try:
+                with some.claim(image, target, wait=False):
+                    return False
+            except Timeout:
+                return True
+
+        with ThreadPoolExecutor(1) as other:
+            return other.submit(claim).result()
+
+    with ShardStore(tmp_path, "method", IMAGES).claim(0, 3, wait=False):
+        assert [refused(1, 3), refused(1, 4), refused(0, 3)] == [True, False, False]
+    assert not refused(1, 3) and list(tmp_path.rglob("*.claim")) == []
