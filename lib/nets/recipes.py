@@ -205,8 +205,9 @@ _endoscopy_vgg = replace(
     _radiographs_vgg,
     name="endoscopy_vgg",
     dataset="endoscopy",
-    epochs=8,
-    shift=4,
+    epochs=9,
+    shift=3,
+    learning_rate=3e-3,
     code=("nets/vgg.py", "data/endoscopy.py", *_DRAWN),
 )
 
