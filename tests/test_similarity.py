@@ -184,9 +184,9 @@ def test_each_map_is_computed_once(images, monkeypatch):
 
 def test_maps_come_from_the_store(images, tmp_path):
     first = compared(images, store=tmp_path / "store")
-    files = sorted((tmp_path / "store").rglob("*.npz"))
+    files = sorted((tmp_path / "store").rglob("*.safetensors"))
     second = compared(images, store=tmp_path / "store", batch_size=2)
-    assert files and files == sorted((tmp_path / "store").rglob("*.npz"))
+    assert files and files == sorted((tmp_path / "store").rglob("*.safetensors"))
     pd.testing.assert_frame_equal(first, second)
 
 
