@@ -3,9 +3,8 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import pytest
-
 import lib  # noqa: F401  before anything imports torchvision: see lib/torchvision_ops.py
+import pytest
 
 HEADER = """\
 # ---

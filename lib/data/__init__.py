@@ -7,7 +7,6 @@ To add a dataset, write its manifest and one module with a function
 from pathlib import Path
 
 from .. import manifests
-from ..errors import unknown
 from . import (
     birds,
     chest_xray,
@@ -27,6 +26,7 @@ from . import (
     vqa,
 )
 from .dataset import Dataset, Part, Record, Sample, Size, as_size
+from ..errors import unknown
 
 __all__ = ["DATASETS", "Dataset", "Part", "Record", "Sample", "load", "spread"]
 

@@ -18,20 +18,8 @@ from numpy.random import Generator
 
 from .. import manifests
 from .dataset import Sample, Size
-from .drawing import (
-    Colour,
-    Line,
-    boxes,
-    branches,
-    fingerprint,
-    of_classes,
-    oklch,
-    pixels,
-    smooth_noise,
-    step,
-    stream,
-    strokes,
-)
+from .drawing import Colour, Line, boxes, branches, fingerprint, of_classes, oklch, pixels
+from .drawing import smooth_noise, step, stream, strokes
 
 # The site and the findings of each class.
 CLASSES: dict[str, tuple[str, tuple[str, ...]]] = {

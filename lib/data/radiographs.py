@@ -20,18 +20,8 @@ from numpy.random import Generator
 
 from .. import manifests
 from .dataset import Sample, Size
-from .drawing import (
-    Line,
-    boxes,
-    branches,
-    fingerprint,
-    of_classes,
-    pixels,
-    smooth_noise,
-    step,
-    stream,
-    strokes,
-)
+from .drawing import Line, boxes, branches, fingerprint, of_classes, pixels
+from .drawing import smooth_noise, step, stream, strokes
 
 CLASSES = ("normal", "pneumonia")
 LEFT, RIGHT = -1, 1  # of the image

@@ -15,7 +15,8 @@ from numpy.random import Generator
 
 from .. import manifests
 from .dataset import Sample, Size
-from .drawing import Background, Object, Scene, boxes, fingerprint, oklch, pick, render, stream
+from .drawing import Background, Object, Scene
+from .drawing import boxes, fingerprint, oklch, pick, render, stream
 
 SHAPES = {  # singular: plural
     "circle": "circles",

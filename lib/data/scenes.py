@@ -13,21 +13,8 @@ from numpy.random import Generator
 
 from .. import manifests
 from .dataset import Sample, Size
-from .drawing import (
-    SHAPES,
-    TEXTURES,
-    Background,
-    Object,
-    Scene,
-    boxes,
-    fingerprint,
-    of_classes,
-    oklch,
-    pick,
-    render,
-    scatter,
-    stream,
-)
+from .drawing import SHAPES, TEXTURES, Background, Object, Scene
+from .drawing import boxes, fingerprint, of_classes, oklch, pick, render, scatter, stream
 
 CLASSES = tuple(SHAPES)
 

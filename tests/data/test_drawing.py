@@ -4,21 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from lib.data.drawing import (
-    SHAPES,
-    TEXTURES,
-    Background,
-    Object,
-    Scene,
-    boxes,
-    branches,
-    oklch,
-    pixels,
-    render,
-    scatter,
-    stream,
-    strokes,
-)
+from lib.data.drawing import SHAPES, TEXTURES, Background, Object, Scene
+from lib.data.drawing import boxes, branches, oklch, pixels, render, scatter, stream, strokes
 
 PLAIN = Background("gradient", (oklch(0.95, 0, 0), oklch(0.95, 0, 0)), seed=0)
 

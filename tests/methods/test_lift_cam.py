@@ -14,18 +14,7 @@ from lib.methods.shap_cam import shap_cam
 from lib.nets import context_of
 
 from ..networks import (
-    CHANNELS,
-    HEADS,
-    NETWORKS,
-    SIZE,
-    Affine,
-    Headed,
-    affine,
-    headed,
-    images,
-    seeded,
-    signed,
-    wrap,
+    CHANNELS, HEADS, NETWORKS, SIZE, Affine, Headed, affine, headed, images, seeded, signed, wrap,
 )  # fmt: skip
 
 TARGET = torch.tensor([0, 1, 2, 3])

@@ -12,19 +12,8 @@ from lib.paths import ROOT
 from lib.saliency import explain, raw_map
 
 from ..networks import (
-    CLASSES,
-    MEAN,
-    SIZE,
-    STD,
-    Affine,
-    Untraceable,
-    affine,
-    family,
-    images,
-    non_linear,
-    seeded,
-    with_dead_channels,
-    wrap,
+    CLASSES, MEAN, SIZE, STD, Affine, Untraceable, affine, family, images, non_linear, seeded,
+    with_dead_channels, wrap,
 )  # fmt: skip
 
 BIBLIOGRAPHY = (ROOT / "book" / "references.bib").read_text()

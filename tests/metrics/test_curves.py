@@ -8,8 +8,8 @@ from torch.nn import functional as F
 from torchvision.transforms.functional import gaussian_blur
 
 from lib.errors import UnknownName
-from lib.metrics.confidence import probability
 from lib.metrics.curves import Curve, area, blurred, change, inserted, ranks, removed, stepped
+from lib.metrics.confidence import probability
 
 from ..networks import NETWORKS, affine, images, maps, non_linear, normalised
 

@@ -7,18 +7,8 @@ from torch import nn
 from lib import nets
 
 from ..networks import (
-    CHANNELS,
-    CLASSES,
-    HEADS,
-    Affine,
-    Headed,
-    affine,
-    headed,
-    images,
-    residual,
-    seeded,
-    untraceable,
-    wrap,
+    CHANNELS, CLASSES, HEADS, Affine, Headed, affine, headed, images, residual, seeded,
+    untraceable, wrap,
 )  # fmt: skip
 
 ADDITIVE = [head for head in HEADS if head != "gated"]
