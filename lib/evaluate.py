@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, as_completed
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -72,8 +73,9 @@ def evaluate(
 
     Results do not depend on batch size, shard size, order or executor. With a `store`, each map is
     written with its batch and each shard's values when they are known, and the map of an image is
-    never computed again, whichever call or page asked first: an interrupted run resumes. An image that cannot be read, or whose map is not
-    finite, becomes a row with its error; the rest goes on. Out of memory halves the batch.
+    never computed again, whichever call or page asked first: an interrupted run resumes. An image
+    that cannot be read, or whose map is not finite, becomes a row with its error; the rest goes on.
+    Out of memory halves the batch.
 
     Args:
         net: a `Classifier`; images are taken at the size of `data` (see `data.at(net.input_size)`).
@@ -169,8 +171,9 @@ def saliency_maps(
 ):
     """The stored (or computed) saliency maps S (N, H, W) of a dataset, in its order.
 
-    What `evaluate` has stored of an image is read, so a figure costs nothing after its table. With `signed`, S in
-    [-1, 1] as of `explain`; with `raw`, the raw signed maps (N, h, w) that S is made from.
+    What `evaluate` has stored of an image is read, so a figure costs nothing after its table. With
+    `signed`, S in [-1, 1] as of `explain`; with `raw`, the raw signed maps (N, h, w) that S is made
+    from.
     """
     variant = _checked("method", Variant(method, method, options), method_named(method))
     maps = []
@@ -295,6 +298,10 @@ class _Images:
         self._logits: dict[int, Tensor] = {}
         self.unreadable: dict[int, str] = {}
 
+    @cached_property
+    def fingerprints(self) -> list[str]:
+        return [self.data.fingerprint(i) for i in range(len(self.data))]
+
     def sample(self, i: int) -> Sample | None:
         """The sample, or None with its error noted."""
         if i not in self._samples and i not in self.unreadable:
@@ -336,12 +343,11 @@ class _Shard:
 
     def __init__(self, images: _Images, method: Variant, store):
         self.net, self.data, self.images, self.method = images.net, images.data, images, method
-        net, data = self.net, self.data
         code = code_key("nets", "methods", "data", "saliency.py", "seeding.py", "selectors.py")
-        shown = [data.fingerprint(i) for i in range(len(data))] if store is not None else []
+        net = self.net
         folder = key(net.fingerprint, net.device.type, str(net.dtype), method.name, method.resolved,
-                     data.size, code)  # fmt: skip
-        self.files = ShardStore(store, folder, shown)
+                     self.data.size, code)  # fmt: skip
+        self.files = ShardStore(store, folder, images.fingerprints if store is not None else [])
         self._maps: Maps = {}
 
     def given(self, metric: Metric, index: list[int], target: Tensor) -> dict:

@@ -562,6 +562,17 @@ def test_an_image_is_decoded_once_for_all_methods(net, data, tmp_path):
     assert len(decoded) == len(images)
 
 
+def test_an_image_that_comes_twice_is_explained_once(net, data, calls, tmp_path):
+    twice, index = data.subset([0, 1, 0]), [0, 1, 0]
+    want = evaluate(net, data, ["grad_cam"], ["average_drop"]).value[index].tolist()
+    before = sum(calls["grad_cam"])
+    found = evaluate(net, twice, ["grad_cam"], ["average_drop"], store=tmp_path / "s")
+    assert found.value.tolist() == pytest.approx(want, rel=1e-9)
+    assert sum(calls["grad_cam"]) - before == 2
+    S = saliency_maps(net, twice, "grad_cam", store=tmp_path / "t")
+    assert torch.equal(S[0], S[2])
+
+
 def test_an_image_that_holds_nan_becomes_a_row(net, data):
     class Nan(Crop):
         def sample(self, size):

@@ -128,8 +128,8 @@ def _apart(tasks: Sequence[Task], at_once: int) -> list[Task]:
 
 
 def _default_jobs() -> int:
-    """One on a GPU; else two, and with more than five cores one for two of them: what leaves a second
-    core idle, as drawing figures does, and small networks half of it, leaves it to the other notebook."""
+    """One on a GPU; else one for two cores, but two at least where there are two cores: a core that one
+    notebook leaves idle, as figures and small networks do, works for the other."""
     return 1 if torch.cuda.is_available() else max(min(2, _cores()), _cores() // 2)
 
 
