@@ -571,6 +571,7 @@ def test_an_image_that_comes_twice_is_explained_once(net, data, calls, tmp_path)
     assert sum(calls["grad_cam"]) - before == 2
     S = saliency_maps(net, twice, "grad_cam", store=tmp_path / "t")
     assert torch.equal(S[0], S[2])
+    assert sum(calls["grad_cam"]) - before == 4
 
 
 def test_an_image_that_holds_nan_becomes_a_row(net, data):
