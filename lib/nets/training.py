@@ -3,7 +3,8 @@
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -46,12 +47,13 @@ def fit(recipe: Recipe, train: Dataset, test: Dataset, device: str | torch.devic
     Raises:
         ValueError: the test accuracy is below the recipe's floor; says what it is.
     """
+    device = torch.device("cpu" if recipe.reproducible else device)
     epochs = sum(stage.epochs for stage in (*recipe.before, recipe))
     say(
         f"training {recipe.name}: {epochs} epoch(s) on {len(train):,} samples of "
         f"{recipe.dataset}, on {device}"
     )
-    started, device = time.monotonic(), torch.device(device)
+    started = time.monotonic()
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(recipe.seed)
         arguments = recipe.arguments(train)
@@ -69,7 +71,9 @@ def fit(recipe: Recipe, train: Dataset, test: Dataset, device: str | torch.devic
     say(
         f"trained {recipe.name} in {seconds:.0f} s: {accuracy:.1%} of {len(test):,} test samples right"
     )
-    state_dict = {name: tensor.cpu().contiguous() for name, tensor in model.state_dict().items()}
+    state_dict = {
+        name: tensor.cpu().contiguous() for name, tensor in model.float().state_dict().items()
+    }
     return Trained(arguments, state_dict, accuracy, seconds)
 
 
@@ -84,7 +88,8 @@ def permuted(data: Dataset, seed: int) -> Dataset:
 
 def start(recipe: Recipe, arguments: dict[str, Any]) -> nn.Module:
     """The network before training: seeded random weights, and pretrained submodules."""
-    model = untrained(recipe, arguments)
+    with _default_dtype(recipe.dtype):  # the random numbers too are rounded as finely
+        model = untrained(recipe, arguments)
     for path, name in recipe.pretrained:
         part = model.get_submodule(path)
         known = load_weights(build(name), name, None).state_dict()
@@ -92,6 +97,16 @@ def start(recipe: Recipe, arguments: dict[str, Any]) -> nn.Module:
         fitting = {key: known[key] for key in own if known[key].shape == own[key].shape}
         part.load_state_dict(own | fitting)
     return model
+
+
+@contextmanager
+def _default_dtype(dtype: torch.dtype) -> Iterator[None]:
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
 
 
 def untrained(recipe: Recipe, arguments: dict[str, Any]) -> nn.Module:
@@ -107,7 +122,7 @@ def measure(recipe: Recipe, model: nn.Module, data: Dataset, device: torch.devic
     right = 0
     with torch.no_grad():
         for batch in _batches(recipe, model, data, shuffle=False):
-            x = _normalised(recipe, _on(device, batch.images))
+            x = _normalised(recipe, _on(device, batch.images, recipe.dtype))
             logits = model(x, *(tensor.to(device) for tensor in batch.questions))
             right += (logits.argmax(1).cpu() == batch.targets).sum().item()
     return right / len(data)
@@ -133,7 +148,7 @@ def _run(
     schedule = _schedule(stage, recipe, optimizer, len(batches))
     for _ in tqdm(range(stage.epochs), desc=recipe.name, unit="epoch", leave=False, disable=None):
         for batch in batches:
-            x = _normalised(recipe, _augmented(recipe, _on(device, batch.images)))
+            x = _normalised(recipe, _augmented(recipe, _on(device, batch.images, recipe.dtype)))
             logits = model(x, *(tensor.to(device) for tensor in batch.questions))
             targets = batch.targets.to(device)
             loss = F.cross_entropy(logits, targets, label_smoothing=recipe.label_smoothing)
@@ -234,9 +249,9 @@ def _collate(
     return Batch(images, targets, (tokens, torch.tensor([i for i, _ in about])))
 
 
-def _on(device: torch.device, images: Tensor) -> Tensor:
+def _on(device: torch.device, images: Tensor, dtype: torch.dtype) -> Tensor:
     """Images in [0, 1]."""
-    return images.to(device, non_blocking=True).float() / 255
+    return images.to(device, non_blocking=True).to(dtype) / 255
 
 
 def _normalised(recipe: Recipe, images: Tensor) -> Tensor:

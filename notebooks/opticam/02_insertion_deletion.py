@@ -231,7 +231,7 @@ else:
 ```{admonition} Departures
 :class: note
 **Steps.** The paper changes 224 pixels a step, 224 steps. The embedded profile changes 6272 a step,
-8 steps; the table below repeats Grad-CAM with 224 on two photographs. Option `step`.
+8 steps; the table below repeats Grad-CAM with 56 on four photographs. Option `step`.
 
 **Blur.** Insertion starts from the image under an 11 x 11 kernel with sigma 5, as RISE's code has it. That
 code filters an impulse inside its own window with reflected edges, so the kernel comes out almost as
@@ -247,8 +247,8 @@ briefly as there.
 """
 
 # %% tags=["nbval-check-output"]
-several = shown.subset(range(min(len(shown), choose(profile, smoke=1, embedded=2, paper=100))))
-fine = choose(profile, smoke=224 * 28, embedded=224, paper=224)
+several = shown.subset(range(min(len(shown), choose(profile, smoke=1, embedded=4, paper=100))))
+fine = choose(profile, smoke=224 * 28, embedded=224 * 4, paper=224)
 variants = {
     f"insertion, {step} pixels a step": ("insertion", {"step": step}),
     f"insertion, {fine} pixels a step": ("insertion", {"step": fine}),

@@ -50,6 +50,24 @@ def test_every_option_takes_part():
     assert not any(same(base, fit(**option)) for option in options)
 
 
+@pytest.mark.parametrize("name", ["scenes_vgg_quick", "mnist_vit_quick"])
+def test_a_quick_network_does_not_depend_on_the_number_of_threads(name):
+    recipe = replace(RECIPES[name], limit=100)
+    shape = {"size": recipe.input_size}
+    train, test = (data.load(recipe.dataset, split=s, limit=100, **shape) for s in recipe.splits)
+    before, found = torch.get_num_threads(), []
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            found.append(training.fit(recipe, train, test, "cpu").state_dict)
+    finally:
+        torch.set_num_threads(before)
+    one, two = found
+    assert all(w.dtype != torch.float64 for w in one.values())
+    for key, w in one.items():
+        torch.testing.assert_close(w, two[key], rtol=0, atol=1e-6 * w.abs().max().item())
+
+
 def test_permuted_labels_are_the_same_labels_on_other_images():
     train = data.load("tiny", split="train")
     one, two = (training.permuted(train, seed) for seed in (0, 1))
