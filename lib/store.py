@@ -13,17 +13,21 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from safetensors.numpy import load_file, save_file
 
 HERE = Path(__file__).parent
+
+
+class Held(Exception):
+    """Another process is making what is asked for."""
 
 
 class Explained(NamedTuple):
@@ -83,14 +87,18 @@ class ShardStore:
         """Held while a map is computed: another process does others first, or waits.
 
         Raises:
-            filelock.Timeout: another process holds it, and this one does not `wait`.
+            Held: another process holds it, and this one does not `wait`.
         """
         if self.folder is None:
             yield
             return
         path = self._map(image, target).with_suffix(".claim")
         path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path, timeout=-1 if wait else 0):
+        with ExitStack() as mine:
+            try:
+                mine.enter_context(FileLock(path, timeout=-1 if wait else 0))
+            except Timeout:
+                raise Held(path.name) from None
             yield
             path.unlink(missing_ok=True)  # whoever waits for it finds the map, or makes it again
 

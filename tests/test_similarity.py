@@ -177,7 +177,7 @@ def test_each_map_is_computed_once(images, monkeypatch):
         explained.extend(x)
         return attribute(method, net, x, target, **options)
 
-    monkeypatch.setattr("lib.evaluate.attribute", note)
+    monkeypatch.setattr("lib.shard.attribute", note)
     compared(images)
     assert len(explained) == 3 * len(METHODS) * len(images)
 

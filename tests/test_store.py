@@ -4,10 +4,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pandas as pd
 import pytest
-from filelock import Timeout
 
 from lib import store
-from lib.store import Explained, ShardStore, code_key, key, write_atomically
+from lib.store import Explained, Held, ShardStore, code_key, key, write_atomically
 
 IMAGES = ("a", "b", "c")
 
@@ -156,7 +155,7 @@ def test_a_claim_stands_for_one_image_and_class_in_every_choice_of_images(tmp_pa
             try:
                 with some.claim(image, target, wait=False):
                     return False
-            except Timeout:
+            except Held:
                 return True
 
         with ThreadPoolExecutor(1) as other:
