@@ -8,6 +8,7 @@ import torch
 
 from . import data, nets
 from .data.crops import crops
+from .nets.recipes import FINE_GRAINED
 from .notebooks import choose
 
 
@@ -114,9 +115,7 @@ def boxed(profile: str, *, network: str, layer: str, dataset: str, n_images: int
     )
 
 
-# The networks and datasets of "Why not other classes?"
-_FINETUNED = ("alexnet", "vgg16")
-_FINE_GRAINED = ("cub", "aircraft", "food101", "flowers102", "stanford_cars")
+_FINETUNED = ("alexnet", "vgg16")  # the networks of "Why not other classes?"
 
 
 def pairs(profile: str, *, network: str, layer: str, dataset: str, n_images: int) -> list[Case]:
@@ -144,7 +143,7 @@ def pairs(profile: str, *, network: str, layer: str, dataset: str, n_images: int
         paper=[
             Case(f"{name}_{finetuned}", name, layer, n_images or None)
             for finetuned in _FINETUNED
-            for name in _FINE_GRAINED
+            for name in FINE_GRAINED
         ],
     )
 

@@ -4,7 +4,18 @@ import pytest
 import torch
 
 from lib import data
-from lib.cases import Case, affordable, boxed, by_cost, contested, heads, pairs, settings
+from lib.cases import (
+    COSINE_25,
+    COSINE_40,
+    Case,
+    affordable,
+    boxed,
+    by_cost,
+    contested,
+    heads,
+    pairs,
+    settings,
+)
 from lib.errors import UnknownName
 from lib.methods import METHODS
 from lib.notebooks import PROFILES
@@ -126,3 +137,6 @@ def test_settings_name_options_that_the_methods_have():
     for profile in PROFILES:
         for method, options in settings(profile).items():
             assert options.keys() <= METHODS[method].options.keys()
+    for schedule in (COSINE_25, COSINE_40):
+        assert schedule.keys() <= METHODS["opti_cam"].options.keys()
+        assert schedule["iterations"] < settings("embedded")["opti_cam"]["iterations"]

@@ -281,7 +281,7 @@ _kvasir_vgg16_bn = replace(
 # five datasets. Their code fine-tunes VGG-16 with batch normalisation, where the paper says VGG-16,
 # and distorts the images in more ways than mirroring and shifting them; it sets no accuracy to
 # reach, and the floors are ours.
-_PHOTOGRAPHS = {  # by dataset: the split for training, the loader, and the floor
+FINE_GRAINED = {  # by dataset: the split for training, the loader, and the floor
     "cub": ("train", "cub", 0.4),
     "aircraft": ("trainval", "fine_grained", 0.4),
     "food101": ("train", "fine_grained", 0.4),
@@ -292,7 +292,7 @@ _PHOTOGRAPHS = {  # by dataset: the split for training, the loader, and the floo
 
 def _fine_grained(dataset: str, network: str) -> Recipe:
     """A network of torchvision, fine-tuned on a fine-grained dataset."""
-    split, loader, floor = _PHOTOGRAPHS[dataset]
+    split, loader, floor = FINE_GRAINED[dataset]
     return Recipe(
         name=f"{dataset}_{network}",
         build=getattr(finetuned, network),
@@ -375,7 +375,7 @@ _LARGE = (
     _chest_xray_vgg16_bn,
     _kvasir_resnet50,
     _kvasir_vgg16_bn,
-    *(_fine_grained(dataset, net) for dataset in _PHOTOGRAPHS for net in ("alexnet", "vgg16")),
+    *(_fine_grained(dataset, net) for dataset in FINE_GRAINED for net in ("alexnet", "vgg16")),
 )
 
 RECIPES: dict[str, Recipe] = {
