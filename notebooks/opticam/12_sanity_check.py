@@ -93,8 +93,10 @@ Let $M$ and $R$ be the maps of one image for the same class, before and after. *
 correlation of the pixels' ranks in the raw maps, with their signs and without:
 
 $$
-\rho = \mathrm{corr}(\mathrm{rank}\,M, \mathrm{rank}\,R), \qquad
-\rho_{\mathrm{abs}} = \mathrm{corr}(\mathrm{rank}\,|M|, \mathrm{rank}\,|R|).
+\begin{aligned}
+\rho &= \mathrm{corr}(\mathrm{rank}\,M, \mathrm{rank}\,R), \\
+\rho_{\mathrm{abs}} &= \mathrm{corr}(\mathrm{rank}\,|M|, \mathrm{rank}\,|R|).
+\end{aligned}
 $$
 
 Opti-CAM's maps are weighted means of activations behind a ReLU. They have no signs, and the two are the
