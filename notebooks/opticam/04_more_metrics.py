@@ -279,7 +279,7 @@ row of the paper only. The profile `paper` runs them all.
 ```
 """
 
-# %% tags=["nbval-check-output"]
+# %%
 def effect(net, images, name):
     """What each choice changes, on every fifth image: the mean value by choice."""
     every = choose(profile, smoke=5, embedded=5, paper=500)

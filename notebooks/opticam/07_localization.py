@@ -292,7 +292,7 @@ inequality of eq. A5.
 ```
 """
 
-# %% tags=["nbval-check-output"]
+# %%
 rows = []
 for net, images in opened:
     block = images.readable(32)
