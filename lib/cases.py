@@ -8,7 +8,7 @@ import torch
 
 from . import data, nets
 from .data.crops import crops
-from .nets.recipes import FINE_GRAINED
+from .nets.recipes import FINE_GRAINED, FINETUNED
 from .notebooks import choose
 
 
@@ -115,9 +115,6 @@ def boxed(profile: str, *, network: str, layer: str, dataset: str, n_images: int
     )
 
 
-_FINETUNED = ("alexnet", "vgg16")  # the networks of "Why not other classes?"
-
-
 def pairs(profile: str, *, network: str, layer: str, dataset: str, n_images: int) -> list[Case]:
     """Images whose class may be contested (see `contested`): crops of photographs, and drawn birds.
 
@@ -142,7 +139,7 @@ def pairs(profile: str, *, network: str, layer: str, dataset: str, n_images: int
         ],
         paper=[
             Case(f"{name}_{finetuned}", name, layer, n_images or None)
-            for finetuned in _FINETUNED
+            for finetuned in FINETUNED
             for name in FINE_GRAINED
         ],
     )
@@ -225,10 +222,13 @@ COSINE_40 = {"iterations": 40, "learning_rate": 0.5, "schedule": "cosine"}
 _FEW = {"areas": (0.05, 0.2), "iterations": 40, "learning_rate": 0.1, "shrink": 0.6}
 
 
-def settings(profile: str) -> dict[str, dict]:
+def settings(profile: str, *, schedule: dict | None = None) -> dict[str, dict]:
     """The options of methods that are as good as the work put into them, for each profile.
 
     Pages that agree on them share their maps.
+
+    Args:
+        schedule: Opti-CAM's in the embedded profile, `COSINE_25` or `COSINE_40`; None for the paper's.
     """
     return choose(
         profile,
@@ -239,7 +239,7 @@ def settings(profile: str) -> dict[str, dict]:
             "gradient_shap": {"n": 2},
         },
         embedded={
-            "opti_cam": {"iterations": 100},
+            "opti_cam": schedule or {"iterations": 100},
             "extremal_perturbation": _FEW,
             "lime": {"n": 100},
             "gradient_shap": {"n": 10},

@@ -140,3 +140,6 @@ def test_settings_name_options_that_the_methods_have():
     for schedule in (COSINE_25, COSINE_40):
         assert schedule.keys() <= METHODS["opti_cam"].options.keys()
         assert schedule["iterations"] < settings("embedded")["opti_cam"]["iterations"]
+        for profile in PROFILES:
+            brief = {"opti_cam": schedule} if profile == "embedded" else {}
+            assert settings(profile, schedule=schedule) == settings(profile) | brief

@@ -147,8 +147,13 @@ def _stopped(stopping: str, history: Tensor, tolerance: float, iterations: int) 
         if len(history) < 2:
             return torch.zeros(history.shape[1], dtype=torch.bool, device=history.device)
         return (history[-1] - history[-2]).abs() < tolerance
-    checks = history[:: max(1, iterations // 10)]
+    checks = authors_checks(history, iterations)
     at_check = (len(history) - 1) % max(1, iterations // 10) == 0
     if not at_check or len(checks) < 2:
         return torch.zeros(history.shape[1], dtype=torch.bool, device=history.device)
     return checks[-1] < checks[-2]
+
+
+def authors_checks(history: Tensor, iterations: int) -> Tensor:
+    """Those of the values of F (t, ...) at which the authors' code looks: every tenth of the iterations."""
+    return history[:: max(1, iterations // 10)]

@@ -288,6 +288,7 @@ FINE_GRAINED = {  # by dataset: the split for training, the loader, and the floo
     "flowers102": ("trainval", "fine_grained", 0.6),
     "stanford_cars": ("train", "fine_grained", 0.4),
 }
+FINETUNED = ("alexnet", "vgg16")  # on each of them
 
 
 def _fine_grained(dataset: str, network: str) -> Recipe:
@@ -375,7 +376,7 @@ _LARGE = (
     _chest_xray_vgg16_bn,
     _kvasir_resnet50,
     _kvasir_vgg16_bn,
-    *(_fine_grained(dataset, net) for dataset in FINE_GRAINED for net in ("alexnet", "vgg16")),
+    *(_fine_grained(dataset, net) for dataset in FINE_GRAINED for net in FINETUNED),
 )
 
 RECIPES: dict[str, Recipe] = {

@@ -32,7 +32,7 @@ def train(name: str, *, root: str | Path | None = None, device: str = "cpu") -> 
     Args:
         name: one of `RECIPES`.
         root: the folder of its dataset, as for `data.load`.
-        device: where it is trained, if it is.
+        device: where it is trained, if it is; a reproducible one is trained on the CPU.
 
     Raises:
         UnknownName: no such network.

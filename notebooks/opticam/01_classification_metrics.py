@@ -61,8 +61,7 @@ images = data.load(
     root=root or None,
     limit=n_images or choose(profile, smoke=2, embedded=None, paper=None),
 )
-OPTIONS = settings(profile)
-iterations = OPTIONS["opti_cam"]["iterations"]
+iterations = settings(profile)["opti_cam"]["iterations"]
 store = BUILD / "results"
 
 # %% [markdown]
@@ -166,9 +165,9 @@ METRICS_OF_TABLE_1 = ["average_drop", "average_gain", "average_increase"]
 
 
 def methods(name):
-    brief = profile == "embedded" and name in EMBEDDED[1:]
-    slow = choose(profile, smoke=["score_cam"], embedded=MANY_PASSES if brief else [], paper=[])
-    options = OPTIONS | ({"opti_cam": COSINE_40} if brief else {})
+    second = name in EMBEDDED[1:]
+    slow = choose(profile, smoke=["score_cam"], embedded=MANY_PASSES if second else [], paper=[])
+    options = settings(profile, schedule=COSINE_40 if second else None)
     return {m: (m, options.get(m, {})) for m in METHODS_OF_TABLE_1 if m not in slow}
 
 
@@ -272,7 +271,7 @@ multiplies pixels, so that masked is black; most libraries multiply the normalis
 masked is the mean colour. Pixels are the default here; [the last page](14_schedule) compares both.
 
 **Iterations.** On EfficientNet-Lite1 the embedded profile runs Opti-CAM for 40 iterations with a learning rate that
-falls from 0.5 along a cosine, in place of 100 at 0.1; [the last page](14_schedule) compares the two on EfficientNet-Lite0.
+falls from 0.5 along a cosine, in place of 100 at 0.1, and T is theirs; [the last page](14_schedule) compares the two on EfficientNet-Lite0.
 
 **Stopping.** Each image stops by its own loss, at a change below $10^{-10}$ or after 100 iterations.
 The authors' code compares the loss summed over a batch; option `stopping="authors"` of `opti_cam`.

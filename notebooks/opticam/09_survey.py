@@ -56,8 +56,7 @@ images = data.load(
     root=root or None,
     limit=n_images or choose(profile, smoke=3, embedded=None, paper=100),
 ).readable()
-opti_cam = choose(profile, smoke=settings(profile)["opti_cam"], embedded=COSINE_40, paper=settings(profile)["opti_cam"])
-options = opti_cam | {"store": BUILD / "results"}
+options = settings(profile, schedule=COSINE_40)["opti_cam"] | {"store": BUILD / "results"}
 
 # %% [markdown]
 """

@@ -48,7 +48,7 @@ import pandas as pd
 import torch
 
 from lib import data, nets, report
-from lib.cases import COSINE_25, Case, fewer
+from lib.cases import COSINE_25, Case, fewer, settings
 from lib.evaluate import COLUMNS, saliency_maps
 from lib.methods import METHODS
 from lib.nets.training import permuted as permute
@@ -80,8 +80,7 @@ def spared(net):
 
 
 def methods(net):
-    full = choose(profile, smoke={"iterations": 5}, embedded={}, paper={})
-    opti_cam = COSINE_25 if spared(net) else full
+    opti_cam = settings(profile, schedule=COSINE_25 if spared(net) else None)["opti_cam"]
     return {"opti_cam": ("opti_cam", opti_cam), "grad_cam": ("grad_cam", {}), "fake_cam": ("fake_cam", {})}
 
 

@@ -63,8 +63,7 @@ store = BUILD / "results"
 
 def options(net, method):
     """Photographs take Opti-CAM seconds each; the embedded profile saves iterations on them."""
-    spared = method == "opti_cam" and net.input_size > 100 and profile == "embedded"
-    return COSINE_25 if spared else settings(profile).get(method, {})
+    return settings(profile, schedule=COSINE_25 if net.input_size > 100 else None).get(method, {})
 
 # %% [markdown]
 """

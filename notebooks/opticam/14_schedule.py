@@ -43,9 +43,9 @@ import pandas as pd
 import torch
 
 from lib import data, nets, report
-from lib.cases import COSINE_25, COSINE_40
+from lib.cases import COSINE_25, COSINE_40, settings
 from lib.evaluate import evaluate
-from lib.methods.opti_cam import optimise
+from lib.methods.opti_cam import authors_checks, optimise
 from lib.metrics import METRICS
 from lib.notebooks import check_parameters, choose
 from lib.paths import BUILD
@@ -174,9 +174,9 @@ report.show(
     caption=f"How {len(x)} images converge, and their mean (thick). 95 % of the gain is reached after {min(reached)} to "
     f"{max(reached)} iterations, at the median after {int(np.median(reached))}.",
 )
-looks = curves[:, :: max(1, length // 10)]
+falls = authors_checks(curves.T, length).diff(dim=0) < 0
 print(f"iterations taken: {taken.min()} to {taken.max()}; {(taken < length).sum()} of {len(taken)} stopped before {length}")
-print(f"by the authors' rule {(looks.diff(dim=1) < 0).any(1).sum()} of {len(taken)} would have stopped before {length}")
+print(f"by the authors' rule {falls.any(0).sum()} of {len(taken)} would have stopped before {length}")
 
 # %% [markdown]
 """
@@ -187,7 +187,7 @@ what is measured; the others only the map. The embedded profile takes the schedu
 """
 
 # %%
-base = COSINE_25 if profile == "embedded" else {"iterations": length}
+base = settings(profile, schedule=COSINE_25)["opti_cam"]
 CHOICES = {
     "the default": (base, {}),
     'masking="normalized"': (base | {"masking": "normalized"}, {"masking": "normalized"}),
@@ -198,10 +198,10 @@ if profile == "smoke":
     CHOICES = dict(list(CHOICES.items())[:2])
 found = pd.concat(
     evaluate(
-        net, images, {label: ("opti_cam", options)}, {m: (m, settings) for m in METRICS_HERE},
+        net, images, {label: ("opti_cam", options)}, {m: (m, measured) for m in METRICS_HERE},
         batch_size=batch_size, store=store,
     )
-    for label, (options, settings) in CHOICES.items()
+    for label, (options, measured) in CHOICES.items()
 )  # fmt: skip
 effects = found.pivot_table(index="method", columns="metric", values="value", sort=False).mul(100).round(1)
 effects = effects.rename(columns=lambda m: f"{METRICS[m].symbol} (%)").rename_axis(None).rename_axis(None, axis="columns")

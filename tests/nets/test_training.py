@@ -53,8 +53,12 @@ def test_every_option_takes_part():
 @pytest.mark.parametrize("name", ["scenes_vgg_quick", "mnist_vit_quick"])
 def test_a_quick_network_does_not_depend_on_the_number_of_threads(name):
     recipe = replace(RECIPES[name], limit=100)
-    shape = {"size": recipe.input_size}
-    train, test = (data.load(recipe.dataset, split=s, limit=100, **shape) for s in recipe.splits)
+    train, test = (
+        data.load(recipe.dataset, split=split, limit=100, size=recipe.input_size)
+        for split in recipe.splits
+    )
+    drawn = training.start(recipe, recipe.arguments(train)).state_dict().values()
+    assert any((w != w.float()).any() for w in drawn)  # in double precision from the first number
     before, found = torch.get_num_threads(), []
     try:
         for threads in (1, 2):
