@@ -39,4 +39,4 @@ env: .venv/.made
 
 clean:
 	rm -rf build .pytest_cache
-	find lib tests notebooks benchmarks -name __pycache__ -exec rm -rf {} +
+	find lib testbeds book tests notebooks benchmarks -name __pycache__ -exec rm -rf {} +

@@ -21,7 +21,6 @@ from tqdm import tqdm
 import lib
 from lib import data, nets
 from lib.nets import weights
-from lib.nets.trained import load_model
 from lib.methods.lift_cam import contributions
 from lib.methods.shap_cam import orderings
 from lib.metrics import METRICS
@@ -281,7 +280,7 @@ class _Normalise(torch.nn.Module):
 def _bare(name: str, weight: str | None) -> torch.nn.Module:
     """A network as it comes, its parameters not frozen."""
     if name in nets.RECIPES:
-        return load_model(name, weight).eval()
+        return nets.recipe(name).load(weight).eval()
     return weights.load_weights(weights.build(name), name, weight).eval()
 
 

@@ -1,8 +1,9 @@
 """Many methods, many metrics, many images: one long table, durable and resumable."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Executor, as_completed
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,8 @@ from .data import Dataset
 from .methods import method_named
 from .metrics import metric_named
 from .metrics.cosine_similarity import cosine_similarity
+from .metrics.similarity import similarities
+from .saliency import finish
 from .shard import COLUMNS, Choice, Given, Images, Shard, Variant, chosen_methods, chosen_metrics
 from .store import Held
 
@@ -198,6 +201,55 @@ def similarity(
         for label, alpha in coefficients(net, data, methods, **options).items()
     ]  # fmt: skip
     return pd.concat(frames, ignore_index=True)
+
+
+def compare(
+    net,
+    others: Iterable[tuple[object, Any]],
+    data: Dataset,
+    methods: Mapping[str, tuple[str, dict]],
+    *,
+    batch_size: int = 16,
+    store=None,
+) -> pd.DataFrame:
+    """How like a network's maps the maps of other networks are, image by image.
+
+    Args:
+        net: the network that the maps are compared with.
+        others: networks with a key each, such as `nets.cascade(net)`.
+        data: images with labels, for whose classes all maps are.
+        methods: {label: (name, options)}.
+        batch_size, store: as for `evaluate`, whose maps are shared.
+
+    Returns:
+        Rows as those of `evaluate`, with the four measures as metrics, and the column `other`, the
+        key of the network that `net` is compared with.
+
+    Example:
+        >>> frame = compare(net, nets.cascade(net), images, {"grad_cam": ("grad_cam", {})})
+        >>> frame[frame["other"] == frame["other"].max()].groupby("metric")["value"].mean()
+    """
+    options = {"batch_size": batch_size, "store": store}
+    own = {label: _maps(net, data, *method, **options) for label, method in methods.items()}
+    images = pd.DataFrame({
+        "network": net.name, "dataset": data.name, "image": data.ids,
+        "group": [sample.group for sample in data], "target": pd.array(data.targets, dtype="Int64"),
+        "seconds": np.nan, "error": None,
+    })  # fmt: skip
+    frames = []
+    for key, other in others:
+        for label, method in methods.items():
+            theirs = own[label] if other is net else _maps(other, data, *method, **options)
+            for metric, value in similarities(own[label], theirs).items():
+                rows = images.assign(method=label, metric=metric, value=value.numpy(), other=key)
+                frames.append(rows[[*COLUMNS, "other"]])
+    return pd.concat(frames, ignore_index=True)
+
+
+def _maps(net, data: Dataset, name: str, options: dict, **how) -> tuple[Tensor, Tensor]:
+    """Raw maps (N, h, w) and finished ones (N, H, W)."""
+    raw = saliency_maps(net, data, name, raw=True, **how, **options)
+    return raw, finish(name, raw, data.size, **options)
 
 
 def _groups(data: Dataset) -> list[str]:

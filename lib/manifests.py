@@ -5,13 +5,16 @@
     {package, version, file | folder}   inside an installed package
     {url, file}                         downloaded by `fetch`
     {file | folder}                     put there by hand, as `obtain` says
-    {generator, seed}                   drawn by lib.data.<generator>: its place is that module
+    {generator, seed}                   drawn by the function "module:name"; its place is the module
 
 Downloaded and hand-placed files lie in `data_home()/<kind>`. The `splits` of a drawn dataset say
-how many samples each has.
+how many samples each has. `data_manifests/networks.yaml` names the recipe, "module:name", of each
+network that is trained here. Modules are imported when they are asked for.
 """
 
 import hashlib
+import importlib
+import importlib.util
 import os
 from collections.abc import Mapping
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
@@ -26,6 +29,8 @@ from .errors import unknown
 from .paths import MANIFESTS, data_home
 
 Entry = Mapping[str, Any]
+
+_ABOVE = __package__.removesuffix("lib")  # a wheel has one package around this project's
 
 # kind: (the key that names an entry, required keys, optional keys)
 SCHEMAS: dict[str, tuple[str, set[str], set[str]]] = {
@@ -114,6 +119,22 @@ def _read_entry(path: Path, kind: str) -> dict:
     return entry | {"kind": kind, "name": entry[named_by]}
 
 
+def recipes() -> dict[str, str]:
+    """The recipe, "module:name", of each network that is trained here, by the network's name."""
+    with (MANIFESTS / "networks.yaml").open(encoding="utf-8") as file:
+        return yaml.load(file, StrictLoader)
+
+
+def resolve(place: str) -> Any:
+    """What a manifest names as "module:name", its module imported now.
+
+    Example:
+        >>> resolve("testbeds.scenes:records")(0, "test", 600)
+    """
+    module, _, name = place.partition(":")
+    return getattr(importlib.import_module(_ABOVE + module), name)
+
+
 def entry(name: str) -> dict:
     """The entry of a dataset or a weight file, by its name."""
     entries = read("datasets") | read("weights")
@@ -146,7 +167,7 @@ def find(entry: Entry, root: str | Path | None = None) -> Path:
 def _place(entry: Entry) -> Path:
     source = entry["source"]
     if "generator" in source:
-        return Path(__file__).parent / "data" / f"{source['generator']}.py"
+        return Path(importlib.util.find_spec(_ABOVE + source["generator"].partition(":")[0]).origin)
     relative = source.get("file") or source["folder"]
     if "package" in source:
         return Path(_distribution(entry).locate_file(relative))
@@ -167,7 +188,7 @@ def how(entry: Entry) -> str:
     """How to get an entry, in a sentence or two."""
     source = entry["source"]
     if "generator" in source:
-        return f"Nothing to get: lib.data.{source['generator']} draws it when it is asked for."
+        return f"Nothing to get: {source['generator']} draws it when it is asked for."
     if "package" in source:
         # Its files are all we need: not its dependencies.
         package = f"{source['package']}=={source['version']}"

@@ -1,4 +1,4 @@
-"""Where things lie: the repository, its manifests, its build products, and the user's data."""
+"""Where things lie: the repository, its manifests, what is made here, and the user's data."""
 
 import os
 from pathlib import Path
@@ -8,12 +8,23 @@ import pooch
 _HERE = Path(__file__).parent
 ROOT = _HERE.parent
 # An installed wheel carries the manifests inside the package; a checkout has them beside it.
-MANIFESTS = (
-    _HERE / "data_manifests" if (_HERE / "data_manifests").is_dir() else ROOT / "data_manifests"
-)
-BUILD = ROOT / "build"
+_INSTALLED = (_HERE / "data_manifests").is_dir()
+MANIFESTS = (_HERE if _INSTALLED else ROOT) / "data_manifests"
 
 
 def data_home() -> Path:
     """The folder of downloaded data and weights: $CAMS_DATA, or the user's cache folder."""
-    return Path(os.environ.get("CAMS_DATA") or pooch.os_cache("cams"))
+    return Path(os.environ.get("CAMS_DATA") or pooch.os_cache("cams")).expanduser()
+
+
+def build_folder() -> Path:
+    """The folder of results and trained networks: $CAMS_BUILD; else `build` in a checkout that can
+    be written to, or else `build` in the user's cache folder."""
+    if chosen := os.environ.get("CAMS_BUILD"):
+        return Path(chosen).expanduser()
+    build = ROOT / "build"
+    writable = os.access(build if build.exists() else ROOT, os.W_OK)
+    return build if writable and not _INSTALLED else pooch.os_cache("cams") / "build"
+
+
+BUILD = build_folder()

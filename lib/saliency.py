@@ -1,67 +1,27 @@
-r"""From a raw map to a saliency map in [0, 1], or with its sign in [-1, 1], and from a saliency map
-to a masked image."""
+r"""From images to saliency maps in [0, 1], or with their sign in [-1, 1], by any method."""
 
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from .checks import check_choice, check_images, check_options, check_targets
+from .checks import check_images, check_options, check_targets
+from .maps import MASKINGS, NORMALISATIONS, mask, normalise, predict, upsample
+from .methods import method_named, weighted_sum
 
-NORMALISATIONS = ("range", "max", "sigmoid")  # to [0, 1]
-MASKINGS = ("pixels", "normalized")
-
-
-def upsample(raw: Tensor, size: tuple[int, int]) -> Tensor:
-    """Maps (..., h, w) at the image's size, bilinearly, pixel centres aligned (not corners)."""
-    flat = raw.reshape(-1, 1, *raw.shape[-2:])
-    return F.interpolate(flat, size, mode="bilinear", align_corners=False).view(
-        *raw.shape[:-2], *size
-    )
-
-
-def normalise(M: Tensor, how: str = "range") -> Tensor:
-    r"""Each map (..., H, W) in [0, 1], or signed in [-1, 1]; a flat map is zeros.
-
-    range: $n(A) = (A - \min A) / (\max A - \min A)$, Opti-CAM eq. (4), (16);
-    max: $A / \max A$, eq. (17); sigmoid: $1 / (1 + e^{-A})$, eq. (18).
-
-    signed: $A / \max |A|$, which keeps zero where it is, so that only a map of zeros is zeros.
-
-    Each map on its own: never over a batch. Where max is not positive, eq. (17) is undefined: zeros.
-    """
-    check_choice("normalisation", how, (*NORMALISATIONS, "signed"))
-    if how == "signed":
-        largest = M.abs().amax((-2, -1), keepdim=True)
-        return M / torch.where(largest == 0, 1.0, largest)
-    if how == "sigmoid":
-        return M.sigmoid()
-    high = M.amax((-2, -1), keepdim=True)
-    low = M.amin((-2, -1), keepdim=True) if how == "range" else torch.zeros_like(high)
-    scale = high - low
-    # upsampling leaves rounding errors on a flat map, which must not be stretched to [0, 1]
-    flat = scale <= 8 * torch.finfo(M.dtype).eps * torch.maximum(low.abs(), high.abs())
-    return torch.where(flat, 0.0, (M - low) / torch.where(flat, 1.0, scale)).clamp(0, 1)
-
-
-def mask(net, x: Tensor, S: Tensor, masking: str = "pixels") -> Tensor:
-    r"""Images seen through their maps: $x \odot S$, where S (B, H, W) multiplies every channel.
-
-    masking="pixels": masked is black, as Opti-CAM's authors do. masking="normalized": the mask
-    multiplies the normalised tensor, so masked is the channel mean, as most CAM libraries do.
-    """
-    check_choice("masking", masking, MASKINGS)
-    S = S[:, None]  # (B, 1, H, W)
-    if masking == "pixels":
-        return x * S
-    return net.mean + (x - net.mean) * S
-
-
-@torch.no_grad()
-def predict(net, x: Tensor) -> Tensor:
-    """The predicted class (B,) of each image."""
-    return net(x).argmax(1)
+__all__ = [
+    "MASKINGS",
+    "NORMALISATIONS",
+    "Attribution",
+    "attribute",
+    "explain",
+    "finish",
+    "mask",
+    "normalise",
+    "predict",
+    "raw_map",
+    "upsample",
+]
 
 
 class Attribution(NamedTuple):
@@ -86,8 +46,6 @@ def attribute(
         >>> attribute("lift_cam", net, x).coefficients.shape
         torch.Size([1, 1280])
     """
-    from .methods import method_named, weighted_sum  # which themselves use this module
-
     if torch.is_inference_mode_enabled():  # which would forbid the gradients that methods take
         with torch.inference_mode(False):
             return attribute(method, net, x.clone(), target, **options)
@@ -116,8 +74,6 @@ def finish(
 ) -> Tensor:
     """S (B, H, W) in [0, 1] from raw maps: ReLU where the method has it, upsampling, min-max; or
     signed, in [-1, 1]. Arguments as in `explain`."""
-    from .methods import method_named
-
     if signed:
         return normalise(upsample(raw, size), "signed")
     raw = raw.relu() if method_named(method).rectifies(options) else raw

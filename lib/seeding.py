@@ -1,4 +1,5 @@
-"""Random numbers that follow the image: the same on every device, in every batch, at every place."""
+"""Random numbers that follow the image, or a name: the same on every device, in every batch, at every
+place."""
 
 import hashlib
 from collections.abc import Iterator
@@ -24,6 +25,11 @@ def seed_of(image: Tensor, seed: int) -> int:
 def generator(image: Tensor, seed: int) -> torch.Generator:
     """A generator on the CPU that starts from the image and `seed`."""
     return torch.Generator().manual_seed(seed_of(image, seed))
+
+
+def stream(seed: int, name: str) -> np.random.Generator:
+    """The random numbers of one name: no other name or seed has the same."""
+    return np.random.default_rng([seed, *name.encode()])
 
 
 @contextmanager

@@ -12,13 +12,14 @@ import torch
 from torch import Tensor
 
 from .checks import check_images, check_options
+from .code import code_key
 from .data import Dataset, Sample
 from .errors import UnknownName
 from .methods import method_named
 from .metrics import Metric, metric_named
 from .metrics.relative_probability import rivals
 from .saliency import attribute, explain, finish
-from .store import Explained, Held, Maps, ShardStore, code_key, key
+from .store import Explained, Held, Maps, ShardStore, key
 
 COLUMNS = [
     "network",
@@ -128,8 +129,7 @@ class Shard:
 
     def __init__(self, images: Images, method: Variant, store):
         self.net, self.data, self.images, self.method = images.net, images.data, images, method
-        code = code_key("nets", "methods", "data", "saliency.py", "seeding.py", "selectors.py")
-        net = self.net
+        net, code = self.net, _code(method_named(method.name).fn) if store is not None else ""
         folder = key(net.fingerprint, net.device.type, str(net.dtype), method.name, method.resolved,
                      self.data.size, code)  # fmt: skip
         self.files = ShardStore(store, folder, images.fingerprints if store is not None else [])
@@ -258,7 +258,8 @@ class Shard:
         return table[COLUMNS].reset_index(drop=True)
 
     def _file(self, variant: Variant) -> str:
-        code = code_key("metrics", "saliency.py", "seeding.py")
+        metric = metric_named(variant.name)
+        code = _code(metric.value, metric.measure)
         return f"{variant.name}-{key(variant.resolved, self.data.targets, code)}"
 
     def _measure(self, group: list[Variant], wait: bool) -> dict[str, pd.DataFrame]:
@@ -347,6 +348,12 @@ class Given(Shard):
 
     def _finish(self, S: np.ndarray, signed: bool = False) -> Tensor:
         return torch.from_numpy(S)
+
+
+def _code(*functions) -> str:
+    """A hash of the code of a method or metric; the network is known by what it does."""
+    modules = {f"{__package__}.maps", *(function.__module__ for function in functions)}
+    return code_key(*sorted(modules), outside=("lib.nets", "lib.data", "lib.errors", "lib.checks"))
 
 
 def _batches(index: list[int], size: int) -> list[list[int]]:

@@ -14,7 +14,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,8 +22,6 @@ import numpy as np
 import pandas as pd
 from filelock import FileLock, Timeout
 from safetensors.numpy import load_file, save_file
-
-HERE = Path(__file__).parent
 
 
 class Held(Exception):
@@ -44,17 +42,6 @@ Maps = dict[tuple[int, int], Explained]  # by an image's place in its shard, and
 def key(*parts: object) -> str:
     """A hash of JSON-like values."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:24]
-
-
-@cache
-def code_key(*places: str) -> str:
-    """A hash of the source files at these places in the library: changed code, new results."""
-    files = sorted(
-        f
-        for place in places
-        for f in ([HERE / place] if place.endswith(".py") else (HERE / place).rglob("*.py"))
-    )
-    return key([hashlib.sha256(f.read_bytes()).hexdigest() for f in files])
 
 
 def write_atomically(path: Path, write: Callable[[Path], None]) -> None:

@@ -39,8 +39,8 @@ def project(tmp_path: Path) -> Callable[[Mapping[str, str]], Path]:
 def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the book's HTML, made once from the committed notebooks and their outputs, which
     nbval computes again."""
-    from lib.book.publish import publish
-    from lib.book.stage import stage
+    from book.building.publish import publish
+    from book.building.stage import stage
     from lib.paths import ROOT
 
     out = tmp_path_factory.mktemp("book")

@@ -1,44 +1,38 @@
 """Images with their annotations, from the datasets that the manifests describe.
 
-To add a dataset, write its manifest and one module with a function
-`records(entry, root, split) -> (records, class names or None)`, and list it in `LOADERS`.
+To add a dataset that is read, write its manifest and one module with a function
+`records(entry, root, split) -> (records, class names or None)`, and list it in `LOADERS`. One that is
+drawn has a manifest whose `generator` names its `records(seed, split, n)`, of whatever package.
 """
 
 from pathlib import Path
 
 from .. import manifests
+from ..errors import unknown
 from . import (
-    birds,
     chest_xray,
     coco,
     cub,
-    endoscopy,
     fine_grained,
     folder,
     imagenet,
     imagenet_embedded,
     kvasir,
     mnist,
-    radiographs,
-    scene_questions,
-    scenes,
     voc,
     vqa,
 )
 from .dataset import Dataset, Part, Record, Sample, Size, as_size
-from ..errors import unknown
 
-__all__ = ["DATASETS", "Dataset", "Part", "Record", "Sample", "load", "spread"]
+__all__ = ["DATASETS", "Dataset", "Part", "Record", "Sample", "Size", "load", "spread"]
 
 DATASETS = manifests.read("datasets")
 
 LOADERS = {
     "aircraft": fine_grained.records,
-    "birds": birds.records,
     "chest_xray": chest_xray.records,
     "coco": coco.records,
     "cub": cub.records,
-    "endoscopy": endoscopy.records,
     "flowers102": fine_grained.records,
     "folder": folder.records,
     "food101": fine_grained.records,
@@ -46,9 +40,6 @@ LOADERS = {
     "imagenet_embedded": imagenet_embedded.records,
     "kvasir": kvasir.records,
     "mnist": mnist.records,
-    "radiographs": radiographs.records,
-    "scene_questions": scene_questions.records,
-    "scenes": scenes.records,
     "stanford_cars": fine_grained.records,
     "voc": voc.records,
     "vqa": vqa.records,
@@ -90,9 +81,18 @@ def load(
     splits = entry.get("splits", [])
     if split is not None and split not in splits:
         raise unknown(f"split of {name}", split, splits)
-    records, classes = LOADERS[name](entry, root, split or next(iter(splits), None))
+    records, classes = _records(entry, root, split or next(iter(splits), None))
     data = Dataset(name, tuple(records), as_size(entry["size"] if size is None else size), classes)
     return data if limit is None else data.subset(spread(len(data), limit))
+
+
+def _records(entry: manifests.Entry, root: str | Path | None, split: str | None):
+    """The records of a split, and the names of the classes."""
+    source = entry["source"]
+    if "generator" not in source:
+        return LOADERS[entry["name"]](entry, root, split)
+    manifests.find(entry, root)  # refuses a root
+    return manifests.resolve(source["generator"])(source["seed"], split, entry["splits"][split])
 
 
 def spread(n: int, limit: int) -> list[int]:

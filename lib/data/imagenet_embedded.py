@@ -5,9 +5,9 @@ from collections import defaultdict
 from pathlib import Path
 
 from .. import manifests
+from ..paths import MANIFESTS
 from .image_file import Box, ImageFile
 from .imagenet import class_names
-from ..paths import MANIFESTS
 
 
 def records(

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .. import manifests
-from .drawing import stream
+from ..seeding import stream
 from .files import present
 from .image_file import ImageFile, image_files
 

@@ -5,7 +5,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..checks import check_choice, check_count
-from ..saliency import upsample
+from ..maps import upsample
 from ..selectors import select
 
 REWARDS = ("preserve", "delete", "hybrid")

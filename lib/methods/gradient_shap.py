@@ -3,9 +3,9 @@ from captum.attr import GradientShap
 from torch import Tensor
 
 from ..checks import check_choice, check_count
+from ..seeding import seeded_globally
 from ..selectors import select
 from .lime import scorer
-from ..seeding import seeded_globally
 
 BASELINES = ("black", "mean")
 

@@ -7,9 +7,9 @@ from skimage.segmentation import slic
 from torch import Tensor
 
 from ..checks import check_choice, check_count
+from ..seeding import generator, quantised, seeded_globally
 from ..selectors import select
 from .lime_cam import similarity, weighted_ridge
-from ..seeding import generator, quantised, seeded_globally
 
 HIDINGS = ("superpixel", "black")
 

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from ..checks import check_choice, check_count
-from ..saliency import NORMALISATIONS, mask, normalise, upsample
+from ..maps import NORMALISATIONS, mask, normalise, upsample
 from ..selectors import select
 from .combination import weighted_sum
 
@@ -51,7 +51,7 @@ def opti_cam(
         tolerance: change of the loss below which an image stops (stopping="loss").
         stopping: "loss" as the paper says; "authors": every tenth of the iterations an image stops
             if its loss has risen since the last such check, as the authors' code does with one image.
-        masking: "pixels" or "normalized"; see `saliency.mask`.
+        masking: "pixels" or "normalized"; see `maps.mask`.
         chunk: images optimised together; None for what suits the device. It changes no result.
 
     Returns:

@@ -2,7 +2,7 @@ import torch
 from torch import Tensor
 
 from ..checks import check_choice, check_count
-from ..saliency import mask, normalise, upsample
+from ..maps import mask, normalise, upsample
 from ..selectors import select
 from .combination import combination
 
@@ -35,7 +35,7 @@ def score_cam(
         weighting: "logit" as above (Opti-CAM eq. (3)); "probability": the class probability, no
             softmax over channels, no baseline (the authors' code); "probability_softmax": the
             difference of probabilities, then softmax (the paper's second version).
-        masking: "pixels" or "normalized"; see `saliency.mask`.
+        masking: "pixels" or "normalized"; see `maps.mask`.
         chunk: masked images a pass; None for what suits the device. It changes no result.
 
     Returns:

@@ -2,10 +2,10 @@ import torch
 from torch import Tensor
 
 from ..checks import check_count
+from ..seeding import generator
 from .combination import combination
 from .game import game
 from .gradients import activation_and_gradient
-from ..seeding import generator
 
 
 @combination

@@ -90,6 +90,17 @@ class Metric:
         return self.value.__name__
 
     @property
+    def scale(self) -> float:
+        """What a value is multiplied by where it is shown."""
+        return 100.0 if self.unit == "%" else 1.0
+
+    @property
+    def heading(self) -> str:
+        """The symbol with the arrow towards better, and the unit."""
+        arrow = " ↑" if self.higher_is_better else " ↓"
+        return self.symbol + arrow + (f" ({self.unit})" if self.unit else "")
+
+    @property
     def options(self) -> dict[str, object]:
         """The metric's options with their defaults."""
         return {name: p.default for name, p in self._keywords.items() if name not in GIVEN}

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from ..checks import check_maps
-from ..saliency import mask
+from ..maps import mask
 from .average_drop import average_drop
 from .confidence import preserved
 from .mean_saliency import mean_saliency
@@ -32,7 +32,7 @@ def explained_again(
 
     Args:
         method: explains images (B, 3, H, W) for classes (B,) by maps (B, H, W) in [0, 1].
-        masking: "pixels" or "normalized"; see `saliency.mask`.
+        masking: "pixels" or "normalized"; see `maps.mask`.
     """
     again = method(mask(net, x, S, masking), target)
     check_maps(again, x)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..saliency import mask
+from ..maps import mask
 from .editing import edited
 
 

@@ -7,28 +7,13 @@ import torch
 from torch import nn
 
 from .. import manifests
+from ..errors import unknown
 from .activation import context_of
-from .answerer import Answerer, answerer
+from .cascade import cascade
 from .classifier import Classifier
-from .randomised import cascade
-from .recipes import IMAGENET_MEAN, IMAGENET_STD, RECIPES, Recipe
-from .trained import load_model, train
-from .training import Trained
-from .weights import TORCHVISION, build, load_weights
+from .weights import IMAGENET_MEAN, IMAGENET_STD, RECIPES, TORCHVISION, build, load_weights
 
-__all__ = [
-    "RECIPES",
-    "Answerer",
-    "Classifier",
-    "Recipe",
-    "Trained",
-    "answerer",
-    "cascade",
-    "context_of",
-    "load",
-    "train",
-    "wrap",
-]
+__all__ = ["RECIPES", "Classifier", "cascade", "context_of", "load", "recipe", "wrap"]
 
 
 def load(
@@ -47,7 +32,7 @@ def load(
     Args:
         name: a timm name (`tf_efficientnet_lite0`), `torchvision:<name>`, or one of `RECIPES`.
         weights: None for the manifest's file, embedded in a package or local, or for a recipe's
-            trained weights, which are trained now if they are not there (see `train`); "random" for
+            trained weights, which are trained now if they are not there; "random" for
             a fixed random initialisation; or the path of a state dict.
         layer: the target layer; None for the paper's choice (see `Classifier`).
         device, dtype: where it runs; images follow.
@@ -58,24 +43,39 @@ def load(
     Raises:
         UnknownName: no such network or layer; lists those that there are.
         FileNotFoundError: no weights; says where it looked and how to get them.
-        ValueError: the network needs a question too (see `answerer`).
+        ValueError: the network needs a question too.
 
     Example:
         >>> net = load("tf_efficientnet_lite0")
         >>> net = load("torchvision:resnet50", weights="resnet50.pth", layer="layer4", device="cuda")
     """
     if name in RECIPES:
-        if RECIPES[name].questions:
+        if recipe(name).questions:
             raise ValueError(
-                f"{name} needs a question: nets.answerer({name!r}).ask('what is ...?')"
+                f"{name} needs a question: testbeds.questions.answerer({name!r}).ask('what is ...?')"
             )
-        model = load_model(name, weights, root=root, device=str(device))
+        model = recipe(name).load(weights, root=root, device=device)
     else:
         model = load_weights(build(name), name, weights)
     preprocessing = _preprocessing(name, model)
     if not normalize:
         preprocessing |= {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}
     return Classifier(model.to(device, dtype), layer, **preprocessing, name=name, compile=compile)
+
+
+def recipe(name: str):
+    """The recipe of a network that is trained here, with `train`, `load`, `mean`, `std` and so on.
+
+    Raises:
+        UnknownName: no such network; lists those that there are.
+
+    Example:
+        >>> recipe("scenes_vgg").train().accuracy > 0.85
+        True
+    """
+    if name not in RECIPES:
+        raise unknown("network of this project", name, RECIPES)
+    return manifests.resolve(RECIPES[name])
 
 
 def wrap(model: nn.Module, layer: str | None = None, **options) -> Classifier:
@@ -92,8 +92,9 @@ def wrap(model: nn.Module, layer: str | None = None, **options) -> Classifier:
 
 def _preprocessing(name: str, model: nn.Module) -> dict:
     """Mean, standard deviation and input size: the recipe's, manifest's, timm's, or ImageNet's."""
-    if recipe := RECIPES.get(name):
-        return {"mean": recipe.mean, "std": recipe.std, "input_size": recipe.input_size}
+    if name in RECIPES:
+        own = recipe(name)
+        return {"mean": own.mean, "std": own.std, "input_size": own.input_size}
     if entry := manifests.read("weights").get(name):
         return {key: entry[key] for key in ("mean", "std", "input_size")}
     if name.startswith(TORCHVISION):

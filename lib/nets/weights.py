@@ -10,9 +10,11 @@ from torch import Tensor, nn
 
 from .. import manifests
 from ..errors import unknown
-from .recipes import RECIPES
 
 TORCHVISION = "torchvision:"
+RECIPES = manifests.recipes()  # of the networks that are trained here: name, place of its recipe
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 RANDOM_SEED = 0
 
 

@@ -48,10 +48,11 @@ import pandas as pd
 import torch
 from torch.nn import functional as F
 
-from lib import data, report
-from lib.cases import Case
+from book import report
+from lib import data
+from book.experiments import Case
 from lib.methods import METHODS
-from lib.notebooks import check_parameters, choose
+from book.parameters import check_parameters, choose
 from lib.saliency import raw_map
 from lib.selectors import CONTRASTS, probability
 

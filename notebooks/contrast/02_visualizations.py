@@ -44,13 +44,15 @@ import pandas as pd
 import torch
 from torch.nn import functional as F
 
-from lib import differences, nets, report
-from lib.cases import contested, pairs
-from lib.data.birds import FAMILIES
+from book import report
+from lib import nets
+from lib.metrics import differences
+from book.experiments import contested, pairs
+from testbeds.birds import FAMILIES, differing
 from lib.methods import METHODS
-from lib.notebooks import check_parameters, choose
+from book.parameters import check_parameters, choose
 from lib.saliency import explain, upsample
-from lib.similarity import correlation
+from lib.metrics.similarity import correlation
 
 check_parameters()
 cases = pairs(profile, network=network, layer=layer, dataset=dataset, n_images=n_images)
@@ -172,7 +174,7 @@ def compared(one, index):
         if sample.parts is None:
             rows[-1][0] = None
         else:
-            outlines[len(rows) - 1, 0] = edge(differences.differing(sample, *one.names_of(i)))
+            outlines[len(rows) - 1, 0] = edge(differing(sample, *one.names_of(i)))
     titles = [title for i in index for title in one.titles(i)]
     return report.grid(rows, ["Image", *HEADINGS], titles, outlines=outlines, signed=True)
 
@@ -185,7 +187,7 @@ def said(one, index):
 
 def clearest(one):
     """Of each family, the image on which most is seen of what tells its two classes apart."""
-    areas = [int(differences.differing(s, *one.names_of(i)).sum()) for i, s in enumerate(one.samples)]
+    areas = [int(differing(s, *one.names_of(i)).sum()) for i, s in enumerate(one.samples)]
     best = {}
     for i in sorted(range(len(areas)), key=lambda i: -areas[i]):
         best.setdefault(FAMILY[one.names_of(i)[0]], i)
@@ -272,7 +274,7 @@ def examples(one, i, k):
     samples = [one.all[j] for j in index]
     right = (one.probabilities(samples).argmax(1) == c).tolist() if samples else []
     areas = {
-        j: int(differences.differing(sample, *one.names_of(i)).sum())
+        j: int(differing(sample, *one.names_of(i)).sum())
         for j, sample, rightly in zip(index, samples, right) if rightly
     }  # fmt: skip
     return large(one.all, sorted(areas, key=lambda j: -areas[j])[:2])
@@ -293,10 +295,10 @@ for one in birds[:1]:
                 M = upsample(one.maps(label, one.top[[i], k], [i], net), sample.image.shape[1:])[0]
                 row.append(report.overlay(sample.image, M, signed=True))
             for example in examples(one, i, k):
-                outlines[len(rows), len(row)] = edge(differences.differing(example, *one.names_of(i)))
+                outlines[len(rows), len(row)] = edge(differing(example, *one.names_of(i)))
                 row.append(report.in_colour(example.image))
             rows.append(row + [None] * (len(headings) - len(row)))
-        outlines[len(rows) - 2, 0] = edge(differences.differing(sample, *one.names_of(i)))
+        outlines[len(rows) - 2, 0] = edge(differing(sample, *one.names_of(i)))
     report.show(
         report.grid(
             rows, headings, [title for i in few for title in one.titles(i)],
@@ -354,7 +356,7 @@ def alike(net, one, label):
 def on_what_differs(net, one, label):
     """Where the maps of the true class and of its rival lie, on birds that show some of what differs."""
     true = torch.tensor([sample.target for sample in one.samples])
-    D = torch.stack([differences.differing(s, *one.names_of(i)) for i, s in enumerate(one.samples)])
+    D = torch.stack([differing(s, *one.names_of(i)) for i, s in enumerate(one.samples)])
     index = ((one.top == true[:, None]).any(1) & D.any(-1).any(-1)).nonzero().flatten()
     if not len(index):
         return []
@@ -415,7 +417,7 @@ table
 # %%
 for one in birds:
     true = [sample.target in one.top[i] for i, sample in enumerate(one.samples)]
-    D = [differences.differing(s, *one.names_of(i)) for i, s in enumerate(one.samples)]
+    D = [differing(s, *one.names_of(i)) for i, s in enumerate(one.samples)]
     parts = [float(d.sum() / s.mask.sum()) for d, s, counts in zip(D, one.samples, true) if counts and d.any()]
     if parts:
         print(

@@ -42,14 +42,14 @@ device: str = "cpu"  # cpu, cuda, cuda:1, mps
 # %%
 import pandas as pd
 
-from lib import report
-from lib.cases import contested, pairs
+from book import report
+from book.experiments import contested, pairs
 from lib.evaluate import evaluate, evaluate_maps, saliency_maps
 from lib.metrics.relative_probability import equalised, hides
 from lib.metrics.replacement import REPLACEMENTS, replaced
-from lib.notebooks import check_parameters
+from book.parameters import check_parameters
 from lib.paths import BUILD
-from lib.report.gallery import grid, in_colour, overlay
+from book.report.gallery import grid, in_colour, overlay
 
 check_parameters()
 CASES = pairs(profile, network=network, layer=layer, dataset=dataset, n_images=n_images)

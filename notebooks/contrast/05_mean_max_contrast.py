@@ -62,16 +62,16 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import torch
 
-from lib import report
-from lib.cases import contested, pairs
+from book import report
+from book.experiments import contested, pairs
 from lib.evaluate import evaluate, saliency_maps
 from lib.methods import METHODS
 from lib.metrics.relative_probability import hides
 from lib.metrics.replacement import replaced
-from lib.notebooks import check_parameters
+from book.parameters import check_parameters
 from lib.paths import BUILD
 from lib.selectors import CONTRASTS
-from lib.similarity import correlation
+from lib.metrics.similarity import correlation
 
 check_parameters()
 cases = pairs(profile, network=network, layer=layer, dataset=dataset, n_images=n_images)

@@ -43,10 +43,10 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import torch
 
-from lib import report
-from lib.cases import Case
-from lib.notebooks import check_parameters, choose
-from lib.perturbation import gradient_sign
+from book import report
+from book.experiments import Case
+from book.parameters import check_parameters, choose
+from lib.metrics.gradient_sign import gradient_sign
 
 check_parameters()
 LITE = "tf_efficientnet_lite0"

@@ -46,14 +46,14 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import torch
 
-from lib import report
-from lib.cases import Case
+from book import report
+from book.experiments import Case
 from lib.evaluate import similarity
 from lib.methods.game import game
 from lib.methods.lift_cam import contributions
 from lib.metrics import METRICS
 from lib.nets import context_of
-from lib.notebooks import check_parameters, choose
+from book.parameters import check_parameters, choose
 from lib.paths import BUILD
 from lib.saliency import attribute, explain, finish, predict
 

@@ -44,10 +44,10 @@ device: str = "cpu"  # cpu, cuda, cuda:1, mps
 # %%
 import pandas as pd
 
-from lib import report
-from lib.cases import affordable, fewer, heads
+from book import report
+from book.experiments import affordable, fewer, heads
 from lib.evaluate import COLUMNS, evaluate, saliency_maps
-from lib.notebooks import check_parameters, choose
+from book.parameters import check_parameters, choose
 from lib.paths import BUILD
 
 check_parameters()

@@ -40,13 +40,13 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import torch
 
-from lib import report
-from lib.cases import affordable, heads
+from book import report
+from book.experiments import affordable, heads
 from lib.evaluate import coefficients, similarity
 from lib.metrics.cosine_similarity import cosine_similarity
-from lib.notebooks import check_parameters, choose
+from book.parameters import check_parameters, choose
 from lib.paths import BUILD
-from lib.report.statistics import mean_ci
+from lib.statistics import mean_ci
 
 check_parameters()
 CASES = heads(

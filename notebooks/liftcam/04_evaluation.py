@@ -45,11 +45,11 @@ import time
 import pandas as pd
 import torch
 
-from lib import report
-from lib.cases import affordable, fewer, heads
+from book import report
+from book.experiments import affordable, fewer, heads
 from lib.evaluate import evaluate, saliency_maps
 from lib.methods import METHODS
-from lib.notebooks import check_parameters, choose
+from book.parameters import check_parameters, choose
 from lib.paths import BUILD
 from lib.saliency import attribute, predict
 

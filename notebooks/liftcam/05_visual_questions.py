@@ -42,18 +42,20 @@ device: str = "cpu"  # cpu, cuda, cuda:1, mps
 # %%
 import pandas as pd
 
-from lib import data, nets, report
+from book import report
+from lib import data
 from lib.evaluate import evaluate
 from lib.methods import METHODS
-from lib.notebooks import check_parameters, choose
+from book.parameters import check_parameters, choose
 from lib.paths import BUILD
 from lib.saliency import explain
+from testbeds.questions import answerer
 
 check_parameters()
 dataset = dataset or choose(profile, smoke="scene_questions", embedded="scene_questions", paper="vqa")
 drawn = choose(profile, smoke="scenes_vqa_quick", embedded="scenes_vqa", paper="scenes_vqa")
 network = network or {"scene_questions": drawn, "vqa": "vqa_v1"}[dataset]
-model = nets.answerer(network, weights=weights or None, root=root or None, device=device)
+model = answerer(network, weights=weights or None, root=root or None, device=device)
 images = data.load(
     dataset, root=root or None, limit=n_images or choose(profile, smoke=4, embedded=400, paper=None), size=model.recipe.input_size
 )

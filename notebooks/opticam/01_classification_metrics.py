@@ -42,12 +42,13 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import torch
 
-from lib import data, nets, report
-from lib.cases import COSINE_40, MANY_PASSES, by_cost, fewer, settings
+from book import report
+from lib import data, nets
+from book.experiments import COSINE_40, MANY_PASSES, by_cost, fewer, settings
 from lib.evaluate import evaluate, saliency_maps
 from lib.methods import METHODS
 from lib.methods.opti_cam import optimise
-from lib.notebooks import check_parameters, choose
+from book.parameters import check_parameters, choose
 from lib.paths import BUILD
 from lib.saliency import finish, mask
 

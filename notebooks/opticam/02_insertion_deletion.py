@@ -43,12 +43,13 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import torch
 
-from lib import data, nets, report
-from lib.cases import by_cost, settings
+from book import report
+from lib import data, nets
+from book.experiments import by_cost, settings
 from lib.evaluate import evaluate, saliency_maps
 from lib.methods import METHODS
 from lib.metrics import curves
-from lib.notebooks import check_parameters, choose
+from book.parameters import check_parameters, choose
 from lib.paths import BUILD
 
 check_parameters()

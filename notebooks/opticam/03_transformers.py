@@ -46,12 +46,13 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import torch
 
-from lib import data, nets, report
-from lib.cases import fewer, settings
+from book import report
+from lib import data, nets
+from book.experiments import fewer, settings
 from lib.evaluate import evaluate, saliency_maps
 from lib.methods import METHODS
 from lib.metrics import METRICS
-from lib.notebooks import check_parameters, choose
+from book.parameters import check_parameters, choose
 from lib.paths import BUILD
 from lib.saliency import mask
 
@@ -78,7 +79,7 @@ def load(name):
 opened = [load(name) for name in networks]
 for net in opened:
     if net.name in nets.RECIPES and not weights:
-        trained = nets.train(net.name)
+        trained = nets.recipe(net.name).train()
         print(f"{net.name}: {100 * trained.accuracy:.1f} % of the test digits right")
 
 # %% [markdown]

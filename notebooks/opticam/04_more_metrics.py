@@ -45,15 +45,15 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import torch
 
-from lib import report
-from lib.cases import FEW_IMAGES, Case, settings
+from book import report
+from book.experiments import FEW_IMAGES, Case, settings
 from lib.evaluate import evaluate, saliency_maps
 from lib.methods import METHODS
 from lib.metrics import METRICS
 from lib.metrics.adcc import Terms, adcc
 from lib.metrics.aopc import patch_ranks, patched
 from lib.metrics.max_sensitivity import around
-from lib.notebooks import check_parameters, choose
+from book.parameters import check_parameters, choose
 from lib.paths import BUILD
 from lib.saliency import explain, mask, predict
 

@@ -44,15 +44,15 @@ import numpy as np
 import pandas as pd
 import torch
 
-from lib import report
-from lib.cases import boxed, settings
+from book import report
+from book.experiments import boxed, settings
 from lib.evaluate import evaluate, evaluate_maps, saliency_maps
 from lib.methods import METHODS
 from lib.metrics import METRICS
 from lib.metrics.boxes import covered
 from lib.metrics.confidence import probability
 from lib.metrics.editing import edited
-from lib.notebooks import check_parameters
+from book.parameters import check_parameters
 from lib.paths import BUILD
 from lib.saliency import mask
 

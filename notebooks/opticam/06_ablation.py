@@ -42,11 +42,12 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from torch import nn
 
-from lib import data, nets, report
-from lib.cases import settings
+from book import report
+from lib import data, nets
+from book.experiments import settings
 from lib.evaluate import evaluate, saliency_maps
 from lib.metrics import METRICS
-from lib.notebooks import check_parameters, choose
+from book.parameters import check_parameters, choose
 from lib.paths import BUILD
 
 check_parameters()

@@ -44,16 +44,16 @@ import pandas as pd
 import torch
 from scipy.stats import spearmanr
 
-from lib import report
-from lib.cases import Case, boxed, fewer, settings
+from book import report
+from book.experiments import Case, boxed, fewer, settings
 from lib.evaluate import evaluate, saliency_maps
 from lib.methods import METHODS
 from lib.metrics import METRICS
 from lib.metrics.box_accuracy import overlaps
 from lib.metrics.boxes import iou, largest_component, marked, predicted_boxes
-from lib.notebooks import check_parameters, choose
+from book.parameters import check_parameters, choose
 from lib.paths import BUILD
-from lib.report.published import kind
+from book.report.published import kind
 
 check_parameters()
 CASES = boxed(profile, network=network, layer=layer, dataset=dataset, n_images=n_images)

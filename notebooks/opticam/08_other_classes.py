@@ -42,10 +42,11 @@ device: str = "cpu"  # cpu, cuda, cuda:1, mps
 import pandas as pd
 import torch
 
-from lib import data, nets, report
-from lib.cases import settings
+from book import report
+from lib import data, nets
+from book.experiments import settings
 from lib.evaluate import evaluate_maps, saliency_maps
-from lib.notebooks import check_parameters, choose
+from book.parameters import check_parameters, choose
 from lib.paths import BUILD
 
 check_parameters()

@@ -40,10 +40,11 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
 
-from lib import data, nets, report, survey
-from lib.cases import COSINE_40, settings
+from book import report, survey
+from lib import data, nets
+from book.experiments import COSINE_40, settings
 from lib.evaluate import saliency_maps
-from lib.notebooks import check_parameters, choose
+from book.parameters import check_parameters, choose
 from lib.paths import BUILD
 
 check_parameters()

@@ -48,12 +48,13 @@ import torch
 from matplotlib.patches import Rectangle
 from torch.nn import functional as F
 
-from lib import data, nets, report
-from lib.cases import settings
+from book import report
+from lib import data, nets
+from book.experiments import settings
 from lib.evaluate import evaluate, saliency_maps
 from lib.methods import METHODS
 from lib.metrics.energy_pointing_game import energy, energy_pointing_game
-from lib.notebooks import check_parameters, choose
+from book.parameters import check_parameters, choose
 from lib.paths import BUILD
 
 check_parameters()
@@ -62,7 +63,7 @@ REAL = ["chest_xray_resnet50", "chest_xray_vgg16_bn", "kvasir_resnet50", "kvasir
 networks = [network] if network else choose(
     profile, smoke=["radiographs_resnet_quick", "endoscopy_vgg_quick"], embedded=DRAWN, paper=REAL
 )
-datasets = {name: nets.RECIPES[name].dataset for name in networks}
+datasets = {name: nets.recipe(name).dataset for name in networks}
 roots = {"chest_xray": chest_xray or None, "kvasir": kvasir or None}
 step = step or choose(profile, smoke=1024, embedded=256, paper=224)
 store = BUILD / "results"
@@ -121,7 +122,7 @@ Kvasir.
 
 # %%
 opened = {name: load(name) for name in networks}
-trained = {name: nets.train(name, root=roots.get(datasets[name])) for name in networks}
+trained = {name: nets.recipe(name).train(root=roots.get(datasets[name])) for name in networks}
 pd.DataFrame(
     {
         "trained on": datasets,

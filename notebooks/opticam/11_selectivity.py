@@ -40,12 +40,13 @@ device: str = "cpu"  # cpu, cuda, cuda:1, mps
 import matplotlib.pyplot as plt
 import pandas as pd
 
-from lib import data, nets, report
-from lib.cases import by_cost, settings
+from book import report
+from lib import data, nets
+from book.experiments import by_cost, settings
 from lib.evaluate import evaluate
 from lib.methods import METHODS
 from lib.metrics import METRICS
-from lib.notebooks import check_parameters, choose
+from book.parameters import check_parameters, choose
 from lib.paths import BUILD
 
 check_parameters()

@@ -47,16 +47,18 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import torch
 
-from lib import data, nets, report
-from lib.cases import COSINE_25, Case, fewer, settings
+from book import report
+from lib import data, nets
+from book.experiments import COSINE_25, Case, fewer, settings
 from lib.evaluate import COLUMNS, saliency_maps
 from lib.methods import METHODS
-from lib.nets.training import permuted as permute
-from lib.notebooks import check_parameters, choose
+from testbeds.training import permuted as permute
+from book.parameters import check_parameters, choose
 from lib.paths import BUILD
-from lib.report.labels import bounds, number
+from book.report.labels import bounds, number
 from lib.saliency import predict
-from lib.similarity import SIMILARITIES, compare, similarities
+from lib.evaluate import compare
+from lib.metrics.similarity import SIMILARITIES, similarities
 
 check_parameters()
 PHOTOGRAPHS = "tf_efficientnet_lite0"
@@ -236,13 +238,13 @@ net, images = opened[0]
 own = choose(profile, smoke="scenes_vgg_permuted_quick", embedded="scenes_vgg_permuted", paper="")
 learned = permuted or ("" if network else own)
 if learned in nets.RECIPES:
-    by_heart, recipe = nets.load(learned, device=device), nets.RECIPES[learned]
+    by_heart, recipe = nets.load(learned, device=device), nets.recipe(learned)
     pictures = data.load(recipe.dataset, split="train", limit=recipe.limit, size=recipe.input_size)
     taught = permute(pictures, recipe.seed)
     x, labels = torch.stack([s.image for s in taught]), torch.tensor(taught.targets)
     known = (predict(by_heart, x.to(device)).cpu() == labels).float().mean()
     print(f"{learned} knows {known:.1%} of the {len(taught):,} shuffled labels by heart;")
-    print(f"of new pictures it names {nets.train(learned).accuracy:.1%} as they are, where chance is {1 / len(taught.classes):.0%}")
+    print(f"of new pictures it names {nets.recipe(learned).train().accuracy:.1%} as they are, where chance is {1 / len(taught.classes):.0%}")
 elif learned:
     by_heart = nets.load(CASES[0].network, weights=learned, layer=layer or None, device=device)
 else:

@@ -40,11 +40,11 @@ device: str = "cpu"  # cpu, cuda, cuda:1, mps
 import pandas as pd
 import torch
 
-from lib import report
-from lib.cases import COSINE_25, Case, settings
+from book import report
+from book.experiments import COSINE_25, Case, settings
 from lib.evaluate import evaluate, saliency_maps
 from lib.methods import METHODS
-from lib.notebooks import check_parameters, choose
+from book.parameters import check_parameters, choose
 from lib.paths import BUILD
 
 check_parameters()

@@ -42,14 +42,15 @@ import numpy as np
 import pandas as pd
 import torch
 
-from lib import data, nets, report
-from lib.cases import COSINE_25, COSINE_40, settings
+from book import report
+from lib import data, nets
+from book.experiments import COSINE_25, COSINE_40, settings
 from lib.evaluate import evaluate
 from lib.methods.opti_cam import authors_checks, optimise
 from lib.metrics import METRICS
-from lib.notebooks import check_parameters, choose
+from book.parameters import check_parameters, choose
 from lib.paths import BUILD
-from lib.report.statistics import mean_ci, paired_difference
+from lib.statistics import mean_ci, paired_difference
 
 check_parameters()
 name = network or choose(

@@ -1,0 +1,77 @@
+"""From the sources of a project to its book."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lib.errors import unknown
+from lib.paths import ROOT
+
+from ..parameters import PROFILES, check
+from . import contents
+from .execute import Task, environment, execute, freshness
+from .publish import publish
+from .stage import stage
+
+
+class BookError(ValueError):
+    """The book cannot be built; says which pages are to blame."""
+
+
+def build(
+    profile: str = "embedded",
+    *,
+    root: Path = ROOT,
+    out: Path | None = None,
+    parameters: Mapping[str, Any] | None = None,
+    jobs: int | None = None,
+) -> Path:
+    """Execute the notebooks of `_toc.yml` where they are stale, and build the HTML book.
+
+    Args:
+        profile: "smoke" (seconds, for tests), "embedded" (what packages carry), or "paper" (the
+            published setting: the full datasets, a GPU).
+        root: the project, with `_toc.yml`, `_config.yml`, `book/` and `notebooks/`.
+        out: where everything goes, by default `root/build/<profile>`.
+        parameters: further notebook parameters; a notebook gets those that it has.
+        jobs: notebooks at a time, by default two, or one for two cores, and one on a GPU.
+
+    Returns:
+        The path of `index.html`.
+
+    Raises:
+        UnknownName: no such profile, or a parameter that no notebook has.
+        BookError: notebooks failed (the others were executed all the same), or a page has warnings.
+
+    Example:
+        >>> build("smoke").name
+        'index.html'
+    """
+    if profile not in PROFILES:
+        raise unknown("profile", profile, PROFILES)
+    out = Path(out or root / "build" / profile).resolve()
+    tasks = plan(root, out / "executed", {"profile": profile, **(parameters or {})})
+    if failures := execute(tasks, jobs):
+        report = "\n\n".join(map(str, failures))
+        raise BookError(f"{len(failures)} of {len(tasks)} notebooks failed:\n\n{report}")
+    stage(root, out / "executed", out / "source", profile)
+    if warnings := publish(out / "source", out / "html"):
+        raise BookError(f"the pages in {out / 'source'} have warnings:\n\n{warnings}")
+    return out / "html" / "index.html"
+
+
+def plan(root: Path, executed: Path, parameters: Mapping[str, Any]) -> list[Task]:
+    """One task a notebook, each with those of the parameters that it has."""
+    notebooks = contents.notebooks(root)
+    defaults = {path: contents.parameters(path) for path in notebooks}
+    everywhere = {name: value for declared in defaults.values() for name, value in declared.items()}
+    if notebooks:
+        check(parameters, everywhere)
+    shared = environment(root)
+    tasks = []
+    for path in notebooks:
+        given = {name: value for name, value in parameters.items() if name in defaults[path]}
+        check(given, defaults[path])
+        output = executed / path.relative_to(root).with_suffix(".ipynb")
+        tasks.append(Task(path, output, given, freshness(path, given, shared)))
+    return tasks

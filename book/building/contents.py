@@ -1,0 +1,59 @@
+"""What the book consists of: the pages of `_toc.yml`, and the parameters of its notebooks."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jupytext
+import yaml
+
+from ..parameters import assigned
+
+
+def pages(root: Path) -> list[str]:
+    """The pages of `_toc.yml` in reading order, without suffix, relative to the project.
+
+    Raises:
+        FileNotFoundError: there is none: the book is built from a checkout, not from a wheel.
+    """
+    path = root / "_toc.yml"
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is missing; build the book from a checkout of the project")
+    toc = yaml.safe_load(path.read_text("utf-8"))
+    return list(_files(toc))
+
+
+def _files(entry: dict) -> Iterator[str]:
+    for key in ("root", "file"):
+        if key in entry:
+            yield entry[key]
+    for key in ("parts", "chapters", "sections"):
+        for below in entry.get(key, []):
+            yield from _files(below)
+
+
+def notebooks(root: Path) -> list[Path]:
+    """The notebooks among the pages, as the percent scripts that are their source.
+
+    Raises:
+        FileNotFoundError: `_toc.yml` names one that is not there.
+    """
+    found = [root / f"{page}.py" for page in pages(root) if page.startswith("notebooks/")]
+    for path in found:
+        if not path.is_file():
+            raise FileNotFoundError(f"_toc.yml lists {path.relative_to(root)}, which is not there")
+    return found
+
+
+def parameters(path: Path) -> dict[str, Any]:
+    """The parameters of a notebook with their defaults.
+
+    Raises:
+        ValueError: it has not exactly one cell tagged `parameters`, or that cell computes.
+    """
+    cells = [
+        cell for cell in jupytext.read(path).cells if "parameters" in cell.metadata.get("tags", [])
+    ]
+    if len(cells) != 1:
+        raise ValueError(f"{path}: one cell is to be tagged 'parameters', found {len(cells)}")
+    return assigned(cells[0].source)

@@ -1,0 +1,207 @@
+"""Execute notebooks with papermill, several at a time, each once for the same content."""
+
+import hashlib
+import json
+import os
+import platform
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from importlib.metadata import version
+from itertools import zip_longest
+from multiprocessing import get_context, parent_process
+from pathlib import Path
+from typing import Any
+
+import jupytext
+import nbformat
+import papermill
+import torch
+from papermill.exceptions import PapermillExecutionError
+from tqdm.auto import tqdm
+
+
+@dataclass(frozen=True)
+class Task:
+    """One notebook: its percent script, where the executed notebook goes, and with what."""
+
+    source: Path
+    output: Path
+    parameters: Mapping[str, Any]
+    key: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.source.parent.name}/{self.source.stem}"
+
+    @property
+    def fresh(self) -> bool:
+        return self.output.is_file() and _stamp(self.output).get("key") == self.key
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What stopped a notebook; the notebook up to there lies at `output`."""
+
+    name: str
+    error: str
+    output: Path
+    cell: str = ""  # the source of the cell that failed
+
+    def __str__(self) -> str:
+        shown = "".join(f"\n    | {line}" for line in self.cell.splitlines())
+        return f"{self.name}: {self.error}{shown}\n    see {self.output}"
+
+
+# Freshness --------------------------------------------------------------------------------------
+
+
+def environment(root: Path) -> str:
+    """A digest of all that a notebook's numbers depend on beside its own source.
+
+    The packages (but for what builds the book and reads the command line), the manifests, the
+    pinned versions, and the kind of machine.
+    """
+    files = [*root.glob("data_manifests/**/*"), root / "constraints.txt"]
+    for package in ("lib", "testbeds", "book"):
+        files += root.glob(f"{package}/**/*.py")
+    made_here = (root / "book" / "building", root / "book" / "commands.py", root / "lib" / "__main__.py")
+    digest = hashlib.sha256()
+    for path in sorted(path for path in files if path.is_file()):
+        if not any(path.is_relative_to(place) for place in made_here):
+            digest.update(f"{path.relative_to(root).as_posix()}\0".encode() + path.read_bytes())
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
+    versions = [platform.python_version(), *map(version, ("torch", "torchvision", "timm"))]
+    return hashlib.sha256(json.dumps([digest.hexdigest(), device, versions]).encode()).hexdigest()
+
+
+def freshness(source: Path, parameters: Mapping[str, Any], environment: str) -> str:
+    """The key under which an executed notebook is still valid."""
+    content = [source.read_text("utf-8"), dict(parameters), environment]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _stamp(executed: Path) -> dict[str, Any]:
+    return nbformat.read(executed, as_version=4).metadata.get("book", {})
+
+
+# Execution --------------------------------------------------------------------------------------
+
+
+def execute(tasks: Sequence[Task], jobs: int | None = None) -> list[Failure]:
+    """Execute the stale ones among the tasks; one that fails does not stop the others.
+
+    Args:
+        jobs: notebooks at a time; the cores are divided among them.
+
+    Raises:
+        ValueError: `jobs` is less than 1.
+    """
+    if jobs is not None and jobs < 1:
+        raise ValueError(f"jobs is at least 1, got {jobs}")
+    stale = [task for task in tasks if not task.fresh]
+    print(f"{len(stale)} of {len(tasks)} notebooks to execute", flush=True)
+    if not stale:
+        return []
+    at_once = min(len(stale), jobs or _default_jobs())
+    # Fresh processes: a fork of one in which torch has started its threads may hang.
+    context = get_context("spawn")
+    lock, lines = context.RLock(), context.Queue()
+    tqdm.set_lock(lock)
+    for line in range(at_once):
+        lines.put(line)
+    with ProcessPoolExecutor(
+        at_once, context, initializer=_start, initargs=(lock, lines, _cores() // at_once)
+    ) as pool:
+        running = {pool.submit(_run, task): task for task in _apart(stale, at_once)}
+        outcomes = [_outcome(future, running[future]) for future in as_completed(running)]
+    return [failure for failure in outcomes if failure]
+
+
+def _apart(tasks: Sequence[Task], at_once: int) -> list[Task]:
+    """In an order in which neighbours in the book, which need the same networks and maps, do not run
+    at the same time: one would wait for the other."""
+    length = -(-len(tasks) // at_once)
+    runs = [tasks[i : i + length] for i in range(0, len(tasks), length)]
+    return [task for turn in zip_longest(*runs) for task in turn if task]
+
+
+def _default_jobs() -> int:
+    """One on a GPU; else one for two cores, but two at least where there are two cores: a core that one
+    notebook leaves idle, as figures and small networks do, works for the other."""
+    return 1 if torch.cuda.is_available() else max(min(2, _cores()), _cores() // 2)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _outcome(future: Future, task: Task) -> Failure | None:
+    crash = future.exception()  # not of the notebook: a dead kernel, a full disk
+    failure = (
+        Failure(task.name, f"{type(crash).__name__}: {crash}", task.output)
+        if crash
+        else future.result()
+    )
+    took = "failed" if failure else f"{_stamp(task.output)['seconds']:.0f} s"
+    tqdm.write(f"  {task.name}: {took}", file=sys.stdout)
+    sys.stdout.flush()
+    return failure
+
+
+# In the worker processes ------------------------------------------------------------------------
+
+_line = 0  # of the terminal, for this worker's progress bar
+
+
+def _start(lock: Any, lines: Any, threads: int) -> None:
+    global _line
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+    tqdm.set_lock(lock)
+    _line = lines.get()
+    os.environ["OMP_NUM_THREADS"] = str(max(1, threads))  # the kernels inherit it
+
+
+def _leave_with_parent() -> None:
+    """A build that is killed leaves no worker behind; a kernel follows its worker by itself."""
+    parent_process().join()
+    os._exit(1)
+
+
+def _run(task: Task) -> Failure | None:
+    started = time.monotonic()
+    task.output.parent.mkdir(parents=True, exist_ok=True)
+    # papermill reads no percent script, and writes what it has even when a cell fails.
+    converted, partial = (
+        task.output.with_suffix(f".{state}.ipynb") for state in ("source", "partial")
+    )
+    nbformat.write(jupytext.read(task.source), converted)
+    try:
+        notebook = papermill.execute_notebook(
+            converted,
+            partial,
+            dict(task.parameters),
+            kernel_name="python3",
+            cwd=task.source.parent,
+            extra_arguments=["--log-level=ERROR"],  # of the kernel itself
+            progress_bar={"desc": task.name, "position": _line, "leave": False, "disable": None},
+        )
+    except PapermillExecutionError as error:
+        return Failure(task.name, f"{error.ename}: {error.evalue}", partial, error.source)
+    finally:
+        converted.unlink()
+    _forget_paths(notebook)
+    notebook.metadata["book"] = {"key": task.key, "seconds": round(time.monotonic() - started, 1)}
+    nbformat.write(notebook, partial)
+    partial.replace(task.output)
+    return None
+
+
+def _forget_paths(notebook: nbformat.NotebookNode) -> None:
+    """papermill notes where its files lie; a page that travels should not."""
+    notebook.metadata.pop("papermill", None)
+    for cell in notebook.cells:
+        cell.metadata.pop("papermill", None)

@@ -1,0 +1,118 @@
+"""The commands of `python -m lib` that need this package: `book` and `survey`."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .parameters import PROFILES
+
+
+@click.command()
+@click.option("--profile", default="embedded", show_default=True, type=click.Choice(PROFILES))
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    help="Notebooks at a time.  [default: two, or one for two cores; one on a GPU]",
+)
+@click.option(
+    "-p",
+    "--parameter",
+    "parameters",
+    nargs=2,
+    multiple=True,
+    metavar="NAME VALUE",
+    help="A notebook parameter, for every notebook that has it; may be repeated.",
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Where it goes.  [default: build/PROFILE]"
+)
+@click.option(
+    "--refresh", is_flag=True, help="Also replace the committed notebooks by the executed ones."
+)
+def book(
+    profile: str,
+    jobs: int | None,
+    parameters: list[tuple[str, str]],
+    out: Path | None,
+    refresh: bool,
+) -> None:
+    """Execute the notebooks that are stale, and build the HTML book."""
+    from lib.paths import ROOT
+
+    from .building import build, committed
+
+    if refresh and profile != "smoke":
+        raise ValueError(
+            f"--refresh goes with --profile smoke, not {profile}: replaying takes seconds"
+        )
+    values = {name: _literal(text) for name, text in parameters}
+    index = build(profile, out=out, parameters=values, jobs=jobs)
+    if refresh:
+        committed.refresh(ROOT, index.parents[1] / "executed")
+    here = Path.cwd()
+    click.echo(f"the book: {index.relative_to(here) if index.is_relative_to(here) else index}")
+
+
+def _literal(text: str) -> Any:
+    """As YAML reads it: a number, true, null, a list; else the text itself."""
+    import yaml
+
+    return yaml.safe_load(text)
+
+
+# Survey -----------------------------------------------------------------------------------------
+
+
+@click.group()
+def survey() -> None:
+    """Ask people which of two networks has the better saliency maps."""
+
+
+@survey.command()
+@click.option(
+    "--network",
+    "networks",
+    multiple=True,
+    help="Give two.  [default: tf_efficientnet_lite0 and _lite1]",
+)
+@click.option("--dataset", default="imagenet_embedded", show_default=True)
+@click.option("--root", type=click.Path(path_type=Path), help="The folder that holds the dataset.")
+@click.option("--questions", "n", default=20, show_default=True, type=click.IntRange(min=1))
+@click.option("--seed", default=0, show_default=True, help="Of the order, and of who is A.")
+@click.option("--store", type=click.Path(path_type=Path), help="Saliency maps known from before.")
+@click.option("--out", default="survey", show_default=True, type=click.Path(path_type=Path))
+def make(
+    networks: tuple[str, ...],
+    dataset: str,
+    root: Path | None,
+    n: int,
+    seed: int,
+    store: Path | None,
+    out: Path,
+) -> None:
+    """Write a form to print, the key to it, and an empty table for the answers."""
+    from lib import data
+
+    from . import survey as surveys
+
+    photographs = data.load(dataset, root=root)
+    chosen = networks or surveys.NETWORKS
+    found = surveys.questions(photographs, chosen, n=n, seed=seed, store=store)
+    click.echo(f"{len(found)} questions: {surveys.make(found, out)}")
+
+
+@survey.command()
+@click.argument("answers", type=click.Path(path_type=Path))
+@click.argument("key", type=click.Path(path_type=Path))
+def score(answers: Path, key: Path) -> None:
+    """Count the ANSWERS (a CSV file: participant, question, choice) by the survey's KEY."""
+    from lib.statistics import Interval
+
+    from .report.labels import bounds, number
+    from .survey import score as run
+
+    for row in run(answers, key).itertuples():
+        share = Interval(row.share, row.low, row.high, row.participants).scaled(100)
+        chosen = f"{row.chosen} of {row.answers} answers by {row.participants} participants"
+        click.echo(f"{row.network}: {number(share.mean)} % {bounds(share)}, {chosen}")

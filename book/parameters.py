@@ -1,0 +1,101 @@
+"""The parameters of a notebook: which there are, and a refusal of those that there are not.
+
+papermill only warns of a parameter that the notebook does not have, and runs on with the default.
+A misspelt name would cost hours; here it is an error.
+"""
+
+import ast
+from collections.abc import Mapping
+from typing import Any
+
+from IPython import get_ipython
+
+from lib.errors import unknown
+
+PROFILES = ("smoke", "embedded", "paper")
+
+# How papermill begins the cell that it injects behind the parameters cell.
+_INJECTED = "# Parameters\n"
+
+
+def assigned(source: str) -> dict[str, Any]:
+    """The names and literals that a parameters cell assigns.
+
+    Raises:
+        ValueError: it does something else than assign literals to names. Papermill replaces the
+            values behind the cell, so that anything computed in it would keep the default.
+
+    Example:
+        >>> assigned("n_images: int = 20  # photographs")
+        {'n_images': 20}
+    """
+    values = {}
+    for statement in ast.parse(source).body:
+        try:
+            target = (
+                statement.target if isinstance(statement, ast.AnnAssign) else statement.targets[0]
+            )
+            values[target.id] = ast.literal_eval(statement.value)
+        except (AttributeError, ValueError):
+            line = ast.unparse(statement)
+            raise ValueError(
+                f"a parameters cell assigns literals, one a line; move {line!r} below it"
+            ) from None
+    return values
+
+
+def check(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
+    """Refuse parameters that the notebook does not have, or whose type is another.
+
+    Raises:
+        UnknownName: no such parameter, or no such profile; lists the valid ones.
+        ValueError: a value of another type than the default's.
+
+    Example:
+        >>> check({"sed": 5}, {"seed": 0})
+        Traceback (most recent call last):
+        lib.errors.UnknownName: unknown parameter 'sed' (did you mean 'seed'?); valid: seed
+    """
+    for name, value in given.items():
+        if name not in defaults:
+            raise unknown("parameter", name, defaults)
+        _check_type(name, value, defaults[name])
+    if "profile" in given and given["profile"] not in PROFILES:
+        raise unknown("profile", given["profile"], PROFILES)
+
+
+def _check_type(name: str, value: Any, default: Any) -> None:
+    if value is None or default is None or isinstance(value, type(default)):
+        return
+    if isinstance(default, float) and isinstance(value, int):
+        return
+    expected = type(default).__name__
+    raise ValueError(
+        f"parameter {name!r} is of type {expected} (such as {default!r}), got {value!r}"
+    )
+
+
+def check_parameters() -> None:
+    """Called in a notebook right behind its parameters: `check` of what papermill injected."""
+    shell = get_ipython()
+    if shell is None:
+        return
+    history = shell.user_ns["In"]
+    for i, source in enumerate(history):
+        if source.startswith(_INJECTED):
+            check(assigned(source), assigned(history[i - 1]))
+    profile = shell.user_ns.get("profile", PROFILES[0])  # set by hand, in an open notebook
+    if profile not in PROFILES:
+        raise unknown("profile", profile, PROFILES)
+
+
+def choose(profile: str, **choices: Any) -> Any:
+    """What a notebook does under a profile.
+
+    Example:
+        >>> choose("smoke", smoke=2, embedded=20, paper=50_000)
+        2
+    """
+    if profile not in choices:
+        raise unknown("profile", profile, choices)
+    return choices[profile]

@@ -1,0 +1,48 @@
+"""What a page shows: published numbers beside ours, computed verdicts, figures, provenance."""
+
+from lib.statistics import Interval, by_image, mean_ci, paired_difference
+
+from .claims import Claim, claims
+from .contrast import changes, over_classes, separation
+from .display import show
+from .gallery import gallery, grid, in_colour, overlay
+from .labels import method_title
+from .plots import curves, forest
+from .provenance import provenance
+from .published import published
+from .style import style
+from .tables import VERDICTS_MIME, Table, claims_table, comparison
+from .verdicts import MIN_IMAGES, RULE, SYMBOLS, cell_verdict, combine, judge
+
+__all__ = [
+    "MIN_IMAGES",
+    "RULE",
+    "SYMBOLS",
+    "VERDICTS_MIME",
+    "Claim",
+    "Interval",
+    "Table",
+    "by_image",
+    "cell_verdict",
+    "changes",
+    "claims",
+    "claims_table",
+    "combine",
+    "comparison",
+    "curves",
+    "forest",
+    "gallery",
+    "grid",
+    "in_colour",
+    "judge",
+    "mean_ci",
+    "method_title",
+    "over_classes",
+    "overlay",
+    "paired_difference",
+    "provenance",
+    "published",
+    "separation",
+    "show",
+    "style",
+]

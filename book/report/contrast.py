@@ -1,0 +1,93 @@
+"""Original against weighted contrastive maps, of a network's two most probable classes."""
+
+import numpy as np
+import pandas as pd
+
+from lib.metrics.replacement import REPLACEMENTS
+from lib.statistics import by_image, column, mean_of
+
+from .published import counterparts, published
+
+_IMAGE = ["network", "dataset", "image", "group"]
+
+
+def over_classes(frame: pd.DataFrame) -> pd.DataFrame:
+    """The mean of the rows of `<method>_t1` and `<method>_t2`, under the name `<method>`.
+
+    Rows of other methods are left out; an image that failed for one class is NaN.
+
+    Example:
+        >>> over_classes(frame)["method"].unique()
+        array(['grad_cam', 'grad_cam_weighted'], dtype=object)
+    """
+    named = frame["method"].str.extract(r"(?P<method>.*)_(?P<of>t[12])$")
+    of = frame.assign(**named).dropna(subset="of")
+    wide = of.pivot(index=[*_IMAGE, "method", "metric"], columns="of", values="value")
+    return _rows(wide.mean(axis=1, skipna=False))
+
+
+def separation(frame: pd.DataFrame) -> pd.DataFrame:
+    r"""The distance between the probability with positive and with negative features alone.
+
+    $$\Delta = \frac16 \sum_{t \in \{t_1, t_2\}} \sum_r (p_{t,r}^+ - p_{t,r}^-)$$
+
+    over both classes and the replacements r: blur, zeros, channel mean. Image by image.
+
+    Args:
+        frame: rows of the metrics positive_blur, negative_blur, and so on, of the methods
+            `<method>_t1`, `<method>_weighted_t1`, and of both for t2.
+
+    Returns:
+        Rows of the metric "separation" for `<method>`, for `<method>_weighted`, and for
+        `<method>_weighted_change`, which is the latter minus the former.
+
+    Example:
+        >>> separation(frame).groupby("method")["value"].mean()
+    """
+    wide = over_classes(frame).pivot(index=[*_IMAGE, "method"], columns="metric", values="value")
+    apart = sum(wide[f"positive_{r}"] - wide[f"negative_{r}"] for r in REPLACEMENTS)
+    methods = (apart / len(REPLACEMENTS)).unstack("method")
+    for weighted in methods.columns[methods.columns.str.endswith("_weighted")]:
+        original = weighted.removesuffix("_weighted")
+        methods[f"{weighted}_change"] = methods[weighted] - methods[original]
+    return _rows(methods.stack()).assign(metric="separation")
+
+
+def _rows(values: pd.Series) -> pd.DataFrame:
+    """As those of an evaluation frame, as far as a report needs them."""
+    return values.rename("value").reset_index().assign(seconds=np.nan)
+
+
+def changes(paper: str, table: str | int, frame: pd.DataFrame) -> pd.DataFrame:
+    """What a table's weighted maps change against the original ones: paired, beside the printed.
+
+    Returns:
+        Rows as `forest` draws them, one a network, method, class and replacement; the metric
+        "positive_change" is of the probability with positive features, "negative_change" with
+        negative ones.
+
+    Example:
+        >>> show(forest(changes("contrast", 2, frame)), alt="...")
+    """
+    cells = published(paper, table)
+    titles = dict(zip(cells["method"], cells["title"]))
+    originals = [method for method in titles if "_weighted_" not in method]
+    printed = cells.pivot(index=["metric", "method"], columns="network", values="value")
+    rows = []
+    for network, measured in frame.groupby("network", sort=False):
+        images = by_image(measured)
+        theirs = printed[counterparts(network, list(printed.columns))]
+        for original in originals:
+            weighted = "_weighted_".join(original.rsplit("_", 1))
+            for replacement in REPLACEMENTS:
+                name = f"{original}_{replacement}"
+                title = f"{titles[original].replace(',', '')} {replacement}"
+                for sign in ("positive", "negative"):
+                    metric = f"{sign}_{replacement}"
+                    both = (column(images, metric, method) for method in (weighted, original))
+                    ours = mean_of(next(both) - next(both))
+                    change = theirs.loc[metric, weighted] - theirs.loc[metric, original]
+                    beside = {key: f"{value:.3f}" for key, value in change.items()}
+                    rows.append((network, name, title, f"{sign}_change", beside, *ours))
+    columns = ["network", "method", "title", "metric", "paper", "mean", "low", "high", "n"]
+    return pd.DataFrame(rows, columns=columns)

@@ -1,0 +1,126 @@
+"""What tables and figures call a method, a metric and its values."""
+
+from typing import NamedTuple
+
+from lib.errors import unknown
+from lib.statistics import Interval
+
+
+class Label(NamedTuple):
+    """A metric as printed; a value of unit "%" is a fraction, shown times 100."""
+
+    symbol: str
+    unit: str
+    higher_is_better: bool
+
+    @property
+    def scale(self) -> float:
+        return 100.0 if self.unit == "%" else 1.0
+
+    @property
+    def decimals(self) -> int:
+        return 1 if self.unit == "%" else 3
+
+    @property
+    def heading(self) -> str:
+        """The symbol with the arrow towards better, and the unit."""
+        arrow = " ↑" if self.higher_is_better else " ↓"
+        return self.symbol + arrow + (f" ({self.unit})" if self.unit else "")
+
+
+_OTHERS = {  # what is measured on something else than a finished map
+    "seconds": Label("T", "s", higher_is_better=False),
+    "cosine_similarity": Label("cos", "", higher_is_better=True),  # of channel weights
+    # of an image that has moved to where an explanation points
+    "probability_gain": Label("Δp", "%", higher_is_better=True),
+    "logit_gain": Label("Δy", "", higher_is_better=True),
+    # between formulas that should be one, as a share of the largest entry
+    "relative_error": Label("error", "", higher_is_better=False),
+    # to the map of a network that knows nothing
+    "rank_correlation": Label("ρ", "", higher_is_better=False),
+    "rank_correlation_absolute": Label("ρ of |S|", "", higher_is_better=False),
+    "hog_similarity": Label("HOG", "", higher_is_better=False),
+    "ssim": Label("SSIM", "", higher_is_better=False),
+    # of the class against its rival, where only what is marked for it (+) or against it (−) is kept
+    "positive_blur": Label("p₊ blur", "", higher_is_better=True),
+    "negative_blur": Label("p₋ blur", "", higher_is_better=False),
+    "positive_zeros": Label("p₊ zeros", "", higher_is_better=True),
+    "negative_zeros": Label("p₋ zeros", "", higher_is_better=False),
+    "positive_mean": Label("p₊ mean", "", higher_is_better=True),
+    "negative_mean": Label("p₋ mean", "", higher_is_better=False),
+    # of signed maps: two of them; and one on the parts that tell two classes apart
+    "correlation": Label("r", "", higher_is_better=True),
+    "correlation_to_original": Label("r", "", higher_is_better=True),
+    "correlation_to_max": Label("r", "", higher_is_better=True),
+    "probability": Label("p", "", higher_is_better=True),
+    "shared_coverage": Label("for both", "%", higher_is_better=False),
+    "difference_share": Label("share", "%", higher_is_better=True),
+    "difference_sign": Label("sign", "", higher_is_better=True),
+    "difference_rank": Label("rank", "", higher_is_better=True),
+    # the distance of p₊ and p₋, and what a contrast changes of each
+    "separation": Label("Δ", "", higher_is_better=True),
+    "positive_change": Label("change of p₊", "", higher_is_better=True),
+    "negative_change": Label("change of p₋", "", higher_is_better=False),
+}
+_COMPARED = {  # as methods are, without being one
+    "original": "original explanation",
+    "mean": "mean contrast",
+    "max": "max contrast",
+    "weighted": "weighted contrast",
+    "probability_against_contrast": "probability against contrast",
+    "one_pass_against_many": "one pass against many",
+}
+_SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+_CLASSES = {"t1": "t₁", "t2": "t₂"}  # the two most probable
+
+
+def metric_label(name: str) -> Label:
+    """How the metric `name` is printed; an unknown one is an error that lists the valid names."""
+    from lib.metrics import METRICS  # here, so that a report of a stored frame loads no networks
+
+    if name in _OTHERS:
+        return _OTHERS[name]
+    if name not in METRICS:
+        raise unknown("metric", name, [*METRICS, *_OTHERS])
+    metric = METRICS[name]
+    return Label(metric.symbol, metric.unit, metric.higher_is_better)
+
+
+def method_title(name: str, printed: str | None = None) -> str:
+    """How the method `name` is called: its title, or as a paper printed it, or its name.
+
+    A variant's label is the method's name and what sets it apart.
+
+    Example:
+        >>> method_title("opti_cam_25"), method_title("grad_cam_weighted_t1")
+        ('Opti-CAM₂₅', 'Grad-CAM, weighted t₁')
+    """
+    from lib.methods import METHODS
+
+    if name in METHODS:
+        return METHODS[name].title
+    if name in _COMPARED:
+        return _COMPARED[name]
+    method = max((m for m in METHODS if name.startswith(f"{m}_")), key=len, default=None)
+    if printed or method is None:
+        return printed or name
+    variant = name.removeprefix(f"{method}_")
+    if variant.isdecimal():
+        return METHODS[method].title + variant.translate(_SUBSCRIPTS)
+    words = [_CLASSES.get(word, word) for word in variant.split("_")]
+    return f"{METHODS[method].title}, {' '.join(words)}"
+
+
+def number(value: float, decimals: int = 1) -> str:
+    """A rounded number with a true minus sign; a dash when there is none."""
+    if value != value:
+        return "–"
+    rounded = f"{value:.{decimals}f}"
+    return rounded.replace("-", "−") if float(rounded) else rounded.lstrip("-")
+
+
+def bounds(interval: Interval, decimals: int = 1) -> str:
+    """The interval in brackets, empty when there is none."""
+    if interval.low != interval.low:
+        return ""
+    return f"[{number(interval.low, decimals)}, {number(interval.high, decimals)}]"

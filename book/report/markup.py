@@ -1,0 +1,136 @@
+"""The HTML of the tables: plain tables with a few classes, legible in light and dark pages."""
+
+from html import escape
+from typing import Any
+
+import pandas as pd
+
+from lib.statistics import Interval
+
+from .labels import bounds, metric_label, number
+from .verdicts import SYMBOLS, combine
+
+_NOT_RANKED = {"fake_cam"}  # Opti-CAM: "Bold: best, excluding Fake-CAM"
+
+STYLE = """<style>
+.table-scroll {overflow-x: auto; margin: 0 0 1.5em}
+.table-scroll table.cams {width: auto; table-layout: auto; border-collapse: collapse;
+  font-size: .84em; line-height: 1.4; font-variant-numeric: tabular-nums}
+.table-scroll table.cams.claims {width: 100%}
+.table-scroll table.cams caption {caption-side: top; text-align: left; padding: 0 0 .5em;
+  font-size: 1em}
+.table-scroll table.cams :is(th, td) {padding: .3em .45em; text-align: right;
+  vertical-align: top; border: 0; max-width: none; white-space: nowrap; background: none}
+.table-scroll table.cams :is(th:first-child, .prose) {text-align: left}
+.table-scroll table.cams td.prose {white-space: normal; min-width: 13em}
+.table-scroll table.cams.claims td:first-child {width: 42%}
+.table-scroll table.cams tr > .group {border-left: 1px solid #8884}
+.table-scroll table.cams thead tr:last-child > * {border-bottom: 1px solid #888a}
+.table-scroll table.cams thead th.metric {text-align: center}
+.table-scroll table.cams tbody tr + tr > * {border-top: 1px solid #8883}
+.table-scroll table.cams tbody th {font-weight: normal; position: sticky; left: 0;
+  background: var(--pst-color-background, #fff)}
+.table-scroll table.cams small {opacity: .75}
+.table-scroll table.cams p {margin: 0 0 0 1.2em; text-indent: -1.2em; font-size: .86em}
+.cams-verdict {display: inline-block; padding: 0 .45em; border-radius: .6em; font-size: .86em;
+  white-space: nowrap; background: #e6e6ea; color: #3c3c46}
+.cams-verdict.agrees, .cams-verdict.holds {background: #d5eee2; color: #0a4a33}
+.cams-verdict.above, .cams-verdict.below {background: #fbe3c4; color: #663300}
+.cams-verdict.fails {background: #f7d6da; color: #75101d}
+</style>
+"""
+
+
+def verdict_html(verdict: str) -> str:
+    """A verdict as a word with a symbol; its colour only repeats the word."""
+    if not verdict:
+        return ""
+    return f'<span class="cams-verdict {verdict.split()[0]}">{SYMBOLS[verdict]} {verdict}</span>'
+
+
+def comparison_html(part: pd.DataFrame) -> str:
+    """One network's table: a row a method; for each metric the paper's numbers and ours."""
+    metrics = list(part["metric"].unique())
+    headings = [escape(metric_label(metric).heading) for metric in metrics]
+    groups = "".join(f'<th colspan="2" class="group metric">{heading}</th>' for heading in headings)
+    columns = '<th class="group">paper</th><th>here</th>' * len(metrics)
+    best = {metric: _best(part[part["metric"] == metric], metric) for metric in metrics}
+    rows = []
+    for _, cells in part.groupby("method", sort=False):
+        row = [f"<th>{escape(cells['title'].iloc[0])}</th>"]
+        for cell in cells.itertuples():
+            row += [_paper_cell(cell, best[cell.metric]), _our_cell(cell, best[cell.metric])]
+        rows.append(f"<tr>{''.join(row)}</tr>")
+    head = f'<tr><th rowspan="2">Method</th>{groups}</tr><tr>{columns}</tr>'
+    return _table(_caption(part), head, rows, "comparison")
+
+
+def _caption(part: pd.DataFrame) -> str:
+    theirs = ", ".join(dict.fromkeys(network for paper in part["paper"] for network in paper))
+    network, n = part["network"].iloc[0], part["n"].max()
+    images = "image" if n == 1 else "images"
+    ours = f"<code>{escape(network)}</code>, {n} {images}" if network else "not run"
+    lines = ", one below the other" if "," in theirs else ""
+    times = " T: seconds for 8 images." if "seconds" in set(part["metric"]) else ""
+    return f"<b>Here:</b> {ours}, mean [95 % interval]. <b>Paper:</b> {theirs}{lines}.{times}"
+
+
+def _best(cells: pd.DataFrame, metric: str) -> dict[str, float]:
+    """The best value of each column, by the network of the paper, and "here"."""
+    label = metric_label(metric)
+    ranked = cells[~cells["method"].isin(_NOT_RANKED)]
+    if label.unit == "s":
+        return {}
+    values = [{name: float(text) for name, text in paper.items()} for paper in ranked["paper"]]
+    columns = pd.DataFrame(values, index=ranked.index).assign(here=ranked["mean"])
+    return dict(columns.max() if label.higher_is_better else columns.min())
+
+
+def _paper_cell(cell: Any, best: dict[str, float]) -> str:
+    numbers = [
+        _bold(text, float(text) == best.get(name), cell) for name, text in cell.paper.items()
+    ]
+    return f'<td class="group">{"<br>".join(numbers) or "–"}</td>'
+
+
+def _our_cell(cell: Any, best: dict[str, float]) -> str:
+    if cell.metric == "seconds":
+        return f"<td>{number(cell.mean, 2)}</td>"
+    if not cell.n:
+        return f"<td>{verdict_html(cell.verdict) or '–'}</td>"
+    decimals = metric_label(cell.metric).decimals
+    mean = _bold(number(cell.mean, decimals), cell.mean == best.get("here"), cell)
+    interval = bounds(Interval(cell.mean, cell.low, cell.high, cell.n), decimals)
+    return f"<td>{mean} <small>{interval}</small><br>{verdict_html(cell.verdict)}</td>"
+
+
+def _bold(text: str, is_best: bool, cell: Any) -> str:
+    return f"<b>{text}</b>" if is_best and cell.method not in _NOT_RANKED else text
+
+
+def claims_html(judged: pd.DataFrame) -> str:
+    """A row a claim: where the paper makes it, the verdict, and what decides it on each network."""
+    rows = []
+    for _, claim in judged.groupby("id", sort=False):
+        text, place = (escape(claim[column].iloc[0]) for column in ("text", "place"))
+        evidence = "".join(_evidence(row) for row in claim.itertuples() if row.network)
+        rows.append(
+            f'<tr><td class="prose">{text}<br><small>{place}</small></td>'
+            f'<td class="prose">{verdict_html(combine(claim["verdict"]))}{evidence}</td></tr>'
+        )
+    head = '<tr><th>Claim</th><th class="prose">Verdict, and what decides it</th></tr>'
+    return _table("", head, rows, "claims")
+
+
+def _evidence(row: Any) -> str:
+    why = escape(row.evidence or row.verdict)
+    return f"<p>{SYMBOLS[row.verdict]} <code>{escape(row.network)}</code> {why}</p>"
+
+
+def _table(caption: str, head: str, rows: list[str], kind: str) -> str:
+    caption = f"<caption>{caption}</caption>" if caption else ""
+    body = "\n".join(rows)
+    return (
+        f'<div class="table-scroll"><table class="cams {kind}">{caption}\n'
+        f"<thead>{head}</thead>\n<tbody>\n{body}\n</tbody></table></div>\n"
+    )

@@ -1,0 +1,101 @@
+"""The tables of a page: the paper's numbers beside ours, and the claims with their verdicts."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from lib.statistics import by_image, column, mean_of
+
+from .claims import Claim
+from .labels import method_title
+from .markup import STYLE, claims_html, comparison_html
+from .published import counterparts, kind, published
+from .verdicts import cell_verdict, judge
+
+VERDICTS_MIME = "application/vnd.cams.verdicts+json"
+_SCALES = {"%": 100, "s": 8}  # from ours to printed units: seconds are those of 8 images
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table that a notebook displays; `frame` has the same content as plain data."""
+
+    frame: pd.DataFrame
+    html: str
+    text: str
+    records: list[dict[str, str]] | None = None  # verdicts on claims, for the scoreboard
+
+    def __repr__(self) -> str:
+        return self.text
+
+    def _repr_html_(self) -> str:
+        return self.html
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        bundle = {"text/html": self.html, "text/plain": self.text}
+        return bundle if self.records is None else bundle | {VERDICTS_MIME: self.records}
+
+
+def comparison(paper: str, table: str | int, frame: pd.DataFrame) -> Table:
+    """A published table with our numbers beside it, once for each network of an evaluation frame.
+
+    The rows are the paper's methods in the paper's order, then those that only we ran. A network
+    of a kind that the table does not have is left out; without any, the paper stands alone.
+
+    Returns:
+        A `Table`, its frame in printed units: network, method, title, metric, paper (the printed
+        strings by network), mean, low, high, n, verdict. Times get no verdict: they depend on the
+        machine.
+
+    Example:
+        >>> comparison("opticam", 1, frame)
+    """
+    cells = published(paper, table)
+    kinds = {kind(network) for network in cells["network"]}
+    networks = [name for name in frame["network"].unique() if kind(name) in kinds] or [""]
+    parts = [_compare(cells, frame[frame["network"] == network], network) for network in networks]
+    whole = pd.concat(parts, ignore_index=True)
+    plain = whole.assign(paper=[" · ".join(paper.values()) for paper in whole["paper"]])
+    text = _text(plain.drop(columns=["method", "n"]), decimals=2 if all(cells["unit"]) else 3)
+    return Table(whole, STYLE + "".join(map(comparison_html, parts)), text)
+
+
+def _compare(cells: pd.DataFrame, frame: pd.DataFrame, network: str) -> pd.DataFrame:
+    if network:
+        printed_networks = list(cells["network"].unique())
+        cells = cells[cells["network"].isin(counterparts(network, printed_networks))]
+    units = dict(zip(cells["metric"], cells["unit"]))
+    in_paper = dict(zip(cells["method"], cells["title"]))
+    images = by_image(frame)
+    rows = []
+    for method in dict.fromkeys([*in_paper, *frame["method"].unique()]):
+        title = method_title(method, in_paper.get(method))
+        for metric, unit in units.items():
+            theirs = cells[(cells["method"] == method) & (cells["metric"] == metric)]
+            printed = dict(zip(theirs["network"], theirs["printed"]))
+            ours = mean_of(column(images, metric, method)).scaled(_SCALES.get(unit, 1))
+            judged = printed and metric != "seconds"
+            verdict = cell_verdict(list(printed.values()), ours) if judged else ""
+            rows.append((network, method, title, metric, printed, *ours, verdict))
+    columns = "network method title metric paper mean low high n verdict".split()
+    return pd.DataFrame(rows, columns=columns)
+
+
+def claims_table(claims: Iterable[Claim], frame: pd.DataFrame) -> Table:
+    """The claims with their verdicts over the networks of an evaluation frame.
+
+    Displayed on a page, it also carries the verdicts on each network as `VERDICTS_MIME`, from which
+    the scoreboard is collected.
+
+    Example:
+        >>> claims_table(claims("opticam", "Table 1"), frame)
+    """
+    judged = judge(claims, frame)
+    text = _text(judged[["id", "network", "verdict", "evidence"]])
+    return Table(judged, STYLE + claims_html(judged), text, judged.to_dict("records"))
+
+
+def _text(frame: pd.DataFrame, decimals: int = 2) -> str:
+    return frame.to_string(index=False, na_rep="–", float_format=f"{{:.{decimals}f}}".format)

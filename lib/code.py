@@ -1,0 +1,82 @@
+"""A hash of source code by its meaning: changed code, new results; a changed comment, none."""
+
+import ast
+import hashlib
+import importlib.util
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+_PACKAGES = ("lib", "testbeds", "book")
+_ABOVE = __package__.removesuffix("lib")  # empty in a checkout; a wheel has one package around them
+
+
+@cache
+def code_key(*modules: str, outside: tuple[str, ...] = ()) -> str:
+    """A hash of these modules and of all that they import from this project.
+
+    Comments, docstrings and layout do not count.
+
+    Args:
+        modules: by their full names.
+        outside: modules and packages, named from this project's root, that are not followed: what
+            they decide is hashed elsewhere.
+
+    Example:
+        >>> code_key("lib.methods.grad_cam", outside=("lib.nets",))
+    """
+    found: dict[str, str] = {}
+    todo = list(modules)
+    while todo:
+        name = todo.pop()
+        if name not in found and not _lies_in(name, outside):
+            tree, package = _parsed(name)
+            found[name] = ast.dump(tree)
+            todo += _imported(tree, package)
+    text = "\n".join(f"{_own(name)} {found[name]}" for name in sorted(found))
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+def _own(name: str) -> str:
+    """A module's name from this project's root."""
+    return name.removeprefix(_ABOVE)
+
+
+def _lies_in(name: str, packages: tuple[str, ...]) -> bool:
+    return any(f"{_own(name)}.".startswith(f"{package}.") for package in packages)
+
+
+@cache
+def _parsed(name: str) -> tuple[ast.Module, str]:
+    """The module's syntax tree without docstrings, and the package that its imports start from."""
+    spec = importlib.util.find_spec(name)
+    tree = without_docstrings(ast.parse(Path(spec.origin).read_bytes()))
+    return tree, name if spec.submodule_search_locations else name.rpartition(".")[0]
+
+
+def without_docstrings(tree: ast.Module) -> ast.Module:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node):
+            node.body = node.body[1:]
+    return tree
+
+
+def _imported(tree: ast.Module, package: str) -> Iterator[str]:
+    """The modules of this project that a module imports, wherever in it."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.ImportFrom):
+            continue
+        base = importlib.util.resolve_name("." * node.level + (node.module or ""), package)
+        if not node.level and _own(base).split(".")[0] not in _PACKAGES:
+            continue
+        for alias in node.names:  # a submodule, or a name in the module
+            below = f"{base}.{alias.name}"
+            yield below if _is_module(below) else base
+
+
+@cache
+def _is_module(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:
+        return False

@@ -1,0 +1,135 @@
+"""How alike two saliency maps are: correlation, and the measures of the sanity check.
+
+Opti-CAM's appendix G compares the maps of a network with those of a network that has forgotten what
+it learned, by the measures of Adebayo et al. 2018: rank correlation with and without absolute
+values, of raw signed maps; HOG similarity and SSIM, of finished maps. Each is 1 for two equal maps,
+and gives one number for each pair (B,). A flat map, which ranks nothing and has no edges, is like
+another flat map (1) and unlike any other map (0).
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from scipy.stats import pearsonr, spearmanr
+from skimage.feature import hog
+from skimage.metrics import structural_similarity
+from torch import Tensor
+
+from ..maps import upsample
+
+CELL = 16  # pixels, the side of a HOG cell, as Adebayo et al. take it
+_BLOCK = 3  # cells, the side of what HOG normalises together
+_WINDOW = 11  # pixels, the side of SSIM's Gaussian window
+
+
+def correlation(M: Tensor, R: Tensor) -> Tensor:
+    r"""Pearson's correlation of signed maps (B, H, W), in [-1, 1]."""
+    return _each(M, R, lambda m, r: _correlation(pearsonr, m.ravel(), r.ravel()))
+
+
+def rank_correlation(M: Tensor, R: Tensor) -> Tensor:
+    r"""Spearman's rank correlation of signed maps (B, H, W), in [-1, 1].
+
+    $$\rho = \mathrm{corr}(\mathrm{rank}(M), \mathrm{rank}(R))$$
+    Pixels of equal value share the mean of their ranks.
+
+    Example:
+        >>> M = torch.tensor([[[1.0, 2.0], [3.0, 4.0]]])
+        >>> rank_correlation(M, M.exp()), rank_correlation(M, -M)
+        (tensor([1.], dtype=torch.float64), tensor([-1.], dtype=torch.float64))
+    """
+    return _each(M, R, lambda m, r: _correlation(spearmanr, m.ravel(), r.ravel()))
+
+
+def rank_correlation_absolute(M: Tensor, R: Tensor) -> Tensor:
+    """Spearman's rank correlation of the maps' absolute values: the sign does not count.
+
+    Where no map is negative, as Opti-CAM's on top of a ReLU, it is `rank_correlation`.
+    """
+    return rank_correlation(M.abs(), R.abs())
+
+
+def hog_similarity(S: Tensor, R: Tensor, *, cell: int = CELL) -> Tensor:
+    """The correlation of the maps' histograms of oriented gradients, in [-1, 1].
+
+    Nine orientations in cells of 16 x 16 pixels, normalised over blocks of 3 x 3 cells (Dalal and
+    Triggs 2005), by scikit-image; Pearson's correlation over all of them.
+
+    Args:
+        S, R: finished maps (B, H, W) in [0, 1], of at least 3 x 3 cells.
+        cell: the side of a cell in pixels.
+    """
+    _check_size(S, _BLOCK * cell, "HOG")
+
+    def features(map: np.ndarray) -> np.ndarray:
+        return hog(map, pixels_per_cell=(cell, cell), cells_per_block=(_BLOCK, _BLOCK))
+
+    return _each(S, R, lambda s, r: _correlation(pearsonr, features(s), features(r)))
+
+
+def ssim(S: Tensor, R: Tensor) -> Tensor:
+    r"""The mean structural similarity of maps (Wang et al. 2004), in [-1, 1].
+
+    $$\mathrm{SSIM} = \frac{(2 \mu_S \mu_R + c_1)(2 \sigma_{SR} + c_2)}
+      {(\mu_S^2 + \mu_R^2 + c_1)(\sigma_S^2 + \sigma_R^2 + c_2)}$$
+    with means and covariances under a Gaussian window of sigma 1.5, $c_1 = 0.01^2$ and
+    $c_2 = 0.03^2$, averaged over the windows that lie in the map; by scikit-image.
+
+    Args:
+        S, R: finished maps (B, H, W) in [0, 1], of at least 11 x 11 pixels.
+    """
+    _check_size(S, _WINDOW, "SSIM")
+    options = {"data_range": 1.0, "gaussian_weights": True, "use_sample_covariance": False}
+    return _each(S, R, lambda s, r: structural_similarity(s, r, **options))
+
+
+_RAW = {f.__name__: f for f in (rank_correlation, rank_correlation_absolute)}
+_FINISHED = {f.__name__: f for f in (hog_similarity, ssim)}
+SIMILARITIES = (*_RAW, *_FINISHED)
+
+
+def similarities(one: tuple[Tensor, Tensor], two: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
+    """All measures by name, one value a pair of maps (B,).
+
+    Args:
+        one, two: raw signed maps (B, h, w), and the finished maps (B, H, W) that come of them; raw
+            ones are compared at the size of the finished ones.
+    """
+    (M, S), (R, T) = one, two
+    signed = [upsample(raw.double(), tuple(S.shape[-2:])) for raw in (M, R)]
+    values = {name: measure(*signed) for name, measure in _RAW.items()}
+    return values | {name: measure(S, T) for name, measure in _FINISHED.items()}
+
+
+def _each(A: Tensor, B: Tensor, compare: Callable[[np.ndarray, np.ndarray], float]) -> Tensor:
+    """One value a pair of maps; the two batches are checked."""
+    if A.shape != B.shape or A.ndim != 3:
+        raise ValueError(
+            f"maps are two batches of one shape (B, H, W), got {tuple(A.shape)} and {tuple(B.shape)}"
+        )
+    for maps in (A, B):
+        bad = (~torch.isfinite(maps)).flatten(1).any(1).nonzero().flatten().tolist()
+        if bad:
+            raise ValueError(f"map {bad[0]} of the batch holds NaN or infinity")
+    pairs = zip(A.double().cpu().numpy(), B.double().cpu().numpy())
+    return torch.tensor([float(compare(a, b)) for a, b in pairs], dtype=torch.float64)
+
+
+def _correlation(by: Callable, a: np.ndarray, b: np.ndarray) -> float:
+    """A coefficient of scipy, which leaves it undefined where a side is constant."""
+    flat = _flat(a), _flat(b)
+    return float(all(flat)) if any(flat) else by(a, b).statistic
+
+
+def _flat(a: np.ndarray) -> bool:
+    """Constant but for the rounding errors of upsampling."""
+    return np.ptp(a) <= 1e-9 * np.abs(a).max()
+
+
+def _check_size(S: Tensor, least: int, what: str) -> None:
+    if min(S.shape[-2:]) < least:
+        raise ValueError(
+            f"{what} takes maps of at least {least} x {least} pixels, got {tuple(S.shape)}: "
+            "compare them at the size of the image"
+        )

@@ -1,0 +1,69 @@
+"""A dataset's images as bytes, made once by all cores; drawn ones are kept in `build/images`."""
+
+import os
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from lib.data import DATASETS, Dataset, Sample
+from lib.paths import BUILD
+from lib.store import key, write_atomically
+
+FOLDER = BUILD / "images"
+
+PROCESSES = min(8, os.cpu_count() or 1)  # that draw or decode at once
+PER_TASK = 64  # images that a process makes before it hands them over
+
+
+def images(data: Dataset) -> Tensor:
+    """All images (N,3,H,W) as bytes.
+
+    A file is named by a hash of what each image shows, of the code that draws it, and of the size;
+    images that are read from files are not kept a second time.
+
+    Example:
+        >>> images(data.load("scenes", limit=4, size=64)).shape
+        torch.Size([4, 3, 64, 64])
+    """
+    if not is_drawn(data):
+        return _made(data)
+    shown = [data.fingerprint(i) for i in range(len(data))]
+    path = FOLDER / f"{data.name}-{key(shown, data.size)}.pt"
+    if not path.is_file():
+        found = _made(data)
+        write_atomically(path, lambda p: torch.save(found, p))
+        return found
+    return torch.load(path, weights_only=True)
+
+
+def is_drawn(data: Dataset) -> bool:
+    return "generator" in DATASETS[data.name]["source"]
+
+
+def as_bytes(sample: Sample) -> Tensor:
+    """Its image (3,H,W), in 256 steps."""
+    return sample.image.mul(255).round().byte()
+
+
+def _made(data: Dataset) -> Tensor:
+    """The images, drawn or decoded in as many processes as there are cores."""
+    few = len(data) <= PER_TASK
+    batches = DataLoader(
+        _Bytes(data),
+        PER_TASK,
+        num_workers=0 if few else PROCESSES,
+        generator=torch.Generator(),  # so that it takes none of the caller's random numbers
+    )
+    return torch.cat(list(batches))
+
+
+class _Bytes(torch.utils.data.Dataset):
+    def __init__(self, data: Dataset):
+        self.data = data
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __getitem__(self, index: int) -> Tensor:
+        return as_bytes(self.data[index])

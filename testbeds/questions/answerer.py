@@ -1,0 +1,78 @@
+"""A trained network that answers questions, as a classifier for each question."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from lib.errors import unknown
+from lib.nets import RECIPES, recipe
+from lib.nets.classifier import Classifier
+
+from ..recipe import Recipe
+from .architecture import VQA
+
+
+@dataclass(frozen=True)
+class Answerer:
+    """A `VQA` with what its images need.
+
+    Attributes:
+        model: the bare network of images and questions.
+        recipe: with the mean, standard deviation and size of its images.
+    """
+
+    model: VQA
+    recipe: Recipe
+
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """The names of the classes."""
+        return self.model.answers
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The vocabulary of the questions."""
+        return self.model.words
+
+    def ask(self, question: str, layer: str | None = None) -> Classifier:
+        """The classifier of images whose classes are the answers to this question.
+
+        All of them share the weights of one network.
+
+        Raises:
+            UnknownName: a word that is not in the vocabulary, which the message lists.
+        """
+        return Classifier(
+            self.model.ask(question),
+            layer,
+            mean=self.recipe.mean,
+            std=self.recipe.std,
+            input_size=self.recipe.input_size,
+            name=self.recipe.name,
+        )
+
+
+def answerer(
+    name: str,
+    *,
+    weights: str | Path | None = None,
+    root: str | Path | None = None,
+    device: str | torch.device = "cpu",
+) -> Answerer:
+    """A network of this project that answers questions about images.
+
+    Args:
+        name: `scenes_vqa`, or `vqa_v1` where that dataset is.
+        weights, root: as for `nets.load` and `data.load`.
+
+    Example:
+        >>> net = answerer("scenes_vqa").ask("what colour is the star?")
+        >>> net(torch.rand(1, 3, 64, 64)).shape
+        torch.Size([1, 21])
+    """
+    if not recipe(name).questions:
+        able = [known for known in RECIPES if recipe(known).questions]
+        raise unknown("network that answers questions", name, able)
+    model = recipe(name).load(weights, root=root, device=device)
+    return Answerer(model.to(device).eval(), recipe(name))

@@ -1,0 +1,30 @@
+"""Networks that find pneumonia on drawn radiographs."""
+
+from dataclasses import replace
+
+from ..architectures.resnet import ResNet
+from ..architectures.vgg import VGG
+from ..recipe import Recipe, class_count, quick
+
+resnet = Recipe(
+    name="radiographs_resnet",
+    build=ResNet,
+    arguments=class_count,
+    dataset="radiographs",
+    floor=0.85,
+    epochs=4,
+    batch_size=32,
+    input_size=64,
+    learning_rate=4e-3,
+    shift=2,
+    flip=True,
+)
+vgg = replace(
+    resnet,
+    name="radiographs_vgg",
+    build=VGG,
+    learning_rate=2e-3,
+)
+
+resnet_quick = quick(resnet)
+vgg_quick = quick(vgg)

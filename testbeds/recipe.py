@@ -1,0 +1,196 @@
+"""Recipes of networks that are trained here: each trained once, then read from `build/networks`.
+
+A file is named by a hash of everything that decides the weights: the recipe, the source code of
+network, dataset and training, the dataset's manifest, and torch. A dataset that is read from a
+folder is known by the folder's path.
+
+To add a network, write its recipe in the module of its test bed and name it in
+`data_manifests/networks.yaml`. Recipes whose names end in `_quick` see a few images once: they are
+for trying a page, not for its numbers.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock
+from torch import nn
+
+from lib import data
+from lib.code import code_key
+from lib.nets.weights import fill, read_state
+from lib.paths import BUILD
+from lib.store import key, write_atomically
+
+from .training import Phase, Trained, fit, say, untrained
+
+Triple = tuple[float, float, float]
+
+FOLDER = BUILD / "networks"
+
+
+def class_count(train: data.Dataset) -> dict[str, int]:
+    """What a classifier must know of its training data: how many classes there are."""
+    if train.classes is None:
+        raise ValueError(f"{train.name} has no classes: a classifier needs a labelled dataset")
+    return {"classes": len(train.classes)}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one network is made and trained; everything here decides its weights.
+
+    Attributes:
+        build: makes the network, with random weights, from what `arguments` finds. It takes
+            normalised images, and the tokens of questions too where `questions` is set.
+        arguments: what `build` must know of the training data, as plain values.
+        dataset: a dataset of `lib.data`, whose `splits` are for training and for testing.
+        floor: the least test accuracy; with less, training fails.
+        mean, std: of each colour channel, subtracted and divided before the network.
+        questions: the network takes the questions about an image beside it, and has `encode`; the
+            samples of a group share their image, which is seen once for all of them.
+        pretrained: the submodules that begin with a manifest's weights ("" is the network), by the
+            name of the network that they are taken from. A classifier of other classes begins anew.
+        before: phases of training that come first.
+        frozen: the submodules that stay as they are, after those phases.
+        limit: at most so many images of each split.
+        in_memory: the images are drawn or decoded once, and kept; else in every epoch.
+        optimizer: "adamw", or "sgd" with momentum 0.9.
+        schedule: "cycle", where the learning rate rises for a fraction `warmup` of the steps and then
+            falls to zero, or "constant".
+        learning_rate: its peak.
+        shift, flip: random translation by up to so many pixels, and mirroring, in training.
+        permuted: the labels of the training images are shuffled among them, so that there is
+            nothing to learn but the images themselves.
+        reproducible: trained in double precision, on the CPU. Training multiplies a difference in
+            rounding ten-million-fold; this one is too small for that, and the weights come out the
+            same, in single precision, on another machine or with another number of threads.
+    """
+
+    name: str
+    build: Callable[..., nn.Module]
+    arguments: Callable[[data.Dataset], dict]
+    dataset: str
+    floor: float
+    epochs: int
+    batch_size: int
+    input_size: int
+    mean: Triple = (0.5, 0.5, 0.5)
+    std: Triple = (0.25, 0.25, 0.25)
+    splits: tuple[str, str] = ("train", "test")
+    questions: bool = False
+    pretrained: tuple[tuple[str, str], ...] = ()
+    before: tuple[Phase, ...] = ()
+    frozen: tuple[str, ...] = ()
+    limit: int | None = None
+    in_memory: bool = True
+    optimizer: str = "adamw"
+    schedule: str = "cycle"
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.05
+    warmup: float = 0.2
+    label_smoothing: float = 0.0
+    shift: int = 0
+    flip: bool = False
+    permuted: bool = False
+    reproducible: bool = False
+    seed: int = 0
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What it is trained in; the weights are kept in single precision."""
+        return torch.float64 if self.reproducible else torch.float32
+
+    def train(self, *, root: str | Path | None = None, device: str | torch.device = "cpu") -> Trained:
+        """The trained network; it is trained now unless it has been before.
+
+        Args:
+            root: the folder of its dataset, as for `data.load`.
+            device: where it is trained, if it is; a reproducible one is trained on the CPU.
+
+        Raises:
+            FileNotFoundError: its dataset is not there; says how to obtain it.
+            ValueError: it does not reach the accuracy that the recipe asks for.
+
+        Example:
+            >>> nets.recipe("scenes_vgg").train().accuracy > 0.85
+            True
+        """
+        path = FOLDER / f"{self.name}-{self._key(root)}.pt"
+        FOLDER.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_suffix(".lock")):  # another process waits, then reads
+            known = _read(path)
+            if known is None:
+                known = fit(self, *(self._split(split, root) for split in self.splits), device)
+                write_atomically(path, lambda p: torch.save(known._asdict(), p))
+        return known
+
+    def load(
+        self,
+        weights: str | Path | None = None,
+        *,
+        root: str | Path | None = None,
+        device: str | torch.device = "cpu",
+    ) -> nn.Module:
+        """The bare network.
+
+        Args:
+            weights: None for the trained ones, "random" for a fixed random initialisation, or the
+                path of a state dict.
+        """
+        if weights is None:
+            found = self.train(root=root, device=device)
+            model = untrained(self, found.arguments)
+            model.load_state_dict(found.state_dict)
+            return model
+        model = untrained(self, self.arguments(self._split(self.splits[0], root)))
+        if weights == "random":
+            return model
+        return fill(model, self.name, read_state(Path(weights), self.name), Path(weights))
+
+    def _split(self, split: str, root: str | Path | None) -> data.Dataset:
+        options = {"root": root, "limit": self.limit, "size": self.input_size}
+        return data.load(self.dataset, split=split, **options)
+
+    def _key(self, root: str | Path | None) -> str:
+        records = data.DATASETS[self.dataset]["source"].get("generator", "").partition(":")[0]
+        modules = {self.build.__module__, self.arguments.__module__, fit.__module__}
+        code = code_key(*modules, *filter(None, [records]), outside=("lib", "testbeds.recipe"))
+        place = str(Path(root).resolve()) if root else None
+        return key(self._values(), code, data.DATASETS[self.dataset], place, torch.__version__)
+
+    def _values(self) -> dict[str, Any]:
+        """The recipe in plain values; a function is known by its name, and by its code."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {
+            name: f"{value.__module__}.{value.__qualname__}" if callable(value) else value
+            for name, value in values.items()
+        }
+
+
+def quick(recipe: Recipe, *, images: int = 1000) -> Recipe:
+    """The same network after one epoch on a few images, whatever its accuracy.
+
+    Committed outputs rest on it, which have to come out on every machine.
+    """
+    return replace(
+        recipe,
+        name=f"{recipe.name}_quick",
+        epochs=1,
+        limit=images,
+        floor=0.0,
+        reproducible=True,
+    )
+
+
+def _read(path: Path) -> Trained | None:
+    """What a file of the cache holds; None when there is none, or it is damaged."""
+    if not path.is_file():
+        return None
+    try:
+        return Trained(**torch.load(path, weights_only=True))
+    except Exception as error:  # unpickling a damaged file may raise anything
+        say(f"{path.name} is damaged ({type(error).__name__}: {error}): trained again")
+        return None

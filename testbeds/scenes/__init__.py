@@ -1,0 +1,6 @@
+"""Drawn scenes: which shape is the largest object?"""
+
+from .networks import vgg, vgg_permuted, vgg_permuted_quick, vgg_quick
+from .pictures import records
+
+__all__ = ["records", "vgg", "vgg_permuted", "vgg_permuted_quick", "vgg_quick"]

@@ -1,0 +1,297 @@
+"""Training by a recipe: seeded, and without a trace on the caller's random numbers."""
+
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import ConstantLR, LRScheduler, OneCycleLR
+from torch.utils.data import DataLoader
+from tqdm import tqdm
+
+from lib.data import Dataset, Record
+from lib.errors import unknown
+
+from . import image_cache
+
+if TYPE_CHECKING:
+    from .recipe import Recipe  # which trains by this module
+from lib.nets.weights import build, load_weights
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A part of training: so many epochs at one peak of the learning rate.
+
+    Attributes:
+        frozen: the submodules that stay as they are.
+    """
+
+    epochs: int
+    learning_rate: float
+    frozen: tuple[str, ...] = ()
+
+
+OPTIMIZERS = {"adamw": torch.optim.AdamW, "sgd": partial(torch.optim.SGD, momentum=0.9)}
+
+
+class Trained(NamedTuple):
+    """A trained network: what rebuilds it, and how good it is.
+
+    Attributes:
+        arguments: of the recipe's `build`.
+        state_dict: the weights.
+        accuracy: the fraction of test images that it classifies correctly.
+        seconds: how long training took, with the drawing of the images.
+    """
+
+    arguments: dict[str, Any]
+    state_dict: dict[str, Tensor]
+    accuracy: float
+    seconds: float
+
+
+def fit(recipe: "Recipe", train: Dataset, test: Dataset, device: str | torch.device) -> Trained:
+    """Train a network and measure its test accuracy.
+
+    Raises:
+        ValueError: the test accuracy is below the recipe's floor; says what it is.
+    """
+    device = torch.device("cpu" if recipe.reproducible else device)
+    epochs = sum(phase.epochs for phase in (*recipe.before, recipe))
+    say(
+        f"training {recipe.name}: {epochs} epoch(s) on {len(train):,} samples of "
+        f"{recipe.dataset}, on {device}"
+    )
+    started = time.monotonic()
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(recipe.seed)
+        arguments = recipe.arguments(train)
+        train = permuted(train, recipe.seed) if recipe.permuted else train
+        model = start(recipe, arguments).to(device, memory_format=torch.channels_last)
+        _optimise(recipe, model, _batches(recipe, model, train, shuffle=True), device)
+        accuracy = measure(recipe, model, test, device)
+    seconds = time.monotonic() - started
+    if not accuracy >= recipe.floor:
+        raise ValueError(
+            f"{recipe.name} reached a test accuracy of {accuracy:.1%} in {epochs} epoch(s) on "
+            f"{len(train):,} samples; its recipe asks for {recipe.floor:.0%}: check the dataset "
+            f"{recipe.dataset!r}, or change the recipe in its test bed"
+        )
+    say(
+        f"trained {recipe.name} in {seconds:.0f} s: {accuracy:.1%} of {len(test):,} test samples right"
+    )
+    state_dict = {
+        name: tensor.cpu().contiguous() for name, tensor in model.float().state_dict().items()
+    }
+    return Trained(arguments, state_dict, accuracy, seconds)
+
+
+def permuted(data: Dataset, seed: int) -> Dataset:
+    """The same images with their labels shuffled: each keeps its number, none its meaning.
+
+    (Adebayo et al. 2018, section 4; Opti-CAM appendix G.)
+    """
+    order = torch.randperm(len(data), generator=torch.Generator().manual_seed(seed)).tolist()
+    return data.relabelled(data.targets[i] for i in order)
+
+
+def start(recipe: "Recipe", arguments: dict[str, Any]) -> nn.Module:
+    """The network before training: seeded random weights, and pretrained submodules."""
+    with _default_dtype(recipe.dtype):  # the random numbers too are rounded as finely
+        model = untrained(recipe, arguments)
+    for path, name in recipe.pretrained:
+        part = model.get_submodule(path)
+        known = load_weights(build(name), name, None).state_dict()
+        own = part.state_dict()
+        fitting = {key: known[key] for key in own if known[key].shape == own[key].shape}
+        part.load_state_dict(own | fitting)
+    return model
+
+
+@contextmanager
+def _default_dtype(dtype: torch.dtype) -> Iterator[None]:
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+def untrained(recipe: "Recipe", arguments: dict[str, Any]) -> nn.Module:
+    """The network with random weights, the same at every call."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.seed)
+        return recipe.build(**arguments)
+
+
+def measure(recipe: "Recipe", model: nn.Module, data: Dataset, device: torch.device) -> float:
+    """The fraction of a dataset that a network classifies correctly; it ends up in eval mode."""
+    model.eval()
+    right = 0
+    with torch.no_grad():
+        for batch in _batches(recipe, model, data, shuffle=False):
+            x = _normalised(recipe, _on(device, batch.images, recipe.dtype))
+            logits = model(x, *(tensor.to(device) for tensor in batch.questions))
+            right += (logits.argmax(1).cpu() == batch.targets).sum().item()
+    return right / len(data)
+
+
+def _optimise(recipe: "Recipe", model: nn.Module, batches: DataLoader, device: torch.device) -> None:
+    for phase in (*recipe.before, recipe):
+        _run(phase, recipe, model, batches, device)
+
+
+def _run(
+    phase: Phase,
+    recipe: "Recipe",
+    model: nn.Module,
+    batches: DataLoader,
+    device: torch.device,
+) -> None:
+    """One phase of training, with an optimizer of its own."""
+    model.requires_grad_(True).train()
+    for path in phase.frozen:
+        model.get_submodule(path).requires_grad_(False).eval()
+    optimizer = _optimizer(phase, recipe, model)
+    schedule = _schedule(phase, recipe, optimizer, len(batches))
+    for _ in tqdm(range(phase.epochs), desc=recipe.name, unit="epoch", leave=False, disable=None):
+        for batch in batches:
+            x = _normalised(recipe, _augmented(recipe, _on(device, batch.images, recipe.dtype)))
+            logits = model(x, *(tensor.to(device) for tensor in batch.questions))
+            targets = batch.targets.to(device)
+            loss = F.cross_entropy(logits, targets, label_smoothing=recipe.label_smoothing)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+
+
+def _optimizer(phase: Phase, recipe: "Recipe", model: nn.Module) -> Optimizer:
+    if recipe.optimizer not in OPTIMIZERS:
+        raise unknown("optimizer", recipe.optimizer, OPTIMIZERS)
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    return OPTIMIZERS[recipe.optimizer](
+        parameters, lr=phase.learning_rate, weight_decay=recipe.weight_decay
+    )
+
+
+def _schedule(phase: Phase, recipe: "Recipe", optimizer: Optimizer, n: int) -> LRScheduler:
+    """The learning rate over the phase's epochs of n batches."""
+    if recipe.schedule == "constant":
+        return ConstantLR(optimizer, factor=1)
+    if recipe.schedule != "cycle":
+        raise unknown("schedule", recipe.schedule, ["cycle", "constant"])
+    return OneCycleLR(
+        optimizer,
+        phase.learning_rate,
+        total_steps=phase.epochs * n,
+        pct_start=recipe.warmup,
+        cycle_momentum=False,
+    )
+
+
+# Images -----------------------------------------------------------------------------------------
+
+
+class Batch(NamedTuple):
+    """B images with what is to be learned of each; Q = B, or the number of questions about them.
+
+    Attributes:
+        images: (B,3,H,W) uint8.
+        targets: (Q,).
+        questions: of a recipe with questions, their tokens (Q,T) and the image (Q,) of each.
+    """
+
+    images: Tensor
+    targets: Tensor
+    questions: tuple[Tensor, ...]
+
+
+class _Pictures(torch.utils.data.Dataset):
+    """Images, each with all its questions (samples of one group), or one image a sample."""
+
+    def __init__(self, data: Dataset, questions: bool):
+        self.data = data
+        groups = defaultdict(list)
+        for i, record in enumerate(data.records):
+            groups[record.group if questions else i].append(i)
+        self.groups = list(groups.values())
+
+    def __len__(self) -> int:
+        return len(self.groups)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, list[Record]]:
+        return image_cache.as_bytes(self.data[self.groups[index][0]]), self.about(index)
+
+    def about(self, index: int) -> list[Record]:
+        return [self.data.records[i] for i in self.groups[index]]
+
+    def in_memory(self) -> list[tuple[Tensor, list[Record]]]:
+        """All of them, each image drawn or decoded once."""
+        images = image_cache.images(self.data.subset(group[0] for group in self.groups))
+        return list(zip(images, map(self.about, range(len(self)))))
+
+
+def _batches(recipe: "Recipe", model: nn.Module, data: Dataset, shuffle: bool) -> DataLoader:
+    pictures = _Pictures(data, recipe.questions)
+    workers = 0 if recipe.in_memory else image_cache.PROCESSES
+    return DataLoader(
+        pictures.in_memory() if recipe.in_memory else pictures,
+        recipe.batch_size,
+        shuffle,
+        num_workers=workers,
+        persistent_workers=workers > 0,
+        collate_fn=partial(_collate, model.encode if recipe.questions else None),
+    )
+
+
+def _collate(
+    encode: Callable[[Sequence[str]], Tensor] | None, pictures: list[tuple[Tensor, list[Record]]]
+) -> Batch:
+    images = torch.stack([image for image, _ in pictures])
+    about = [(i, record) for i, (_, records) in enumerate(pictures) for record in records]
+    targets = torch.tensor([record.target for _, record in about])
+    if encode is None:
+        return Batch(images, targets, ())
+    tokens = encode([record.question for _, record in about])
+    return Batch(images, targets, (tokens, torch.tensor([i for i, _ in about])))
+
+
+def _on(device: torch.device, images: Tensor, dtype: torch.dtype) -> Tensor:
+    """Images in [0, 1]."""
+    return images.to(device, non_blocking=True).to(dtype) / 255
+
+
+def _normalised(recipe: "Recipe", images: Tensor) -> Tensor:
+    mean, std = (images.new_tensor(v).view(1, 3, 1, 1) for v in (recipe.mean, recipe.std))
+    return ((images - mean) / std).contiguous(memory_format=torch.channels_last)
+
+
+def _augmented(recipe: "Recipe", images: Tensor) -> Tensor:
+    """Each image mirrored or not, and shifted; what enters is the border, continued."""
+    if recipe.flip:
+        mirror = torch.rand(len(images), 1, 1, 1) < 0.5
+        images = torch.where(mirror.to(images.device), images.flip(3), images)
+    if recipe.shift:
+        by, (height, width) = recipe.shift, images.shape[2:]
+        wide = F.pad(images, (by, by, by, by), mode="replicate")
+        places = torch.randint(2 * by + 1, (len(images), 2)).tolist()
+        images = torch.stack(
+            [image[:, y : y + height, x : x + width] for image, (y, x) in zip(wide, places)]
+        )
+    return images
+
+
+def say(line: str) -> None:
+    """A line on the terminal; no page of the book shows it."""
+    print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,141 @@
+import json
+
+import pandas as pd
+import pytest
+
+from lib.errors import UnknownName
+from book.report import MIN_IMAGES, Claim, claims, judge, separation
+from book.report.claims import KINDS, read_claims
+from book.report.evidence import _KINDS
+from book.report.labels import method_title, metric_label
+from book.report.published import NETWORKS, published
+
+VALID = {"id": "x", "place": "Table 1", "text": "X.", "networks": "CNN", "kind": "better"}
+VALID |= {"metric": "average_gain", "method": "opti_cam"}
+
+# The claims that the papers' own tables do not bear out, with the network and the verdict on them.
+CONTRADICTED = {
+    ("opticam-no-slower-than-score-cam", "VGG16", "fails"),  # T 3.94, Score-CAM 3.11
+    ("opticam-no-slower-than-ablation-cam", "VGG16", "fails"),  # T 3.94, Ablation-CAM 2.98
+    ("opticam-no-winner-transformer", "DeiT-B", "fails"),  # TIBAV wins both
+    ("opticam-tibav-transformer", "ViT-B", "fails"),  # I 66.1, Score-CAM 66.5
+    ("opticam-sigmoid-worse-diff", "VGG16", "fails"),  # AD 6.5, range 7.1, maximum 6.8
+    (
+        "opticam-objective-matters-more-average-gain",
+        "VGG16",
+        "fails",
+    ),  # AG 18.3, Diff with range 18.5
+    ("opticam-best-official-metric", "ResNet50", "equal"),  # OM 72.2, Score-CAM 72.2
+    ("opticam-poor-pixel-f1", "VGG16", "fails"),  # third best of seven
+    ("opticam-poor-saliency-metric", "VGG16", "fails"),  # the best of all but Fake-CAM
+    ("opticam-score-cam-most-probable", "ResNet50", "fails"),  # AG 26.9, true class 26.6
+    ("opticam-suffers-most-second", "ResNet50", "fails"),  # AD up by 27.0, Grad-CAM's by 84.1
+    ("opticam-suffers-most-least", "ResNet50", "fails"),  # AD up by 27.7, Grad-CAM's by 84.1
+    # p₊ of the weighted and of the original map
+    ("contrast-positive-linear-approximation-t1", "AlexNet Food-101", "fails"),  # zeros 0.702 0.709
+    ("contrast-positive-grad-cam-t1", "AlexNet Food-101", "fails"),  # zeros 0.757 0.759
+    # blur 0.819 0.824, mean 0.760 0.768
+    ("contrast-positive-linear-approximation-t1", "AlexNet Flower-102", "fails"),
+    (
+        "contrast-positive-linear-approximation-t1",
+        "AlexNet Stanford Cars",
+        "fails",
+    ),  # blur 0.745 0.747
+    # zeros 0.794, and 0.80, the number with two digits
+    ("contrast-equal-positive-linear-approximation-t2", "VGG16 Food-101", "fails"),
+}
+
+
+@pytest.mark.parametrize("paper", ["opticam", "liftcam", "contrast"])
+def test_the_committed_claims_speak_of_what_exists(paper):
+    methods = set(published(paper)["method"])
+    for claim in claims(paper):
+        for metric in claim.metrics:
+            metric_label(metric)
+        rivals = [] if claim.rivals == "others" else claim.rivals
+        named = {claim.method} - {None} | set(rivals) | set(claim.excluding)
+        assert all(name in methods or method_title(name) != name for name in named), claim.id
+        assert claim.networks in {*NETWORKS, *(kind for _, kind in NETWORKS.values())}
+        assert claim.id.startswith(paper) and claim.text.endswith(".")
+
+
+def cells_of(paper, table):
+    """The cells of a table, with what the claims made of it need besides."""
+    cells = published(paper, table)
+    if paper == "contrast":
+        apart = separation(cells.assign(dataset="", image="", group=""))
+        return pd.concat([cells, apart[["network", "method", "metric", "value"]].assign(unit="")])
+    if table == "A14":  # corresponds to table 1
+        cells["method"] += "_unnormalized"
+        return pd.concat([cells, published("opticam", 1)])
+    if table == "A9":  # the change against the map of the true class
+        true = cells["method"].str.replace("_(most|second|least).*", "", regex=True)
+        values = cells.set_index(["method", "metric"])["value"]
+        change = cells["value"] - values[list(zip(true, cells["metric"]))].to_numpy()
+        return pd.concat([cells, cells.assign(method=cells["method"] + "_change", value=change)])
+    return cells
+
+
+def as_frame(cells):
+    """An evaluation frame in which every image has the printed value."""
+    times = cells[cells["metric"] == "seconds"].set_index(["network", "method"])["value"]
+    cells = cells[cells["metric"] != "seconds"]
+    seconds = [times.get(key) for key in zip(cells["network"], cells["method"])]
+    network = [NETWORKS[name][0] for name in cells["network"]]
+    value = cells["value"] / cells["unit"].map({"%": 100, "": 1})
+    cells = cells.assign(network=network, dataset="", value=value, seconds=seconds)
+    images = pd.DataFrame({"image": range(MIN_IMAGES), "group": range(MIN_IMAGES)})
+    return cells.merge(images, how="cross")
+
+
+@pytest.mark.parametrize(
+    ("paper", "table"),
+    [(p, table) for p in ("opticam", "contrast") for table in published(p)["table"].unique()],
+)
+def test_the_printed_numbers_bear_the_claims_out_but_for_a_few(paper, table):
+    made = [claim for claim in claims(paper) if claim.place.startswith(f"Table {table},")]
+    judged = judge(made, as_frame(cells_of(paper, table)))
+    others = judged[judged["verdict"] != "holds"]
+    found = set(zip(others["id"], others["network"], others["verdict"]))
+    names = {claim.id for claim in made}
+    assert found == {(name, NETWORKS[n][0], how) for name, n, how in CONTRADICTED if name in names}
+
+
+def test_every_kind_is_judged():
+    assert list(KINDS) == list(_KINDS)
+
+
+def test_chosen_by_place():
+    places = {claim.place.split(",")[0] for claim in claims("opticam", "Table 3", "Figure 3")}
+    assert places == {"Table 3", "Figure 3"}
+    with pytest.raises(UnknownName, match="Table 1, Table 2"):
+        claims("opticam", "Table 7")
+    with pytest.raises(UnknownName, match="unknown paper"):
+        claims("nobody")
+
+
+def test_wrong_claims_are_named():
+    with pytest.raises(UnknownName, match="'x'.*'best'.*better"):
+        Claim("paper", **VALID | {"kind": "best"})
+    with pytest.raises(ValueError, match="'x'.*threshold"):
+        Claim("paper", **VALID | {"kind": "below"})
+    with pytest.raises(ValueError, match="'x'.*threshold"):
+        Claim("paper", **VALID | {"threshold": 0.5})
+    with pytest.raises(ValueError, match="'x'.*method"):
+        Claim("paper", **VALID | {"method": None})
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("- {id: x, colour: red}", "'x'.*'colour'"),
+        ("- {id: x, place: Table 1}", "'x'.*missing.*'text'"),
+        ("- {id: x, id: y}", "key 'id' repeated"),
+        (f"- &a {json.dumps(VALID)}\n- *a", "repeated claim id x"),
+    ],
+)
+def test_wrong_files_are_named(text, message, tmp_path):
+    path = tmp_path / "paper.yaml"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=message):
+        read_claims(path)

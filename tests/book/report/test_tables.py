@@ -1,0 +1,133 @@
+import numpy as np
+import pytest
+from bs4 import BeautifulSoup
+
+from book.report import VERDICTS_MIME, claims, claims_table, comparison
+
+from .frames import frame, several
+
+NOISE = np.random.default_rng(0).normal(scale=0.002, size=20)
+METRICS = ("average_drop", "average_gain", "average_increase")
+
+
+def means(network="tf_efficientnet_lite0", **methods):
+    """A frame from method=(AD, AG, AI)."""
+    values = {
+        (method, metric): value + NOISE
+        for method, triple in methods.items()
+        for metric, value in zip(METRICS, triple)
+    }
+    return frame(values, network=network, seconds=0.5)
+
+
+FRAME = means(fake_cam=(0.001, 0.001, 0.4), grad_cam=(0.13, 0.09, 0.2), opti_cam=(0.004, 0.8, 0.95))
+
+
+def cell(table, method, metric):
+    rows = table.frame
+    return rows[(rows["method"] == method) & (rows["metric"] == metric)].iloc[0]
+
+
+def rows_of(table):
+    """The text of each cell, by the row's title, of the first network's table."""
+    body = BeautifulSoup(table.html, "html.parser").find("tbody")
+    return {row.th.text: row.find_all("td") for row in body.find_all("tr")}
+
+
+def test_values_are_in_printed_units():
+    table = comparison("opticam", 1, FRAME)
+    assert cell(table, "grad_cam", "average_drop")["mean"] == pytest.approx(13, abs=0.2)
+    assert cell(table, "grad_cam", "seconds")["mean"] == pytest.approx(8 * 0.5)
+    assert cell(table, "grad_cam", "average_drop")["paper"] == {"ResNet50": "12.2", "VGG16": "14.2"}
+
+
+def test_verdicts():
+    table = comparison("opticam", 1, FRAME)
+    assert cell(table, "grad_cam", "average_drop")["verdict"] == "agrees"
+    assert cell(table, "grad_cam", "average_gain")["verdict"] == "below"
+    assert cell(table, "opti_cam", "average_gain")["verdict"] == "above"
+    assert cell(table, "lime", "average_gain")["verdict"] == "not run"
+    assert cell(table, "opti_cam", "seconds")["verdict"] == ""
+
+
+def test_the_very_network_compares_with_itself_alone():
+    table = comparison("opticam", 1, means("torchvision:vgg16_bn", grad_cam=(0.122, 0.1, 0.4)))
+    grad_cam = cell(table, "grad_cam", "average_drop")
+    assert grad_cam["paper"] == {"VGG16": "14.2"}
+    assert grad_cam["verdict"] == "below"
+
+
+def test_rows_in_the_order_of_the_paper_then_ours():
+    table = comparison("opticam", 1, means(cam=(0.1, 0.1, 0.1), opti_cam=(0.1, 0.1, 0.1)))
+    titles = list(rows_of(table))
+    assert titles[:3] == ["Fake-CAM", "Grad-CAM", "Grad-CAM++"]
+    assert titles[-2:] == ["Opti-CAM", "CAM"]
+    assert "–" in rows_of(table)["CAM"][0].text
+
+
+def test_html_says_every_verdict_in_words():
+    cells = rows_of(comparison("opticam", 1, FRAME))
+    assert cells["Grad-CAM"][1].find(class_="agrees").text == "✓ agrees"
+    assert cells["Grad-CAM"][3].find(class_="below").text == "▼ below"
+    assert cells["LIME"][1].text == "– not run"
+
+
+def test_best_is_bold_but_never_fake_cam():
+    cells = rows_of(comparison("opticam", 1, FRAME))
+    bold = {title: [b.text for td in tds for b in td.find_all("b")] for title, tds in cells.items()}
+    assert [text for title, texts in bold.items() if title != "Opti-CAM" for text in texts] == []
+    assert bold["Opti-CAM"][:3] == ["1.5", "1.3", "0.4"]
+
+
+def test_a_table_a_network_and_scrolling():
+    two = several(FRAME, means("tf_efficientnet_lite1", grad_cam=(0.1, 0.1, 0.1)))
+    soup = BeautifulSoup(comparison("opticam", 1, two).html, "html.parser")
+    captions = [caption.code.text for caption in soup.find_all("caption")]
+    assert captions == ["tf_efficientnet_lite0", "tf_efficientnet_lite1"]
+    assert len(soup.select("div.table-scroll > table")) == 2
+    assert not soup.find_all(["script", "img", "link"])
+
+
+def test_networks_of_another_kind_are_left_out():
+    table = comparison("opticam", 2, FRAME)  # transformers only
+    assert set(table.frame["verdict"]) == {"not run", ""}
+    assert "Here: not run" in BeautifulSoup(table.html, "html.parser").caption.text
+    cnn = comparison("opticam", 3, FRAME).frame
+    assert "rollout" not in set(cnn["method"])
+
+
+def test_fractions_have_three_decimals_and_variants_their_titles():
+    metric, values = "cosine_similarity", np.linspace(0.9, 0.99, 20)
+    here = frame({("lift_cam", metric): values, ("shap_cam_10", metric): values})
+    table = comparison("liftcam", 2, here)
+    assert cell(table, "lift_cam", metric)["mean"] == pytest.approx(0.945)
+    assert cell(table, "lift_cam", metric)["paper"]["VGG16 COCO"] == "0.924"
+    rows = rows_of(table)
+    assert rows["LIFT-CAM"][0].get_text(" ") == "0.980 0.918 0.924"
+    assert (
+        rows["LIFT-CAM"][1].text.startswith("0.945 [0.93") and "agrees" in rows["LIFT-CAM"][1].text
+    )
+    assert "0.980 · 0.918 · 0.924 0.945" in repr(table)
+    assert list(rows)[-1] == "SHAP-CAM₁₀"
+    assert "cos ↑" in table.html and "8 images" not in table.html
+
+
+def test_the_claims_carry_their_verdicts():
+    table = claims_table(claims("opticam", "Table 1"), FRAME)
+    bundle = table._repr_mimebundle_()
+    best = next(r for r in bundle[VERDICTS_MIME] if r["id"] == "opticam-best-average-gain")
+    assert set(best) == {"paper", "id", "place", "text", "network", "verdict", "evidence"}
+    assert (best["verdict"], best["network"]) == ("holds", "tf_efficientnet_lite0")
+    assert "opticam-best-average-gain" in bundle["text/plain"]
+    html = BeautifulSoup(bundle["text/html"], "html.parser")
+    row = next(tr for tr in html.tbody.find_all("tr") if "gains the most" in tr.text)
+    assert row.find(class_="holds").text == "✓ holds" and "against Grad-CAM" in row.text
+
+
+def test_comparisons_carry_no_claims():
+    assert VERDICTS_MIME not in comparison("opticam", 1, FRAME)._repr_mimebundle_()
+
+
+def test_names_are_escaped():
+    html = comparison("opticam", 1, means("<b>net", grad_cam=(0.1, 0.1, 0.1))).html
+    assert "&lt;b&gt;net" in html and "<b>net" not in html

@@ -1,0 +1,246 @@
+import numpy as np
+import pytest
+
+from book.report import MIN_IMAGES, RULE, SYMBOLS, Claim, Interval, cell_verdict, combine, judge
+
+from .frames import frame, several
+
+NOISE = np.random.default_rng(0).normal(scale=0.02, size=20)
+MIDDLE = np.full(20, 0.5)
+
+
+def claim(**fields):
+    defaults = {"id": "x", "place": "Table 1", "text": "X.", "networks": "CNN", "kind": "better"}
+    return Claim("paper", **defaults | {"metric": "average_gain", "method": "a"} | fields)
+
+
+def verdict(claim, frame):
+    return judge([claim], frame)["verdict"].item()
+
+
+def gains(a, *others, metric="average_gain", **keywords):
+    """The frame of method "a" at mean `a`, and of "b", "c", ... at the means of the others."""
+    means = dict(zip("abcdefg", (a, *others)))
+    noise = {name: np.roll(NOISE, i) for i, name in enumerate(means)}
+    values = {(name, metric): mean + noise[name] for name, mean in means.items()}
+    return frame(values, **keywords)
+
+
+@pytest.mark.parametrize(
+    ("ours", "expected"),
+    [
+        (Interval(13, 12.5, 13.5, 20), "agrees"),
+        (Interval(9, 5, 12.15, 20), "agrees"),  # meets 12.2 within its last digit
+        (Interval(9, 5, 12.14, 20), "below"),
+        (Interval(20, 14.26, 25, 20), "above"),
+        (Interval(20, 14.24, 25, 20), "agrees"),  # the interval decides, not the mean
+        (Interval(13, 12, 14, MIN_IMAGES - 1), "not enough images"),
+        (Interval(np.nan, np.nan, np.nan, 0), "not run"),
+    ],
+)
+def test_a_number(ours, expected):
+    assert cell_verdict(["12.2", "14.2"], ours) == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "metric", "mean", "expected"),
+    [
+        ("better", "average_gain", 0.8, "holds"),
+        ("better", "average_gain", 0.2, "fails"),
+        ("better", "average_gain", 0.5, "undecided"),
+        ("better", "average_drop", 0.2, "holds"),
+        ("better", "average_drop", 0.8, "fails"),
+        ("worse", "average_gain", 0.2, "holds"),
+        ("worse", "average_drop", 0.2, "fails"),
+        ("larger", "average_drop", 0.8, "holds"),
+        ("smaller", "average_drop", 0.8, "fails"),
+        ("smaller", "mean_saliency", 0.2, "holds"),
+    ],
+)
+def test_against_a_rival(kind, metric, mean, expected):
+    assert verdict(claim(kind=kind, metric=metric), gains(mean, 0.5, metric=metric)) == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "threshold", "expected"),
+    [
+        ("below", 0.6, "holds"),
+        ("below", 0.4, "fails"),
+        ("above", 0.4, "holds"),
+        ("above", 0.5, "undecided"),
+    ],
+)
+def test_against_a_threshold(kind, threshold, expected):
+    assert verdict(claim(kind=kind, threshold=threshold), gains(0.5)) == expected
+
+
+def test_every_rival_is_needed():
+    images = gains(0.5, 0.2, 0.8)
+    assert verdict(claim(), images) == "fails"
+    assert verdict(claim(excluding=["c"]), images) == "holds"
+    assert verdict(claim(rivals=["b"]), images) == "holds"
+    assert verdict(claim(), gains(0.5, 0.2, 0.5)) == "undecided"
+
+
+def test_every_metric_is_needed():
+    both = several(gains(0.8, 0.5), gains(0.8, 0.5, metric="average_drop"))
+    assert verdict(claim(metric=["average_gain"]), both) == "holds"
+    assert verdict(claim(metric=["average_gain", "average_drop"]), both) == "fails"
+
+
+def twins(rounding=0.0, **others):
+    """The frame of "a" and of "b", which is the same but for rounding, and of others."""
+    spread = np.linspace(0.2, 0.8, 20)
+    columns = {"a": spread, "b": spread + rounding * np.sign(NOISE), **others}
+    return frame({(name, "average_gain"): values for name, values in columns.items()})
+
+
+@pytest.mark.parametrize("rounding", [0.0, 1e-6])
+def test_twins_are_equal(rounding):
+    result = judge([claim()], twins(rounding))
+    assert result["verdict"].item() == "equal"
+    assert result["evidence"].item() == "AG 0.0 [0.0, 0.0] points against b, n = 20"
+
+
+def test_no_systematic_rounding_decides():
+    images = frame({("a", "average_gain"): MIDDLE + 1e-6, ("b", "average_gain"): MIDDLE})
+    assert verdict(claim(), images) == "equal"
+
+
+def test_a_difference_on_one_image_is_not_equal():
+    images = twins()
+    images.loc[0, "value"] += 0.01
+    assert verdict(claim(), images) == "undecided"
+
+
+def test_evidence_names_what_is_undecided_rather_than_a_twin():
+    better_once = np.linspace(0.2, 0.8, 20)
+    better_once[0] -= 0.1
+    result = judge([claim()], twins(c=better_once))
+    assert result["verdict"].item() == "undecided" and "against c" in result["evidence"].item()
+
+
+def test_a_twin_keeps_from_holding_but_not_from_failing():
+    assert verdict(claim(), twins(c=MIDDLE - 0.4)) == "equal"
+    assert verdict(claim(), twins(c=MIDDLE + 0.4)) == "fails"
+    assert verdict(claim(), twins(c=np.linspace(0.2, 0.8, 20) + NOISE)) == "undecided"
+
+
+def test_pairs_decide_where_means_do_not():
+    spread = np.linspace(0, 1, 20)
+    images = frame({("a", "average_gain"): spread + 0.05 + NOISE, ("b", "average_gain"): spread})
+    assert verdict(claim(), images) == "holds"
+
+
+def test_seconds_are_a_metric():
+    fast = frame({("a", "average_gain"): MIDDLE}, seconds=0.1)
+    slow = frame({("b", "average_gain"): MIDDLE}, seconds=0.4)
+    result = judge([claim(kind="smaller", metric="seconds", rivals=["b"])], several(fast, slow))
+    assert result["verdict"].item() == "holds"
+    assert result["evidence"].item() == "T −0.300 [−0.300, −0.300] s against b, n = 20"
+
+
+def test_few_images_give_no_verdict():
+    images = gains(0.8, 0.5)
+    for n, expected in ((MIN_IMAGES - 1, "not enough images"), (MIN_IMAGES, "holds")):
+        few = images[images["image"].isin([f"image{i}" for i in range(n)])]
+        assert verdict(claim(), few) == expected
+
+
+def test_groups_count_as_one():
+    crops = gains(0.8, 0.5, groups=[f"photograph{i // 4}" for i in range(20)])
+    assert verdict(claim(), crops) == "not enough images"
+
+
+def test_not_run():
+    images = gains(0.8, 0.5)
+    assert verdict(claim(method="absent"), images) == "not run"
+    assert verdict(claim(rivals=["b", "absent"]), images) == "not run"
+    assert verdict(claim(metric="insertion"), images) == "not run"
+    alone = judge([claim(networks="transformer")], images)
+    assert alone[["network", "verdict", "evidence"]].values.tolist() == [["", "not run", ""]]
+
+
+def test_failed_images_are_left_out():
+    images = gains(0.8, 0.5)
+    images.loc[images["image"].isin(["image0", "image1"]), "value"] = np.nan
+    assert judge([claim()], images)["evidence"].item().endswith("n = 18")
+
+
+def test_conditions_select_the_images():
+    c = claim(where=[["b", "average_gain", "above", 0.5]])
+    values = np.r_[np.full(12, 0.9), np.full(8, 0.1)]
+    images = frame({("a", "average_gain"): np.full(20, 1.0) + NOISE, ("b", "average_gain"): values})
+    assert judge([c], images)["evidence"].item().endswith("n = 12")
+    none = claim(where=[["b", "average_gain", "above", 2.0]])
+    (row,) = judge([none], images).itertuples()
+    assert (row.verdict, row.evidence) == ("not enough images", "n = 0")
+    absent = claim(method="absent", where=[["b", "average_gain", "above", 2.0]])
+    assert verdict(absent, images) == "not run"
+
+
+@pytest.mark.parametrize(
+    ("insertion", "deletion", "expected"),
+    [
+        ((0.8, 0.5, 0.2), (0.5, 0.2, 0.5), "holds"),  # "a" wins one, "b" the other
+        ((0.8, 0.5, 0.2), (0.1, 0.2, 0.5), "fails"),  # "a" wins both
+        ((0.8, 0.5, 0.2), (0.2, 0.2, 0.5), "undecided"),  # nobody beats "a", who leads once
+    ],
+)
+def test_no_winner(insertion, deletion, expected):
+    images = several(gains(*insertion, metric="insertion"), gains(*deletion, metric="deletion"))
+    metrics = ["insertion", "deletion"]
+    assert verdict(claim(kind="no_winner", metric=metrics, method=None), images) == expected
+
+
+def test_excluded_methods_do_not_win():
+    insertion = gains(0.8, 0.5, 0.6, metric="insertion")
+    images = several(insertion, gains(0.1, 0.2, 0.5, metric="deletion"))
+    c = claim(kind="no_winner", metric=["insertion", "deletion"], method=None, excluding=["a"])
+    assert verdict(c, images) == "holds"
+
+
+def test_a_row_a_network():
+    images = several(gains(0.8, 0.5), gains(0.2, 0.5, network="tf_efficientnet_lite1"))
+    result = judge([claim()], images)
+    assert dict(zip(result["network"], result["verdict"])) == {
+        "tf_efficientnet_lite0": "holds",
+        "tf_efficientnet_lite1": "fails",
+    }
+
+
+def test_evidence_is_the_least_favourable_difference():
+    evidence = judge([claim()], gains(0.9, 0.2, 0.6))["evidence"].item()
+    assert evidence.startswith("AG 30.0 [") and evidence.endswith("] points against c, n = 20")
+
+
+def test_evidence_is_the_bound_nearest_to_the_other_side():
+    wide = np.tile([-0.4, 0.4], 10)
+    values = {"a": MIDDLE, "b": MIDDLE - 0.3 + NOISE, "c": MIDDLE - 0.35 + wide}
+    images = frame({(name, "average_gain"): value for name, value in values.items()})
+    assert "against c" in judge([claim()], images)["evidence"].item()
+    images["value"] = 1 - images["value"]
+    assert "against b" in judge([claim()], images)["evidence"].item()
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "expected"),
+    [
+        (["holds", "holds"], "holds"),
+        (["holds", "fails", "undecided"], "fails"),
+        (["holds", "undecided"], "undecided"),
+        (["holds", "not run"], "holds"),
+        (["undecided", "not run", "fails"], "fails"),
+        (["equal", "holds"], "holds"),
+        (["equal", "undecided"], "undecided"),
+        (["equal", "not run"], "equal"),
+        (["not run", "not run"], "not run"),
+    ],
+)
+def test_several_networks(verdicts, expected):
+    assert combine(verdicts) == expected
+
+
+def test_the_rule_names_every_verdict():
+    for word in SYMBOLS:
+        assert f"*{word}*" in RULE.replace("\n", " ") or f"*{word}" in RULE, word

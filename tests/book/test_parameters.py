@@ -1,0 +1,146 @@
+"""The committed notebooks, and the check of their parameters."""
+
+import jupytext
+import nbformat
+import papermill
+import pytest
+from papermill.exceptions import PapermillExecutionError
+
+from book.building.contents import notebooks, parameters
+from lib.errors import UnknownName
+from book.parameters import PROFILES, assigned, check, choose
+from lib.paths import ROOT
+
+PAGES = notebooks(ROOT)
+MAX_BYTES = 150_000
+
+
+# Parameters -------------------------------------------------------------------------------------
+
+
+def test_a_parameters_cell_is_read_with_its_types():
+    source = 'profile: str = "smoke"  # size\nn = 20\nroot: str | None = None\nrates = [0.1, 1.0]\n'
+    assert assigned(source) == {"profile": "smoke", "n": 20, "root": None, "rates": [0.1, 1.0]}
+
+
+@pytest.mark.parametrize("line", ["n = 2 * 3", "import math", "a.b = 1", "print(1)", "n: int"])
+def test_a_parameters_cell_that_computes_is_refused(line):
+    with pytest.raises(ValueError, match="assigns literals, one a line; move"):
+        assigned(line)
+
+
+def test_unknown_parameters_and_profiles_list_the_valid_ones():
+    with pytest.raises(
+        UnknownName, match="unknown parameter 'sed'.*did you mean 'seed'.*profile, seed"
+    ):
+        check({"sed": 1}, {"profile": "smoke", "seed": 0})
+    with pytest.raises(UnknownName, match="unknown profile 'big'.*smoke, embedded, paper"):
+        check({"profile": "big"}, {"profile": "smoke"})
+
+
+@pytest.mark.parametrize("default, value", [(1, "1"), (1, 1.5), ("a", 3), (0.5, "x"), (["a"], "a")])
+def test_a_value_of_another_type_is_refused(default, value):
+    with pytest.raises(ValueError, match="'name' is of type"):
+        check({"name": value}, {"name": default})
+
+
+@pytest.mark.parametrize("default, value", [(0.5, 1), (None, "x"), ("x", None), (1, 2)])
+def test_a_value_of_the_type_or_of_an_open_one_passes(default, value):
+    check({"name": value}, {"name": default})
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Executes a tiny notebook with plain papermill, as a reader would."""
+    cells = [
+        nbformat.v4.new_code_cell(
+            'profile: str = "smoke"\nn: int = 1', metadata={"tags": ["parameters"]}
+        ),
+        nbformat.v4.new_code_cell("from book.parameters import check_parameters\ncheck_parameters()"),
+        nbformat.v4.new_code_cell("print(profile, n)"),
+    ]
+    path = tmp_path / "in.ipynb"
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel}), path)
+    return lambda **given: papermill.execute_notebook(
+        path, tmp_path / "out.ipynb", given, kernel_name="python3", progress_bar=False
+    )
+
+
+def test_plain_papermill_fails_on_an_unknown_parameter(run):
+    with pytest.raises(PapermillExecutionError, match="unknown parameter 'm'.*valid: profile, n"):
+        run(m=3)
+
+
+def test_plain_papermill_passes_known_parameters(run):
+    assert run(n=3, profile="paper").cells[-1].outputs[0].text == "paper 3\n"
+
+
+# The pages --------------------------------------------------------------------------------------
+
+
+def test_every_notebook_is_a_page_and_the_other_way_round():
+    assert set(PAGES) == set((ROOT / "notebooks").rglob("*.py"))
+    assert {path.with_suffix(".ipynb") for path in PAGES} == {
+        path
+        for path in (ROOT / "notebooks").rglob("*.ipynb")
+        if ".ipynb_checkpoints" not in path.parts
+    }
+
+
+def each_page(test):
+    return pytest.mark.parametrize(
+        "path", PAGES, ids=lambda path: f"{path.parent.name}/{path.stem}"
+    )(test)
+
+
+@each_page
+def test_the_pair_is_in_sync(path):
+    script, paired = jupytext.read(path), jupytext.read(path.with_suffix(".ipynb"))
+    assert [(cell.cell_type, cell.source) for cell in script.cells] == [
+        (cell.cell_type, cell.source) for cell in paired.cells
+    ]
+    tags = [
+        [cell.metadata.get("tags", []) for cell in notebook.cells] for notebook in (script, paired)
+    ]
+    assert tags[0] == tags[1]
+
+
+@each_page
+def test_the_parameters_are_literals_and_begin_with_the_smoke_profile(path):
+    declared = parameters(path)
+    assert next(iter(declared)) == "profile"
+    assert declared["profile"] == PROFILES[0] == "smoke"
+
+
+@each_page
+def test_every_parameter_has_a_type_and_a_comment(path):
+    [cell] = [
+        cell for cell in jupytext.read(path).cells if "parameters" in cell.metadata.get("tags", [])
+    ]
+    assert [
+        line for line in cell.source.splitlines() if line and not (":" in line and "  # " in line)
+    ] == []
+
+
+@each_page
+def test_the_parameters_are_checked_right_behind_them(path):
+    code = [cell for cell in jupytext.read(path).cells if cell.cell_type == "code"]
+    at = next(i for i, cell in enumerate(code) if "parameters" in cell.metadata.get("tags", []))
+    assert "check_parameters()" in code[at + 1].source
+
+
+@each_page
+def test_the_committed_outputs_are_complete_small_and_without_error(path):
+    file = path.with_suffix(".ipynb")
+    assert file.stat().st_size <= MAX_BYTES
+    code = [cell for cell in nbformat.read(file, as_version=4).cells if cell.cell_type == "code"]
+    assert any(cell.outputs for cell in code)
+    assert not [output for cell in code for output in cell.outputs if output.output_type == "error"]
+    assert str(ROOT) not in file.read_text("utf-8")
+
+
+def test_a_profile_chooses_and_an_unknown_one_lists_the_valid_ones():
+    assert choose("embedded", smoke=2, embedded=20) == 20
+    with pytest.raises(UnknownName, match="unknown profile 'paper'; valid: smoke, embedded"):
+        choose("paper", smoke=2, embedded=20)
