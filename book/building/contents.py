@@ -6,8 +6,11 @@ from typing import Any
 
 import jupytext
 import yaml
+from nbformat import NotebookNode
 
 from ..parameters import assigned
+
+KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 
 def pages(root: Path) -> list[str]:
@@ -45,6 +48,15 @@ def notebooks(root: Path) -> list[Path]:
     return found
 
 
+def script(path: Path) -> NotebookNode:
+    """The notebook of a percent script, which needs no header."""
+    notebook = jupytext.read(path)
+    notebook.metadata = NotebookNode(kernelspec=KERNEL)
+    for cell in notebook.cells:
+        cell.metadata.pop("cell_marker", None)  # how the script marks its text
+    return notebook
+
+
 def parameters(path: Path) -> dict[str, Any]:
     """The parameters of a notebook with their defaults.
 
@@ -52,7 +64,7 @@ def parameters(path: Path) -> dict[str, Any]:
         ValueError: it has not exactly one cell tagged `parameters`, or that cell computes.
     """
     cells = [
-        cell for cell in jupytext.read(path).cells if "parameters" in cell.metadata.get("tags", [])
+        cell for cell in script(path).cells if "parameters" in cell.metadata.get("tags", [])
     ]
     if len(cells) != 1:
         raise ValueError(f"{path}: one cell is to be tagged 'parameters', found {len(cells)}")

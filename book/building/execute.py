@@ -16,12 +16,13 @@ from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any
 
-import jupytext
 import nbformat
 import papermill
 import torch
 from papermill.exceptions import PapermillExecutionError
 from tqdm.auto import tqdm
+
+from .contents import script
 
 
 @dataclass(frozen=True)
@@ -178,7 +179,7 @@ def _run(task: Task) -> Failure | None:
     converted, partial = (
         task.output.with_suffix(f".{state}.ipynb") for state in ("source", "partial")
     )
-    nbformat.write(jupytext.read(task.source), converted)
+    nbformat.write(script(task.source), converted)
     try:
         notebook = papermill.execute_notebook(
             converted,

@@ -8,10 +8,10 @@ from .display import show
 from .gallery import gallery, grid, in_colour, overlay
 from .labels import method_title
 from .plots import curves, forest
-from .provenance import provenance
+from .provenance import Provenance, provenance
 from .published import published
 from .style import style
-from .tables import VERDICTS_MIME, Table, claims_table, comparison
+from .tables import VERDICTS_MIME, Table, claims_table, comparison, leaders
 from .verdicts import MIN_IMAGES, RULE, SYMBOLS, cell_verdict, combine, judge
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "VERDICTS_MIME",
     "Claim",
     "Interval",
+    "Provenance",
     "Table",
     "by_image",
     "cell_verdict",
@@ -35,6 +36,7 @@ __all__ = [
     "grid",
     "in_colour",
     "judge",
+    "leaders",
     "mean_ci",
     "method_title",
     "over_classes",

@@ -9,7 +9,7 @@ import pandas as pd
 from lib.statistics import by_image, column, mean_of
 
 from .claims import Claim
-from .labels import method_title
+from .labels import method_title, metric_label
 from .markup import STYLE, claims_html, comparison_html
 from .published import counterparts, kind, published
 from .verdicts import cell_verdict, judge
@@ -95,6 +95,27 @@ def claims_table(claims: Iterable[Claim], frame: pd.DataFrame) -> Table:
     judged = judge(claims, frame)
     text = _text(judged[["id", "network", "verdict", "evidence"]])
     return Table(judged, STYLE + claims_html(judged), text, judged.to_dict("records"))
+
+
+def leaders(compared: pd.DataFrame, metric: str) -> str:
+    """In words, whose mean is best on each network, Fake-CAM aside: for who does not see a figure.
+
+    Args:
+        compared: the frame of a `comparison` table.
+
+    Example:
+        >>> leaders(comparison("opticam", 1, frame).frame, "average_gain")
+        "on tf_efficientnet_lite0 the highest AG is Opti-CAM's, 81 %"
+    """
+    label = metric_label(metric)
+    rows = compared.query("method != 'fake_cam' and metric == @metric and n > 0")
+    words = []
+    for network, of in rows.groupby("network", sort=False):
+        best = of.loc[of["mean"].idxmax() if label.higher_is_better else of["mean"].idxmin()]
+        value = f"{best['mean']:.0f} %" if label.unit == "%" else f"{best['mean']:.2f}"
+        which = "highest" if label.higher_is_better else "lowest"
+        words.append(f"on {network} the {which} {label.symbol} is {best['title']}'s, {value}")
+    return "; ".join(words)
 
 
 def _text(frame: pd.DataFrame, decimals: int = 2) -> str:
