@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from lib.statistics import by_image, column, mean_of
+from lib.statistics import by_image, column, mean_ci, mean_of
 
 from .claims import Claim
 from .labels import method_title, metric_label
@@ -81,6 +81,19 @@ def _compare(cells: pd.DataFrame, frame: pd.DataFrame, network: str) -> pd.DataF
             rows.append((network, method, title, metric, printed, *ours, verdict))
     columns = "network method title metric paper mean low high n verdict".split()
     return pd.DataFrame(rows, columns=columns)
+
+
+def measured(frame: pd.DataFrame) -> pd.DataFrame:
+    """The means of an evaluation frame, as the frame of a `comparison` has them, without a paper.
+
+    Example:
+        >>> show(forest(measured(frame)), alt="...")
+    """
+    rows = []
+    for (network, method, metric), of in frame.groupby(["network", "method", "metric"], sort=False):
+        mean = mean_ci(of["value"], of["group"]).scaled(metric_label(metric).scale)
+        rows.append((network, method, method_title(method), metric, {}, *mean))
+    return pd.DataFrame(rows, columns="network method title metric paper mean low high n".split())
 
 
 def claims_table(claims: Iterable[Claim], frame: pd.DataFrame) -> Table:
