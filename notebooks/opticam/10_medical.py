@@ -55,8 +55,8 @@ cushion of dye beneath it, the wound where it was cut off, erosions, inflamed pa
 
 # %%
 datasets = dict.fromkeys(experiment.dataset for experiment in page.experiments)
-sheets = [data.load(name, root=root or None, limit=8, size=224) for name in datasets]
-sheet = [pair for images in sheets for pair in zip(images, images.labels)]
+loaded = [data.load(name, root=root or None, limit=8, size=224) for name in datasets]
+sheet = [pair for images in loaded for pair in zip(images, images.labels)]
 rows, bare = -(-len(sheet) // 4), {"frame_on": False, "xticks": [], "yticks": []}
 figure, panels = plt.subplots(rows, 4, figsize=(6.4, 2 * rows), subplot_kw=bare)
 for panel, (sample, title) in zip(panels.flat, sheet):

@@ -55,7 +55,8 @@ frame["metric"], frame["exponent"] = zip(*frame["metric"].map(asked))
 titles = {method: report.method_title(method) for method in page.methods(METHODS_OF_FIGURE_A4, net)}
 figure, panels = plt.subplots(3, 1, figsize=(6.4, 10.2), sharex=True)
 for panel, metric in zip(panels, METRICS_OF_FIGURE_A4):
-    values = frame[frame["metric"] == metric].pivot(index="image", columns=["method", "exponent"], values="value")
+    rows = frame[frame["metric"] == metric]
+    values = rows.pivot(index="image", columns=["method", "exponent"], values="value")
     lines = {title: 100 * values[method][EXPONENTS].dropna() for method, title in titles.items()}
     ylabel = f"{METRICS[metric].symbol} (%)"
     report.curves(EXPONENTS, lines, xlabel="", ylabel=ylabel, emphasis="Opti-CAM", ax=panel)

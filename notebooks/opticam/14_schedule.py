@@ -113,11 +113,11 @@ taken = torch.cat([run.iterations for run in runs]).cpu()
 ended = [pad(run.objective.T, (0, T - len(run.objective)), value=torch.nan) for run in runs]
 objective = torch.cat(ended).cpu()  # (N, T)
 gain = objective - objective[:, :1]
-share = 100 * gain / gain.nan_to_num(-torch.inf).amax(1, keepdim=True)
-reached = [int((row >= 95).float().argmax()) + 1 for row in share]
+share = gain / gain.nan_to_num(-torch.inf).amax(1, keepdim=True)
+reached = [int((row >= 0.95).float().argmax()) + 1 for row in share]
 figure, panel = plt.subplots(figsize=(6.4, 4.2))
-panel.plot(range(1, T + 1), share.T, color="#4477aa", linewidth=1, alpha=0.5)
-panel.plot(range(1, T + 1), share.nanmean(0), color="#aa3377", linewidth=3)
+panel.plot(range(1, T + 1), 100 * share.T, color="#4477aa", linewidth=1, alpha=0.5)
+panel.plot(range(1, T + 1), 100 * share.nanmean(0), color="#aa3377", linewidth=3)
 panel.set(xlabel="iteration", ylabel="share of the gain (%)")
 panel.grid(axis="y")
 report.show(
