@@ -143,7 +143,8 @@ class Page:
             measured = metrics(net) if callable(metrics) else metrics
             for some, seen in self.by_cost(chosen, net, images):
                 how = {"batch_size": self.batch_size, "store": self.store}
-                frames.append(evaluation.evaluate(net, seen, some, measured, **how))
+                found = evaluation.evaluate(net, seen, some, measured, **how)
+                frames.append(found.assign(architecture=net.architecture))
         frame = pd.concat(frames, ignore_index=True)
         for row in frame.dropna(subset="error").drop_duplicates("image").itertuples():
             print(f"left out: {row.image}: {row.error}")

@@ -11,7 +11,7 @@ from lib.statistics import by_image, column, mean_of
 from .claims import Claim
 from .labels import method_title, metric_label
 from .markup import STYLE, claims_html, comparison_html
-from .published import counterparts, kind, published
+from .published import architectures, counterparts, kind, published
 from .verdicts import cell_verdict, judge
 
 VERDICTS_MIME = "application/vnd.cams.verdicts+json"
@@ -54,7 +54,8 @@ def comparison(paper: str, table: str | int, frame: pd.DataFrame) -> Table:
     """
     cells = published(paper, table)
     kinds = {kind(network) for network in cells["network"]}
-    networks = [name for name in frame["network"].unique() if kind(name) in kinds] or [""]
+    own = architectures(frame)
+    networks = [name for name in own if kind(name, own[name]) in kinds] or [""]
     parts = [_compare(cells, frame[frame["network"] == network], network) for network in networks]
     whole = pd.concat(parts, ignore_index=True)
     plain = whole.assign(paper=[" · ".join(paper.values()) for paper in whole["paper"]])
@@ -65,7 +66,9 @@ def comparison(paper: str, table: str | int, frame: pd.DataFrame) -> Table:
 def _compare(cells: pd.DataFrame, frame: pd.DataFrame, network: str) -> pd.DataFrame:
     if network:
         printed_networks = list(cells["network"].unique())
-        cells = cells[cells["network"].isin(counterparts(network, printed_networks))]
+        architecture = architectures(frame).get(network, "CNN")
+        alike = counterparts(network, printed_networks, architecture)
+        cells = cells[cells["network"].isin(alike)]
     units = dict(zip(cells["metric"], cells["unit"]))
     in_paper = dict(zip(cells["method"], cells["title"]))
     images = by_image(frame)
