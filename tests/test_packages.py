@@ -98,7 +98,9 @@ def test_no_module_imports_itself_in_a_circle():
         around = {name.rsplit(".", n)[0] for n in range(name.count(".") + 1)}
         needed = set()
         for other in imported(name, always=True) - {name}:
-            needed |= {other} | {other.rsplit(".", n)[0] for n in range(other.count(".") + 1)} - around
+            needed |= {other} | {
+                other.rsplit(".", n)[0] for n in range(other.count(".") + 1)
+            } - around
         graph[name] = needed
     TopologicalSorter(graph).prepare()  # or a CycleError that lists the circle
 
@@ -198,7 +200,9 @@ def python(wheel, tmp_path_factory):
     needed = {sysconfig.get_path(kind) for kind in ("purelib", "platlib")}
     (site / "needed.pth").write_text("\n".join(sorted(needed)))
     kept = {
-        name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "CAMS_"))
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("PYTHON", "CAMS_"))
     }
     executable = Path(sysconfig.get_path("scripts", "venv", scheme)) / "python"
 
@@ -277,7 +281,9 @@ def test_ours_is_there_beside_it(python, tmp_path):
 
 
 def test_a_start_of_python_imports_and_says_nothing(python, tmp_path):
-    script = "import sys; print(*(name for name in sys.modules if 'cams' in name or 'torch' in name))"
+    script = (
+        "import sys; print(*(name for name in sys.modules if 'cams' in name or 'torch' in name))"
+    )
     run = python("-c", script, cwd=tmp_path)
     assert (run.stdout, run.stderr) == ("cams_reproduced\n", "")
 
