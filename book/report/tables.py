@@ -1,6 +1,6 @@
 """The tables of a page: the paper's numbers beside ours, and the claims with their verdicts."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -119,6 +119,22 @@ def leaders(compared: pd.DataFrame, metric: str) -> str:
         which = "highest" if label.higher_is_better else "lowest"
         words.append(f"on {network} the {which} {label.symbol} is {best['title']}'s, {value}")
     return "; ".join(words)
+
+
+def means(frame: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
+    """The mean of each metric for each method of an evaluation frame, as tables call and scale them.
+
+    Returns:
+        Index network and method, a column a metric; what was not run is NaN.
+
+    Example:
+        >>> means(frame, ["average_drop", "average_gain"]).round(1)
+    """
+    found = frame.pivot_table("value", ["network", "method"], "metric", sort=False)[[*metrics]]
+    labels = [metric_label(metric) for metric in metrics]
+    found = found.mul([label.scale for label in labels])
+    found.columns = [label.symbol for label in labels]
+    return found.rename(method_title, level="method")
 
 
 def _text(frame: pd.DataFrame, decimals: int = 2) -> str:
