@@ -33,17 +33,17 @@ def code_key(*modules: str, outside: tuple[str, ...] = ()) -> str:
             tree, package = _parsed(name)
             found[name] = ast.dump(tree).replace(f"module='{_ABOVE}", "module='")
             todo += _imported(tree, package)
-    text = "\n".join(f"{_own(name)} {found[name]}" for name in sorted(found))
+    text = "\n".join(f"{own_name(name)} {found[name]}" for name in sorted(found))
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
-def _own(name: str) -> str:
+def own_name(name: str) -> str:
     """A module's name from this project's root."""
     return name.removeprefix(_ABOVE)
 
 
 def _lies_in(name: str, packages: tuple[str, ...]) -> bool:
-    return any(f"{_own(name)}.".startswith(f"{package}.") for package in packages)
+    return any(f"{own_name(name)}.".startswith(f"{package}.") for package in packages)
 
 
 @cache
@@ -69,7 +69,7 @@ def _imported(tree: ast.Module, package: str) -> Iterator[str]:
         if not isinstance(node, ast.ImportFrom):
             continue
         base = importlib.util.resolve_name("." * node.level + (node.module or ""), package)
-        if not node.level and _own(base).split(".")[0] not in _PACKAGES:
+        if not node.level and own_name(base).split(".")[0] not in _PACKAGES:
             continue
         for alias in node.names:  # a submodule, or a name in the module
             below = f"{base}.{alias.name}"

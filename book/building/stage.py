@@ -69,7 +69,7 @@ def _prepared(cell: NotebookNode, place: str) -> list[NotebookNode]:
         if _is_image(output) and not output.metadata.get("alt"):
             raise ValueError(
                 f"{place}: an image without alternative text; "
-                "show it by lib.report.show(figure, alt=...)"
+                "show it by book.report.show(figure, alt=...)"
             )
         output.get("data", {}).pop(VERDICTS_MIME, None)  # collected; no page can show it
     if cell.cell_type == "code":
