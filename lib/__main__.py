@@ -172,9 +172,11 @@ def _summary(frame: Any) -> str:
 def _run() -> None:
     """A wrong input is a line on the terminal, not a traceback."""
     try:
-        main(prog_name="python -m lib")
+        main()
     except (ValueError, FileNotFoundError) as error:
         raise SystemExit(f"error: {error}") from None
+    except ModuleNotFoundError as error:  # of those that only the pages and the survey need
+        raise SystemExit(f"error: {error}; install the extra `book` of this package") from None
 
 
 if __name__ == "__main__":

@@ -68,7 +68,7 @@ def environment(root: Path) -> str:
     """
     files = [*root.glob("data_manifests/**/*"), root / "constraints.txt"]
     for package in ("lib", "testbeds", "book"):
-        files += root.glob(f"{package}/**/*.py")
+        files += [*root.glob(f"{package}/**/*.py"), *root.glob(f"{package}/*.yaml")]
     made_here = (root / "book" / "building", root / "book" / "commands.py", root / "lib" / "__main__.py")
     digest = hashlib.sha256()
     for path in sorted(path for path in files if path.is_file()):

@@ -10,6 +10,7 @@ from nbformat.v4 import new_code_cell
 
 from ..report import RULE, VERDICTS_MIME
 from . import contents, scoreboard
+from .runs import options, runs
 
 GENERATED = Path("book/_generated")
 
@@ -49,6 +50,8 @@ def stage(root: Path, executed: Path, source: Path, profile: str) -> None:
         "profile": f"This copy was built with the `{profile}` profile: {PROFILE_NOTES[profile]}",
         "summary": scoreboard.summary(verdicts),
         "claims": scoreboard.claims(verdicts),
+        "options": options(profile),
+        "runs": runs(profile, root),
     }
     (source / GENERATED).mkdir(parents=True)
     for name, text in parts.items():
@@ -58,7 +61,7 @@ def stage(root: Path, executed: Path, source: Path, profile: str) -> None:
 def _not_pages(folder: str, names: list[str]) -> set[str]:
     """What lies beside the pages and makes them: the package."""
     packages = {name for name in names if (Path(folder) / name / "__init__.py").is_file()}
-    return packages | {name for name in names if name.endswith(".py") or name == "__pycache__"}
+    return packages | {name for name in names if name.endswith((".py", ".yaml", "__pycache__"))}
 
 
 def _prepared(cell: NotebookNode, place: str) -> list[NotebookNode]:
@@ -66,7 +69,7 @@ def _prepared(cell: NotebookNode, place: str) -> list[NotebookNode]:
         if _is_image(output) and not output.metadata.get("alt"):
             raise ValueError(
                 f"{place}: an image without alternative text; "
-                "show it by lib.report.show(figure, alt=...)"
+                "show it by book.report.show(figure, alt=...)"
             )
         output.get("data", {}).pop(VERDICTS_MIME, None)  # collected; no page can show it
     if cell.cell_type == "code":

@@ -5,13 +5,13 @@ from lib.statistics import Interval, by_image, mean_ci, paired_difference
 from .claims import Claim, claims
 from .contrast import changes, over_classes, separation
 from .display import show
-from .gallery import draw_boxes, gallery, grid, in_colour, overlay
-from .labels import method_title
+from .gallery import draw, draw_boxes, gallery, grid, in_colour, overlay
+from .labels import method_title, symbols
 from .plots import curves, forest
 from .provenance import Provenance, provenance
 from .published import published
 from .style import style
-from .tables import VERDICTS_MIME, Table, claims_table, comparison, leaders, measured
+from .tables import VERDICTS_MIME, Table, claims_table, comparison, leaders, means, measured
 from .verdicts import MIN_IMAGES, RULE, SYMBOLS, cell_verdict, combine, judge
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "combine",
     "comparison",
     "curves",
+    "draw",
     "draw_boxes",
     "forest",
     "gallery",
@@ -39,6 +40,7 @@ __all__ = [
     "judge",
     "leaders",
     "mean_ci",
+    "means",
     "measured",
     "method_title",
     "over_classes",
@@ -49,4 +51,5 @@ __all__ = [
     "separation",
     "show",
     "style",
+    "symbols",
 ]

@@ -1,6 +1,7 @@
 """Saliency maps over photographs."""
 
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -94,10 +95,8 @@ def gallery(
         panels = block.subplots(lines, columns, squeeze=False).flatten()
         shown = {"Image": in_colour(images[i])}
         shown |= {name: overlay(images[i], S[i], signed=signed) for name, S in maps.items()}
-        for panel in panels:
-            panel.axis("off")
-        for panel, (name, picture) in zip(panels, shown.items()):
-            _draw(panel, picture, name)
+        for panel, name in zip_longest(panels, shown, fillvalue=""):
+            draw(panel, shown.get(name), name)
         if titles:
             _entitle(block, titles[i])
     return figure
@@ -139,8 +138,7 @@ def grid(
         for j, (panel, picture) in enumerate(
             zip(block.subplots(1, len(row), squeeze=False)[0], row)
         ):
-            panel.axis("off")
-            _draw(panel, picture, "" if i else headings[j])
+            draw(panel, picture, "" if i else headings[j])
             if (i, j) in (outlines or {}):
                 _outline(panel, array(outlines[i, j]))
         _entitle(block, titles[i])
@@ -150,6 +148,14 @@ def grid(
 def in_colour(image: ArrayLike) -> np.ndarray:
     """An image (3, H, W) in [0, 1] as a picture (H, W, 3)."""
     return array(image).transpose(1, 2, 0)
+
+
+def draw(panel: Axes, picture: np.ndarray | None, title: str = "") -> None:
+    """A picture (H, W, 3) in [0, 1] under its title, without axes; None leaves the place empty."""
+    panel.axis("off")
+    if picture is not None:
+        panel.imshow(picture, interpolation="lanczos")
+    panel.set_title(title, fontsize=11, pad=3)
 
 
 def draw_boxes(panel: Axes, boxes: ArrayLike | None, **look) -> None:
@@ -183,12 +189,6 @@ def _blocks(heights: Sequence[float], signed: bool) -> tuple[Figure, np.ndarray]
     key.set_ticks([-1, 0, 1], labels=["against the class", "0", "for the class"])
     key.outline.set_visible(False)
     return figure, blocks[:-1]
-
-
-def _draw(panel: Axes, picture: np.ndarray | None, name: str) -> None:
-    if picture is not None:
-        panel.imshow(picture, interpolation="lanczos")
-    panel.set_title(name, fontsize=11, pad=3)
 
 
 def _outline(panel: Axes, mask: np.ndarray) -> None:
