@@ -86,8 +86,7 @@ frames = []
 for suffix, (index, classes) in EXPLAINED.items():
     if index:
         maps = {m + suffix: maps_of(m, index, classes) for m in METHODS_OF_TABLE_A9}
-        seen = images.subset(index)
-        frames.append(evaluate_maps(net, seen, maps, METRICS_OF_TABLE_A9, batch_size=batch_size))
+        frames.append(evaluate_maps(net, images.subset(index), maps, METRICS_OF_TABLE_A9, batch_size=batch_size))
 frame = pd.concat(frames, ignore_index=True)
 table = page.table("A9", frame)
 table
@@ -135,16 +134,12 @@ classes = {"true": true, "most probable": order[:, 0], "second": order[:, 1], "l
 names = images.classes or list(map(str, range(order.shape[1])))
 titles = [" > ".join(names[c] for c in order[i, [0, 1, -1]].tolist()) for i in few]
 page.gallery(
-    net,
-    images.subset(few),
-    {title: maps_of("opti_cam", few, of) for title, of in classes.items()},
-    name="opticam-other-classes",
+    net, images.subset(few), {title: maps_of("opti_cam", few, of) for title, of in classes.items()},
+    titles=titles, columns=5, name="opticam-other-classes",
     alt="Opti-CAM's maps for the true, most probable, second and least probable class of images whose "
     "classes by falling probability are " + "; ".join(titles) + ".",
     caption="Opti-CAM's maps for four classes. Above each image: its most, second and least probable class.",
-    titles=titles,
-    columns=5,
-)
+)  # fmt: skip
 
 # %% [markdown]
 """

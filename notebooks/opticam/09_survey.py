@@ -52,8 +52,7 @@ The key is a table beside it.
 """
 
 # %%
-how = page.how | page.options("opti_cam")
-questions = survey.questions(images, (one, two), n=20, seed=seed, **how)
+questions = survey.questions(images, (one, two), n=20, seed=seed, **page.how, **page.options("opti_cam"))
 survey.make(questions, page.folder("survey"))
 
 shown = questions[:3]
@@ -102,8 +101,7 @@ independent = binomtest(chosen, n).proportion_ci(method="wilson")
 low, high = 100 * independent.low, 100 * independent.high
 r = np.linspace(0, 1, 201)
 clusters = {"one person's answers correlate": PHOTOGRAPHS, "answers to one photograph correlate": PARTICIPANTS}
-variance = PRINTED * (1 - PRINTED) / n  # of independent answers
-reach = {title: 1.96 * np.sqrt(variance * (1 + (m - 1) * r)) for title, m in clusters.items()}
+reach = {title: 1.96 * np.sqrt(PRINTED * (1 - PRINTED) / n * (1 + (m - 1) * r)) for title, m in clusters.items()}
 of_people, of_photographs = (r[PRINTED - half > 0.5].max() for half in reach.values())
 
 figure, axis = plt.subplots(figsize=(6.4, 4.4))

@@ -60,8 +60,7 @@ sheet = [pair for images in loaded for pair in zip(images, images.labels)]
 rows, bare = -(-len(sheet) // 4), {"frame_on": False, "xticks": [], "yticks": []}
 figure, panels = plt.subplots(rows, 4, figsize=(6.4, 2 * rows), subplot_kw=bare)
 for panel, (sample, title) in zip(panels.flat, sheet):
-    panel.imshow(report.in_colour(sample.image))
-    panel.set_title(textwrap.fill(title.replace("-", " "), 15), fontsize=11)
+    report.draw(panel, report.in_colour(sample.image), textwrap.fill(title.replace("-", " "), 15))
     report.draw_boxes(panel, sample.boxes, edgecolor="#40e0d0", linewidth=1.5)
 report.show(
     figure,
@@ -99,10 +98,7 @@ columns.
 """
 
 # %%
-METHODS_OF_TABLE_A10 = [
-    "fake_cam", "grad_cam", "grad_cam_plus_plus", "score_cam", "ablation_cam", "xgrad_cam", "layer_cam",
-    "extremal_perturbation", "opti_cam",
-]  # fmt: skip
+METHODS_OF_TABLE_A10 = page.methods_of("A10")
 frame = page.evaluate(METHODS_OF_TABLE_A10, ["average_drop", "average_gain", "average_increase"])
 table = page.table("A10", frame)
 table
@@ -128,9 +124,8 @@ As on [the second page](02_insertion_deletion), for the predicted class.
 """
 
 # %%
-METHODS_OF_TABLE_A11 = ["grad_cam", "grad_cam_plus_plus", "score_cam", "ablation_cam", "xgrad_cam", "opti_cam"]
 METRICS_OF_TABLE_A11 = {m: (m, {"step": page.setting("step")}) for m in ("insertion", "deletion")}
-ordered = page.evaluate(METHODS_OF_TABLE_A11, METRICS_OF_TABLE_A11)
+ordered = page.evaluate(page.methods_of("A11"), METRICS_OF_TABLE_A11)
 page.table("A11", ordered)
 
 # %% [markdown]
@@ -149,7 +144,7 @@ As in figure 2 of the paper, rows 3 and 4: two images of each dataset, the boxes
 """
 
 # %%
-SHOWN = ["grad_cam", "grad_cam_plus_plus", "score_cam", "ablation_cam", "xgrad_cam", "layer_cam", "opti_cam"]
+SHOWN = [m for m in METHODS_OF_TABLE_A10 if m not in ("fake_cam", "extremal_perturbation")]
 
 
 def with_lesions(images):
@@ -163,13 +158,9 @@ for net, images in {images.name: (net, images) for net, images in page.opened}.v
     shown = marked.subset([len(marked) // 3, len(marked) - 1][: page.setting("shown")])
     maps = {report.method_title(m): upsample(page.maps(net, shown, m), (224, 224)) for m in SHOWN}
     page.gallery(
-        net,
-        shown.at(224),
-        maps,
-        name=f"opticam-gallery-{images.name.replace('_', '-')}",
+        net, shown.at(224), maps, boxes=True, name=f"opticam-gallery-{images.name.replace('_', '-')}",
         caption=f"Maps for the true class, {net.name}. Bright is salient; the boxes are those of the lesions.",
-        boxes=True,
-    )
+    )  # fmt: skip
 
 # %% [markdown]
 r"""
@@ -181,8 +172,7 @@ scores the area of the boxes, which is Fake-CAM's row: only what is above that i
 """
 
 # %%
-marked = [(net, with_lesions(images.readable())) for net, images in page.opened]
-marked = [(net, images) for net, images in marked if len(images)]
+marked = [(net, some) for net, images in page.opened if len(some := with_lesions(images.readable()))]
 if marked:
     shares = report.measured(page.evaluate(METHODS_OF_TABLE_A10, ["energy_pointing_game"], marked))
     merit = shares.pivot(index="network", columns="method", values="mean").loc[shares["network"].unique()]

@@ -42,24 +42,21 @@ embedded profile takes seven.
 """
 
 # %%
-METHODS_OF_FIGURE_A4 = [
-    "grad_cam", "grad_cam_plus_plus", "score_cam", "ablation_cam", "xgrad_cam", "layer_cam", "opti_cam",
-]  # fmt: skip
+COMPARED = ["grad_cam", "grad_cam_plus_plus", "score_cam", "ablation_cam", "xgrad_cam", "layer_cam", "opti_cam"]
 METRICS_OF_FIGURE_A4 = ["average_drop", "average_gain", "average_increase"]
 EXPONENTS = page.setting("exponents")
 asked = {f"{m}, {exponent}": (m, exponent) for exponent in EXPONENTS for m in METRICS_OF_FIGURE_A4}
 metrics = {label: (m, {"exponent": float(exponent)}) for label, (m, exponent) in asked.items()}
-frame = page.evaluate(METHODS_OF_FIGURE_A4, metrics)
+frame = page.evaluate(COMPARED, metrics)
 frame["metric"], frame["exponent"] = zip(*frame["metric"].map(asked))
 
-titles = {method: report.method_title(method) for method in page.methods(METHODS_OF_FIGURE_A4, net)}
+titles = {method: report.method_title(method) for method in page.methods(COMPARED, net)}
 figure, panels = plt.subplots(3, 1, figsize=(6.4, 10.2), sharex=True)
 for panel, metric in zip(panels, METRICS_OF_FIGURE_A4):
     rows = frame[frame["metric"] == metric]
     values = rows.pivot(index="image", columns=["method", "exponent"], values="value")
     lines = {title: 100 * values[method][EXPONENTS].dropna() for method, title in titles.items()}
-    ylabel = f"{METRICS[metric].symbol} (%)"
-    report.curves(EXPONENTS, lines, xlabel="", ylabel=ylabel, emphasis="Opti-CAM", ax=panel)
+    report.curves(EXPONENTS, lines, xlabel="", ylabel=f"{METRICS[metric].symbol} (%)", emphasis="Opti-CAM", ax=panel)
     panel.set_xscale("log")
     panel.axvline(1, color="0.5", linestyle=":", zorder=0)
 for panel in panels[:-1]:

@@ -115,12 +115,12 @@ for net, images in opened:
     report.show(
         figure,
         name=f"opticam-sanity-{net.name.replace('_', '-')}",
-        alt=f"Similarity of maps of {net.name} to those of networks with {', '.join(map(str, counts[1:]))} "
-        "random layers. With one random layer and with all, Opti-CAM falls from 1 to: "
-        + "; ".join(falls) + ". Fake-CAM stays at 1.",
+        alt=f"Similarity of maps of {net.name} to those of networks with {', '.join(map(str, counts[1:]))} random "
+        f"layers. With one random layer and with all, Opti-CAM falls from 1 to: {'; '.join(falls)}. "
+        "Fake-CAM stays at 1.",
         caption=f"Figure A6, computed: {net.name}, means and 95 % intervals of {len(images)} images of "
         f"{images.name}, against the number of random layers, from none to all {counts[-1]}.",
-    )  # fmt: skip
+    )
 
 # %% [markdown]
 """
@@ -155,14 +155,12 @@ for net, images in opened:
     few = fewer(images, page.setting("shown"))
     networks = {f"{n} random" if n else "trained": other for n, other in cascades[net.name].items()}
     page.gallery(
-        net,
-        few,
-        {title: page.maps(one, few, "opti_cam") for title, one in networks.items()},
+        net, few, {title: page.maps(one, few, "opti_cam") for title, one in networks.items()},
         name=f"opticam-sanity-maps-{net.name.replace('_', '-')}",
         alt=f"Opti-CAM's maps for images of {' and '.join(few.labels)} by {net.name} and by its copies with ever "
         "more random layers.",
         caption=f"Figure A7, computed: Opti-CAM for {net.name} and for its copies with so many random layers.",
-    )
+    )  # fmt: skip
 
 # %% [markdown]
 """
@@ -199,15 +197,13 @@ if learned:
     few = fewer(images, page.setting("shown"))
     networks = {"true labels": net, "permuted labels": by_heart}
     page.gallery(
-        net,
-        few,
-        {title: page.maps(one, few, "opti_cam") for title, one in networks.items()},
+        net, few, {title: page.maps(one, few, "opti_cam") for title, one in networks.items()},
         name="opticam-permuted-labels",
         alt=f"Opti-CAM's maps for images of {' and '.join(few.labels)} by a network that learned true labels and by "
         f"one that learned permuted ones; over {ssim.n} images the SSIM of the two is {ssim.mean:.2f}.",
         caption=f"Opti-CAM for the same class by two networks of one shape. SSIM over {ssim.n} images: {ssim:.3f}; "
         "the paper prints 0.013 for ResNet-50 on ImageNet.",
-    )
+    )  # fmt: skip
     mean = shuffled.groupby(["method", "metric"], sort=False)["value"].mean().unstack()[list(TITLES)]
     mean = mean.rename(columns=TITLES, index=report.method_title).round(3)
     display(mean.rename_axis(index=None, columns="true against permuted labels"))

@@ -55,23 +55,14 @@ And the table, every map and every mask on the network without normalisation:
 """
 
 # %%
-METHODS_OF_TABLE_A14 = [
-    "fake_cam", "grad_cam", "grad_cam_plus_plus", "score_cam", "ablation_cam", "xgrad_cam", "layer_cam", "opti_cam",
-]  # fmt: skip
+METHODS_OF_TABLE_A14 = [m for m in page.methods_of("A14") if m != "extremal_perturbation"]
 METRICS_OF_TABLE_A14 = ["average_drop", "average_gain", "average_increase"]
 without = page.evaluate(METHODS_OF_TABLE_A14, METRICS_OF_TABLE_A14, as_it_is)
 table = page.table("A14", without)
 table
 
 # %%
-report.show(
-    report.forest(table.frame),
-    name="opticam-table-a14",
-    alt="AD, AG and AI of each method on networks without input normalisation: "
-    f"{report.leaders(table.frame, 'average_gain')}.",
-    caption="Table A14 as a picture: filled markers are means here with 95 % intervals, hollow markers what the "
-    "paper prints for ImageNet.",
-)
+page.forest(table.frame, "average_gain", name="opticam-table-a14", title="Table A14, without input normalisation,")
 
 # %% [markdown]
 """
@@ -93,21 +84,18 @@ page.verdicts(pd.concat([unnormalised, normalised], ignore_index=True), "Table A
 """
 
 # %%
-(net, images), (unnormalised, _) = page.opened[0], as_it_is[0]
+(net, images), (bare, _) = page.opened[0], as_it_is[0]
 shown = images.readable(page.setting("shown"))
+maps = {
+    report.method_title(method) + suffix: page.maps(of, shown, method)
+    for of, suffix in ((net, ""), (bare, ", as it is"))
+    for method in ("grad_cam", "opti_cam")
+}
 page.gallery(
-    net,
-    shown,
-    {
-        report.method_title(method) + suffix: page.maps(of, shown, method)
-        for of, suffix in ((net, ""), (unnormalised, ", as it is"))
-        for method in ("grad_cam", "opti_cam")
-    },
-    name="opticam-unnormalized",
+    net, shown, maps, columns=5, name="opticam-unnormalized",
     alt="Maps of Grad-CAM and Opti-CAM with and without input normalisation for " + ", ".join(shown.labels) + ".",
     caption=f"The same photographs and weights, with normalised input and with images as they are; {net.name}.",
-    columns=5,
-)
+)  # fmt: skip
 
 # %% [markdown]
 """

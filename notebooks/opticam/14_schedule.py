@@ -25,10 +25,9 @@ device: str = "cpu"  # cpu, cuda, cuda:1, mps
 
 # %%
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
 import torch
-from torch.nn.functional import pad
+from torch.nn import functional as F
 
 from book import Page, report
 from lib.methods.opti_cam import authors_checks, optimise
@@ -110,11 +109,11 @@ followed = page.setting("followed")
 some, T = images.readable(followed["images"]), followed["iterations"]
 runs = [optimise(net, x, target, iterations=T) for x, target in page.batches(net, some)]
 taken = torch.cat([run.iterations for run in runs]).cpu()
-ended = [pad(run.objective.T, (0, T - len(run.objective)), value=torch.nan) for run in runs]
+ended = [F.pad(run.objective.T, (0, T - len(run.objective)), value=torch.nan) for run in runs]
 objective = torch.cat(ended).cpu()  # (N, T)
 gain = objective - objective[:, :1]
 share = gain / gain.nan_to_num(-torch.inf).amax(1, keepdim=True)
-reached = [int((row >= 0.95).float().argmax()) + 1 for row in share]
+reached = pd.Series([int((row >= 0.95).float().argmax()) + 1 for row in share])
 figure, panel = plt.subplots(figsize=(6.4, 4.2))
 panel.plot(range(1, T + 1), 100 * share.T, color="#4477aa", linewidth=1, alpha=0.5)
 panel.plot(range(1, T + 1), 100 * share.nanmean(0), color="#aa3377", linewidth=3)
@@ -124,13 +123,12 @@ report.show(
     figure,
     name="opticam-convergence",
     alt=f"The objective of {len(some)} images over {T} iterations, as a share of its gain; half of the images have "
-    f"95 % after {int(np.median(reached))} iterations.",
+    f"95 % after {int(reached.median())} iterations.",
     caption=f"How {len(some)} images converge, and their mean (thick). 95 % of the gain is reached after "
-    f"{min(reached)} to {max(reached)} iterations, at the median after {int(np.median(reached))}.",
+    f"{reached.min()} to {reached.max()} iterations, at the median after {int(reached.median())}.",
 )
 falls = authors_checks(objective.T, T).diff(dim=0) < 0
-stopped = (taken < T).sum()
-print(f"iterations taken: {taken.min()} to {taken.max()}; {stopped} of {len(taken)} stopped before {T}")
+print(f"iterations taken: {taken.min()} to {taken.max()}; {(taken < T).sum()} of {len(taken)} stopped before {T}")
 print(f"by the authors' rule {falls.any(0).sum()} of {len(taken)} would have stopped before {T}")
 
 # %% [markdown]
@@ -150,8 +148,7 @@ for label, options in choices.items():
     measured = {m: (m, options if "masking" in options else {}) for m in METRICS_HERE}
     frames.append(page.evaluate({label: ("opti_cam", base | options)}, measured))
 found = pd.concat(frames, ignore_index=True)
-effects = found.pivot_table(index="method", columns="metric", values="value", sort=False).mul(100).round(1)
-effects = effects.rename(columns=lambda m: f"{METRICS[m].symbol} (%)").rename_axis(index=None, columns=None)
+effects = report.means(found, METRICS_HERE).loc[net.name].round(1).add_suffix(" (%)").rename_axis(None)
 effects["AG against the default"] = [against(found, label, "the default") for label in effects.index]
 effects
 
