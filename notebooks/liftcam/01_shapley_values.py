@@ -49,10 +49,9 @@ import torch
 from book import report
 from book.experiments import Case
 from lib.evaluate import similarity
-from lib.methods.game import game
+from lib.methods.coalition_game import coalition_game
 from lib.methods.lift_cam import contributions
 from lib.metrics import METRICS
-from lib.nets import context_of
 from book.parameters import check_parameters, choose
 from lib.paths import BUILD
 from lib.saliency import attribute, explain, finish, predict
@@ -120,12 +119,12 @@ def algorithm_1(F, orderings):
 
 
 with torch.no_grad():
-    A = net.features(x)
+    A, context = net.cut(x)
     ten = attribute("lift_cam", net, x, target).coefficients[0].abs().topk(10).indices
     few = A.clone()
     few[:, [k for k in range(A.shape[1]) if k not in ten.tolist()]] = 0
     coalitions = (torch.arange(2**10)[:, None] >> torch.arange(10) & 1).bool()
-    F = game(net, few, target).worth(coalitions.to(A.device)).double().cpu()
+    F = coalition_game(net, few, context, target).value(coalitions.to(A.device)).double().cpu()
 
 truth = exact(F)
 counts = [1, 3, 10, 30, 100, 300, 1000, 3000]
@@ -168,10 +167,10 @@ $$
 
 # %%
 with torch.no_grad():
-    A = net.features(x)
-C = contributions(net, A, target)
+    A, context = net.cut(x)
+C = contributions(net, A, context, target)
 alpha = C.sum((2, 3))[0].cpu()
-worth = (net.head(A, context_of(A)) - net.head(torch.zeros_like(A), context_of(A)))[0, target].item()
+worth = (net.head(A, context) - net.head(torch.zeros_like(A), context))[0, target].item()
 top = alpha.abs().topk(4).indices.tolist()
 S = finish("lift_cam", torch.einsum("k,khw->hw", alpha.to(A), A[0])[None], x.shape[2:])[0]
 shares = alpha.sort(descending=True).values
@@ -230,8 +229,8 @@ for net, images in opened:
     X = torch.stack([s.image for s in samples]).to(net.device)
     c = predict(net, X) if samples[0].target is None else torch.tensor([s.target for s in samples], device=net.device)
     with torch.no_grad():
-        A = net.features(X)
-        gap = net.head(A) - net.head(torch.zeros_like(A), context_of(A))
+        A, context = net.cut(X)
+        gap = net.head(A, context) - net.head(torch.zeros_like(A), context)
     gap = gap.gather(1, c[:, None])[:, 0]
     for title, name in CHECKED.items():
         options = {"n": 1} if name == "shap_cam" else {}
@@ -256,8 +255,8 @@ $\sum_k C_{\Delta A_k(i,j)\,\Delta F^c}$, know no such trap. The paper's layers 
 def by_place(net, x, target):
     """The contributions summed over channels: (B, h, w)."""
     with torch.no_grad():
-        A = net.features(x)
-    return contributions(net, A, target).sum(1)
+        A, context = net.cut(x)
+    return contributions(net, A, context, target).sum(1)
 
 
 signed = [(net, images) for net, images in opened if net.features(x.to(net.device)).min() < 0]
