@@ -1,18 +1,60 @@
 """Images whose class is contested: where the second most probable class has a fair chance too."""
 
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
+import pandas as pd
 import torch
+from torch import Tensor
 
-from lib.data import Dataset
+from lib.data import Dataset, Sample
+from lib.metrics.replacement import REPLACEMENTS
 
 
-class Contested(NamedTuple):
-    """Images with the two most probable classes of each, the first before the second."""
+@dataclass(frozen=True, eq=False)
+class Contested:
+    """A network with those of its images whose two most probable classes, t1 and t2, compete.
 
+    Attributes:
+        net: the network.
+        images: all that it was shown.
+        data: the contested ones, with their own labels.
+        p: the probabilities (N, C) of the contested ones.
+        top: their two most probable classes (N, 2), t1 before t2.
+    """
+
+    net: object
+    images: Dataset
     data: Dataset
-    first: tuple[int, ...]
-    second: tuple[int, ...]
+    p: Tensor
+    top: Tensor
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    @cached_property
+    def samples(self) -> list[Sample]:
+        """The contested images, decoded."""
+        return list(self.data)
+
+    @cached_property
+    def both(self) -> dict[str, Dataset]:
+        """The contested images labelled "t1" and "t2": to explain either class of each."""
+        return {f"t{k + 1}": self.data.relabelled(self.top[:, k].tolist()) for k in (0, 1)}
+
+    def names(self, i: int) -> list[str]:
+        """What the two classes of image i are called."""
+        classes = self.images.classes
+        return [classes[c] if classes else f"class {c}" for c in self.top[i].tolist()]
+
+    def titles(self, i: int) -> list[str]:
+        """The two classes of image i with their probabilities; the true one is ticked."""
+        target = self.data.targets[i]
+        return [
+            f"$t_{k}$: {name}, {self.p[i, c]:.0%}{' ✓' if c == target else ''}".replace("%", " %")
+            for k, name, c in zip((1, 2), self.names(i), self.top[i].tolist())
+        ]
 
 
 def contested(
@@ -24,18 +66,73 @@ def contested(
 
     Example:
         >>> found = contested(net, images)
-        >>> rivals = found.data.relabelled(found.second)  # to explain the second class of each
+        >>> maps = page.maps(net, found.both["t2"], "grad_cam", contrast="weighted", signed=True)
     """
-    images = images.readable()
-    kept: dict[int, list[int]] = {}
-    for start in range(0, len(images), batch_size):
-        batch = images[start : start + batch_size]
-        with torch.no_grad():
-            p = net(torch.stack([sample.image for sample in batch])).softmax(1)
-        ranked, classes = p.sort(dim=1, descending=True, stable=True)
-        for i in (ranked[:, 1] > threshold).nonzero().flatten().tolist():
-            kept[start + i] = classes[i, :2].tolist()
-    first, second = zip(*kept.values()) if kept else ((), ())
-    return Contested(images.subset(kept), first, second)
+    readable = images.readable()
+    parts = [readable[i : i + batch_size] for i in range(0, len(readable), batch_size)]
+    p = [probabilities(net, torch.stack([sample.image for sample in part])) for part in parts]
+    p = torch.cat(p or [torch.empty(0, net.num_classes)])  # (N, C)
+    ranked, classes = p.sort(dim=1, descending=True, stable=True)
+    kept = (ranked[:, 1] > threshold).nonzero().flatten().tolist()
+    return Contested(net, images, readable.subset(kept), p[kept], classes[kept, :2])
 
 
+@torch.no_grad()
+def probabilities(net, x: Tensor, batch_size: int = 16) -> Tensor:
+    """The probabilities (N, C) of all classes on images (N, 3, H, W)."""
+    parts = x.to(net.dtype).split(batch_size)
+    return torch.cat([net(part.to(net.device)).softmax(1).cpu() for part in parts])
+
+
+def label(method: str, contrast: str) -> str:
+    """What tables and claims call a method with a contrast."""
+    return method if contrast == "none" else f"{method}_{contrast}"
+
+
+def contrasted(
+    *methods: str, contrasts: Sequence[str] = ("none", "weighted")
+) -> dict[str, tuple[str, dict]]:
+    """Each of the methods with each of the contrasts, by their labels, as `evaluate` takes them.
+
+    Example:
+        >>> list(contrasted("grad_cam"))
+        ['grad_cam', 'grad_cam_weighted']
+    """
+    return {label(m, c): (m, {"contrast": c}) for m in methods for c in contrasts}
+
+
+def original_and_weighted(net) -> dict[str, tuple[str, dict]]:
+    """The maps that tables 1 to 3 compare. Behind an affine head the gradient is the same everywhere,
+    and the two methods are one."""
+    both = ("linear_approximation", "grad_cam")
+    return contrasted(*(both[1:] if net.affine_head else both))
+
+
+def features_kept(sigma: float = 15.0) -> dict[str, tuple[str, dict]]:
+    """The metrics of tables 1 to 3, by sign of the features that are kept and by replacement."""
+    return {
+        f"{sign}_{r}": ("relative_probability", {"keep": sign, "replacement": r, "sigma": sigma})
+        for r in REPLACEMENTS
+        for sign in ("positive", "negative")
+    }
+
+
+def evaluate_both(
+    page,
+    found: Iterable[Contested],
+    methods: Callable | Mapping[str, tuple[str, dict]],
+    metrics,
+) -> pd.DataFrame:
+    """The long frame for both classes of contested images: labels end in `_t1` and `_t2`.
+
+    Args:
+        page: whose `evaluate` it is.
+        methods: {label: (name, options)}, or a function of a network that gives them.
+    """
+    frames = []
+    for one in found:
+        chosen = methods(one.net) if callable(methods) else methods
+        for t, images in one.both.items():
+            named = {f"{name}_{t}": how for name, how in chosen.items()}
+            frames.append(page.evaluate(named, metrics, [(one.net, images)]))
+    return pd.concat(frames, ignore_index=True)

@@ -39,6 +39,7 @@ class Page:
         experiments: what is run: the profile's, or what the parameters ask for instead.
         opened: for each experiment its network and its images, at the network's size.
         store: where results are kept; pages share them.
+        how: batch size and store, as functions of `lib.evaluate` take them.
 
     Example:
         >>> page = Page("opticam/01_classification_metrics", globals())
@@ -53,6 +54,7 @@ class Page:
         self.cost = self.parameters.get("cost") or self.profile
         self.batch_size = self.parameters.get("batch_size", 16)
         self.store = BUILD / "results"
+        self.how = {"batch_size": self.batch_size, "store": self.store}
         self._plan = plan(name, self.cost)
         named = ("network", "layer", "dataset", "root", "n_images")
         given = {key: self.parameters[key] for key in named if self.parameters.get(key)}
@@ -142,8 +144,7 @@ class Page:
             chosen = self.methods(methods(net) if callable(methods) else methods, net)
             measured = metrics(net) if callable(metrics) else metrics
             for some, seen in self.by_cost(chosen, net, images):
-                how = {"batch_size": self.batch_size, "store": self.store}
-                frames.append(evaluation.evaluate(net, seen, some, measured, **how))
+                frames.append(evaluation.evaluate(net, seen, some, measured, **self.how))
         frame = pd.concat(frames, ignore_index=True)
         for row in frame.dropna(subset="error").drop_duplicates("image").itertuples():
             print(f"left out: {row.image}: {row.error}")
@@ -156,8 +157,7 @@ class Page:
             options: the method's, added to the profile's, and those of `evaluate.saliency_maps`.
         """
         options = self.options(method, net) | options
-        how = {"batch_size": self.batch_size, "store": self.store}
-        return evaluation.saliency_maps(net, images, method, **how, **options)
+        return evaluation.saliency_maps(net, images, method, **self.how, **options)
 
     # --------------------------------------------------------------------------------- reporting
 

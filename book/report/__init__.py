@@ -3,7 +3,7 @@
 from lib.statistics import Interval, by_image, mean_ci, paired_difference
 
 from .claims import Claim, claims
-from .contrast import changes, over_classes, separation
+from .contrast import changes, median_image, on_claimed_side, over_classes, separation
 from .display import show
 from .gallery import gallery, grid, in_colour, overlay
 from .labels import method_title
@@ -11,7 +11,7 @@ from .plots import curves, forest
 from .provenance import Provenance, provenance
 from .published import published
 from .style import style
-from .tables import VERDICTS_MIME, Table, claims_table, comparison, leaders
+from .tables import VERDICTS_MIME, Table, claims_table, comparison, leaders, means
 from .verdicts import MIN_IMAGES, RULE, SYMBOLS, cell_verdict, combine, judge
 
 __all__ = [
@@ -38,7 +38,10 @@ __all__ = [
     "judge",
     "leaders",
     "mean_ci",
+    "means",
+    "median_image",
     "method_title",
+    "on_claimed_side",
     "over_classes",
     "overlay",
     "paired_difference",

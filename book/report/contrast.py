@@ -91,3 +91,25 @@ def changes(paper: str, table: str | int, frame: pd.DataFrame) -> pd.DataFrame:
                     rows.append((network, name, title, f"{sign}_change", beside, *ours))
     columns = ["network", "method", "title", "metric", "paper", "mean", "low", "high", "n"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def on_claimed_side(change: pd.DataFrame) -> str:
+    """In words, how many intervals of `changes` lie wholly where the paper has them: what positive
+    features leave the class grows, what negative ones leave it falls.
+
+    Example:
+        >>> on_claimed_side(changes("contrast", 2, frame))
+        'on birds_alexnet 9 of 24'
+    """
+    words = []
+    for network, of in change.query("n > 0").groupby("network", sort=False):
+        grows = of["metric"] == "positive_change"
+        claimed = (grows & (of["low"] > 0)) | (~grows & (of["high"] < 0))
+        words.append(f"on {network} {claimed.sum()} of {len(of)}")
+    return ", ".join(words)
+
+
+def median_image(separations: pd.DataFrame, network: str) -> str:
+    """The image on which weighted Grad-CAM changes the `separation` by the median of all."""
+    ours = separations.query("network == @network and method == 'grad_cam_weighted_change'")
+    return ours.sort_values("value")["image"].iloc[len(ours) // 2]

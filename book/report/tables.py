@@ -9,7 +9,7 @@ import pandas as pd
 from lib.statistics import by_image, column, mean_of
 
 from .claims import Claim
-from .labels import method_title, metric_label
+from .labels import bounds, method_title, metric_label, number
 from .markup import STYLE, claims_html, comparison_html
 from .published import counterparts, kind, published
 from .verdicts import cell_verdict, judge
@@ -95,6 +95,25 @@ def claims_table(claims: Iterable[Claim], frame: pd.DataFrame) -> Table:
     judged = judge(claims, frame)
     text = _text(judged[["id", "network", "verdict", "evidence"]])
     return Table(judged, STYLE + claims_html(judged), text, judged.to_dict("records"))
+
+
+def means(frame: pd.DataFrame, decimals: int = 3) -> pd.DataFrame:
+    """The means of an evaluation frame with their intervals, for tables of a page's own.
+
+    Returns:
+        Columns network, metric, method, title (of the method), mean: the text "mean [low, high]",
+        without what is missing.
+
+    Example:
+        >>> means(frame).pivot(index="title", columns="network", values="mean")
+    """
+    rows = []
+    for network, of in frame.groupby("network", sort=False):
+        for (metric, method), values in by_image(of).items():
+            mean = mean_of(values)
+            text = f"{number(mean.mean, decimals)} {bounds(mean, decimals)}".rstrip()
+            rows.append((network, metric, method, method_title(method), text))
+    return pd.DataFrame(rows, columns=["network", "metric", "method", "title", "mean"])
 
 
 def leaders(compared: pd.DataFrame, metric: str) -> str:
