@@ -56,6 +56,11 @@ class Contested:
             for k, name, c in zip((1, 2), self.names(i), self.top[i].tolist())
         ]
 
+    def spoken(self, i: int) -> list[str]:
+        """The titles of image i in words: for who does not see a figure."""
+        plain = str.maketrans({"$": "", "_": "", "✓": "(true)"})
+        return [title.translate(plain) for title in self.titles(i)]
+
 
 def contested(
     net, images: Dataset, *, threshold: float = 0.1, batch_size: int = 16

@@ -97,23 +97,31 @@ def claims_table(claims: Iterable[Claim], frame: pd.DataFrame) -> Table:
     return Table(judged, STYLE + claims_html(judged), text, judged.to_dict("records"))
 
 
-def means(frame: pd.DataFrame, decimals: int = 3) -> pd.DataFrame:
-    """The means of an evaluation frame with their intervals, for tables of a page's own.
+def means(frame: pd.DataFrame, decimals: int | None = None) -> pd.DataFrame:
+    """The means of an evaluation frame in units of print, for tables and figures of a page's own.
+
+    Args:
+        decimals: of the text; by default as many as the metric is printed with.
 
     Returns:
-        Columns network, metric, method, title (of the method), mean: the text "mean [low, high]",
-        without what is missing.
+        Rows as `forest` draws them, by network, metric and method, with the column `text`:
+        "mean [low, high]", or the mean alone where it has no interval.
 
     Example:
-        >>> means(frame).pivot(index="title", columns="network", values="mean")
+        >>> means(frame).pivot(index="title", columns="network", values="text")
     """
     rows = []
     for network, of in frame.groupby("network", sort=False):
         for (metric, method), values in by_image(of).items():
-            mean = mean_of(values)
-            text = f"{number(mean.mean, decimals)} {bounds(mean, decimals)}".rstrip()
-            rows.append((network, metric, method, method_title(method), text))
-    return pd.DataFrame(rows, columns=["network", "metric", "method", "title", "mean"])
+            label = metric_label(metric)
+            mean = mean_of(values).scaled(label.scale)
+            if not mean.n:
+                continue
+            digits = label.decimals if decimals is None else decimals
+            text = f"{number(mean.mean, digits)} {bounds(mean, digits)}".rstrip()
+            rows.append((network, method, method_title(method), metric, {}, *mean, text))
+    columns = "network method title metric paper mean low high n text".split()
+    return pd.DataFrame(rows, columns=columns)
 
 
 def leaders(compared: pd.DataFrame, metric: str) -> str:
