@@ -1,15 +1,25 @@
-"""Images whose class is contested: where the second most probable class has a fair chance too."""
+"""Images whose class is contested: where the second most probable class has a fair chance too.
+
+The pages on contrastive explanations share them, the maps of both classes, and what is made of these.
+"""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
 import pandas as pd
 import torch
+from matplotlib.figure import Figure
 from torch import Tensor
+from torch.nn import functional as F
 
 from lib.data import Dataset, Sample
+from lib.maps import upsample
 from lib.metrics.replacement import REPLACEMENTS
+from testbeds.birds import differing
+
+from .report import grid, in_colour, overlay
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,6 +132,30 @@ def features_kept(sigma: float = 15.0) -> dict[str, tuple[str, dict]]:
     }
 
 
+def maps_of_both(
+    page,
+    one: Contested,
+    variants: Mapping[str, tuple[str, dict]],
+    *,
+    index: Sequence[int] | None = None,
+    net=None,
+) -> dict[tuple[str, str], Tensor]:
+    """Signed maps (n, H, W) for both classes of contested images, by label and class ("t1", "t2").
+
+    Args:
+        page: whose `maps` they are.
+        variants: {label: (name, options)}.
+        index: which of the contested images; by default all.
+        net: another network than theirs, such as one that is cut earlier.
+    """
+    index = range(len(one)) if index is None else index
+    return {
+        (name, t): page.maps(net or one.net, images.subset(index), method, signed=True, **options)
+        for name, (method, options) in variants.items()
+        for t, images in one.both.items()
+    }
+
+
 def evaluate_both(
     page,
     found: Iterable[Contested],
@@ -141,3 +175,65 @@ def evaluate_both(
             named = {f"{name}_{t}": how for name, how in chosen.items()}
             frames.append(page.evaluate(named, metrics, [(one.net, images)]))
     return pd.concat(frames, ignore_index=True)
+
+
+# ---------------------------------------------------------------------------------------- figures
+
+
+def overlays(sample: Sample, maps: Iterable[Tensor]) -> list[np.ndarray]:
+    """Pictures of an image under signed maps (h, w) of any size."""
+    shown = (upsample(M, sample.image.shape[1:]) for M in maps)
+    return [overlay(sample.image, M, signed=True) for M in shown]
+
+
+def both_classes(
+    one: Contested,
+    index: Sequence[int],
+    maps: Mapping[tuple[str, str], Tensor],
+    headings: Iterable[str],
+    *,
+    side: int = 0,
+    examples: Callable[[int, int], list[Sample]] = lambda i, k: [],
+) -> Figure:
+    """Two rows an image, one for each of its classes: the image, then its signed maps.
+
+    On drawn birds what tells the two classes apart is outlined, on the second of the two images.
+
+    Args:
+        index: which of the contested images.
+        maps: of these, by label and class, as `maps_of_both` gives them: a column a label.
+        headings: of the columns behind the image.
+        side: the least side of a picture in pixels: drawn images are drawn anew at that size.
+        examples: of image i and class k, 0 or 1: other images to stand behind the maps.
+
+    Example:
+        >>> maps = maps_of_both(page, one, contrasted("grad_cam"), index=[0])
+        >>> show(both_classes(one, [0], maps, ["original", "weighted"]), alt="...")
+    """
+    headings = ["Image", *headings]
+    rows, outlines, labels = [], {}, dict.fromkeys(label for label, _ in maps)
+    for n, i in enumerate(index):
+        sample = enlarged(one.data, i, side)
+        for k, t in enumerate(one.both):
+            row = [in_colour(sample.image), *overlays(sample, [maps[label, t][n] for label in labels])]
+            for example in examples(i, k):
+                outlines[len(rows), len(row)] = _outline(example, one.names(i))
+                row.append(in_colour(example.image))
+            rows.append(row + [None] * (len(headings) - len(row)))
+        if sample.parts is None:
+            rows[-1][0] = None
+        else:
+            outlines[len(rows) - 1, 0] = _outline(sample, one.names(i))
+    titles = [title for i in index for title in one.titles(i)]
+    return grid(rows, headings, titles, outlines=outlines, signed=True)
+
+
+def enlarged(images: Dataset, i: int, side: int) -> Sample:
+    """An image at least so large; what is drawn is drawn anew."""
+    return images.subset([i]).at(max(side, *images.size))[0]
+
+
+def _outline(sample: Sample, names: Sequence[str]) -> Tensor:
+    """What tells two species apart, and two pixels around it, so that a line hides nothing of it."""
+    mask = differing(sample, *names)[None, None].float()
+    return F.max_pool2d(mask, 5, stride=1, padding=2)[0, 0]

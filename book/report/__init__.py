@@ -3,7 +3,7 @@
 from lib.statistics import Interval, by_image, mean_ci, paired_difference
 
 from .claims import Claim, claims
-from .contrast import changes, median_image, on_claimed_side, over_classes, separation
+from .contrast import changes, median_image, over_classes, separation, show_changes
 from .display import show
 from .gallery import gallery, grid, in_colour, overlay
 from .labels import method_title
@@ -41,7 +41,6 @@ __all__ = [
     "means",
     "median_image",
     "method_title",
-    "on_claimed_side",
     "over_classes",
     "overlay",
     "paired_difference",
@@ -49,5 +48,6 @@ __all__ = [
     "published",
     "separation",
     "show",
+    "show_changes",
     "style",
 ]

@@ -28,15 +28,16 @@ device: str = "cpu"  # cpu, cuda, cuda:1, mps
 
 # %%
 from dataclasses import replace
+from functools import partial
 
 import pandas as pd
 import torch
-from torch.nn import functional as F
 
 from book import Page, report
-from book.contested import contested, contrasted, probabilities
+from book.contested import (
+    both_classes, contested, contrasted, enlarged, maps_of_both, overlays, probabilities,
+)  # fmt: skip
 from lib.evaluate import as_frame
-from lib.maps import upsample
 from lib.methods import METHODS
 from lib.metrics import differences
 from lib.metrics.similarity import correlation
@@ -91,51 +92,15 @@ outlined. The true class is ticked.
 # %%
 SIDE = 160  # pixels; birds are drawn anew at any size
 PER_FIGURE = 3
-# (N, H, W): what is seen of the parts that tell the two classes of each bird apart
-D = {
+D = {  # (N, H, W): what is seen of the parts that tell the two classes of each bird apart
     one: torch.stack([differing(sample, *one.names(i)) for i, sample in enumerate(one.samples)])
     for one in birds
 }
 
 
-def maps(one, label, k, index=None, net=None):
-    """Signed maps (n, H, W) for the k-th class of all contested images, or of some."""
-    images = list(one.both.values())[k]
-    method, options = VARIANTS[label]
-    images = images if index is None else images.subset(index)
-    return page.maps(net or one.net, images, method, signed=True, **options)
-
-
-def large(images, index):
-    """Some of the images, large enough for a figure."""
-    return list(images.subset(index).at(max(SIDE, *images.size)))
-
-
-def over(sample, maps):
-    """Pictures of signed maps over an image of any size."""
-    shown = (upsample(M, sample.image.shape[1:]) for M in maps)
-    return [report.overlay(sample.image, M, signed=True) for M in shown]
-
-
-def outline(sample, names):
-    """What tells two classes apart, and two pixels around it, so that its outline hides nothing of it."""
-    mask = differing(sample, *names)[None, None].float()
-    return F.max_pool2d(mask, 5, stride=1, padding=2)[0, 0]
-
-
 def compared(one, index):
-    """Two rows an image, one for each of its classes: the image, then original and weighted maps."""
-    M = {(label, k): maps(one, label, k, index) for label in VARIANTS for k in (0, 1)}
-    rows, outlines = [], {}
-    for n, (i, sample) in enumerate(zip(index, large(one.data, index))):
-        for k in (0, 1):
-            rows.append([report.in_colour(sample.image), *over(sample, [M[label, k][n] for label in VARIANTS])])
-        if sample.parts is None:
-            rows[-1][0] = None
-        else:
-            outlines[len(rows) - 1, 0] = outline(sample, one.names(i))
-    titles = [title for i in index for title in one.titles(i)]
-    return report.grid(rows, ["Image", *HEADINGS], titles, outlines=outlines, signed=True)
+    """Original and weighted maps of both classes of some images."""
+    return both_classes(one, index, maps_of_both(page, one, VARIANTS, index=index), HEADINGS, side=SIDE)
 
 
 def said(one, index):
@@ -175,9 +140,10 @@ same at all positions: Grad-CAM and the linear approximation are one map, and it
 # %%
 def in_one_row(one, index):
     """An image a row: original and weighted maps of the first class, then of the second."""
-    M = [maps(one, label, k, index) for k in (0, 1) for label in contrasted("grad_cam")]
+    M = maps_of_both(page, one, contrasted("grad_cam"), index=index)
+    labels = [(label, t) for t in one.both for label in contrasted("grad_cam")]
     samples = [one.samples[i] for i in index]
-    rows = [[report.in_colour(sample.image), *over(sample, row)] for sample, row in zip(samples, zip(*M))]
+    rows = [[report.in_colour(s.image), *overlays(s, [M[of][n] for of in labels])] for n, s in enumerate(samples)]
     headings = [f"$t_{k}$\n{kind}" for k in (1, 2) for kind in ("original", "weighted")]
     return report.grid(rows, ["Image", *headings], [",  ".join(one.titles(i)) for i in index], signed=True)
 
@@ -188,7 +154,8 @@ for one in others[:1]:
     for i in (p[:, 0] - p[:, 1]).argsort(stable=True).tolist():
         nearest.setdefault(one.samples[i].group, i)
     few = list(nearest.values())[: page.setting("photographs")]
-    same = torch.allclose(*(maps(one, method, 0, few) for method in ("grad_cam", "linear_approximation")), atol=1e-3)
+    M = maps_of_both(page, one, VARIANTS, index=few)
+    same = torch.allclose(M["grad_cam", "t1"], M["linear_approximation", "t1"], atol=1e-3)
     report.show(
         in_one_row(one, few) if same else compared(one, few[:PER_FIGURE]),
         name="contrast-photographs",
@@ -221,31 +188,23 @@ def examples(one, i, k):
     """Two others that are rightly taken for the k-th class, on which most is seen of what differs."""
     c = one.top[i, k]
     index = [j for j, t in enumerate(one.images.targets) if t == c and one.images.ids[j] != one.data.ids[i]]
-    samples = [one.images[j] for j in index]
-    x = torch.stack([sample.image for sample in [one.samples[i], *samples]])
-    right = probabilities(one.net, x, batch_size).argmax(1)[1:] == c
-    areas = {j: differing(s, *one.names(i)).sum() for j, s, rightly in zip(index, samples, right) if rightly}
-    return large(one.images, sorted(areas, key=lambda j: -areas[j])[:2])
+    samples = [one.samples[i], *(one.images[j] for j in index)]
+    right = probabilities(one.net, torch.stack([sample.image for sample in samples]), batch_size).argmax(1) == c
+    areas = [int(differing(sample, *one.names(i)).sum()) for sample in samples]
+    found = sorted((-area, j) for area, j, rightly in zip(areas[1:], index, right[1:]) if rightly)
+    return [enlarged(one.images, j, SIDE) for _, j in found[:2]]
 
 
 for one in birds[:1]:
     few = clearest(one)[: page.setting("beside")]
-    columns = zip(("grad_cam_weighted", "linear_approximation_weighted"), layers(one))
-    M = [[maps(one, label, k, few, net) for k in (0, 1)] for label, net in columns]
-    headings = ["Image", *["Grad-CAM\nweighted", "Linear approx.\n16 × 16 grid"][: len(M)]]
+    columns = {"grad_cam_weighted": "Grad-CAM\nweighted", "linear_approximation_weighted": "Linear approx.\n16 × 16 grid"}
+    M = {}
+    for label, net in zip(columns, layers(one)):
+        M |= maps_of_both(page, one, {label: VARIANTS[label]}, index=few, net=net)
+    headings = [heading for label, heading in columns.items() if (label, "t1") in M]
     headings += ["Correctly\nclassified"] * 2
-    rows, outlines = [], {}
-    for n, (i, sample) in enumerate(zip(few, large(one.data, few))):
-        outlines[len(rows), 0] = outline(sample, one.names(i))
-        for k in (0, 1):
-            row = [None if k else report.in_colour(sample.image), *over(sample, [of[k][n] for of in M])]
-            for example in examples(one, i, k):
-                outlines[len(rows), len(row)] = outline(example, one.names(i))
-                row.append(report.in_colour(example.image))
-            rows.append(row + [None] * (len(headings) - len(row)))
-    titles = [title for i in few for title in one.titles(i)]
     report.show(
-        report.grid(rows, headings, titles, outlines=outlines, signed=True),
+        both_classes(one, few, M, headings, side=SIDE, examples=partial(examples, one)),
         name="contrast-figure-6",
         alt="Weighted maps for the two most probable classes, each beside two correctly classified birds of that class: "
         f"{said(one, few)}.",
@@ -287,8 +246,8 @@ def on_what_differs(one, maps):
     index, values = judged[one], {}
     parts, bird = D[one][index], torch.stack([one.samples[i].mask for i in index])
     first = (one.top[:, 0] == torch.tensor(one.data.targets))[index, None, None]
-    for label, (M, N) in maps.items():
-        M, N = M[index], N[index]
+    for label in VARIANTS:
+        M, N = (maps[label, t][index] for t in one.both)
         values[label, "shared_coverage"] = differences.shared_coverage(M, N, bird)
         for role, m in (("true_class", torch.where(first, M, N)), ("rival", torch.where(first, N, M))):
             values[f"{label}_{role}", "difference_share"] = differences.difference_share(m, parts)
@@ -300,8 +259,8 @@ def on_what_differs(one, maps):
 frames = []
 for one in found:
     for net in layers(one):
-        M = {label: [maps(one, label, k, net=net) for k in (0, 1)] for label in VARIANTS}
-        alike = {(label, "correlation"): correlation(*both) for label, both in M.items()}
+        M = maps_of_both(page, one, VARIANTS, net=net)
+        alike = {(label, "correlation"): correlation(M[label, "t1"], M[label, "t2"]) for label in VARIANTS}
         frames.append(as_frame(net, one.data, alike))
         if judged.get(one):
             frames.append(as_frame(net, one.data.subset(judged[one]), on_what_differs(one, M)))

@@ -30,7 +30,9 @@ device: str = "cpu"  # cpu, cuda, cuda:1, mps
 import pandas as pd
 
 from book import Page, report
-from book.contested import contested, contrasted, evaluate_both, features_kept, original_and_weighted
+from book.contested import (
+    contested, contrasted, evaluate_both, features_kept, maps_of_both, original_and_weighted,
+)  # fmt: skip
 from lib.metrics.relative_probability import hides
 from lib.metrics.replacement import REPLACEMENTS, replaced
 
@@ -94,16 +96,7 @@ The paper's claim is that every point on the left lies right of zero, and every 
 """
 
 # %%
-change = report.changes("contrast", 2, frame)
-report.show(
-    report.forest(change, line=0),
-    name="contrast-table-2",
-    alt="Change of the class's probability by weighted contrast, with positive features and with negative ones, for each "
-    "method, class and replacement. Intervals that lie wholly on the claimed side of zero: "
-    f"{report.on_claimed_side(change)}.",
-    caption="Table 2 as paired differences, weighted minus original. Filled markers are means here with 95 % intervals, "
-    "hollow markers the differences of the paper's means. p₊ should grow, p₋ should fall.",
-)
+report.show_changes("contrast", 2, frame)
 
 # %% [markdown]
 r"""
@@ -135,35 +128,25 @@ each map what is left of the image, with the probability that the class keeps.
 """
 
 # %%
-SIGNS = ("positive", "negative")
-
-
-def kept(one, i):
-    """Grad-CAM's maps of an image for its first class, and the image with what is kept; in words too."""
-    image = one.both["t1"].subset([i])
-    x, rows, titles = image[0].image[None], [], []
-    for label, (method, options) in contrasted("grad_cam").items():
-        S = page.maps(one.net, image, method, signed=True, **options)
-        here = frame.query("network == @one.net.name and image == @image.ids[0] and method == @label + '_t1'")
-        p = here.set_index("metric")["value"]
-        for sign in SIGNS:
-            masked = [replaced(x, hides(S, sign), r, sigma=sigma)[0] for r in REPLACEMENTS]
-            rows.append([report.overlay(x[0], S[0], signed=True), *map(report.in_colour, masked)])
-            kind, values = "weighted" if "weighted" in label else "original", [p[f"{sign}_{r}"] for r in REPLACEMENTS]
-            titles.append(f"{kind}, {sign} kept: p {', '.join(f'{value:.2f}' for value in values)}")
-    return rows, titles, p["relative_probability"]
-
-
+SIGNS = {"positive": "p₊", "negative": "p₋"}
 for one in found[: page.setting("shown")]:
     i = one.data.ids.index(report.median_image(apart, one.net.name))
-    (t1, t2), (rows, titles, whole) = one.names(i), kept(one, i)
+    x, (t1, t2) = one.samples[i].image[None], one.names(i)
+    here = frame.query("network == @one.net.name and image == @one.data.ids[@i]").set_index(["method", "metric"])["value"]
+    rows, titles = [], []
+    for (label, t), S in maps_of_both(page, one, contrasted("grad_cam"), index=[i]).items():
+        for sign in SIGNS if t == "t1" else ():
+            masked = [replaced(x, hides(S, sign), r, sigma=sigma)[0] for r in REPLACEMENTS]
+            rows.append([report.overlay(x[0], S[0], signed=True), *map(report.in_colour, masked)])
+            p = ", ".join(f"{here[f'{label}_{t}', f'{sign}_{r}']:.2f}" for r in REPLACEMENTS)
+            titles.append(f"{'weighted' if 'weighted' in label else 'original'}, {sign} kept: p {p}")
     report.show(
         report.grid(rows, ["Grad-CAM", *REPLACEMENTS], titles, signed=True),
         name=f"contrast-kept-{one.data.name.replace('_', '-')}",
         alt=f"An image of {one.net.name} between {t1} and {t2}: Grad-CAM and weighted Grad-CAM, with what is kept and the "
         f"probability of the first class: {'; '.join(titles)}.",
         caption=f"{t1} or {t2}? The map, and the image where the rest is blurred, black, or of the mean colour. On the "
-        f"whole image p is {whole:.2f}.",
+        f"whole image p is {here['grad_cam_t1', 'relative_probability']:.2f}.",
     )
 
 # %% [markdown]
@@ -177,28 +160,21 @@ scaled to the size of the network's input (the kernel too), $\sigma = 15$ being 
 """
 
 # %%
-WIDTHS = [f"{width:g}" for width in (10.0, 12.5, 15.0, 17.5, 20.0)]
-rows = {}
+WIDTHS = {f"σ = {width:g}": {"sigma": width} for width in (10.0, 12.5, 15.0, 17.5, 20.0)}
+rows = []
 for one in found:
     images = one.both["t1"][: page.setting("blurred")]
     ratio = images.size[0] / 224
-    blurs = {width: {"sigma": float(width)} for width in WIDTHS}
-    if ratio != 1:
-        blurs["scaled"] = {"sigma": 15 * ratio, "kernel": 2 * round(50 * ratio) + 1}
-    metrics = {
-        f"{sign} {name}": ("relative_probability", {"keep": sign, **blur})
-        for sign in SIGNS
-        for name, blur in blurs.items()
-    }
-    measured = page.evaluate(contrasted("grad_cam"), metrics, [(one.net, images)])
-    means = measured.pivot_table("value", "method", "metric")
-    for label in means.index:
-        for sign, p in zip(SIGNS, ("p₊", "p₋")):
-            values = {name: means.loc[label, f"{sign} {name}"] for name in blurs}
-            drawn = sum(values[width] for width in WIDTHS) / len(WIDTHS)
-            named = {f"σ = {name}" if name in WIDTHS else name: value for name, value in values.items()}
-            rows[f"{one.net.name}: {report.method_title(label)}, {p}"] = named | {"drawn": drawn}
-pd.DataFrame.from_dict(rows, orient="index").map("{:.3f}".format, na_action="ignore").fillna("–")
+    scaled = {} if ratio == 1 else {"scaled": {"sigma": 15 * ratio, "kernel": 2 * round(50 * ratio) + 1}}
+    for sign, p in SIGNS.items():
+        blurs = {
+            name: ("relative_probability", {"keep": sign, **blur}) for name, blur in (WIDTHS | scaled).items()
+        }
+        measured = page.evaluate(contrasted("grad_cam"), blurs, [(one.net, images)])
+        means = measured.pivot_table("value", "method", "metric", sort=False)
+        means["drawn"] = means[list(WIDTHS)].mean(axis=1)
+        rows.append(means.rename(index=lambda method: f"{one.net.name}: {report.method_title(method)}, {p}"))
+pd.concat(rows).map("{:.3f}".format, na_action="ignore").fillna("–").rename_axis(index=None, columns=None)
 
 # %% [markdown]
 r"""

@@ -31,7 +31,9 @@ from itertools import product
 import pandas as pd
 
 from book import Page, report
-from book.contested import contested, contrasted, evaluate_both, features_kept, original_and_weighted
+from book.contested import (
+    contested, contrasted, evaluate_both, features_kept, maps_of_both, original_and_weighted,
+)  # fmt: skip
 from lib.evaluate import evaluate_maps
 from lib.metrics.relative_probability import equalised, hides
 from lib.metrics.replacement import replaced
@@ -80,20 +82,17 @@ $\min(n_S^+, n_{S'}^+)$ pixels, each its highest. Then the class against its riv
 """
 
 # %%
-def signed(net, images, method):
-    """The maps of a method without and with contrast, by label."""
-    variants = contrasted(method).items()
-    return {label: page.maps(net, images, name, signed=True, **options) for label, (name, options) in variants}
-
-
 SIGNS = ("positive", "negative")
 whole = {"relative_probability": ("relative_probability", {"keep": "all"})}
 frames = [evaluate_both(page, found, original_and_weighted, whole)]
-for one, t, method in product(found, ("t1", "t2"), ("linear_approximation", "grad_cam")):
-    if method in original_and_weighted(one.net):
-        maps = signed(one.net, one.both[t], method)
-        for sign in SIGNS:
-            equal = dict(zip((f"{label}_{t}" for label in maps), equalised(*maps.values(), sign)))
+for one, t in product(found, ("t1", "t2")):
+    variants = original_and_weighted(one.net)
+    maps = maps_of_both(page, one, variants)
+    for method, sign in product(variants, SIGNS):
+        weighted = f"{method}_weighted"
+        if weighted in variants:
+            pair = equalised(maps[method, t], maps[weighted, t], sign)
+            equal = {f"{method}_{t}": pair[0], f"{weighted}_{t}": pair[1]}
             metrics = {name: how for name, how in features_kept(sigma).items() if sign in name}
             frames.append(evaluate_maps(one.net, one.both[t], equal, metrics, batch_size=batch_size))
 frame = pd.concat(frames, ignore_index=True)
@@ -105,16 +104,7 @@ As paired differences, weighted minus original:
 """
 
 # %%
-change = report.changes("contrast", 3, frame)
-report.show(
-    report.forest(change, line=0),
-    name="contrast-table-3",
-    alt="Change of the class's probability by weighted contrast with equal areas, with positive features and with negative "
-    "ones, for each method, class and replacement. Intervals that lie wholly on the claimed side of zero: "
-    f"{report.on_claimed_side(change)}.",
-    caption="Table 3 as paired differences, weighted minus original. Filled markers are means here with 95 % intervals, "
-    "hollow markers the differences of the paper's means. p₊ should grow, p₋ should fall.",
-)
+report.show_changes("contrast", 3, frame, " with equal areas")
 
 # %% [markdown]
 r"""
@@ -151,15 +141,17 @@ What is kept of the image whose change of Δ is the median of all, blurred elsew
 # %%
 one = found[0]
 i = one.data.ids.index(report.median_image(apart["equal area"], one.net.name))
-(t1, t2), image = one.names(i), one.both["t1"].subset([i])
-x, maps, rows, titles = image[0].image[None], signed(one.net, image, "grad_cam"), [], []
+(t1, t2), x = one.names(i), one.samples[i].image[None]
+maps = maps_of_both(page, one, contrasted("grad_cam"), index=[i])
+pair = {"original": maps["grad_cam", "t1"], "weighted": maps["grad_cam_weighted", "t1"]}
+rows, titles = [], []
 for sign in SIGNS:
-    for (label, S), E in zip(maps.items(), equalised(*maps.values(), sign)):
+    for (kind, S), E in zip(pair.items(), equalised(*pair.values(), sign)):
         hidden = [hides(M, sign) for M in (S, E)]
         masked = [report.in_colour(replaced(x, each, "blur", sigma=sigma)[0]) for each in hidden]
         rows.append([report.overlay(x[0], S[0], signed=True), *masked])
         own, equal = (f"{1 - each.float().mean():.0%}".replace("%", " %") for each in hidden)
-        titles.append(f"{'weighted' if 'weighted' in label else 'original'}, {sign}: {own} kept, or {equal}")
+        titles.append(f"{kind}, {sign}: {own} kept, or {equal}")
 report.show(
     report.grid(rows, ["Grad-CAM", "own area", "equal area"], titles, signed=True),
     name="contrast-equal-kept",

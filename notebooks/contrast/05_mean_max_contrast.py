@@ -45,12 +45,16 @@ batch_size: int = 16  # images a pass; changes no number
 device: str = "cpu"  # cpu, cuda, cuda:1, mps
 
 # %%
+from itertools import product
+
 import matplotlib.pyplot as plt
 import pandas as pd
 import torch
 
 from book import Page, report
-from book.contested import contested, contrasted, evaluate_both, label, probabilities
+from book.contested import (
+    both_classes, contested, contrasted, evaluate_both, label, maps_of_both, probabilities,
+)  # fmt: skip
 from lib.evaluate import as_frame
 from lib.methods import METHODS
 from lib.metrics.relative_probability import hides
@@ -80,12 +84,7 @@ for one in found:
         "a third class is probable"
     )
 found = [one for one in found if len(one)]
-maps = {
-    (one, name, t): page.maps(one.net, images, method, signed=True, **options)
-    for one in found
-    for t, images in one.both.items()
-    for name, (method, options) in VARIANTS.items()
-}
+maps = {one: maps_of_both(page, one, VARIANTS) for one in found}
 
 # %% [markdown]
 """
@@ -98,12 +97,9 @@ and for both classes; the two max contrasts are one picture with its colours exc
 # %%
 for n, one in enumerate(found):
     i = int(p3[one].argmax())
-    x, titles = one.samples[i].image, one.titles(i)
-    rows = [
-        [report.overlay(x, maps[one, label(LINEAR, c), t][i], signed=True) for c in CONTRASTS] for t in one.both
-    ]
+    shown = maps_of_both(page, one, contrasted(LINEAR, contrasts=CONTRASTS), index=[i])
     report.show(
-        report.grid([[report.in_colour(x), *rows[0]], [None, *rows[1]]], ["Image", *TITLES.values()], titles, signed=True),
+        both_classes(one, [i], shown, TITLES.values()),
         name=f"contrast-four-{n + 1}",
         alt=f"Original, mean, max and weighted contrast of the linear approximation for {'; '.join(one.spoken(i))}. The "
         "max contrasts of the two classes are each other's negative.",
@@ -124,33 +120,23 @@ Grad-CAM and the linear approximation are one map but for a factor.
 def alike(one):
     """How alike the maps of a network are: to the original, of the two classes, and to the max contrast."""
     values = {("third", "probability"): p3[one]}
-    for method in METHODS_HERE:
-        M = {(c, t): maps[one, label(method, c), t] for c in CONTRASTS for t in one.both}
-        for c in CONTRASTS:
-            to_original = sum(correlation(M[c, t], M["none", t]) for t in one.both) / 2
-            values[label(method, c), "correlation_to_original"] = to_original
-            values[label(method, c), "correlation"] = correlation(M[c, "t1"], M[c, "t2"])
-        for t in one.both:
-            values[f"{method}_weighted_{t}", "correlation_to_max"] = correlation(M["weighted", t], M["max", t])
+    M = maps[one]
+    for method, c in product(METHODS_HERE, CONTRASTS):
+        name = label(method, c)
+        to_original = sum(correlation(M[name, t], M[method, t]) for t in one.both) / 2
+        values[name, "correlation_to_original"] = to_original
+        values[name, "correlation"] = correlation(M[name, "t1"], M[name, "t2"])
+    for method, t in product(METHODS_HERE, one.both):
+        to_max = correlation(M[f"{method}_weighted", t], M[f"{method}_max", t])
+        values[f"{method}_weighted_{t}", "correlation_to_max"] = to_max
     return as_frame(one.net, one.data, values)
 
 
-def texts(frame):
-    """Means with their intervals, by network, method and metric."""
-    return report.means(frame, decimals=2).set_index(["network", "method", "metric"])["text"]
-
-
 frame = pd.concat([alike(one) for one in found], ignore_index=True)
-means = texts(frame)
-ROWS = {
-    (one.net.name, METHODS[method].title, TITLES[options["contrast"]]): (one.net.name, name)
-    for one in found
-    for name, (method, options) in VARIANTS.items()
-}
-columns = {"with the original": "correlation_to_original", "of the two classes": "correlation"}
-pd.DataFrame({
-    row: {title: means[*of, metric] for title, metric in columns.items()} for row, of in ROWS.items()
-}).T  # fmt: skip
+COLUMNS = {"correlation_to_original": "with the original", "correlation": "of the two classes"}
+means = report.means(frame, decimals=2).query("metric in @COLUMNS")
+table = means.pivot_table("text", ["network", "title"], "metric", aggfunc="first", sort=False)
+table[list(COLUMNS)].rename(columns=COLUMNS).rename_axis(index=[None, None], columns=None)
 
 # %% [markdown]
 r"""
@@ -166,9 +152,9 @@ figure, ax = plt.subplots(figsize=(6.4, 4.6))
 for one, marker in zip(found, "osD^"):
     p = one.p.gather(1, one.top)  # (N, 2)
     weight = p.flip(1) / (1 - p)  # of the rival among the others
-    values = [correlation(maps[one, f"{LINEAR}_weighted", t], maps[one, f"{LINEAR}_max", t]) for t in one.both]
-    alike_max = torch.stack(values, 1)
-    ax.plot(weight.flatten(), alike_max.flatten(), marker, markersize=6, alpha=0.7, markeredgewidth=0, label=one.net.name)
+    M = maps[one]
+    to_max = torch.cat([correlation(M[f"{LINEAR}_weighted", t], M[f"{LINEAR}_max", t]) for t in one.both])
+    ax.plot(weight.T.flatten(), to_max, marker, markersize=6, alpha=0.7, markeredgewidth=0, label=one.net.name)
 ax.set(xlabel=r"weight of the strongest other class, $\alpha_{s^*}$", ylabel="correlation with the max contrast")
 ax.grid()
 ax.legend(loc="lower right")
@@ -192,7 +178,8 @@ for one in found:
     for title, chosen in (("with a third class", p3[one] > third), ("without", p3[one] <= third)):
         ids = one.data.subset(chosen.nonzero().flatten().tolist()).ids
         if ids:
-            some = texts(frame[(frame["network"] == one.net.name) & frame["image"].isin(ids)])[one.net.name]
+            some = report.means(frame[(frame["network"] == one.net.name) & frame["image"].isin(ids)], decimals=2)
+            some = some.set_index(["method", "metric"])["text"]
             rows[one.net.name, title] = {
                 "images": len(ids),
                 "weighted with max, t1": some[f"{weighted}_t1", "correlation_to_max"],
@@ -216,23 +203,19 @@ def left(one):
     x, values = torch.stack([sample.image for sample in one.samples]), {}
     for name in VARIANTS:
         for k, t in enumerate(one.both):
-            p = probabilities(one.net, replaced(x, hides(maps[one, name, t], "positive"), "blur"), batch_size)
+            p = probabilities(one.net, replaced(x, hides(maps[one][name, t], "positive"), "blur"), batch_size)
             values[f"{name}_{t}", "probability"] = p.gather(1, one.top[:, [k]])[:, 0]
     return as_frame(one.net, one.data, values)
 
 
 kept = {"positive_blur": ("relative_probability", {"keep": "positive"})}
 measured = pd.concat([evaluate_both(page, found, VARIANTS, kept), *map(left, found)], ignore_index=True)
-means = texts(measured)
-columns = {
-    f"{title} {t}": (t, metric)
-    for title, metric in (("relative,", "positive_blur"), ("among all,", "probability"))
-    for t in ("t1", "t2")
-}
-pd.DataFrame({
-    row: {title: means[network, f"{name}_{t}", metric] for title, (t, metric) in columns.items()}
-    for row, (network, name) in ROWS.items()
-}).T  # fmt: skip
+means = report.means(measured, decimals=2)
+means[["label", "t"]] = means["method"].str.rsplit("_", n=1, expand=True).to_numpy()
+means = means.assign(title=means["label"].map(report.method_title))
+table = means.pivot_table("text", ["network", "title"], ["metric", "t"], aggfunc="first", sort=False)
+table = table[["positive_blur", "probability"]].rename(columns={"positive_blur": "relative", "probability": "among all"})
+table.rename_axis(index=[None, None], columns=[None, None])
 
 # %% [markdown]
 """
