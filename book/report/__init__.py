@@ -11,7 +11,7 @@ from .plots import curves, forest
 from .provenance import Provenance, provenance
 from .published import published
 from .style import style
-from .tables import VERDICTS_MIME, Table, claims_table, comparison, leaders, means
+from .tables import VERDICTS_MIME, Table, changed, claims_table, comparison, cross, leaders, means
 from .verdicts import MIN_IMAGES, RULE, SYMBOLS, cell_verdict, combine, judge
 
 __all__ = [
@@ -25,11 +25,13 @@ __all__ = [
     "Table",
     "by_image",
     "cell_verdict",
+    "changed",
     "changes",
     "claims",
     "claims_table",
     "combine",
     "comparison",
+    "cross",
     "curves",
     "forest",
     "gallery",

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from lib.statistics import by_image, column, mean_of
+from lib.statistics import by_image, column, mean_of, paired_difference
 
 from .claims import Claim
 from .labels import bounds, method_title, metric_label, number
@@ -122,6 +122,37 @@ def means(frame: pd.DataFrame, decimals: int | None = None) -> pd.DataFrame:
             rows.append((network, method, method_title(method), metric, {}, *mean, text))
     columns = "network method title metric paper mean low high n text".split()
     return pd.DataFrame(rows, columns=columns)
+
+
+def cross(means: pd.DataFrame, rows: str | list[str], columns: str | list[str]) -> pd.DataFrame:
+    """The texts of `means` as a table with these columns of theirs beside and above it.
+
+    Example:
+        >>> cross(means(frame), rows="title", columns="network")
+    """
+    table = means.pivot_table("text", rows, columns, aggfunc="first", sort=False).fillna("–")
+    return table.rename_axis(index=[None] * table.index.nlevels, columns=[None] * table.columns.nlevels)
+
+
+def changed(
+    frame: pd.DataFrame, network: str, metric: str, old: str, new: str, decimals: int = 2
+) -> str:
+    """How a mean changes from one method to another, as "old → new [interval of the change]"; empty if
+    neither ran.
+
+    Args:
+        decimals: of a metric that is not in per cent, which has one.
+    """
+    of = frame[(frame["network"] == network) & (frame["metric"] == metric)]
+    values = of.groupby("method")["value"].mean()
+    if old not in values:
+        return ""
+    label = metric_label(metric)
+    form = ".1f" if label.unit == "%" else f".{decimals}f"
+    change = paired_difference(of, metric, new, old).scaled(label.scale)
+    bounds = f" [{change.low:+{form}}, {change.high:+{form}}]" if change.n > 1 else ""
+    means = f"{label.scale * values[old]:{form}} → {label.scale * values[new]:{form}}"
+    return (means + bounds).replace("-", "−")
 
 
 def leaders(compared: pd.DataFrame, metric: str) -> str:

@@ -36,7 +36,7 @@ import pandas as pd
 import torch
 from torch.nn import functional as F
 
-from book import Page, report
+from book import Page, batch, report
 from lib import data
 from lib.evaluate import as_frame
 from lib.methods import METHODS
@@ -51,8 +51,7 @@ class Shown:
     """A network, also in double precision, and its images with the class that it finds most probable."""
 
     def __init__(self, net, images):
-        self.net, (self.double, _) = net, page.open(page.experiment(net))
-        self.double.double()
+        self.net, self.double = net, page.open(page.experiment(net))[0].double()
         images = images.at(page.setting("size", net) or net.input_size).readable()
         self.x = torch.stack([sample.image for sample in images])
         self.t = self.logits(net).argmax(1)
@@ -64,8 +63,7 @@ class Shown:
             return torch.cat([net(x.to(net.dtype)).cpu() for x in self.x.split(batch_size)])
 
     def maps(self, method, net, target=None, **options):
-        target = self.t if target is None else target
-        parts = zip(self.x.split(batch_size), target.split(batch_size))
+        parts = zip(self.x.split(batch_size), (self.t if target is None else target).split(batch_size))
         return torch.cat([raw_map(method, net, *part, **options).cpu() for part in parts])
 
 
@@ -96,15 +94,14 @@ components. A softmax starts three times, with different $w_1$ and $w_2$ but the
 # %%
 def two_classes(net):
     """Features (N, 2) of two species, centred and scaled, and which of the two each is."""
-    pool = data.load("birds", size=net.input_size)
-    labels = torch.tensor(pool.targets)
-    index = torch.cat([(labels == c).nonzero()[: page.setting("species"), 0] for c in (0, 1)])
-    x = torch.stack([sample.image for sample in pool.subset(index.tolist())])
+    pool, species = data.load("birds", size=net.input_size), page.setting("species")
+    index = [i for c in (0, 1) for i in [i for i, t in enumerate(pool.targets) if t == c][:species]]
+    x, labels = batch(net, pool.subset(index))
     with torch.no_grad():
         f = torch.cat([net.features(part).mean((2, 3)).double().cpu() for part in x.split(batch_size)])
     f = f - f.mean(0)
     f = f @ torch.linalg.svd(f, full_matrices=False).Vh[:2].T
-    return f / f.std(0), labels[index]
+    return f / f.std(0), labels.cpu()
 
 
 def trained(W, f, label, rate, steps=60):
@@ -123,11 +120,12 @@ def trained(W, f, label, rate, steps=60):
 f, label = two_classes(shown[-1].net)
 difference = torch.tensor([0.8, -1.6], dtype=torch.float64)
 means = 1.2 * torch.randn(3, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-softmax = [trained(torch.stack([m + difference / 2, m - difference / 2]), f, label, rate=0.5) for m in means]
+starts = torch.stack([means + difference / 2, means - difference / 2], 1)  # (3, 2, 2)
+paths = torch.stack([trained(W, f, label, rate=0.5) for W in starts])  # (3, steps + 1, 2, 2)
 logistic, same = (trained(difference, f, label, rate) for rate in (1.0, 0.5))
-apart = max(((path[:, 0] - path[:, 1]) - logistic).abs().max().item() for path in softmax)
-slower = (softmax[0][:, 0] - softmax[0][:, 1] - same).abs().max()
-still = max((path.sum(1) - path[0].sum(0)).abs().max().item() for path in softmax)
+between = paths[:, :, 0] - paths[:, :, 1]
+apart, slower = (between - logistic).abs().max(), (between[0] - same).abs().max()
+still = (paths.sum(2) - paths[:, :1].sum(2)).abs().max()
 print(f"largest distance of w1 - w2 from w, at twice the learning rate: {apart:.1e}; at the same: {slower:.2f}")
 print(f"largest change of w1 + w2: {still:.1e}")
 
@@ -135,11 +133,11 @@ print(f"largest change of w1 + w2: {still:.1e}")
 report.style()
 figure, (left, right) = plt.subplots(1, 2, figsize=(6.4, 3.9))
 colours = plt.rcParams["axes.prop_cycle"].by_key()["color"]
-for i, (path, colour) in enumerate(zip(softmax, colours)):
+for i, (path, colour) in enumerate(zip(paths, colours)):
     for k, dash in enumerate(("-", ":")):
         left.plot(*path[:, k].T, dash, color=colour, linewidth=2, label=f"$w_{k + 1}$" if i == 0 else None)
         left.plot(*path[0, k], "o", color=colour, markersize=6)
-    right.plot(*(path[:, 0] - path[:, 1]).T, color=colour, linewidth=6 - 2 * i, label=f"softmax, start {i + 1}")
+    right.plot(*between[i].T, color=colour, linewidth=6 - 2 * i, label=f"softmax, start {i + 1}")
 right.plot(*logistic[::6].T, "k+", markersize=9, label="logistic regression")
 right.plot(*logistic[0], "o", color="k", markersize=6)
 left.set(title="each weight", xlabel="first component", ylabel="second component")
@@ -179,26 +177,20 @@ def error(one, two):
     return ((one - two).abs().amax((1, 2)) / largest).double()
 
 
-def of_probability(each, net):
-    """How far the maps of the probability are from p (1 - p) times the weighted contrast, by method."""
-    p = probability(each.logits(net), each.t)[:, None, None]
-    return {
-        m: error(each.maps(m, net, selector="probability"), p * (1 - p) * each.maps(m, net, contrast="weighted"))
-        for m in each.methods
-    }
-
-
 def table(columns):
     """The largest error of each method; a dash where it does not apply."""
     shares = {key: {m: f"{e.max():.0e}" for m, e in errors.items()} for key, errors in columns.items()}
     return pd.DataFrame(shares, index=CONTRASTIVE).rename(index=report.method_title).fillna("–")
 
 
-errors = {
-    (each.net.name, precision): of_probability(each, net)
-    for each in shown
-    for precision, net in (("double", each.double), ("single", each.net))
-}
+errors = {}
+for each in shown:
+    for precision, net in (("double", each.double), ("single", each.net)):
+        p = probability(each.logits(net), each.t)[:, None, None]
+        errors[net.name, precision] = {
+            m: error(each.maps(m, net, selector="probability"), p * (1 - p) * each.maps(m, net, contrast="weighted"))
+            for m in each.methods
+        }
 table(errors)
 
 # %% [markdown]
@@ -298,12 +290,10 @@ def largest(columns, without):
 
 frames = []
 for each in shown:
-    name = each.net.name
-    contrasts = [by_method for (network, _), by_method in passes.items() if network == name]
-    values = {
-        ("probability_against_contrast", "relative_error"): largest([errors[name, "double"]], UNSCALED),
-        ("one_pass_against_many", "relative_error"): largest(contrasts, UNLINEAR),
-    }
+    sides = largest([errors[each.net.name, "double"]], UNSCALED)
+    combined = largest([passes[key] for key in passes if each.net.name in key], UNLINEAR)
+    values = {"probability_against_contrast": sides, "one_pass_against_many": combined}
+    values = {(statement, "relative_error"): of for statement, of in values.items()}
     frames.append(as_frame(each.net, each.images, values))
 page.verdicts(pd.concat(frames, ignore_index=True), "Proposition 2", "Proposition 3")
 

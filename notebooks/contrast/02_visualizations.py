@@ -34,9 +34,7 @@ import pandas as pd
 import torch
 
 from book import Page, report
-from book.contested import (
-    both_classes, contested, contrasted, enlarged, maps_of_both, overlays, probabilities,
-)  # fmt: skip
+from book.contested import contested, contrasted, enlarged, overlays
 from lib.evaluate import as_frame
 from lib.methods import METHODS
 from lib.metrics import differences
@@ -58,7 +56,7 @@ three of fifteen parts. Of photographs several crops are taken.
 """
 
 # %%
-found = [contested(*opened, threshold=threshold, batch_size=batch_size) for opened in page.opened]
+found = contested(page, threshold=threshold)
 for one in found:
     print(f"{one.net.name}: {len(one)} of {len(one.images)} images of {one.images.name}")
 found = [one for one in found if len(one)]
@@ -92,26 +90,17 @@ outlined. The true class is ticked.
 # %%
 SIDE = 160  # pixels; birds are drawn anew at any size
 PER_FIGURE = 3
-D = {  # (N, H, W): what is seen of the parts that tell the two classes of each bird apart
-    one: torch.stack([differing(sample, *one.names(i)) for i, sample in enumerate(one.samples)])
-    for one in birds
-}
 
 
 def compared(one, index):
     """Original and weighted maps of both classes of some images."""
-    return both_classes(one, index, maps_of_both(page, one, VARIANTS, index=index), HEADINGS, side=SIDE)
-
-
-def said(one, index):
-    """The classes of the images, for those who do not see them."""
-    return "; ".join(" against ".join(one.spoken(i)) for i in index)
+    return one.figure(index, one.maps(VARIANTS, index=index), HEADINGS, side=SIDE)
 
 
 def clearest(one):
     """Of each family, the image on which most is seen of what tells its two classes apart."""
     best = {}
-    for i in D[one].sum((1, 2)).argsort(descending=True, stable=True).tolist():
+    for i in one.differing.sum((1, 2)).argsort(descending=True, stable=True).tolist():
         best.setdefault(FAMILY[one.names(i)[0]], i)
     return [best[family] for family in FAMILIES if family in best]
 
@@ -125,7 +114,7 @@ for one in birds[:1]:
             compared(one, part),
             name=f"contrast-birds-{n // PER_FIGURE + 1}",
             alt="Original and weighted maps of Grad-CAM and of the linear approximation, for the two most probable classes "
-            f"of drawn birds: {said(one, part)}.",
+            f"of drawn birds: {one.spoken(part)}.",
             caption="As figures 4 and 7 to 10 of the paper, a row a class: drawn birds by family "
             f"({families}), {one.net.name}. Outlined: what tells the two classes apart.",
         )
@@ -140,7 +129,7 @@ same at all positions: Grad-CAM and the linear approximation are one map, and it
 # %%
 def in_one_row(one, index):
     """An image a row: original and weighted maps of the first class, then of the second."""
-    M = maps_of_both(page, one, contrasted("grad_cam"), index=index)
+    M = one.maps(contrasted("grad_cam"), index=index)
     labels = [(label, t) for t in one.both for label in contrasted("grad_cam")]
     samples = [one.samples[i] for i in index]
     rows = [[report.in_colour(s.image), *overlays(s, [M[of][n] for of in labels])] for n, s in enumerate(samples)]
@@ -154,12 +143,12 @@ for one in others[:1]:
     for i in (p[:, 0] - p[:, 1]).argsort(stable=True).tolist():
         nearest.setdefault(one.samples[i].group, i)
     few = list(nearest.values())[: page.setting("photographs")]
-    M = maps_of_both(page, one, VARIANTS, index=few)
+    M = one.maps(VARIANTS, index=few)
     same = torch.allclose(M["grad_cam", "t1"], M["linear_approximation", "t1"], atol=1e-3)
     report.show(
         in_one_row(one, few) if same else compared(one, few[:PER_FIGURE]),
         name="contrast-photographs",
-        alt=f"Original and weighted maps for the two most probable classes of photographs: {said(one, few)}.",
+        alt=f"Original and weighted maps for the two most probable classes of photographs: {one.spoken(few)}.",
         caption=f"The same on {one.images.name}, {one.net.name}.",
     )
 
@@ -189,7 +178,7 @@ def examples(one, i, k):
     c = one.top[i, k]
     index = [j for j, t in enumerate(one.images.targets) if t == c and one.images.ids[j] != one.data.ids[i]]
     samples = [one.samples[i], *(one.images[j] for j in index)]
-    right = probabilities(one.net, torch.stack([sample.image for sample in samples]), batch_size).argmax(1) == c
+    right = one.probabilities(torch.stack([sample.image for sample in samples])).argmax(1) == c
     areas = [int(differing(sample, *one.names(i)).sum()) for sample in samples]
     found = sorted((-area, j) for area, j, rightly in zip(areas[1:], index, right[1:]) if rightly)
     return [enlarged(one.images, j, SIDE) for _, j in found[:2]]
@@ -200,14 +189,14 @@ for one in birds[:1]:
     columns = {"grad_cam_weighted": "Grad-CAM\nweighted", "linear_approximation_weighted": "Linear approx.\n16 × 16 grid"}
     M = {}
     for label, net in zip(columns, layers(one)):
-        M |= maps_of_both(page, one, {label: VARIANTS[label]}, index=few, net=net)
+        M |= one.maps({label: VARIANTS[label]}, index=few, net=net)
     headings = [heading for label, heading in columns.items() if (label, "t1") in M]
     headings += ["Correctly\nclassified"] * 2
     report.show(
-        both_classes(one, few, M, headings, side=SIDE, examples=partial(examples, one)),
+        one.figure(few, M, headings, side=SIDE, examples=partial(examples, one)),
         name="contrast-figure-6",
         alt="Weighted maps for the two most probable classes, each beside two correctly classified birds of that class: "
-        f"{said(one, few)}.",
+        f"{one.spoken(few)}.",
         caption=f"Figure 6 on drawn birds, {one.net.name}. Outlined: what tells the two classes apart.",
     )
 
@@ -238,13 +227,13 @@ The same is measured at the earlier layer, of 16 x 16 cells.
 judged = {}  # the birds whose true class is one of the two, and that show some of what differs
 for one in birds:
     true = (one.top == torch.tensor(one.data.targets)[:, None]).any(1)
-    judged[one] = (true & D[one].flatten(1).any(1)).nonzero().flatten().tolist()
+    judged[one] = (true & one.differing.flatten(1).any(1)).nonzero().flatten().tolist()
 
 
 def on_what_differs(one, maps):
     """Where the maps of the true class and of its rival lie, on the birds that are judged."""
     index, values = judged[one], {}
-    parts, bird = D[one][index], torch.stack([one.samples[i].mask for i in index])
+    parts, bird = one.differing[index], torch.stack([one.samples[i].mask for i in index])
     first = (one.top[:, 0] == torch.tensor(one.data.targets))[index, None, None]
     for label in VARIANTS:
         M, N = (maps[label, t][index] for t in one.both)
@@ -259,30 +248,15 @@ def on_what_differs(one, maps):
 frames = []
 for one in found:
     for net in layers(one):
-        M = maps_of_both(page, one, VARIANTS, net=net)
+        M = one.maps(VARIANTS, net=net)
         alike = {(label, "correlation"): correlation(M[label, "t1"], M[label, "t2"]) for label in VARIANTS}
         frames.append(as_frame(net, one.data, alike))
         if judged.get(one):
             frames.append(as_frame(net, one.data.subset(judged[one]), on_what_differs(one, M)))
 frame = pd.concat(frames, ignore_index=True)
-
-
-def changed(network, method, metric, role=""):
-    """From the mean of the original to that of the weighted map, with the interval of the change."""
-    part = frame[(frame["network"] == network) & (frame["metric"] == metric)]
-    old, new = f"{method}{role}", f"{method}_weighted{role}"
-    means = part.groupby("method")["value"].mean()
-    if old not in means:
-        return ""
-    scale, digits = (100, 1) if metric in ("difference_share", "shared_coverage") else (1, 2)
-    change = report.paired_difference(part, metric, new, old).scaled(scale)
-    bounds = f" [{change.low:+.{digits}f}, {change.high:+.{digits}f}]" if change.n > 1 else ""
-    return f"{scale * means[old]:.{digits}f} → {scale * means[new]:.{digits}f}{bounds}".replace("-", "−")
-
-
 COLUMNS = {
-    "for both (%)": ("shared_coverage",),
-    "r": ("correlation",),
+    "for both (%)": ("shared_coverage", ""),
+    "r": ("correlation", ""),
     "share, true class (%)": ("difference_share", "_true_class"),
     "share, rival (%)": ("difference_share", "_rival"),
     "sign, true class": ("difference_sign", "_true_class"),
@@ -290,16 +264,18 @@ COLUMNS = {
     "rank, true class": ("difference_rank", "_true_class"),
 }
 pd.DataFrame({
-    (network, METHODS[method].title): {column: changed(network, method, *of) for column, of in COLUMNS.items()}
-    for network in frame["network"].unique()
-    for method in ("grad_cam", "linear_approximation")
+    (network, METHODS[method].title): {
+        column: report.changed(frame, network, metric, f"{method}{role}", f"{method}_weighted{role}")
+        for column, (metric, role) in COLUMNS.items()
+    }
+    for network in frame["network"].unique() for method in ("grad_cam", "linear_approximation")
 })  # fmt: skip
 
 # %%
 for one, index in judged.items():
     if index:
         bird = torch.stack([one.samples[i].mask for i in index]).sum((1, 2))
-        share = (D[one][index].sum((1, 2)) / bird).mean()
+        share = (one.differing[index].sum((1, 2)) / bird).mean()
         print(f"{one.net.name}: {len(index)} birds; the parts that differ are {share:.1%} of the bird")
 
 # %% [markdown]

@@ -30,9 +30,7 @@ device: str = "cpu"  # cpu, cuda, cuda:1, mps
 import pandas as pd
 
 from book import Page, report
-from book.contested import (
-    contested, contrasted, evaluate_both, features_kept, maps_of_both, original_and_weighted,
-)  # fmt: skip
+from book.contested import contested, contrasted, evaluate_both, features_kept, original_and_weighted
 from lib.metrics.relative_probability import hides
 from lib.metrics.replacement import REPLACEMENTS, replaced
 
@@ -48,7 +46,7 @@ class, and the other is its rival $s$.
 """
 
 # %%
-asked = [contested(*opened, threshold=threshold, batch_size=batch_size) for opened in page.opened]
+asked = contested(page, threshold=threshold)
 found = [one for one in asked if len(one)]
 counts = {}
 for one in asked:
@@ -86,7 +84,7 @@ On the whole image this is $p_t$, the table's first column. $p_+$ should be high
 
 # %%
 metrics = {"relative_probability": ("relative_probability", {"keep": "all"})} | features_kept(sigma)
-frame = evaluate_both(page, found, original_and_weighted, metrics)
+frame = evaluate_both(found, original_and_weighted, metrics)
 page.table(2, frame)
 
 # %% [markdown]
@@ -106,8 +104,7 @@ $p_+ - p_-$ over both classes and the three replacements.
 
 # %%
 apart = report.separation(frame)
-separations = report.means(apart).pivot(index="title", columns="network", values="text")
-separations[[one.net.name for one in found]].fillna("–").rename_axis(index=None, columns=None)
+report.cross(report.means(apart), "title", "network")[[one.net.name for one in found]]
 
 # %% [markdown]
 r"""
@@ -134,7 +131,7 @@ for one in found[: page.setting("shown")]:
     x, (t1, t2) = one.samples[i].image[None], one.names(i)
     here = frame.query("network == @one.net.name and image == @one.data.ids[@i]").set_index(["method", "metric"])["value"]
     rows, titles = [], []
-    for (label, t), S in maps_of_both(page, one, contrasted("grad_cam"), index=[i]).items():
+    for (label, t), S in one.maps(contrasted("grad_cam"), index=[i]).items():
         for sign in SIGNS if t == "t1" else ():
             masked = [replaced(x, hides(S, sign), r, sigma=sigma)[0] for r in REPLACEMENTS]
             rows.append([report.overlay(x[0], S[0], signed=True), *map(report.in_colour, masked)])

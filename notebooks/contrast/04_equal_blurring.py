@@ -26,20 +26,16 @@ batch_size: int = 16  # images a pass; changes no number
 device: str = "cpu"  # cpu, cuda, cuda:1, mps
 
 # %%
-from itertools import product
-
 import pandas as pd
 
 from book import Page, report
-from book.contested import (
-    contested, contrasted, evaluate_both, features_kept, maps_of_both, original_and_weighted,
-)  # fmt: skip
+from book.contested import contested, contrasted, evaluate_both, features_kept, original_and_weighted
 from lib.evaluate import evaluate_maps
 from lib.metrics.relative_probability import equalised, hides
 from lib.metrics.replacement import replaced
 
 page = Page("contrast/04_equal_blurring", globals())
-asked = [contested(*opened, threshold=threshold, batch_size=batch_size) for opened in page.opened]
+asked = contested(page, threshold=threshold)
 found = [one for one in asked if len(one)]
 counts = [f"{one.net.name}, {len(one)} of {len(one.images)}" for one in asked]
 print(f"images where two classes compete: {'; '.join(counts)}")
@@ -54,7 +50,7 @@ for both classes:
 """
 
 # %%
-areas = evaluate_both(page, found, original_and_weighted, ["positive_area", "area_imbalance"])
+areas = evaluate_both(found, original_and_weighted, ["positive_area", "area_imbalance"])
 shares = report.means(areas).query("metric == 'positive_area'")
 figure = report.forest(shares, line=50)
 figure.axes[0].set(title="positive area (%)", xlim=(-3, 103))
@@ -84,14 +80,13 @@ $\min(n_S^+, n_{S'}^+)$ pixels, each its highest. Then the class against its riv
 # %%
 SIGNS = ("positive", "negative")
 whole = {"relative_probability": ("relative_probability", {"keep": "all"})}
-frames = [evaluate_both(page, found, original_and_weighted, whole)]
-for one, t in product(found, ("t1", "t2")):
-    variants = original_and_weighted(one.net)
-    maps = maps_of_both(page, one, variants)
-    for method, sign in product(variants, SIGNS):
+frames = [evaluate_both(found, original_and_weighted, whole)]
+for one in found:
+    maps = one.maps(original_and_weighted(one.net))
+    for (method, t), S in maps.items():
         weighted = f"{method}_weighted"
-        if weighted in variants:
-            pair = equalised(maps[method, t], maps[weighted, t], sign)
+        for sign in SIGNS if (weighted, t) in maps else ():
+            pair = equalised(S, maps[weighted, t], sign)
             equal = {f"{method}_{t}": pair[0], f"{weighted}_{t}": pair[1]}
             metrics = {name: how for name, how in features_kept(sigma).items() if sign in name}
             frames.append(evaluate_maps(one.net, one.both[t], equal, metrics, batch_size=batch_size))
@@ -116,11 +111,10 @@ with equal ones.
 """
 
 # %%
-before = evaluate_both(page, found, original_and_weighted, features_kept(sigma))
+before = evaluate_both(found, original_and_weighted, features_kept(sigma))
 apart = {"own area": report.separation(before), "equal area": report.separation(frame)}
 means = pd.concat([report.means(of).assign(area=area) for area, of in apart.items()])
-means = means.rename(columns={"title": "Δ"}).pivot(index=["network", "Δ"], columns="area", values="text")
-means[list(apart)].rename_axis(columns=None)
+report.cross(means, ["network", "title"], "area").rename_axis(index=["network", "Δ"])
 
 # %% [markdown]
 """
@@ -142,7 +136,7 @@ What is kept of the image whose change of Δ is the median of all, blurred elsew
 one = found[0]
 i = one.data.ids.index(report.median_image(apart["equal area"], one.net.name))
 (t1, t2), x = one.names(i), one.samples[i].image[None]
-maps = maps_of_both(page, one, contrasted("grad_cam"), index=[i])
+maps = one.maps(contrasted("grad_cam"), index=[i])
 pair = {"original": maps["grad_cam", "t1"], "weighted": maps["grad_cam_weighted", "t1"]}
 rows, titles = [], []
 for sign in SIGNS:

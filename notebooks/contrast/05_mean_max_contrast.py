@@ -52,9 +52,7 @@ import pandas as pd
 import torch
 
 from book import Page, report
-from book.contested import (
-    both_classes, contested, contrasted, evaluate_both, label, maps_of_both, probabilities,
-)  # fmt: skip
+from book.contested import contested, contrasted, evaluate_both, label
 from lib.evaluate import as_frame
 from lib.methods import METHODS
 from lib.metrics.relative_probability import hides
@@ -76,7 +74,7 @@ Those whose second class is more probable than the threshold, as in the paper's 
 """
 
 # %%
-found = [contested(*opened, threshold=threshold, batch_size=batch_size) for opened in page.opened]
+found = contested(page, threshold=threshold)
 p3 = {one: one.p.topk(3).values[:, 2] for one in found}
 for one in found:
     print(
@@ -84,7 +82,7 @@ for one in found:
         "a third class is probable"
     )
 found = [one for one in found if len(one)]
-maps = {one: maps_of_both(page, one, VARIANTS) for one in found}
+maps = {one: one.maps(VARIANTS) for one in found}
 
 # %% [markdown]
 """
@@ -97,11 +95,11 @@ and for both classes; the two max contrasts are one picture with its colours exc
 # %%
 for n, one in enumerate(found):
     i = int(p3[one].argmax())
-    shown = maps_of_both(page, one, contrasted(LINEAR, contrasts=CONTRASTS), index=[i])
+    shown = one.maps(contrasted(LINEAR, contrasts=CONTRASTS), index=[i])
     report.show(
-        both_classes(one, [i], shown, TITLES.values()),
+        one.figure([i], shown, TITLES.values()),
         name=f"contrast-four-{n + 1}",
-        alt=f"Original, mean, max and weighted contrast of the linear approximation for {'; '.join(one.spoken(i))}. The "
+        alt=f"Original, mean, max and weighted contrast of the linear approximation for {one.spoken([i])}. The "
         "max contrasts of the two classes are each other's negative.",
         caption=f"{METHODS[LINEAR].title}, {one.net.name}; the third class has "
         f"{p3[one][i]:.0%} of the probability.".replace("%", " %"),
@@ -134,9 +132,8 @@ def alike(one):
 
 frame = pd.concat([alike(one) for one in found], ignore_index=True)
 COLUMNS = {"correlation_to_original": "with the original", "correlation": "of the two classes"}
-means = report.means(frame, decimals=2).query("metric in @COLUMNS")
-table = means.pivot_table("text", ["network", "title"], "metric", aggfunc="first", sort=False)
-table[list(COLUMNS)].rename(columns=COLUMNS).rename_axis(index=[None, None], columns=None)
+means = report.means(frame, decimals=2).assign(column=lambda rows: rows["metric"].map(COLUMNS)).dropna()
+report.cross(means, ["network", "title"], "column")
 
 # %% [markdown]
 r"""
@@ -203,19 +200,18 @@ def left(one):
     x, values = torch.stack([sample.image for sample in one.samples]), {}
     for name in VARIANTS:
         for k, t in enumerate(one.both):
-            p = probabilities(one.net, replaced(x, hides(maps[one][name, t], "positive"), "blur"), batch_size)
+            p = one.probabilities(replaced(x, hides(maps[one][name, t], "positive"), "blur"))
             values[f"{name}_{t}", "probability"] = p.gather(1, one.top[:, [k]])[:, 0]
     return as_frame(one.net, one.data, values)
 
 
 kept = {"positive_blur": ("relative_probability", {"keep": "positive"})}
-measured = pd.concat([evaluate_both(page, found, VARIANTS, kept), *map(left, found)], ignore_index=True)
+measured = pd.concat([evaluate_both(found, VARIANTS, kept), *map(left, found)], ignore_index=True)
 means = report.means(measured, decimals=2)
 means[["label", "t"]] = means["method"].str.rsplit("_", n=1, expand=True).to_numpy()
-means = means.assign(title=means["label"].map(report.method_title))
-table = means.pivot_table("text", ["network", "title"], ["metric", "t"], aggfunc="first", sort=False)
-table = table[["positive_blur", "probability"]].rename(columns={"positive_blur": "relative", "probability": "among all"})
-table.rename_axis(index=[None, None], columns=[None, None])
+means["title"] = means["label"].map(report.method_title)
+means["metric"] = means["metric"].map({"positive_blur": "relative", "probability": "among all"})
+report.cross(means, ["network", "title"], ["metric", "t"])
 
 # %% [markdown]
 """
