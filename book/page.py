@@ -39,7 +39,6 @@ class Page:
         experiments: what is run: the profile's, or what the parameters ask for instead.
         opened: for each experiment its network and its images, at the network's size.
         store: where results are kept; pages share them.
-        how: batch size and store, as functions of `lib.evaluate` take them.
 
     Example:
         >>> page = Page("opticam/01_classification_metrics", globals())
@@ -54,7 +53,6 @@ class Page:
         self.cost = self.parameters.get("cost") or self.profile
         self.batch_size = self.parameters.get("batch_size", 16)
         self.store = BUILD / "results"
-        self.how = {"batch_size": self.batch_size, "store": self.store}
         self._plan = plan(name, self.cost)
         named = ("network", "layer", "dataset", "root", "n_images")
         given = {key: self.parameters[key] for key in named if self.parameters.get(key)}
@@ -126,6 +124,11 @@ class Page:
         return [(some, seen) for some, seen in both if some]
 
     # -------------------------------------------------------------------------------- evaluation
+
+    @property
+    def how(self) -> dict[str, Any]:
+        """Batch size and store, as functions of `lib.evaluate` take them."""
+        return {"batch_size": self.batch_size, "store": self.store}
 
     def evaluate(
         self,

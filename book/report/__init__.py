@@ -11,7 +11,7 @@ from .plots import curves, forest
 from .provenance import Provenance, provenance
 from .published import published
 from .style import style
-from .tables import VERDICTS_MIME, Table, changed, claims_table, comparison, cross, leaders, means
+from .tables import VERDICTS_MIME, Table, changed, claims_table, comparison, cross, leaders, measured
 from .verdicts import MIN_IMAGES, RULE, SYMBOLS, cell_verdict, combine, judge
 
 __all__ = [
@@ -40,7 +40,7 @@ __all__ = [
     "judge",
     "leaders",
     "mean_ci",
-    "means",
+    "measured",
     "median_image",
     "method_title",
     "over_classes",

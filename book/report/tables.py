@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from lib.statistics import by_image, column, mean_of, paired_difference
+from lib.statistics import Interval, by_image, column, mean_ci, mean_of, paired_difference
 
 from .claims import Claim
 from .labels import bounds, method_title, metric_label, number
@@ -83,6 +83,45 @@ def _compare(cells: pd.DataFrame, frame: pd.DataFrame, network: str) -> pd.DataF
     return pd.DataFrame(rows, columns=columns)
 
 
+def measured(frame: pd.DataFrame) -> pd.DataFrame:
+    """The means of an evaluation frame, as the frame of a `comparison` has them, without a paper.
+
+    Example:
+        >>> show(forest(measured(frame)), alt="...")
+    """
+    rows = []
+    for (network, method, metric), of in frame.groupby(["network", "method", "metric"], sort=False):
+        mean = mean_ci(of["value"], of["group"]).scaled(metric_label(metric).scale)
+        rows.append((network, method, method_title(method), metric, {}, *mean))
+    return pd.DataFrame(rows, columns="network method title metric paper mean low high n".split())
+
+
+def cross(
+    measured: pd.DataFrame,
+    rows: str | list[str],
+    columns: str | list[str],
+    decimals: int | None = None,
+) -> pd.DataFrame:
+    """Means with their intervals as a table of texts: "mean [low, high]".
+
+    Args:
+        measured: as of the function of that name; what has no value is left out.
+        rows, columns: of it, beside and above the table.
+        decimals: by default as many as the metric is printed with.
+
+    Example:
+        >>> cross(measured(frame), rows="title", columns="network")
+    """
+    texts = []
+    for row in measured.query("n > 0").itertuples():
+        digits = metric_label(row.metric).decimals if decimals is None else decimals
+        interval = bounds(Interval(row.mean, row.low, row.high, row.n), digits)
+        texts.append(f"{number(row.mean, digits)} {interval}".rstrip())
+    said = measured.query("n > 0").assign(text=texts)
+    table = said.pivot_table("text", rows, columns, aggfunc="first", sort=False).fillna("–")
+    return table.rename_axis(index=[None] * table.index.nlevels, columns=[None] * table.columns.nlevels)
+
+
 def claims_table(claims: Iterable[Claim], frame: pd.DataFrame) -> Table:
     """The claims with their verdicts over the networks of an evaluation frame.
 
@@ -95,43 +134,6 @@ def claims_table(claims: Iterable[Claim], frame: pd.DataFrame) -> Table:
     judged = judge(claims, frame)
     text = _text(judged[["id", "network", "verdict", "evidence"]])
     return Table(judged, STYLE + claims_html(judged), text, judged.to_dict("records"))
-
-
-def means(frame: pd.DataFrame, decimals: int | None = None) -> pd.DataFrame:
-    """The means of an evaluation frame in units of print, for tables and figures of a page's own.
-
-    Args:
-        decimals: of the text; by default as many as the metric is printed with.
-
-    Returns:
-        Rows as `forest` draws them, by network, metric and method, with the column `text`:
-        "mean [low, high]", or the mean alone where it has no interval.
-
-    Example:
-        >>> means(frame).pivot(index="title", columns="network", values="text")
-    """
-    rows = []
-    for network, of in frame.groupby("network", sort=False):
-        for (metric, method), values in by_image(of).items():
-            label = metric_label(metric)
-            mean = mean_of(values).scaled(label.scale)
-            if not mean.n:
-                continue
-            digits = label.decimals if decimals is None else decimals
-            text = f"{number(mean.mean, digits)} {bounds(mean, digits)}".rstrip()
-            rows.append((network, method, method_title(method), metric, {}, *mean, text))
-    columns = "network method title metric paper mean low high n text".split()
-    return pd.DataFrame(rows, columns=columns)
-
-
-def cross(means: pd.DataFrame, rows: str | list[str], columns: str | list[str]) -> pd.DataFrame:
-    """The texts of `means` as a table with these columns of theirs beside and above it.
-
-    Example:
-        >>> cross(means(frame), rows="title", columns="network")
-    """
-    table = means.pivot_table("text", rows, columns, aggfunc="first", sort=False).fillna("–")
-    return table.rename_axis(index=[None] * table.index.nlevels, columns=[None] * table.columns.nlevels)
 
 
 def changed(

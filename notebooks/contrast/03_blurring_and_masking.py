@@ -104,7 +104,7 @@ $p_+ - p_-$ over both classes and the three replacements.
 
 # %%
 apart = report.separation(frame)
-report.cross(report.means(apart), "title", "network")[[one.net.name for one in found]]
+report.cross(report.measured(apart), "title", "network")[[one.net.name for one in found]]
 
 # %% [markdown]
 r"""

@@ -51,7 +51,7 @@ for both classes:
 
 # %%
 areas = evaluate_both(found, original_and_weighted, ["positive_area", "area_imbalance"])
-shares = report.means(areas).query("metric == 'positive_area'")
+shares = report.measured(areas).query("metric == 'positive_area'")
 figure = report.forest(shares, line=50)
 figure.axes[0].set(title="positive area (%)", xlim=(-3, 103))
 means = shares.groupby(shares["method"].str.contains("weighted"))["mean"].agg(["min", "max"])
@@ -113,7 +113,7 @@ with equal ones.
 # %%
 before = evaluate_both(found, original_and_weighted, features_kept(sigma))
 apart = {"own area": report.separation(before), "equal area": report.separation(frame)}
-means = pd.concat([report.means(of).assign(area=area) for area, of in apart.items()])
+means = pd.concat([report.measured(of).assign(area=area) for area, of in apart.items()])
 report.cross(means, ["network", "title"], "area").rename_axis(index=["network", "Δ"])
 
 # %% [markdown]

@@ -132,8 +132,8 @@ def alike(one):
 
 frame = pd.concat([alike(one) for one in found], ignore_index=True)
 COLUMNS = {"correlation_to_original": "with the original", "correlation": "of the two classes"}
-means = report.means(frame, decimals=2).assign(column=lambda rows: rows["metric"].map(COLUMNS)).dropna()
-report.cross(means, ["network", "title"], "column")
+means = report.measured(frame).assign(column=lambda rows: rows["metric"].map(COLUMNS))
+report.cross(means.dropna(subset="column"), ["network", "title"], "column", decimals=2)
 
 # %% [markdown]
 r"""
@@ -175,13 +175,13 @@ for one in found:
     for title, chosen in (("with a third class", p3[one] > third), ("without", p3[one] <= third)):
         ids = one.data.subset(chosen.nonzero().flatten().tolist()).ids
         if ids:
-            some = report.means(frame[(frame["network"] == one.net.name) & frame["image"].isin(ids)], decimals=2)
-            some = some.set_index(["method", "metric"])["text"]
+            part = frame[(frame["network"] == one.net.name) & frame["image"].isin(ids)]
+            some = report.cross(report.measured(part), "method", "metric", decimals=2)
             rows[one.net.name, title] = {
                 "images": len(ids),
-                "weighted with max, t1": some[f"{weighted}_t1", "correlation_to_max"],
-                "weighted with max, t2": some[f"{weighted}_t2", "correlation_to_max"],
-                "weighted, of the two classes": some[weighted, "correlation"],
+                "weighted with max, t1": some.loc[f"{weighted}_t1", "correlation_to_max"],
+                "weighted with max, t2": some.loc[f"{weighted}_t2", "correlation_to_max"],
+                "weighted, of the two classes": some.loc[weighted, "correlation"],
             }
 pd.DataFrame(rows).T
 
@@ -207,11 +207,11 @@ def left(one):
 
 kept = {"positive_blur": ("relative_probability", {"keep": "positive"})}
 measured = pd.concat([evaluate_both(found, VARIANTS, kept), *map(left, found)], ignore_index=True)
-means = report.means(measured, decimals=2)
-means[["label", "t"]] = means["method"].str.rsplit("_", n=1, expand=True).to_numpy()
+means = report.measured(measured)
+means[["label", "t"]] = means["method"].str.rsplit("_", n=1, expand=True)
 means["title"] = means["label"].map(report.method_title)
 means["metric"] = means["metric"].map({"positive_blur": "relative", "probability": "among all"})
-report.cross(means, ["network", "title"], ["metric", "t"])
+report.cross(means, ["network", "title"], ["metric", "t"], decimals=2)
 
 # %% [markdown]
 """
