@@ -17,6 +17,7 @@ from lib.paths import BUILD
 from . import report
 from .experiments import Experiment, asked, plan
 from .parameters import check_given
+from .report.published import counterparts
 
 Methods = Iterable[str] | Mapping[str, tuple[str, dict]]
 Metrics = Iterable[str] | Mapping[str, Any]
@@ -59,7 +60,9 @@ class Page:
         if not limited:
             given.pop("n_images", None)
         self.experiments = asked(plan(name, self.profile).experiments, self.profile, **given)
+        report.style()
         self._opened: list[tuple[Any, Dataset]] | None = None
+        self._left_out: set[str] = set()
 
     # ------------------------------------------------------------------------------ what is run
 
@@ -113,6 +116,18 @@ class Page:
             if name not in without
         }
 
+    def methods_of(self, table: str | int, net=None) -> list[str]:
+        """The methods of a table of the paper; of a network, those of the columns it compares with.
+
+        Example:
+            >>> page.evaluate(partial(page.methods_of, 3), ["insertion", "deletion"])
+        """
+        cells = report.published(self.paper, table)
+        if net is not None:
+            alike = counterparts(net.name, [*cells["network"].unique()])
+            cells = cells[cells["network"].isin(alike)]
+        return [name for name in cells["method"].unique() if name in METHODS]
+
     def by_cost(
         self, methods: Mapping[str, tuple[str, dict]], net, images: Dataset
     ) -> list[tuple[dict, Dataset]]:
@@ -136,7 +151,7 @@ class Page:
         metrics: Metrics | Callable[[Any], Metrics],
         opened: Sequence[tuple[Any, Dataset]] | None = None,
     ) -> pd.DataFrame:
-        """The long frame of methods and metrics on all networks; says which images are left out.
+        """The long frame of methods and metrics on all networks; says once which images are left out.
 
         Args:
             methods, metrics: as `lib.evaluate` takes them, or functions of a network that give them.
@@ -147,10 +162,13 @@ class Page:
             chosen = self.methods(methods(net) if callable(methods) else methods, net)
             measured = metrics(net) if callable(metrics) else metrics
             for some, seen in self.by_cost(chosen, net, images):
-                frames.append(evaluation.evaluate(net, seen, some, measured, **self.how))
+                found = evaluation.evaluate(net, seen, some, measured, **self.how)
+                frames.append(found.assign(architecture=net.architecture))
         frame = pd.concat(frames, ignore_index=True)
         for row in frame.dropna(subset="error").drop_duplicates("image").itertuples():
-            print(f"left out: {row.image}: {row.error}")
+            if row.image not in self._left_out:
+                print(f"left out: {row.image}: {row.error}")
+        self._left_out |= {*frame.dropna(subset="error")["image"]}
         return frame
 
     def maps(self, net, images: Dataset, method: str, **options) -> Tensor:
@@ -171,6 +189,28 @@ class Page:
     def verdicts(self, frame: pd.DataFrame, *places: str) -> report.Table:
         """The claims that the paper makes at these places, judged."""
         return report.claims_table(report.claims(self.paper, *places), frame)
+
+    def forest(
+        self, compared: pd.DataFrame, *best: str, name: str, title: str, here: str = "means here"
+    ) -> None:
+        """Show a table of the paper as a picture; who leads stands in its alternative text.
+
+        Args:
+            compared: the frame of a table, or those of its rows that are shown.
+            best: the metrics whose leaders the text names.
+            title: what the caption calls the table.
+            here: what our markers are, such as "20 photographs".
+        """
+        metrics = [metric for metric in compared["metric"].unique() if metric != "seconds"]
+        report.show(
+            report.forest(compared),
+            name=name,
+            alt=f"{report.symbols(metrics)} of each method, here with 95 % intervals and as printed: "
+            + "; ".join(report.leaders(compared, metric) for metric in best)
+            + ".",
+            caption=f"{title} as a picture: filled markers are {here} with their 95 % intervals, "
+            "hollow markers what the paper prints for ImageNet.",
+        )
 
     def gallery(
         self,

@@ -68,7 +68,7 @@ def environment(root: Path) -> str:
     """
     files = [*root.glob("data_manifests/**/*"), root / "constraints.txt"]
     for package in ("lib", "testbeds", "book"):
-        files += root.glob(f"{package}/**/*.py")
+        files += [*root.glob(f"{package}/**/*.py"), *root.glob(f"{package}/*.yaml")]
     made_here = (root / "book" / "building", root / "book" / "commands.py", root / "lib" / "__main__.py")
     digest = hashlib.sha256()
     for path in sorted(path for path in files if path.is_file()):
@@ -187,7 +187,7 @@ def _run(task: Task) -> Failure | None:
             dict(task.parameters),
             kernel_name="python3",
             cwd=task.source.parent,
-            extra_arguments=["--log-level=ERROR"],  # of the kernel itself
+            extra_arguments=["--log-level=CRITICAL"],  # else it tells of being shut down
             progress_bar={"desc": task.name, "position": _line, "leave": False, "disable": None},
         )
     except PapermillExecutionError as error:

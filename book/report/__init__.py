@@ -5,13 +5,23 @@ from lib.statistics import Interval, by_image, mean_ci, paired_difference
 from .claims import Claim, claims
 from .contrast import changes, median_image, over_classes, separation, show_changes
 from .display import show
-from .gallery import gallery, grid, in_colour, overlay
-from .labels import method_title
+from .gallery import draw, draw_boxes, gallery, grid, in_colour, overlay
+from .labels import method_title, symbols
 from .plots import curves, forest
 from .provenance import Provenance, provenance
 from .published import published
 from .style import style
-from .tables import VERDICTS_MIME, Table, changed, claims_table, comparison, cross, leaders, measured
+from .tables import (
+    VERDICTS_MIME,
+    Table,
+    changed,
+    claims_table,
+    comparison,
+    cross,
+    leaders,
+    means,
+    measured,
+)
 from .verdicts import MIN_IMAGES, RULE, SYMBOLS, cell_verdict, combine, judge
 
 __all__ = [
@@ -33,6 +43,8 @@ __all__ = [
     "comparison",
     "cross",
     "curves",
+    "draw",
+    "draw_boxes",
     "forest",
     "gallery",
     "grid",
@@ -40,6 +52,7 @@ __all__ = [
     "judge",
     "leaders",
     "mean_ci",
+    "means",
     "measured",
     "median_image",
     "method_title",
@@ -52,4 +65,5 @@ __all__ = [
     "show",
     "show_changes",
     "style",
+    "symbols",
 ]

@@ -1,6 +1,6 @@
 """The tables of a page: the paper's numbers beside ours, and the claims with their verdicts."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from lib.statistics import Interval, by_image, column, mean_ci, mean_of, paired_
 from .claims import Claim
 from .labels import bounds, method_title, metric_label, number
 from .markup import STYLE, claims_html, comparison_html
-from .published import counterparts, kind, published
+from .published import architectures, counterparts, kind, published
 from .verdicts import cell_verdict, judge
 
 VERDICTS_MIME = "application/vnd.cams.verdicts+json"
@@ -54,7 +54,8 @@ def comparison(paper: str, table: str | int, frame: pd.DataFrame) -> Table:
     """
     cells = published(paper, table)
     kinds = {kind(network) for network in cells["network"]}
-    networks = [name for name in frame["network"].unique() if kind(name) in kinds] or [""]
+    own = architectures(frame)
+    networks = [name for name in own if kind(name, own[name]) in kinds] or [""]
     parts = [_compare(cells, frame[frame["network"] == network], network) for network in networks]
     whole = pd.concat(parts, ignore_index=True)
     plain = whole.assign(paper=[" · ".join(paper.values()) for paper in whole["paper"]])
@@ -65,7 +66,9 @@ def comparison(paper: str, table: str | int, frame: pd.DataFrame) -> Table:
 def _compare(cells: pd.DataFrame, frame: pd.DataFrame, network: str) -> pd.DataFrame:
     if network:
         printed_networks = list(cells["network"].unique())
-        cells = cells[cells["network"].isin(counterparts(network, printed_networks))]
+        architecture = architectures(frame).get(network, "CNN")
+        alike = counterparts(network, printed_networks, architecture)
+        cells = cells[cells["network"].isin(alike)]
     units = dict(zip(cells["metric"], cells["unit"]))
     in_paper = dict(zip(cells["method"], cells["title"]))
     images = by_image(frame)
@@ -176,6 +179,22 @@ def leaders(compared: pd.DataFrame, metric: str) -> str:
         which = "highest" if label.higher_is_better else "lowest"
         words.append(f"on {network} the {which} {label.symbol} is {best['title']}'s, {value}")
     return "; ".join(words)
+
+
+def means(frame: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
+    """The mean of each metric for each method of an evaluation frame, as tables call and scale them.
+
+    Returns:
+        Index network and method, a column a metric; what was not run is NaN.
+
+    Example:
+        >>> means(frame, ["average_drop", "average_gain"]).round(1)
+    """
+    found = frame.pivot_table("value", ["network", "method"], "metric", sort=False)[[*metrics]]
+    labels = [metric_label(metric) for metric in metrics]
+    found = found.mul([label.scale for label in labels])
+    found.columns = [label.symbol for label in labels]
+    return found.rename(method_title, level="method")
 
 
 def _text(frame: pd.DataFrame, decimals: int = 2) -> str:

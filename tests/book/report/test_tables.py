@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from bs4 import BeautifulSoup
 
+from book import report
 from book.report import VERDICTS_MIME, claims, claims_table, comparison
 
 from .frames import frame, several
@@ -131,3 +132,16 @@ def test_comparisons_carry_no_claims():
 def test_names_are_escaped():
     html = comparison("opticam", 1, means("<b>net", grad_cam=(0.1, 0.1, 0.1))).html
     assert "&lt;b&gt;net" in html and "<b>net" not in html
+
+
+def test_means_as_tables_call_and_scale_them():
+    values = {
+        ("opti_cam", "average_gain"): [0.5, 0.7],
+        ("opti_cam", "max_sensitivity"): [0.2, 0.4],
+        ("a variant", "average_gain"): [0.1, 0.3],
+    }
+    found = report.means(frame(values, network="net"), ["max_sensitivity", "average_gain"])
+    assert list(found.columns) == ["MS", "AG"]
+    assert found.loc[("net", "Opti-CAM")].tolist() == pytest.approx([0.3, 60])
+    assert found.at[("net", "a variant"), "AG"] == pytest.approx(20)
+    assert np.isnan(found.at[("net", "a variant"), "MS"])
