@@ -140,6 +140,11 @@ class Page:
 
     # -------------------------------------------------------------------------------- evaluation
 
+    @property
+    def how(self) -> dict[str, Any]:
+        """Batch size and store, as functions of `lib.evaluate` take them."""
+        return {"batch_size": self.batch_size, "store": self.store}
+
     def evaluate(
         self,
         methods: Methods | Callable[[Any], Methods],
@@ -157,8 +162,7 @@ class Page:
             chosen = self.methods(methods(net) if callable(methods) else methods, net)
             measured = metrics(net) if callable(metrics) else metrics
             for some, seen in self.by_cost(chosen, net, images):
-                how = {"batch_size": self.batch_size, "store": self.store}
-                found = evaluation.evaluate(net, seen, some, measured, **how)
+                found = evaluation.evaluate(net, seen, some, measured, **self.how)
                 frames.append(found.assign(architecture=net.architecture))
         frame = pd.concat(frames, ignore_index=True)
         for row in frame.dropna(subset="error").drop_duplicates("image").itertuples():
@@ -174,8 +178,7 @@ class Page:
             options: the method's, added to the profile's, and those of `evaluate.saliency_maps`.
         """
         options = self.options(method, net) | options
-        how = {"batch_size": self.batch_size, "store": self.store}
-        return evaluation.saliency_maps(net, images, method, **how, **options)
+        return evaluation.saliency_maps(net, images, method, **self.how, **options)
 
     # --------------------------------------------------------------------------------- reporting
 

@@ -191,16 +191,12 @@ def similarity(
     """
     options = {"batch_size": batch_size, "store": store}
     truth = torch.stack([*coefficients(net, data, reference, **options).values()]).mean(0)
-    frames = [
-        pd.DataFrame({
-            "network": net.name, "dataset": data.name, "image": data.ids,
-            "group": _groups(data), "method": label,
-            "metric": "cosine_similarity", "target": pd.array(data.targets, dtype="Int64"),
-            "value": cosine_similarity(alpha, truth).numpy(), "seconds": np.nan, "error": None,
-        })
-        for label, alpha in coefficients(net, data, methods, **options).items()
-    ]  # fmt: skip
-    return pd.concat(frames, ignore_index=True)
+    alphas = coefficients(net, data, methods, **options)
+    return as_frame(
+        net,
+        data,
+        {(m, "cosine_similarity"): cosine_similarity(alpha, truth) for m, alpha in alphas.items()},
+    )
 
 
 def compare(
@@ -250,6 +246,32 @@ def _maps(net, data: Dataset, name: str, options: dict, **how) -> tuple[Tensor, 
     """Raw maps (N, h, w) and finished ones (N, H, W)."""
     raw = saliency_maps(net, data, name, raw=True, **how, **options)
     return raw, finish(name, raw, data.size, **options)
+
+
+def as_frame(
+    net,
+    data: Dataset,
+    values: Mapping[tuple[str, str], Iterable[float]],
+    seconds: float | Iterable[float] = np.nan,
+) -> pd.DataFrame:
+    """What was measured elsewhere, as rows of `evaluate`.
+
+    Args:
+        values: by method and metric, one number an image.
+        seconds: for the map of each image.
+
+    Example:
+        >>> as_frame(net, data, {("grad_cam", "correlation"): correlation(M, N)})
+    """
+    images = pd.DataFrame({
+        "network": net.name, "dataset": data.name, "image": data.ids, "group": _groups(data),
+        "target": pd.array(data.targets, dtype="Int64"), "seconds": seconds, "error": None,
+    })  # fmt: skip
+    frames = [
+        images.assign(method=method, metric=metric, value=[float(v) for v in of])[COLUMNS]
+        for (method, metric), of in values.items()
+    ]
+    return pd.concat(frames, ignore_index=True)
 
 
 def _groups(data: Dataset) -> list[str]:
