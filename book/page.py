@@ -124,7 +124,7 @@ class Page:
         """
         cells = report.published(self.paper, table)
         if net is not None:
-            alike = counterparts(net.name, [*cells["network"].unique()])
+            alike = counterparts(net.name, [*cells["network"].unique()], net.architecture)
             cells = cells[cells["network"].isin(alike)]
         return [name for name in cells["method"].unique() if name in METHODS]
 

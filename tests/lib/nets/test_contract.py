@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from lib import nets
 from lib.nets import context_of
-from lib.nets.activation import Activation
 from lib.nets.weights import build
 
 pytestmark = pytest.mark.filterwarnings("ignore:The default weight initialization of inception_v3")
