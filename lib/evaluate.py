@@ -14,8 +14,7 @@ from tqdm import tqdm
 from .data import Dataset
 from .methods import method_named
 from .metrics import metric_named
-from .metrics.cosine_similarity import cosine_similarity
-from .metrics.similarity import similarities
+from .metrics.similarity import cosine_similarity, similarities
 from .saliency import finish
 from .shard import COLUMNS, Choice, Given, Images, Shard, Variant, chosen_methods, chosen_metrics
 from .store import Held
