@@ -110,10 +110,10 @@ class Contested:
         self,
         index: Sequence[int],
         maps: Mapping[tuple[str, str], Tensor],
-        headings: Iterable[str],
+        headings: Sequence[str],
         *,
         side: int = 0,
-        examples: Callable[[int, int], list[Sample]] = lambda i, k: [],
+        examples: int = 0,
     ) -> Figure:
         """Two rows an image, one for each of its classes: the image, then its signed maps.
 
@@ -122,21 +122,22 @@ class Contested:
         Args:
             index: of the images.
             maps: theirs, as `maps` gives them: a column a label.
-            headings: of the columns behind the image.
+            headings: of the columns of maps.
             side: the least side of a picture in pixels: drawn images are drawn anew at that size.
-            examples: of image i and class k, 0 or 1: other images to stand behind the maps.
+            examples: how many `examples` of each class stand behind the maps.
 
         Example:
             >>> columns = one.maps(contrasted("grad_cam"), index=[0])
             >>> show(one.figure([0], columns, ["original", "weighted"]), alt="...")
         """
-        headings = ["Image", *headings]
+        headings = ["Image", *headings, *["Correctly\nclassified"] * examples]
         rows, outlines, labels = [], {}, dict.fromkeys(label for label, _ in maps)
         for n, i in enumerate(index):
-            sample = enlarged(self.data, i, side)
+            sample = _enlarged(self.data, i, side)
             for k, t in enumerate(self.both):
-                row = [in_colour(sample.image), *overlays(sample, [maps[m, t][n] for m in labels])]
-                for example in examples(i, k):
+                row = [in_colour(sample.image), *_overlays(sample, [maps[m, t][n] for m in labels])]
+                for j in self.examples(i, k)[:examples] if examples else ():
+                    example = _enlarged(self.images, j, side)
                     outlines[len(rows), len(row)] = _outline(example, self.names(i))
                     row.append(in_colour(example.image))
                 rows.append(row + [None] * (len(headings) - len(row)))
@@ -147,20 +148,52 @@ class Contested:
         titles = [title for i in index for title in self.titles(i)]
         return grid(rows, headings, titles, outlines=outlines, signed=True)
 
+    def in_rows(
+        self,
+        index: Sequence[int],
+        maps: Mapping[tuple[str, str], Tensor],
+        headings: Sequence[str],
+    ) -> Figure:
+        """An image a row: the maps of its first class, then those of its second. As `figure`."""
+        labels = dict.fromkeys(label for label, _ in maps)
+        columns = [maps[label, t] for t in self.both for label in labels]
+        rows = []
+        for n, i in enumerate(index):
+            sample = self.samples[i]
+            rows.append([in_colour(sample.image), *_overlays(sample, [M[n] for M in columns])])
+        above = [f"$t_{k}$\n{heading}" for k in (1, 2) for heading in headings]
+        titles = [",  ".join(self.titles(i)) for i in index]
+        return grid(rows, ["Image", *above], titles, signed=True)
+
+    def examples(self, i: int, k: int) -> list[int]:
+        """Others of all the images that are rightly taken for the k-th class of a drawn bird, those
+        first on which most is seen of what tells its two classes apart."""
+        c, own = self.top[i, k], self.data.ids[i]
+        named = zip(self.images.targets, self.images.ids)
+        index = [j for j, (target, name) in enumerate(named) if target == c and name != own]
+        samples = [self.images[j] for j in index]
+        x = torch.stack([sample.image for sample in [self.samples[i], *samples]])
+        right = self.probabilities(x).argmax(1)[1:] == c
+        areas = [int(differing(sample, *self.names(i)).sum()) for sample in samples]
+        found = sorted((-area, j) for area, j, rightly in zip(areas, index, right) if rightly)
+        return [j for _, j in found]
+
 
 def contested(page: Page, *, threshold: float = 0.1) -> list[Contested]:
-    """For each network of a page the images whose second most probable class has a probability above
-    a threshold.
+    """The networks of a page with the images whose second most probable class has a probability above a
+    threshold; says how many, and leaves out networks that have none.
 
     Example:
         >>> found = contested(page)
         >>> maps = found[0].maps(contrasted("grad_cam"))
         >>> maps["grad_cam_weighted", "t2"]  # (N, H, W)
     """
-    return [
-        Contested(page, net, images, *choose(net, images, threshold, page.batch_size))
-        for net, images in page.opened
-    ]
+    found = []
+    for net, images in page.opened:
+        one = Contested(page, net, images, *choose(net, images, threshold, page.batch_size))
+        print(f"{net.name}: two classes compete on {len(one)} of {len(images)} images of {images.name}")
+        found += [one] if len(one) else []
+    return found
 
 
 def choose(
@@ -241,13 +274,13 @@ def evaluate_both(
 # ---------------------------------------------------------------------------------------- pictures
 
 
-def overlays(sample: Sample, maps: Iterable[Tensor]) -> list[np.ndarray]:
+def _overlays(sample: Sample, maps: Iterable[Tensor]) -> list[np.ndarray]:
     """Pictures of an image under signed maps (h, w) of any size."""
     shown = (upsample(M, sample.image.shape[1:]) for M in maps)
     return [overlay(sample.image, M, signed=True) for M in shown]
 
 
-def enlarged(images: Dataset, i: int, side: int) -> Sample:
+def _enlarged(images: Dataset, i: int, side: int) -> Sample:
     """An image at least so large; what is drawn is drawn anew."""
     return images.subset([i]).at(max(side, *images.size))[0]
 

@@ -38,7 +38,6 @@ from torch.nn import functional as F
 
 from book import Page, batch, report
 from lib import data
-from lib.evaluate import as_frame
 from lib.methods import METHODS
 from lib.saliency import raw_map
 from lib.selectors import CONTRASTS, probability
@@ -130,7 +129,6 @@ print(f"largest distance of w1 - w2 from w, at twice the learning rate: {apart:.
 print(f"largest change of w1 + w2: {still:.1e}")
 
 # %%
-report.style()
 figure, (left, right) = plt.subplots(1, 2, figsize=(6.4, 3.9))
 colours = plt.rcParams["axes.prop_cycle"].by_key()["color"]
 for i, (path, colour) in enumerate(zip(paths, colours)):
@@ -294,7 +292,7 @@ for each in shown:
     combined = largest([passes[key] for key in passes if each.net.name in key], UNLINEAR)
     values = {"probability_against_contrast": sides, "one_pass_against_many": combined}
     values = {(statement, "relative_error"): of for statement, of in values.items()}
-    frames.append(as_frame(each.net, each.images, values))
+    frames.append(page.rows(each.net, each.images, values))
 page.verdicts(pd.concat(frames, ignore_index=True), "Proposition 2", "Proposition 3")
 
 # %% [markdown]

@@ -28,14 +28,12 @@ device: str = "cpu"  # cpu, cuda, cuda:1, mps
 
 # %%
 from dataclasses import replace
-from functools import partial
 
 import pandas as pd
 import torch
 
 from book import Page, report
-from book.contested import contested, contrasted, enlarged, overlays
-from lib.evaluate import as_frame
+from book.contested import contested, contrasted
 from lib.methods import METHODS
 from lib.metrics import differences
 from lib.metrics.similarity import correlation
@@ -57,9 +55,6 @@ three of fifteen parts. Of photographs several crops are taken.
 
 # %%
 found = contested(page, threshold=threshold)
-for one in found:
-    print(f"{one.net.name}: {len(one)} of {len(one.images)} images of {one.images.name}")
-found = [one for one in found if len(one)]
 birds = [one for one in found if one.images.name == "birds"]
 others = [one for one in found if one not in birds]
 for one in birds:
@@ -127,26 +122,16 @@ same at all positions: Grad-CAM and the linear approximation are one map, and it
 """
 
 # %%
-def in_one_row(one, index):
-    """An image a row: original and weighted maps of the first class, then of the second."""
-    M = one.maps(contrasted("grad_cam"), index=index)
-    labels = [(label, t) for t in one.both for label in contrasted("grad_cam")]
-    samples = [one.samples[i] for i in index]
-    rows = [[report.in_colour(s.image), *overlays(s, [M[of][n] for of in labels])] for n, s in enumerate(samples)]
-    headings = [f"$t_{k}$\n{kind}" for k in (1, 2) for kind in ("original", "weighted")]
-    return report.grid(rows, ["Image", *headings], [",  ".join(one.titles(i)) for i in index], signed=True)
-
-
 for one in others[:1]:
     p = one.p.gather(1, one.top)  # (N, 2)
     nearest = {}
     for i in (p[:, 0] - p[:, 1]).argsort(stable=True).tolist():
         nearest.setdefault(one.samples[i].group, i)
     few = list(nearest.values())[: page.setting("photographs")]
-    M = one.maps(VARIANTS, index=few)
-    same = torch.allclose(M["grad_cam", "t1"], M["linear_approximation", "t1"], atol=1e-3)
+    M, linear = (one.maps(contrasted(method), index=few) for method in ("grad_cam", "linear_approximation"))
+    same = torch.allclose(M["grad_cam", "t1"], linear["linear_approximation", "t1"], atol=1e-3)
     report.show(
-        in_one_row(one, few) if same else compared(one, few[:PER_FIGURE]),
+        one.in_rows(few, M, ["original", "weighted"]) if same else compared(one, few[:PER_FIGURE]),
         name="contrast-photographs",
         alt=f"Original and weighted maps for the two most probable classes of photographs: {one.spoken(few)}.",
         caption=f"The same on {one.images.name}, {one.net.name}.",
@@ -173,27 +158,14 @@ def layers(one):
     return [one.net, page.open(earlier)[0]]
 
 
-def examples(one, i, k):
-    """Two others that are rightly taken for the k-th class, on which most is seen of what differs."""
-    c = one.top[i, k]
-    index = [j for j, t in enumerate(one.images.targets) if t == c and one.images.ids[j] != one.data.ids[i]]
-    samples = [one.samples[i], *(one.images[j] for j in index)]
-    right = one.probabilities(torch.stack([sample.image for sample in samples])).argmax(1) == c
-    areas = [int(differing(sample, *one.names(i)).sum()) for sample in samples]
-    found = sorted((-area, j) for area, j, rightly in zip(areas[1:], index, right[1:]) if rightly)
-    return [enlarged(one.images, j, SIDE) for _, j in found[:2]]
-
-
 for one in birds[:1]:
     few = clearest(one)[: page.setting("beside")]
-    columns = {"grad_cam_weighted": "Grad-CAM\nweighted", "linear_approximation_weighted": "Linear approx.\n16 × 16 grid"}
     M = {}
-    for label, net in zip(columns, layers(one)):
+    for label, net in zip(("grad_cam_weighted", "linear_approximation_weighted"), layers(one)):
         M |= one.maps({label: VARIANTS[label]}, index=few, net=net)
-    headings = [heading for label, heading in columns.items() if (label, "t1") in M]
-    headings += ["Correctly\nclassified"] * 2
+    headings = ["Grad-CAM\nweighted", "Linear approx.\n16 × 16 grid"][: len(M) // 2]
     report.show(
-        one.figure(few, M, headings, side=SIDE, examples=partial(examples, one)),
+        one.figure(few, M, headings, side=SIDE, examples=2),
         name="contrast-figure-6",
         alt="Weighted maps for the two most probable classes, each beside two correctly classified birds of that class: "
         f"{one.spoken(few)}.",
@@ -250,9 +222,9 @@ for one in found:
     for net in layers(one):
         M = one.maps(VARIANTS, net=net)
         alike = {(label, "correlation"): correlation(M[label, "t1"], M[label, "t2"]) for label in VARIANTS}
-        frames.append(as_frame(net, one.data, alike))
+        frames.append(page.rows(net, one.data, alike))
         if judged.get(one):
-            frames.append(as_frame(net, one.data.subset(judged[one]), on_what_differs(one, M)))
+            frames.append(page.rows(net, one.data.subset(judged[one]), on_what_differs(one, M)))
 frame = pd.concat(frames, ignore_index=True)
 COLUMNS = {
     "for both (%)": ("shared_coverage", ""),

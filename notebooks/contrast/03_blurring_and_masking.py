@@ -46,10 +46,9 @@ class, and the other is its rival $s$.
 """
 
 # %%
-asked = contested(page, threshold=threshold)
-found = [one for one in asked if len(one)]
+found = contested(page, threshold=threshold)
 counts = {}
-for one in asked:
+for one in found:
     right = sum(true == t for true, t in zip(one.data.targets, one.top[:, 0].tolist()))
     counts[one.net.name] = {
         "images": one.images.name,

@@ -35,10 +35,7 @@ from lib.metrics.relative_probability import equalised, hides
 from lib.metrics.replacement import replaced
 
 page = Page("contrast/04_equal_blurring", globals())
-asked = contested(page, threshold=threshold)
-found = [one for one in asked if len(one)]
-counts = [f"{one.net.name}, {len(one)} of {len(one.images)}" for one in asked]
-print(f"images where two classes compete: {'; '.join(counts)}")
+found = contested(page, threshold=threshold)
 
 # %% [markdown]
 r"""

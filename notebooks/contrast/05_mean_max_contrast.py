@@ -53,7 +53,6 @@ import torch
 
 from book import Page, report
 from book.contested import contested, contrasted, evaluate_both, label
-from lib.evaluate import as_frame
 from lib.methods import METHODS
 from lib.metrics.relative_probability import hides
 from lib.metrics.replacement import replaced
@@ -77,11 +76,7 @@ Those whose second class is more probable than the threshold, as in the paper's 
 found = contested(page, threshold=threshold)
 p3 = {one: one.p.topk(3).values[:, 2] for one in found}
 for one in found:
-    print(
-        f"{one.net.name}: {len(one)} of {len(one.images)} images of {one.images.name}; on {(p3[one] > third).sum()} "
-        "a third class is probable"
-    )
-found = [one for one in found if len(one)]
+    print(f"{one.net.name}: a third class is probable on {(p3[one] > third).sum()} of them")
 maps = {one: one.maps(VARIANTS) for one in found}
 
 # %% [markdown]
@@ -127,7 +122,7 @@ def alike(one):
     for method, t in product(METHODS_HERE, one.both):
         to_max = correlation(M[f"{method}_weighted", t], M[f"{method}_max", t])
         values[f"{method}_weighted_{t}", "correlation_to_max"] = to_max
-    return as_frame(one.net, one.data, values)
+    return page.rows(one.net, one.data, values)
 
 
 frame = pd.concat([alike(one) for one in found], ignore_index=True)
@@ -144,7 +139,6 @@ image is two points, one for each of its classes.
 """
 
 # %%
-report.style()
 figure, ax = plt.subplots(figsize=(6.4, 4.6))
 for one, marker in zip(found, "osD^"):
     p = one.p.gather(1, one.top)  # (N, 2)
@@ -202,7 +196,7 @@ def left(one):
         for k, t in enumerate(one.both):
             p = one.probabilities(replaced(x, hides(maps[one][name, t], "positive"), "blur"))
             values[f"{name}_{t}", "probability"] = p.gather(1, one.top[:, [k]])[:, 0]
-    return as_frame(one.net, one.data, values)
+    return page.rows(one.net, one.data, values)
 
 
 kept = {"positive_blur": ("relative_probability", {"keep": "positive"})}

@@ -32,7 +32,6 @@ import pandas as pd
 import torch
 
 from book import Page, batch, report
-from lib.evaluate import as_frame
 from lib.metrics.gradient_sign import gradient_sign
 
 page = Page("contrast/06_input_space", globals())
@@ -93,7 +92,6 @@ def gain(values, place=-1):
 
 
 for net, images, found in results:
-    report.style()
     figure, panels = plt.subplots(3, 1, figsize=(6.4, 10.2), sharex=True)
     for panel, (what, label) in zip(panels, LABELS.items()):
         scale = 1 if what == "y" else 100
@@ -152,11 +150,11 @@ directions miss.
 """
 
 # %% tags=["nbval-check-output"]
+METRICS = {"logit_gain": "y", "probability_gain": "p"}
 frames = []
 for net, images, found in results:
-    for metric, what in (("logit_gain", "y"), ("probability_gain", "p")):
-        gains = {(title, metric): gain(values[what]) for title, values in found.items()}
-        frames.append(as_frame(net, images, gains))
+    gains = {(title, m): gain(of[METRICS[m]]) for title, of in found.items() for m in METRICS}
+    frames.append(page.rows(net, images, gains))
 frame = pd.concat(frames, ignore_index=True)
 page.verdicts(frame, "Back-propagation till the input space (main text)")
 

@@ -33,7 +33,6 @@ import pandas as pd
 import torch
 
 from book import Page, batch, report
-from lib.evaluate import COLUMNS, similarity
 from lib.methods import METHODS
 from lib.methods.coalition_game import coalition_game
 from lib.methods.lift_cam import contributions
@@ -149,19 +148,16 @@ top = alpha.abs().topk(4).indices.tolist()
 S = finish("lift_cam", torch.einsum("k,khw->hw", alpha.to(A), A[0])[None], x.shape[2:])[0]
 so_far = alpha.sort(descending=True).values.cumsum(0)
 
-report.style()
 figure, panels = plt.subplot_mosaic("iabcd;sefgh;lllll", figsize=(6.4, 5.6), height_ratios=[1, 1, 1.1])
-panels["i"].imshow(x[0].permute(1, 2, 0).cpu())
-panels["i"].set_title("image")
-panels["s"].imshow(report.overlay(x[0], S))
-panels["s"].set_title("LIFT-CAM")
+report.draw(panels["i"], report.in_colour(x[0]), "image")
+report.draw(panels["s"], report.overlay(x[0], S), "LIFT-CAM")
 limit = C[0, top].abs().max().item()
 for upper, lower, k in zip("abcd", "efgh", top):
     panels[upper].imshow(A[0, k].cpu())
     panels[upper].set_title(f"$A_{{{k}}}$")
     panels[lower].imshow(C[0, k].cpu(), cmap="RdBu_r", vmin=-limit, vmax=limit)
     panels[lower].set_title(rf"$\alpha$ = {alpha[k]:+.2f}".replace("-", "−"))
-for name in "iabcdsefgh":
+for name in "abcdefgh":
     panels[name].axis("off")
 line, middle = panels["l"], (len(so_far) / 2, all_of_them)
 line.plot(range(1, len(so_far) + 1), so_far, linewidth=2.5)
@@ -273,13 +269,8 @@ theorem; the verdict tests the code.
 """
 
 # %% tags=["nbval-check-output"]
-shap_values = {"reference": ("shap_cam", {"n": 10})}
-frames = [
-    similarity(net, images, ["lift_cam", "ablation_cam"], shap_values, **page.how)
-    for net, images in page.opened
-    if net.affine_head
-]
-frame = pd.concat(frames) if frames else pd.DataFrame(columns=COLUMNS)
+affine = [(net, images) for net, images in page.opened if net.affine_head]
+frame = page.similarity(["lift_cam", "ablation_cam"], {"reference": ("shap_cam", {"n": 10})}, affine)
 page.verdicts(frame, "Section 3.3")
 
 # %% [markdown]

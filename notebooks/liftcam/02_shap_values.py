@@ -77,15 +77,14 @@ table = page.table(1, frame)
 table
 
 # %%
-shap = table.frame[table.frame["method"].str.startswith("shap_cam") & (table.frame["metric"] == "average_drop")]
-drops = {name: ", ".join(f"{mean:.0f} %" for mean in rows["mean"]) for name, rows in shap.groupby("network")}
-report.show(
-    report.forest(table.frame),
+shap = table.frame.query("metric == 'average_drop' and method.str.startswith('shap_cam')").groupby("network")
+drops = [f"{name} {', '.join(f'{mean:.0f} %' for mean in rows['mean'])}" for name, rows in shap]
+page.forest(
+    table.frame,
     name="liftcam-table-1",
-    alt="AI, AD and ADD of SHAP-CAM and six CAMs, here with 95 % intervals and as printed. SHAP-CAM's AD with 1, 10 "
-    f"and 100 orderings: {'; '.join(f'{name} {means}' for name, means in drops.items())}.",
-    caption="Table 1 as a picture: filled markers are means here with 95 % intervals over images, hollow markers what the "
-    "paper prints for VGG16 on three datasets (SHAP-CAM alone).",
+    title="Table 1",
+    printed="for VGG16 on three datasets (SHAP-CAM alone)",
+    said=f"SHAP-CAM's AD with 1, 10 and 100 orderings, {'; '.join(drops)}",
 )
 
 # %% [markdown]

@@ -27,7 +27,7 @@ import pandas as pd
 import torch
 
 from book import Page, report
-from lib.evaluate import coefficients, similarity
+from lib.evaluate import coefficients
 from lib.metrics.similarity import cosine_similarity
 
 page = Page("liftcam/03_approximation", globals())
@@ -53,9 +53,7 @@ $w_k \operatorname{GAP}(A_k)$.
 """
 
 # %%
-COMPARED = [
-    "grad_cam", "grad_cam_plus_plus", "xgrad_cam", "score_cam", "ablation_cam", "lift_cam", "lrp_cam", "lime_cam",
-]  # fmt: skip
+COMPARED = [*page.methods_of(2), "lrp_cam", "lime_cam"]
 
 
 def reference(net):
@@ -67,25 +65,18 @@ def reference(net):
     return {f"run {seed}": ("shap_cam", {"n": part, "seed": seed}) for seed in range(n // part)}
 
 
-frames = [
-    similarity(net, images, page.methods(COMPARED, net), reference(net), **page.how)
-    for net, images in page.opened
-]
-frame = pd.concat(frames, ignore_index=True)
+frame = page.similarity(COMPARED, reference)
 table = page.table(2, frame)
 table
 
 # %%
-lift = table.frame.query("method == 'lift_cam' and n > 0")
-similarities = [f"{row.mean:.3f} on {row.network}" for row in lift.itertuples(index=False)]
-report.show(
-    report.forest(table.frame),
+lift = table.frame.query("method == 'lift_cam' and n > 0").itertuples()
+page.forest(
+    table.frame,
     name="liftcam-table-2",
-    alt="Cosine similarity of the coefficients of eight CAMs to SHAP values. LIFT-CAM's: "
-    f"{'; '.join(similarities)}.",
-    caption="Table 2 as a picture: similarity of coefficients to SHAP values, with 95 % intervals over images; hollow "
-    "markers are the paper's VGG16 on three datasets. LRP-CAM and LIME-CAM are named in the paper and have no printed "
-    "values.",
+    title="Table 2, the similarity of coefficients to SHAP values,",
+    printed="for VGG16 on three datasets; LRP-CAM and LIME-CAM are named there and have no printed values",
+    said=f"LIFT-CAM's {'; '.join(f'{row.mean:.3f} on {row.network}' for row in lift)}",
 )
 
 # %% [markdown]
@@ -120,12 +111,11 @@ pd.DataFrame(rows, columns=columns).round(4).set_index("network")
 numbers = page.setting("orderings_compared")
 net, images = [(net, images) for net, images in page.opened if not net.affine_head][-1]
 others = {n: ("shap_cam", {"n": n, "seed": 1000}) for n in numbers}  # none of the reference's orderings
-found = similarity(net, images, others | {"lift": "lift_cam"}, reference(net), **page.how)
+found = page.similarity(others | {"lift": ("lift_cam", {})}, reference, [(net, images)])
 means = {method: report.mean_ci(of["value"]) for method, of in found.groupby("method", sort=False)}
 lift = means.pop("lift")
 mean, low, high, _ = zip(*(means[n] for n in numbers))
 
-report.style()
 figure, axis = plt.subplots(figsize=(6.4, 3.8))
 axis.plot(numbers, mean, label="SHAP-CAM", linewidth=2.5)
 axis.fill_between(numbers, low, high, alpha=0.18, linewidth=0)

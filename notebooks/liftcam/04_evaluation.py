@@ -33,7 +33,6 @@ import pandas as pd
 import torch
 
 from book import Page, batch, fewer, report
-from lib.evaluate import as_frame
 from lib.saliency import attribute
 
 page = Page("liftcam/04_evaluation", globals())
@@ -69,14 +68,8 @@ table = page.table(3, faithful)
 table
 
 # %%
-report.show(
-    report.forest(table.frame),
-    name="liftcam-table-3",
-    alt="AI, AD and ADD of each method, here with 95 % intervals and as printed: "
-    f"{report.leaders(table.frame, 'average_drop')}.",
-    caption="Table 3 as a picture: filled markers are means here with 95 % intervals over images, hollow markers what "
-    "the paper prints for VGG16 on three datasets.",
-)
+printed = "for VGG16 on three datasets"
+page.forest(table.frame, "average_drop", name="liftcam-table-3", title="Table 3", printed=printed)
 
 # %% [markdown]
 """
@@ -108,7 +101,7 @@ def timed(net, images):
         ours = attribute("ablation_cam", net, x, target).coefficients[0]
         assert torch.allclose(alpha, ours, rtol=1e-2, atol=1e-3 * ours.abs().max()), "not the same method"
     nothing = {("ablation_cam_literal", "average_drop"): np.full(len(images), np.nan)}
-    return as_frame(net, images, nothing, seconds)
+    return page.rows(net, images, nothing, seconds)
 
 
 literally = [timed(net, images.readable(page.setting("literal", net))) for net, images in page.opened]
@@ -164,11 +157,12 @@ energy = pointing.frame.query("n > 0").set_index("method").groupby("network", so
 shares = [
     f"on {name} LIFT-CAM {of['lift_cam']:.0f} %, a uniform map {of['fake_cam']:.0f} %" for name, of in energy
 ]
-report.show(
-    report.forest(pointing.frame),
+page.forest(
+    pointing.frame,
     name="liftcam-table-5",
-    alt=f"Share of each method's map in the boxes, here with 95 % intervals and as printed: {'; '.join(shares)}.",
-    caption="Table 5 as a picture: the share of the map in the boxes. Fake-CAM's is the area of the boxes.",
+    title="Table 5, the share of the map in the boxes,",
+    printed=f"{printed}; Fake-CAM's is the area of the boxes",
+    said="; ".join(shares),
 )
 
 # %% [markdown]

@@ -42,6 +42,7 @@ images = experiment.images_at(model.recipe.input_size, root)
 index = {}
 for i, record in enumerate(images.records):
     index.setdefault(record.question, []).append(i)
+kinds = {record.id: " ".join(record.question.split()[:2]) + " ..." for record in images.records}
 asked = {q: (model.ask(q, layer or None), images.subset(of)) for q, of in index.items()}
 
 # %% [markdown]
@@ -59,15 +60,11 @@ add up exactly. The questions are of four kinds:
 """
 
 # %%
-def kind(question):
-    return " ".join(question.split()[:2]) + " ..."
-
-
 rows = []
-for question, (net, about) in asked.items():
-    for i in range(len(about)):
+for net, about in asked.values():
+    for i, name in enumerate(about.ids):
         x, target = batch(net, about.subset([i]))
-        rows.append((kind(question), (predict(net, x) == target).item()))
+        rows.append((kinds[name], (predict(net, x) == target).item()))
 answered = pd.DataFrame(rows, columns=["question", "right"]).groupby("question", sort=False)["right"]
 answered.agg(questions="size", accuracy="mean").assign(accuracy=lambda t: t["accuracy"].map("{:.0%}".format))
 
@@ -140,7 +137,6 @@ if located:
     for name in METHODS_OF_TABLE_6:
         more = report.paired_difference(energy, "energy_pointing_game", name, "fake_cam").scaled(100)
         print(f"{METHODS[name].title}: {more.mean:+.1f} [{more.low:+.1f}, {more.high:+.1f}] points over the area")
-    kinds = {record.id: kind(record.question) for record in images.records}
     shares = energy.assign(question=energy["image"].map(kinds)).pivot_table("value", "question", "method", sort=False)
     shares = shares.mul(100).round(1).rename(columns=report.method_title)
     display(shares.rename_axis(columns="share of the map in the boxes (%)"))
