@@ -169,8 +169,8 @@ def asked(
     """The experiments of somebody who names a network, images, or both, in place of the planned ones.
 
     A network brings the dataset that it is trained on, or else photographs; images bring the
-    planned networks that are trained on their classes, or else one of ImageNet. A layer, or a number
-    of images, changes all of them.
+    planned networks that are trained on their classes, or else the first of this project that is, or
+    else one of ImageNet. A layer, or a number of images, changes all of them.
 
     Args:
         planned: by the profile.
@@ -182,7 +182,8 @@ def asked(
     elif dataset:
         fitting = [e for e in planned if own_dataset(e.network) in (None, dataset)]
         fitting = [e for e in fitting if own_dataset(e.network) or _has_imagenet_classes(dataset)]
-        others = [Experiment(CLASSIFIERS[profile], dataset)]
+        own = [name for name in nets.RECIPES if own_dataset(name) == dataset]
+        others = [Experiment(own[0] if own else CLASSIFIERS[profile], dataset)]
         experiments = tuple(replace(e, dataset=dataset) for e in fitting or others)
     else:
         experiments = planned

@@ -1,5 +1,6 @@
 """A page of the book: what it runs, and how it shows what came out."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -124,7 +125,7 @@ class Page:
         """
         cells = report.published(self.paper, table)
         if net is not None:
-            alike = counterparts(net.name, [*cells["network"].unique()])
+            alike = counterparts(net.name, [*cells["network"].unique()], net.architecture)
             cells = cells[cells["network"].isin(alike)]
         return [name for name in cells["method"].unique() if name in METHODS]
 
@@ -169,6 +170,7 @@ class Page:
             for some, seen in self.by_cost(chosen, net, images):
                 found = evaluation.evaluate(net, seen, some, measured, **self.how)
                 frames.append(found.assign(architecture=net.architecture))
+        frames = frames or [pd.DataFrame(columns=evaluation.COLUMNS)]
         frame = pd.concat(frames, ignore_index=True)
         for row in frame.dropna(subset="error").drop_duplicates("image").itertuples():
             if row.image not in self._left_out:
@@ -185,6 +187,44 @@ class Page:
         options = self.options(method, net) | options
         return evaluation.saliency_maps(net, images, method, **self.how, **options)
 
+    def similarity(
+        self,
+        methods: Methods,
+        reference: Methods | Callable[[Any], Methods],
+        opened: Sequence[tuple[Any, Dataset]] | None = None,
+    ) -> pd.DataFrame:
+        """The long frame of `lib.evaluate.similarity`, of coefficients to a reference, on all networks.
+
+        Args:
+            reference: or a function of a network that gives it.
+            opened: other networks and images than the page's own.
+        """
+        frames = [pd.DataFrame(columns=evaluation.COLUMNS)]
+        for net, images in self.opened if opened is None else opened:
+            truth = reference(net) if callable(reference) else reference
+            found = evaluation.similarity(net, images, self.methods(methods, net), truth, **self.how)
+            frames.append(found.assign(architecture=net.architecture))
+        return pd.concat(frames[1:] or frames, ignore_index=True)
+
+    def rows(
+        self,
+        net,
+        images: Dataset,
+        values: Mapping[tuple[str, str], Iterable[float]],
+        seconds: float | Iterable[float] = math.nan,
+    ) -> pd.DataFrame:
+        """What a page measured by itself, as rows of `evaluate`; see `lib.evaluate.as_frame`.
+
+        Args:
+            values: by method and metric, one number an image.
+            seconds: for the map of each image.
+
+        Example:
+            >>> page.rows(net, images, {("grad_cam", "correlation"): correlation(M, N)})
+        """
+        found = evaluation.as_frame(net, images, values, seconds)
+        return found.assign(architecture=net.architecture)
+
     # --------------------------------------------------------------------------------- reporting
 
     def table(self, table: str | int, frame: pd.DataFrame) -> report.Table:
@@ -196,7 +236,14 @@ class Page:
         return report.claims_table(report.claims(self.paper, *places), frame)
 
     def forest(
-        self, compared: pd.DataFrame, *best: str, name: str, title: str, here: str = "means here"
+        self,
+        compared: pd.DataFrame,
+        *best: str,
+        name: str,
+        title: str,
+        here: str = "means here",
+        printed: str = "for ImageNet",
+        said: str = "",
     ) -> None:
         """Show a table of the paper as a picture; who leads stands in its alternative text.
 
@@ -205,16 +252,18 @@ class Page:
             best: the metrics whose leaders the text names.
             title: what the caption calls the table.
             here: what our markers are, such as "20 photographs".
+            printed: what the paper's stand for.
+            said: more for the alternative text, or in place of leaders.
         """
         metrics = [metric for metric in compared["metric"].unique() if metric != "seconds"]
+        told = [report.leaders(compared, metric) for metric in best] + ([said] if said else [])
         report.show(
             report.forest(compared),
             name=name,
             alt=f"{report.symbols(metrics)} of each method, here with 95 % intervals and as printed: "
-            + "; ".join(report.leaders(compared, metric) for metric in best)
-            + ".",
+            f"{'; '.join(told)}.",
             caption=f"{title} as a picture: filled markers are {here} with their 95 % intervals, "
-            "hollow markers what the paper prints for ImageNet.",
+            f"hollow markers what the paper prints {printed}.",
         )
 
     def gallery(

@@ -1,12 +1,14 @@
 """What the book consists of: the pages of `_toc.yml`, and the parameters of its notebooks."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import jupytext
 import yaml
 from nbformat import NotebookNode
+
+from lib.errors import unknown
 
 from ..parameters import assigned
 
@@ -46,6 +48,19 @@ def notebooks(root: Path) -> list[Path]:
         if not path.is_file():
             raise FileNotFoundError(f"_toc.yml lists {path.relative_to(root)}, which is not there")
     return found
+
+
+def chosen(root: Path, names: Sequence[str]) -> list[Path]:
+    """The notebooks whose names begin so, such as "opticam/07"; all of them without a name.
+
+    Raises:
+        UnknownName: none does; lists those that there are.
+    """
+    found = {f"{path.parent.name}/{path.stem}": path for path in notebooks(root)}
+    for name in names:
+        if not any(page.startswith(name) for page in found):
+            raise unknown("page", name, found)
+    return [p for page, p in found.items() if not names or page.startswith(tuple(names))]
 
 
 def script(path: Path) -> NotebookNode:

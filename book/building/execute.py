@@ -187,7 +187,7 @@ def _run(task: Task) -> Failure | None:
             dict(task.parameters),
             kernel_name="python3",
             cwd=task.source.parent,
-            extra_arguments=["--log-level=ERROR"],  # of the kernel itself
+            extra_arguments=["--log-level=CRITICAL"],  # else it tells of being shut down
             progress_bar={"desc": task.name, "position": _line, "leave": False, "disable": None},
         )
     except PapermillExecutionError as error:

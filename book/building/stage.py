@@ -1,7 +1,7 @@
 """Lay out the tree that Jupyter Book reads: written pages, executed notebooks, generated parts."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import nbformat
@@ -22,8 +22,13 @@ PROFILE_NOTES = {
 }
 
 
-def stage(root: Path, executed: Path, source: Path, profile: str) -> None:
+def stage(
+    root: Path, executed: Path, source: Path, profile: str, only: Sequence[Path] | None = None
+) -> None:
     """Write the book's tree to `source`, at the same relative paths as in the project.
+
+    Args:
+        only: these notebooks with the references, in place of all pages.
 
     Raises:
         ValueError: a notebook shows an image without alternative text.
@@ -33,7 +38,10 @@ def stage(root: Path, executed: Path, source: Path, profile: str) -> None:
     for name in ("_config.yml", "_toc.yml"):
         shutil.copy(root / name, source / name)
     verdicts = []
-    for script in contents.notebooks(root):
+    if only:
+        below = [*(path.relative_to(root).with_suffix("").as_posix() for path in only)]
+        (source / "_toc.yml").write_text(_toc(*below, "book/references"), "utf-8")
+    for script in only or contents.notebooks(root):
         page = script.relative_to(root).with_suffix("")
         notebook = nbformat.read(executed / page.with_suffix(".ipynb"), as_version=4)
         verdicts += scoreboard.verdicts(notebook, page.as_posix())
@@ -56,6 +64,11 @@ def stage(root: Path, executed: Path, source: Path, profile: str) -> None:
     (source / GENERATED).mkdir(parents=True)
     for name, text in parts.items():
         (source / GENERATED / f"{name}.md").write_text(text, "utf-8")
+
+
+def _toc(first: str, *others: str) -> str:
+    chapters = "".join(f"  - file: {page}\n" for page in others)
+    return f"format: jb-book\nroot: {first}\nchapters:\n{chapters}"
 
 
 def _not_pages(folder: str, names: list[str]) -> set[str]:

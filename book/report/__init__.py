@@ -3,7 +3,7 @@
 from lib.statistics import Interval, by_image, mean_ci, paired_difference
 
 from .claims import Claim, claims
-from .contrast import changes, over_classes, separation
+from .contrast import changes, median_image, over_classes, separation, show_changes
 from .display import show
 from .gallery import draw, draw_boxes, gallery, grid, in_colour, overlay
 from .labels import method_title, symbols
@@ -11,7 +11,17 @@ from .plots import curves, forest
 from .provenance import Provenance, provenance
 from .published import published
 from .style import style
-from .tables import VERDICTS_MIME, Table, claims_table, comparison, leaders, means, measured
+from .tables import (
+    VERDICTS_MIME,
+    Table,
+    changed,
+    claims_table,
+    comparison,
+    cross,
+    leaders,
+    means,
+    measured,
+)
 from .verdicts import MIN_IMAGES, RULE, SYMBOLS, cell_verdict, combine, judge
 
 __all__ = [
@@ -25,11 +35,13 @@ __all__ = [
     "Table",
     "by_image",
     "cell_verdict",
+    "changed",
     "changes",
     "claims",
     "claims_table",
     "combine",
     "comparison",
+    "cross",
     "curves",
     "draw",
     "draw_boxes",
@@ -42,6 +54,7 @@ __all__ = [
     "mean_ci",
     "means",
     "measured",
+    "median_image",
     "method_title",
     "over_classes",
     "overlay",
@@ -50,6 +63,7 @@ __all__ = [
     "published",
     "separation",
     "show",
+    "show_changes",
     "style",
     "symbols",
 ]

@@ -12,7 +12,6 @@ from lib.errors import unknown
 from lib.paths import MANIFESTS
 
 
-
 def _read_networks() -> dict[str, dict[str, str]]:
     with (MANIFESTS / "published" / "networks.yaml").open(encoding="utf-8") as file:
         return yaml.load(file, manifests.StrictLoader)

@@ -6,10 +6,10 @@ from typing import Any
 
 import pandas as pd
 
-from lib.statistics import by_image, column, mean_ci, mean_of
+from lib.statistics import Interval, by_image, column, mean_ci, mean_of, paired_difference
 
 from .claims import Claim
-from .labels import method_title, metric_label
+from .labels import bounds, method_title, metric_label, number
 from .markup import STYLE, claims_html, comparison_html
 from .published import architectures, counterparts, kind, published
 from .verdicts import cell_verdict, judge
@@ -99,6 +99,32 @@ def measured(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns="network method title metric paper mean low high n".split())
 
 
+def cross(
+    measured: pd.DataFrame,
+    rows: str | list[str],
+    columns: str | list[str],
+    decimals: int | None = None,
+) -> pd.DataFrame:
+    """Means with their intervals as a table of texts: "mean [low, high]".
+
+    Args:
+        measured: as of the function of that name; what has no value is left out.
+        rows, columns: of it, beside and above the table.
+        decimals: by default as many as the metric is printed with.
+
+    Example:
+        >>> cross(measured(frame), rows="title", columns="network")
+    """
+    texts = []
+    for row in measured.query("n > 0").itertuples():
+        digits = metric_label(row.metric).decimals if decimals is None else decimals
+        interval = bounds(Interval(row.mean, row.low, row.high, row.n), digits)
+        texts.append(f"{number(row.mean, digits)} {interval}".rstrip())
+    said = measured.query("n > 0").assign(text=texts)
+    table = said.pivot_table("text", rows, columns, aggfunc="first", sort=False).fillna("–")
+    return table.rename_axis(index=[None] * table.index.nlevels, columns=[None] * table.columns.nlevels)
+
+
 def claims_table(claims: Iterable[Claim], frame: pd.DataFrame) -> Table:
     """The claims with their verdicts over the networks of an evaluation frame.
 
@@ -111,6 +137,27 @@ def claims_table(claims: Iterable[Claim], frame: pd.DataFrame) -> Table:
     judged = judge(claims, frame)
     text = _text(judged[["id", "network", "verdict", "evidence"]])
     return Table(judged, STYLE + claims_html(judged), text, judged.to_dict("records"))
+
+
+def changed(
+    frame: pd.DataFrame, network: str, metric: str, old: str, new: str, decimals: int = 2
+) -> str:
+    """How a mean changes from one method to another, as "old → new [interval of the change]"; empty if
+    neither ran.
+
+    Args:
+        decimals: of a metric that is not in per cent, which has one.
+    """
+    of = frame[(frame["network"] == network) & (frame["metric"] == metric)]
+    values = of.groupby("method")["value"].mean()
+    if old not in values:
+        return ""
+    label = metric_label(metric)
+    form = ".1f" if label.unit == "%" else f".{decimals}f"
+    change = paired_difference(of, metric, new, old).scaled(label.scale)
+    bounds = f" [{change.low:+{form}}, {change.high:+{form}}]" if change.n > 1 else ""
+    means = f"{label.scale * values[old]:{form}} → {label.scale * values[new]:{form}}"
+    return (means + bounds).replace("-", "−")
 
 
 def leaders(compared: pd.DataFrame, metric: str) -> str:

@@ -35,7 +35,7 @@ from lib.evaluate import evaluate_maps
 from lib.methods import METHODS
 from lib.metrics.boxes import covered
 from lib.metrics.confidence import probability
-from lib.metrics.editing import edited
+from lib.metrics.confidence import edited
 from lib.saliency import mask
 
 page = Page("opticam/05_bounding_boxes", globals())

@@ -39,7 +39,7 @@ from book import Page, report
 from book.experiments import own_dataset
 from lib import data
 from lib.maps import upsample
-from lib.metrics.energy_pointing_game import energy, energy_pointing_game
+from lib.metrics.localization import energy, energy_pointing_game
 
 page = Page("opticam/10_medical", globals())
 
