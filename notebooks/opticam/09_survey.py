@@ -34,7 +34,7 @@ from scipy.stats import binomtest
 
 from book import Page, report, survey
 from book.experiments import plan
-from lib.metrics.energy_pointing_game import energy
+from lib.metrics.localization import energy
 
 page = Page("opticam/09_survey", globals())
 first, planned = page.experiments[0], plan(page.name, profile).experiments[1].network
