@@ -9,9 +9,9 @@ from bs4 import BeautifulSoup
 from click.testing import CliRunner
 
 from book import survey
+from book.survey import Question, form, make, questions, score
 from lib import data, nets
 from lib.__main__ import main
-from book.survey import Question, form, make, questions, score
 
 TWO = ("scenes_vgg_quick", "tiny_rival")
 
