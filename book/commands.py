@@ -25,6 +25,13 @@ from .parameters import PROFILES
     help="A notebook parameter, for every notebook that has it; may be repeated.",
 )
 @click.option(
+    "--page",
+    "pages",
+    multiple=True,
+    metavar="PAGE",
+    help="This page alone, such as opticam/07; may be repeated.",
+)
+@click.option(
     "--out", type=click.Path(path_type=Path), help="Where it goes.  [default: build/PROFILE]"
 )
 @click.option(
@@ -34,6 +41,7 @@ def book(
     profile: str,
     jobs: int | None,
     parameters: list[tuple[str, str]],
+    pages: tuple[str, ...],
     out: Path | None,
     refresh: bool,
 ) -> None:
@@ -46,12 +54,15 @@ def book(
         raise ValueError(
             f"--refresh goes with --profile smoke, not {profile}: replaying takes seconds"
         )
+    if refresh and (pages or parameters):
+        raise ValueError("--refresh goes with all pages as they are: leave out --page and -p")
     values = {name: _literal(text) for name, text in parameters}
-    index = build(profile, out=out, parameters=values, jobs=jobs)
+    index = build(profile, out=out, parameters=values, jobs=jobs, pages=pages)
     if refresh:
         committed.refresh(ROOT, index.parents[1] / "executed")
     here = Path.cwd()
-    click.echo(f"the book: {index.relative_to(here) if index.is_relative_to(here) else index}")
+    what = "the page" if pages else "the book"
+    click.echo(f"{what}: {index.relative_to(here) if index.is_relative_to(here) else index}")
 
 
 def _literal(text: str) -> Any:

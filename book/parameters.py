@@ -8,8 +8,6 @@ import ast
 from collections.abc import Mapping
 from typing import Any
 
-from IPython import get_ipython
-
 from lib.errors import unknown
 
 PROFILES = ("smoke", "embedded", "paper")
@@ -75,27 +73,26 @@ def _check_type(name: str, value: Any, default: Any) -> None:
     )
 
 
-def check_parameters() -> None:
-    """Called in a notebook right behind its parameters: `check` of what papermill injected."""
-    shell = get_ipython()
-    if shell is None:
-        return
-    history = shell.user_ns["In"]
+def check_given(namespace: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters of the notebook whose variables these are, after `check` of what papermill
+    injected.
+
+    Args:
+        namespace: its `globals()`. The parameters are those of the cell before the injected one, or
+            of the first cell that assigns a profile.
+
+    Returns:
+        By name, the values that are in force.
+    """
+    history = namespace.get("In", [])
+    declared = {}
     for i, source in enumerate(history):
         if source.startswith(_INJECTED):
-            check(assigned(source), assigned(history[i - 1]))
-    profile = shell.user_ns.get("profile", PROFILES[0])  # set by hand, in an open notebook
-    if profile not in PROFILES:
-        raise unknown("profile", profile, PROFILES)
-
-
-def choose(profile: str, **choices: Any) -> Any:
-    """What a notebook does under a profile.
-
-    Example:
-        >>> choose("smoke", smoke=2, embedded=20, paper=50_000)
-        2
-    """
-    if profile not in choices:
-        raise unknown("profile", profile, choices)
-    return choices[profile]
+            declared = assigned(history[i - 1])
+            check(assigned(source), declared)
+        elif source.startswith("profile: str") and not declared:
+            declared = assigned(source)
+    found = {name: namespace[name] for name in declared}
+    if found.get("profile", PROFILES[0]) not in PROFILES:  # set by hand, in an open notebook
+        raise unknown("profile", found["profile"], PROFILES)
+    return found

@@ -1,6 +1,6 @@
 """Class activation maps, reproduced: a thin, exact library under an executable book.
 
-Data flows one way: `data` -> `nets` -> `methods` -> `saliency` -> `metrics` -> `evaluate` -> `report`.
+Data flows one way: `data` -> `nets` -> `methods` -> `saliency` -> `metrics` -> `evaluate`.
 """
 
 from .torchvision_ops import declare_missing

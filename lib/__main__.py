@@ -1,5 +1,6 @@
 """`python -m lib`: build the book, look after data, train networks, evaluate methods, ask people."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,10 @@ def train(name: str, root: Path | None, device: str) -> None:
 
 # Evaluation -------------------------------------------------------------------------------------
 
+# A choice of methods that takes few passes an image; it is compared with Opti-CAM by name.
+METHODS_BY_DEFAULT = ("fake_cam", "grad_cam", "layer_cam", "ablation_cam")
+METRICS_BY_DEFAULT = ("average_drop", "average_gain", "average_increase")
+
 
 @main.command()
 @click.option("--network", default="tf_efficientnet_lite0", show_default=True)
@@ -93,8 +98,18 @@ def train(name: str, root: Path | None, device: str) -> None:
 @click.option("--dataset", default="imagenet_embedded", show_default=True)
 @click.option("--root", type=click.Path(path_type=Path), help="The folder that holds the dataset.")
 @click.option("--limit", type=click.IntRange(min=1), help="So many images, evenly spaced.")
-@click.option("--method", "methods", multiple=True, help="May be repeated.  [default: all]")
-@click.option("--metric", "metrics", multiple=True, help="May be repeated.  [default: all]")
+@click.option(
+    "--method",
+    "methods",
+    multiple=True,
+    help=f"May be repeated; 'all' takes all.  [default: {', '.join(METHODS_BY_DEFAULT)}]",
+)
+@click.option(
+    "--metric",
+    "metrics",
+    multiple=True,
+    help=f"May be repeated; 'all' takes all.  [default: {', '.join(METRICS_BY_DEFAULT)}]",
+)
 @click.option("--batch-size", default=16, show_default=True, type=click.IntRange(min=1))
 @click.option("--device", default="cpu", show_default=True)
 @click.option(
@@ -123,21 +138,38 @@ def evaluate(
     from .methods import METHODS
     from .metrics import METRICS
 
-    if out and out.suffix not in _WRITERS:
-        raise ValueError(f"--out {out}: its name ends in {' or '.join(_WRITERS)}")
+    if out:
+        _check_out(out)
     net = nets.load(network, weights=weights, layer=layer, device=device)
     images = data.load(dataset, root=root, limit=limit, size=net.input_size)
     frame = run(
         net,
         images,
-        methods or list(METHODS),
-        metrics or list(METRICS),
+        _chosen(methods, METHODS_BY_DEFAULT, METHODS),
+        _chosen(metrics, METRICS_BY_DEFAULT, METRICS),
         batch_size=batch_size,
         store=store,
     )
     if out:
         _WRITERS[out.suffix](frame, out)
     click.echo(_summary(frame))
+    if frame["value"].isna().all():
+        raise ValueError("no image has a value: see the reasons above")
+
+
+def _chosen(given: tuple[str, ...], default: tuple[str, ...], registry: Any) -> list[str]:
+    return list(registry) if given == ("all",) else list(given or default)
+
+
+def _check_out(out: Path) -> None:
+    """Whether the table can be written, before anything is computed."""
+    if out.suffix not in _WRITERS:
+        raise ValueError(f"--out {out}: its name ends in {' or '.join(_WRITERS)}")
+    folder = out.expanduser().absolute().parent
+    if not folder.is_dir():
+        raise FileNotFoundError(f"--out {out}: there is no folder {folder}; make it first")
+    if not os.access(out if out.exists() else folder, os.W_OK):
+        raise ValueError(f"--out {out}: {folder} cannot be written to; choose another place")
 
 
 _WRITERS = {
@@ -172,9 +204,11 @@ def _summary(frame: Any) -> str:
 def _run() -> None:
     """A wrong input is a line on the terminal, not a traceback."""
     try:
-        main(prog_name="python -m lib")
-    except (ValueError, FileNotFoundError) as error:
+        main()
+    except (ValueError, OSError) as error:
         raise SystemExit(f"error: {error}") from None
+    except ModuleNotFoundError as error:  # of those that only the pages and the survey need
+        raise SystemExit(f"error: {error}; install the extra `book` of this package") from None
 
 
 if __name__ == "__main__":

@@ -15,10 +15,10 @@ _ABOVE = __package__.removesuffix("lib")  # empty in a checkout; a wheel has one
 def code_key(*modules: str, outside: tuple[str, ...] = ()) -> str:
     """A hash of these modules and of all that they import from this project.
 
-    Comments, docstrings and layout do not count.
+    Comments, docstrings and layout do not count. A checkout and a wheel have one hash.
 
     Args:
-        modules: by their full names.
+        modules: by their full names, or named from this project's root.
         outside: modules and packages, named from this project's root, that are not followed: what
             they decide is hashed elsewhere.
 
@@ -26,24 +26,24 @@ def code_key(*modules: str, outside: tuple[str, ...] = ()) -> str:
         >>> code_key("lib.methods.grad_cam", outside=("lib.nets",))
     """
     found: dict[str, str] = {}
-    todo = list(modules)
+    todo = [_ABOVE + name.removeprefix(_ABOVE) for name in modules]
     while todo:
         name = todo.pop()
         if name not in found and not _lies_in(name, outside):
             tree, package = _parsed(name)
-            found[name] = ast.dump(tree)
+            found[name] = ast.dump(tree).replace(f"module='{_ABOVE}", "module='")
             todo += _imported(tree, package)
-    text = "\n".join(f"{_own(name)} {found[name]}" for name in sorted(found))
+    text = "\n".join(f"{own_name(name)} {found[name]}" for name in sorted(found))
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
-def _own(name: str) -> str:
+def own_name(name: str) -> str:
     """A module's name from this project's root."""
     return name.removeprefix(_ABOVE)
 
 
 def _lies_in(name: str, packages: tuple[str, ...]) -> bool:
-    return any(f"{_own(name)}.".startswith(f"{package}.") for package in packages)
+    return any(f"{own_name(name)}.".startswith(f"{package}.") for package in packages)
 
 
 @cache
@@ -56,7 +56,9 @@ def _parsed(name: str) -> tuple[ast.Module, str]:
 
 def without_docstrings(tree: ast.Module) -> ast.Module:
     for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(
+            node
+        ):
             node.body = node.body[1:]
     return tree
 
@@ -67,7 +69,7 @@ def _imported(tree: ast.Module, package: str) -> Iterator[str]:
         if not isinstance(node, ast.ImportFrom):
             continue
         base = importlib.util.resolve_name("." * node.level + (node.module or ""), package)
-        if not node.level and _own(base).split(".")[0] not in _PACKAGES:
+        if not node.level and own_name(base).split(".")[0] not in _PACKAGES:
             continue
         for alias in node.names:  # a submodule, or a name in the module
             below = f"{base}.{alias.name}"

@@ -210,14 +210,33 @@ def similarity(
     """
     options = {"batch_size": batch_size, "store": store}
     truth = torch.stack([*coefficients(net, data, reference, **options).values()]).mean(0)
-    rows = _rows(net, data)
+    found = coefficients(net, data, methods, **options)
     cosines = {
-        label: cosine_similarity(alpha, truth).numpy()
-        for label, alpha in coefficients(net, data, methods, **options).items()
+        (label, "cosine_similarity"): cosine_similarity(alpha, truth)
+        for label, alpha in found.items()
     }
+    return as_frame(net, data, cosines)
+
+
+def as_frame(
+    net,
+    data: Dataset,
+    values: Mapping[tuple[str, str], Iterable[float]],
+    seconds: float | Iterable[float] = np.nan,
+) -> pd.DataFrame:
+    """What was measured elsewhere, as rows of `evaluate`.
+
+    Args:
+        values: by method and metric, one number an image.
+        seconds: for the map of each image.
+
+    Example:
+        >>> as_frame(net, data, {("grad_cam", "correlation"): correlation(M, N)})
+    """
+    rows = _rows(net, data).assign(seconds=seconds)
     frames = [
-        rows.assign(method=label, metric="cosine_similarity", value=value)
-        for label, value in cosines.items()
+        rows.assign(method=method, metric=metric, value=[float(v) for v in of])
+        for (method, metric), of in values.items()
     ]
     return pd.concat(frames, ignore_index=True)
 

@@ -119,8 +119,8 @@ def _read_entry(path: Path, kind: str) -> dict:
     return entry | {"kind": kind, "name": entry[named_by]}
 
 
-def recipes() -> dict[str, str]:
-    """The recipe, "module:name", of each network that is trained here, by the network's name."""
+def networks() -> dict[str, dict]:
+    """The networks that are trained here, by name: `recipe` ("module:name"), and what they stand for."""
     with (MANIFESTS / "networks.yaml").open(encoding="utf-8") as file:
         return yaml.load(file, StrictLoader)
 

@@ -19,7 +19,7 @@ from filelock import FileLock
 from torch import nn
 
 from lib import data
-from lib.code import code_key
+from lib.code import code_key, own_name
 from lib.nets.weights import fill, read_state
 from lib.paths import BUILD
 from lib.store import key, write_atomically
@@ -165,7 +165,7 @@ class Recipe:
         """The recipe in plain values; a function is known by its name, and by its code."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {
-            name: f"{value.__module__}.{value.__qualname__}" if callable(value) else value
+            name: f"{own_name(value.__module__)}.{value.__qualname__}" if callable(value) else value
             for name, value in values.items()
         }
 

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import lib  # noqa: F401  before anything imports torchvision: see lib/torchvision_ops.py
 import pytest
+
+import lib  # noqa: F401  before anything imports torchvision: see lib/torchvision_ops.py
 
 HEADER = """\
 # ---

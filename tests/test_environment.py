@@ -1,8 +1,10 @@
 """One dependency list for pip and conda users, and pins that cover it."""
 
+import ast
 import re
+import sys
 import tomllib
-from importlib.metadata import PackageNotFoundError, distribution
+from importlib.metadata import PackageNotFoundError, distribution, packages_distributions
 
 import pytest
 import yaml
@@ -81,25 +83,30 @@ def test_conda_takes_a_python_that_the_project_supports():
     )
 
 
-def test_what_is_imported_is_declared():
-    """Every third-party import of the library is a run-time dependency, or one of the book."""
-    from importlib.metadata import packages_distributions
-    from sys import stdlib_module_names
+def declared(*extras: str) -> set[str]:
+    """The distributions that are installed with these extras; of the book's, what they bring."""
+    texts = [*PROJECT["dependencies"], *(text for extra in extras for text in EXTRAS[extra])]
+    found = {canonicalize_name(Requirement(text).name) for text in texts}
+    return found | ({"nbformat"} if "book" in extras else set())  # of papermill and jupytext
 
+
+def modules_of(distributions: set[str]) -> set[str]:
+    """The top-level modules of these distributions."""
     names = packages_distributions()
-    declared = {canonicalize_name(Requirement(text).name) for text in PROJECT["dependencies"]}
-    with_book = declared | {canonicalize_name(Requirement(text).name) for text in EXTRAS["book"]}
-    with_book |= {"nbformat"}  # of papermill and jupytext
-    for path in (ROOT / "lib").rglob("*.py"):
-        allowed = with_book if path.parent.name == "book" else declared
-        for module in re.findall(
-            r"^\s*(?:from|import) ([a-zA-Z_]\w*)", path.read_text("utf-8"), re.M
-        ):
-            if module in stdlib_module_names or module == "lib" or module not in names:
-                continue
-            assert allowed & set(map(canonicalize_name, names[module])), (
-                f"{path.name} imports {module}"
-            )
+    return {name for name in names if distributions & set(map(canonicalize_name, names[name]))}
+
+
+@pytest.mark.parametrize("package, extras", [("lib", ()), ("testbeds", ()), ("book", ("book",))])
+def test_what_is_imported_is_declared(package, extras):
+    """Every third-party import is of a run-time dependency; the book has an extra beside them."""
+    known = modules_of(declared(*extras)) | sys.stdlib_module_names | {"lib", "testbeds", "book"}
+    for path in (ROOT / package).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_bytes())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and not node.level:
+                names = [node.module]
+            for name in names:
+                assert name.split(".")[0] in known, f"{path}, line {node.lineno} imports {name}"
 
 
 def test_ci_runs_the_tests():

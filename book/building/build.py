@@ -1,11 +1,11 @@
 """From the sources of a project to its book."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from lib.errors import unknown
-from lib.paths import ROOT
+from lib.paths import BUILD, ROOT
 
 from ..parameters import PROFILES, check
 from . import contents
@@ -25,6 +25,7 @@ def build(
     out: Path | None = None,
     parameters: Mapping[str, Any] | None = None,
     jobs: int | None = None,
+    pages: Sequence[str] = (),
 ) -> Path:
     """Execute the notebooks of `_toc.yml` where they are stale, and build the HTML book.
 
@@ -32,15 +33,17 @@ def build(
         profile: "smoke" (seconds, for tests), "embedded" (what packages carry), or "paper" (the
             published setting: the full datasets, a GPU).
         root: the project, with `_toc.yml`, `_config.yml`, `book/` and `notebooks/`.
-        out: where everything goes, by default `root/build/<profile>`.
+        out: where everything goes, by default `build/<profile>`, or `build/pages` for some pages.
         parameters: further notebook parameters; a notebook gets those that it has.
         jobs: notebooks at a time, by default two, or one for two cores, and one on a GPU.
+        pages: these notebooks alone, each by its beginning such as "opticam/07"; links to other
+            pages lead nowhere then.
 
     Returns:
-        The path of `index.html`.
+        The path of `index.html`, or of the first of the pages.
 
     Raises:
-        UnknownName: no such profile, or a parameter that no notebook has.
+        UnknownName: no such profile or page, or a parameter that no notebook has.
         BookError: notebooks failed (the others were executed all the same), or a page has warnings.
 
     Example:
@@ -49,20 +52,24 @@ def build(
     """
     if profile not in PROFILES:
         raise unknown("profile", profile, PROFILES)
-    out = Path(out or root / "build" / profile).resolve()
-    tasks = plan(root, out / "executed", {"profile": profile, **(parameters or {})})
+    builds = BUILD if root == ROOT else root / "build"
+    out = Path(out or builds / ("pages" if pages else profile)).expanduser().resolve()
+    chosen = contents.chosen(root, pages)
+    tasks = plan(root, out / "executed", {"profile": profile, **(parameters or {})}, chosen)
     if failures := execute(tasks, jobs):
         report = "\n\n".join(map(str, failures))
         raise BookError(f"{len(failures)} of {len(tasks)} notebooks failed:\n\n{report}")
-    stage(root, out / "executed", out / "source", profile)
-    if warnings := publish(out / "source", out / "html"):
+    stage(root, out / "executed", out / "source", profile, chosen if pages else None)
+    if warnings := publish(out / "source", out / "html", strict=not pages):
         raise BookError(f"the pages in {out / 'source'} have warnings:\n\n{warnings}")
-    return out / "html" / "index.html"
+    first = chosen[0].relative_to(root).with_suffix(".html") if pages else "index.html"
+    return out / "html" / first
 
 
-def plan(root: Path, executed: Path, parameters: Mapping[str, Any]) -> list[Task]:
+def plan(
+    root: Path, executed: Path, parameters: Mapping[str, Any], notebooks: Sequence[Path]
+) -> list[Task]:
     """One task a notebook, each with those of the parameters that it has."""
-    notebooks = contents.notebooks(root)
     defaults = {path: contents.parameters(path) for path in notebooks}
     everywhere = {name: value for declared in defaults.values() for name, value in declared.items()}
     if notebooks:

@@ -1,13 +1,18 @@
 """What the book consists of: the pages of `_toc.yml`, and the parameters of its notebooks."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import jupytext
 import yaml
+from nbformat import NotebookNode
+
+from lib.errors import unknown
 
 from ..parameters import assigned
+
+KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 
 def pages(root: Path) -> list[str]:
@@ -45,6 +50,28 @@ def notebooks(root: Path) -> list[Path]:
     return found
 
 
+def chosen(root: Path, names: Sequence[str]) -> list[Path]:
+    """The notebooks whose names begin so, such as "opticam/07"; all of them without a name.
+
+    Raises:
+        UnknownName: none does; lists those that there are.
+    """
+    found = {f"{path.parent.name}/{path.stem}": path for path in notebooks(root)}
+    for name in names:
+        if not any(page.startswith(name) for page in found):
+            raise unknown("page", name, found)
+    return [p for page, p in found.items() if not names or page.startswith(tuple(names))]
+
+
+def script(path: Path) -> NotebookNode:
+    """The notebook of a percent script, which needs no header."""
+    notebook = jupytext.read(path)
+    notebook.metadata = NotebookNode(kernelspec=KERNEL)
+    for cell in notebook.cells:
+        cell.metadata.pop("cell_marker", None)  # how the script marks its text
+    return notebook
+
+
 def parameters(path: Path) -> dict[str, Any]:
     """The parameters of a notebook with their defaults.
 
@@ -52,7 +79,7 @@ def parameters(path: Path) -> dict[str, Any]:
         ValueError: it has not exactly one cell tagged `parameters`, or that cell computes.
     """
     cells = [
-        cell for cell in jupytext.read(path).cells if "parameters" in cell.metadata.get("tags", [])
+        cell for cell in script(path).cells if "parameters" in cell.metadata.get("tags", [])
     ]
     if len(cells) != 1:
         raise ValueError(f"{path}: one cell is to be tagged 'parameters', found {len(cells)}")

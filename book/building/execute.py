@@ -16,12 +16,13 @@ from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any
 
-import jupytext
 import nbformat
 import papermill
 import torch
 from papermill.exceptions import PapermillExecutionError
 from tqdm.auto import tqdm
+
+from .contents import script
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def environment(root: Path) -> str:
     """
     files = [*root.glob("data_manifests/**/*"), root / "constraints.txt"]
     for package in ("lib", "testbeds", "book"):
-        files += root.glob(f"{package}/**/*.py")
+        files += [*root.glob(f"{package}/**/*.py"), *root.glob(f"{package}/*.yaml")]
     made_here = (root / "book" / "building", root / "book" / "commands.py", root / "lib" / "__main__.py")
     digest = hashlib.sha256()
     for path in sorted(path for path in files if path.is_file()):
@@ -178,7 +179,7 @@ def _run(task: Task) -> Failure | None:
     converted, partial = (
         task.output.with_suffix(f".{state}.ipynb") for state in ("source", "partial")
     )
-    nbformat.write(jupytext.read(task.source), converted)
+    nbformat.write(script(task.source), converted)
     try:
         notebook = papermill.execute_notebook(
             converted,
@@ -186,7 +187,7 @@ def _run(task: Task) -> Failure | None:
             dict(task.parameters),
             kernel_name="python3",
             cwd=task.source.parent,
-            extra_arguments=["--log-level=ERROR"],  # of the kernel itself
+            extra_arguments=["--log-level=CRITICAL"],  # else it tells of being shut down
             progress_bar={"desc": task.name, "position": _line, "leave": False, "disable": None},
         )
     except PapermillExecutionError as error:

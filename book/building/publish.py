@@ -12,8 +12,12 @@ _JUPYTER_BOOK = "from jupyter_book.cli.main import main; main()"
 _MATHJAX_NEEDED = ("tex-chtml.js", "output/chtml", "input/tex", "a11y/assistive-mml.js")
 
 
-def publish(source: Path, html: Path) -> str:
-    """Build the HTML book from `source` into `html`; returns the warnings, if there are any."""
+def publish(source: Path, html: Path, *, strict: bool = True) -> str:
+    """Build the HTML book from `source` into `html`; returns the warnings, if there are any.
+
+    Args:
+        strict: a warning is an error. Some pages alone have links that lead nowhere.
+    """
     work = source.parent / "sphinx"
     for folder in (
         work,
@@ -21,7 +25,8 @@ def publish(source: Path, html: Path) -> str:
     ):  # pages that were read before would keep their warnings to themselves
         shutil.rmtree(folder, ignore_errors=True)
     print("building the pages", flush=True)
-    options = ["-W", "-n", "--keep-going", "-q", "--path-output", str(work)]
+    options = ["-q", "--path-output", str(work)]
+    options += ["-W", "-n", "--keep-going"] if strict else []
     command = [sys.executable, "-c", _JUPYTER_BOOK, "build", str(source), *options]
     run = subprocess.run(command, capture_output=True, text=True)
     if run.returncode:

@@ -1,7 +1,7 @@
 """Lay out the tree that Jupyter Book reads: written pages, executed notebooks, generated parts."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import nbformat
@@ -10,6 +10,7 @@ from nbformat.v4 import new_code_cell
 
 from ..report import RULE, VERDICTS_MIME
 from . import contents, scoreboard
+from .runs import options, runs
 
 GENERATED = Path("book/_generated")
 
@@ -21,8 +22,13 @@ PROFILE_NOTES = {
 }
 
 
-def stage(root: Path, executed: Path, source: Path, profile: str) -> None:
+def stage(
+    root: Path, executed: Path, source: Path, profile: str, only: Sequence[Path] | None = None
+) -> None:
     """Write the book's tree to `source`, at the same relative paths as in the project.
+
+    Args:
+        only: these notebooks with the references, in place of all pages.
 
     Raises:
         ValueError: a notebook shows an image without alternative text.
@@ -32,7 +38,10 @@ def stage(root: Path, executed: Path, source: Path, profile: str) -> None:
     for name in ("_config.yml", "_toc.yml"):
         shutil.copy(root / name, source / name)
     verdicts = []
-    for script in contents.notebooks(root):
+    if only:
+        below = [*(path.relative_to(root).with_suffix("").as_posix() for path in only)]
+        (source / "_toc.yml").write_text(_toc(*below, "book/references"), "utf-8")
+    for script in only or contents.notebooks(root):
         page = script.relative_to(root).with_suffix("")
         notebook = nbformat.read(executed / page.with_suffix(".ipynb"), as_version=4)
         verdicts += scoreboard.verdicts(notebook, page.as_posix())
@@ -49,16 +58,23 @@ def stage(root: Path, executed: Path, source: Path, profile: str) -> None:
         "profile": f"This copy was built with the `{profile}` profile: {PROFILE_NOTES[profile]}",
         "summary": scoreboard.summary(verdicts),
         "claims": scoreboard.claims(verdicts),
+        "options": options(profile),
+        "runs": runs(profile, root),
     }
     (source / GENERATED).mkdir(parents=True)
     for name, text in parts.items():
         (source / GENERATED / f"{name}.md").write_text(text, "utf-8")
 
 
+def _toc(first: str, *others: str) -> str:
+    chapters = "".join(f"  - file: {page}\n" for page in others)
+    return f"format: jb-book\nroot: {first}\nchapters:\n{chapters}"
+
+
 def _not_pages(folder: str, names: list[str]) -> set[str]:
     """What lies beside the pages and makes them: the package."""
     packages = {name for name in names if (Path(folder) / name / "__init__.py").is_file()}
-    return packages | {name for name in names if name.endswith(".py") or name == "__pycache__"}
+    return packages | {name for name in names if name.endswith((".py", ".yaml", "__pycache__"))}
 
 
 def _prepared(cell: NotebookNode, place: str) -> list[NotebookNode]:
@@ -66,7 +82,7 @@ def _prepared(cell: NotebookNode, place: str) -> list[NotebookNode]:
         if _is_image(output) and not output.metadata.get("alt"):
             raise ValueError(
                 f"{place}: an image without alternative text; "
-                "show it by lib.report.show(figure, alt=...)"
+                "show it by book.report.show(figure, alt=...)"
             )
         output.get("data", {}).pop(VERDICTS_MIME, None)  # collected; no page can show it
     if cell.cell_type == "code":

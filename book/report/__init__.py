@@ -3,15 +3,25 @@
 from lib.statistics import Interval, by_image, mean_ci, paired_difference
 
 from .claims import Claim, claims
-from .contrast import changes, over_classes, separation
+from .contrast import changes, median_image, over_classes, separation, show_changes
 from .display import show
-from .gallery import gallery, grid, in_colour, overlay
-from .labels import method_title
+from .gallery import draw, draw_boxes, gallery, grid, in_colour, overlay
+from .labels import method_title, symbols
 from .plots import curves, forest
-from .provenance import provenance
+from .provenance import Provenance, provenance
 from .published import published
 from .style import style
-from .tables import VERDICTS_MIME, Table, claims_table, comparison
+from .tables import (
+    VERDICTS_MIME,
+    Table,
+    changed,
+    claims_table,
+    comparison,
+    cross,
+    leaders,
+    means,
+    measured,
+)
 from .verdicts import MIN_IMAGES, RULE, SYMBOLS, cell_verdict, combine, judge
 
 __all__ = [
@@ -21,21 +31,30 @@ __all__ = [
     "VERDICTS_MIME",
     "Claim",
     "Interval",
+    "Provenance",
     "Table",
     "by_image",
     "cell_verdict",
+    "changed",
     "changes",
     "claims",
     "claims_table",
     "combine",
     "comparison",
+    "cross",
     "curves",
+    "draw",
+    "draw_boxes",
     "forest",
     "gallery",
     "grid",
     "in_colour",
     "judge",
+    "leaders",
     "mean_ci",
+    "means",
+    "measured",
+    "median_image",
     "method_title",
     "over_classes",
     "overlay",
@@ -44,5 +63,7 @@ __all__ = [
     "published",
     "separation",
     "show",
+    "show_changes",
     "style",
+    "symbols",
 ]

@@ -6,6 +6,8 @@ import pandas as pd
 from lib.metrics.replacement import REPLACEMENTS
 from lib.statistics import by_image, column, mean_of
 
+from .display import show
+from .plots import forest
 from .published import counterparts, published
 
 _IMAGE = ["network", "dataset", "image", "group"]
@@ -91,3 +93,33 @@ def changes(paper: str, table: str | int, frame: pd.DataFrame) -> pd.DataFrame:
                     rows.append((network, name, title, f"{sign}_change", beside, *ours))
     columns = ["network", "method", "title", "metric", "paper", "mean", "low", "high", "n"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def show_changes(paper: str, table: str | int, frame: pd.DataFrame, how: str = "") -> None:
+    """Show the `changes` of a table, and say how many are as the paper claims: what positive features
+    leave of the class grows, what negative ones leave falls.
+
+    Args:
+        how: what is particular of the weighted maps, such as " with equal areas".
+    """
+    change = changes(paper, table, frame)
+    grows = change["metric"] == "positive_change"
+    claimed = change["low"].where(grows, -change["high"]) > 0
+    ran = change.assign(claimed=claimed).query("n > 0").groupby("network", sort=False)["claimed"]
+    counts = [f"on {network} {of.sum()} of {len(of)}" for network, of in ran]
+    show(
+        forest(change, line=0),
+        name=f"{paper}-table-{table}",
+        alt=f"Change of the class's probability by weighted contrast{how}, with positive features and "
+        "with negative ones, for each method, class and replacement. Intervals that lie wholly on the "
+        f"claimed side of zero: {', '.join(counts)}.",
+        caption=f"Table {table} as paired differences, weighted minus original. Filled markers are "
+        "means here with 95 % intervals, hollow markers the differences of the paper's means. p₊ "
+        "should grow, p₋ should fall.",
+    )
+
+
+def median_image(separations: pd.DataFrame, network: str) -> str:
+    """The image on which weighted Grad-CAM changes the `separation` by the median of all."""
+    ours = separations.query("network == @network and method == 'grad_cam_weighted_change'")
+    return ours.sort_values("value")["image"].iloc[len(ours) // 2]

@@ -1,6 +1,7 @@
 """Saliency maps over photographs."""
 
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -8,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike
 
 from .style import WIDTH, array, style
@@ -93,10 +95,8 @@ def gallery(
         panels = block.subplots(lines, columns, squeeze=False).flatten()
         shown = {"Image": in_colour(images[i])}
         shown |= {name: overlay(images[i], S[i], signed=signed) for name, S in maps.items()}
-        for panel in panels:
-            panel.axis("off")
-        for panel, (name, picture) in zip(panels, shown.items()):
-            _draw(panel, picture, name)
+        for panel, name in zip_longest(panels, shown, fillvalue=""):
+            draw(panel, shown.get(name), name)
         if titles:
             _entitle(block, titles[i])
     return figure
@@ -138,8 +138,7 @@ def grid(
         for j, (panel, picture) in enumerate(
             zip(block.subplots(1, len(row), squeeze=False)[0], row)
         ):
-            panel.axis("off")
-            _draw(panel, picture, "" if i else headings[j])
+            draw(panel, picture, "" if i else headings[j])
             if (i, j) in (outlines or {}):
                 _outline(panel, array(outlines[i, j]))
         _entitle(block, titles[i])
@@ -149,6 +148,29 @@ def grid(
 def in_colour(image: ArrayLike) -> np.ndarray:
     """An image (3, H, W) in [0, 1] as a picture (H, W, 3)."""
     return array(image).transpose(1, 2, 0)
+
+
+def draw(panel: Axes, picture: np.ndarray | None, title: str = "") -> None:
+    """A picture (H, W, 3) in [0, 1] under its title, without axes; None leaves the place empty."""
+    panel.axis("off")
+    if picture is not None:
+        panel.imshow(picture, interpolation="lanczos")
+    panel.set_title(title, fontsize=11, pad=3)
+
+
+def draw_boxes(panel: Axes, boxes: ArrayLike | None, **look) -> None:
+    """Outlines of boxes (n, 4), x0, y0, x1, y1 in pixels, half-open, over an image; of None, none.
+
+    Args:
+        look: of their lines, as for `matplotlib.patches.Rectangle`; by default white and 2.2 wide.
+
+    Example:
+        >>> draw_boxes(panel, sample.boxes, linestyle="--")
+    """
+    look = {"fill": False, "edgecolor": "white", "linewidth": 2.2} | look
+    for x0, y0, x1, y1 in [] if boxes is None else array(boxes).tolist():
+        corner = (x0 - 0.5, y0 - 0.5)  # the middle of pixel 0 is drawn at 0
+        panel.add_patch(Rectangle(corner, x1 - x0, y1 - y0, **look))
 
 
 def _blocks(heights: Sequence[float], signed: bool) -> tuple[Figure, np.ndarray]:
@@ -167,12 +189,6 @@ def _blocks(heights: Sequence[float], signed: bool) -> tuple[Figure, np.ndarray]
     key.set_ticks([-1, 0, 1], labels=["against the class", "0", "for the class"])
     key.outline.set_visible(False)
     return figure, blocks[:-1]
-
-
-def _draw(panel: Axes, picture: np.ndarray | None, name: str) -> None:
-    if picture is not None:
-        panel.imshow(picture, interpolation="lanczos")
-    panel.set_title(name, fontsize=11, pad=3)
 
 
 def _outline(panel: Axes, mask: np.ndarray) -> None:

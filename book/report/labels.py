@@ -1,5 +1,6 @@
 """What tables and figures call a method, a metric and its values."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from lib.errors import unknown
@@ -84,6 +85,12 @@ def metric_label(name: str) -> Label:
         raise unknown("metric", name, [*METRICS, *_OTHERS])
     metric = METRICS[name]
     return Label(metric.symbol, metric.unit, metric.higher_is_better)
+
+
+def symbols(metrics: Sequence[str]) -> str:
+    """Metrics by their symbols, in words: "AD, AG and AI"."""
+    *several, last = [metric_label(metric).symbol for metric in metrics]
+    return f"{', '.join(several)} and {last}" if several else last
 
 
 def method_title(name: str, printed: str | None = None) -> str:

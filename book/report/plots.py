@@ -56,12 +56,18 @@ def curves(
     return ax
 
 
-def forest(comparison: pd.DataFrame, *, leave_out: Sequence[str] = ("seconds",)) -> Figure:
+def forest(
+    comparison: pd.DataFrame,
+    *,
+    leave_out: Sequence[str] = ("seconds",),
+    line: float | None = None,
+) -> Figure:
     """Our means with their intervals over the paper's values: a panel a metric, a row a method.
 
     Args:
         comparison: the frame of a `comparison` table.
         leave_out: metrics without a panel.
+        line: a value that all panels mark, such as zero for differences.
 
     Example:
         >>> show(forest(comparison("opticam", 1, frame).frame), alt="...")
@@ -78,6 +84,8 @@ def forest(comparison: pd.DataFrame, *, leave_out: Sequence[str] = ("seconds",))
         theirs, ours = _draw_paper(ax, cells, rows), _draw_ours(ax, cells, rows)
         ax.set_title(metric_label(metric).heading)
         ax.margins(x=0.08)
+        if line is not None:
+            ax.axvline(line, color="#3c3c46", linewidth=1, zorder=1)
         ax.grid(axis="y")
         ax.tick_params(axis="y", length=0)
     axes[0, 0].set_yticks(range(len(rows)), titles.values())

@@ -1,58 +1,23 @@
 """The numbers that the papers print, and which of their networks ours compares with."""
 
-import re
 from decimal import Decimal
 from functools import cache
+from typing import Any
 
 import pandas as pd
+import yaml
 
+from lib import manifests
 from lib.errors import unknown
 from lib.paths import MANIFESTS
 
-# As printed: (the label of the same network in our evaluation frames, kind)
-NETWORKS: dict[str, tuple[str, str]] = {
-    "ResNet50": ("torchvision:resnet50", "CNN"),
-    "VGG16": ("torchvision:vgg16_bn", "CNN"),
-    "ViT-B": ("vit_base_patch16_224", "transformer"),
-    "DeiT-B": ("deit_base_patch16_224", "transformer"),
-    "VGG16 ImageNet": ("torchvision:vgg16", "CNN"),
-    "VGG16 VOC": ("torchvision:vgg16, voc", "CNN"),
-    "VGG16 COCO": ("torchvision:vgg16, coco", "CNN"),
-    "VQA": ("VQA", "VQA"),
-    "ResNet50 Chest X-ray": ("chest_xray_resnet50", "Chest X-ray"),
-    "VGG16 Chest X-ray": ("chest_xray_vgg16_bn", "Chest X-ray"),
-    "ResNet50 Kvasir": ("kvasir_resnet50", "Kvasir"),
-    "VGG16 Kvasir": ("kvasir_vgg16_bn", "Kvasir"),
-    **{
-        f"{network} {dataset}": (f"{name}_{network.lower()}", "CNN")
-        for network in ("AlexNet", "VGG16")
-        for dataset, name in {
-            "CUB-200": "cub",
-            "FGVC": "aircraft",
-            "Food-101": "food101",
-            "Flower-102": "flowers102",
-            "Stanford Cars": "stanford_cars",
-        }.items()
-    },
-}
-_MEDICAL = {
-    "Chest X-ray": re.compile(r"(?i)chest.x.?ray|radiographs"),
-    "Kvasir": re.compile(r"(?i)kvasir|endoscopy"),
-}
-_KINDS = {
-    "transformer": re.compile(r"vit|deit|swin|beit|cait"),
-    "VQA": re.compile(r"(?i)vqa"),
-    **_MEDICAL,
-}
-_TRAINED_ON = {  # data of one sort, the drawn ones among them
-    **_MEDICAL,
-    "CUB-200": re.compile(r"(?i)cub|birds"),
-    "FGVC": re.compile(r"(?i)fgvc|aircraft"),
-    "Food-101": re.compile(r"(?i)food"),
-    "Flower-102": re.compile(r"(?i)flower"),
-    "Stanford Cars": re.compile(r"(?i)cars"),
-}
-_FAMILIES = re.compile(r"(?i)resnet|vgg|alexnet")  # of architectures
+
+def _read_networks() -> dict[str, dict[str, str]]:
+    with (MANIFESTS / "published" / "networks.yaml").open(encoding="utf-8") as file:
+        return yaml.load(file, manifests.StrictLoader)
+
+
+NETWORKS = _read_networks()  # as printed
 
 
 def published(paper: str, table: str | int | None = None) -> pd.DataFrame:
@@ -101,38 +66,45 @@ def printed_range(printed: list[str]) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def kind(network: str) -> str:
-    """What a network of the papers or of this project is, such as "transformer" or "Kvasir"; else
-    "CNN"."""
-    if network in NETWORKS:
-        return NETWORKS[network][1]
-    return next((name for name, pattern in _KINDS.items() if pattern.search(network)), "CNN")
+def kind(network: str, architecture: str = "CNN") -> str:
+    """What a network of the papers or of this project is, such as "transformer" or "Kvasir".
+
+    Args:
+        network: as a paper prints it, or as it is called in a frame: its name, perhaps with a comma
+            and what sets it apart.
+        architecture: what it is where no manifest says; see `Classifier.architecture`.
+    """
+    for printed, entry in NETWORKS.items():
+        if network in (printed, entry["here"]):
+            return entry["kind"]
+    return _own(network).get("kind", architecture)
 
 
-def counterparts(network: str, printed: list[str]) -> list[str]:
+def architectures(frame: pd.DataFrame) -> dict[str, str]:
+    """By network, what an evaluation frame says in its column `architecture`; "CNN" if it has none."""
+    said = frame.get("architecture", pd.Series("CNN", frame.index)).fillna("CNN")
+    return dict(zip(frame["network"], said))
+
+
+def counterparts(network: str, printed: list[str], architecture: str = "CNN") -> list[str]:
     """Of the `printed` networks, those that `network` compares with: itself, or all of its kind."""
     same = [name for name in printed if _stands_for(network, name)]
-    return same or [name for name in printed if kind(name) == kind(network)]
+    return same or [name for name in printed if kind(name) == kind(network, architecture)]
 
 
-def concerns(scope: str, network: str) -> bool:
+def concerns(scope: str, network: str, architecture: str = "CNN") -> bool:
     """Whether a claim about `scope` (a kind, or a printed network) is also one about `network`."""
-    return _stands_for(network, scope) or scope == kind(network)
+    return _stands_for(network, scope) or scope == kind(network, architecture)
 
 
 def _stands_for(network: str, printed: str) -> bool:
     """Whether it is the printed network; or one of its architecture, trained on data of its sort."""
-    if printed not in NETWORKS:
-        return False
-    sort = _trained_on(printed)
-    alike = sort is not None and sort == _trained_on(network)
-    return NETWORKS[printed][0] == network or alike and _family(printed) == _family(network)
+    theirs, ours = NETWORKS.get(printed, {}), _own(network)
+    alike = all(theirs.get(key) and theirs[key] == ours.get(key) for key in ("architecture", "data"))
+    return theirs.get("here") == network or alike
 
 
-def _trained_on(network: str) -> str | None:
-    return next((name for name, sort in _TRAINED_ON.items() if sort.search(network)), None)
-
-
-def _family(network: str) -> str | None:
-    found = _FAMILIES.search(network)
-    return found and found[0].lower()
+@cache
+def _own(network: str) -> dict[str, Any]:
+    """What the manifest says of a network that is trained here, whatever sets it apart."""
+    return manifests.networks().get(network.partition(", ")[0], {})

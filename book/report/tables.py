@@ -1,17 +1,17 @@
 """The tables of a page: the paper's numbers beside ours, and the claims with their verdicts."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
-from lib.statistics import by_image, column, mean_of
+from lib.statistics import Interval, by_image, column, mean_ci, mean_of, paired_difference
 
 from .claims import Claim
-from .labels import method_title
+from .labels import bounds, method_title, metric_label, number
 from .markup import STYLE, claims_html, comparison_html
-from .published import counterparts, kind, published
+from .published import architectures, counterparts, kind, published
 from .verdicts import cell_verdict, judge
 
 VERDICTS_MIME = "application/vnd.cams.verdicts+json"
@@ -54,7 +54,8 @@ def comparison(paper: str, table: str | int, frame: pd.DataFrame) -> Table:
     """
     cells = published(paper, table)
     kinds = {kind(network) for network in cells["network"]}
-    networks = [name for name in frame["network"].unique() if kind(name) in kinds] or [""]
+    own = architectures(frame)
+    networks = [name for name in own if kind(name, own[name]) in kinds] or [""]
     parts = [_compare(cells, frame[frame["network"] == network], network) for network in networks]
     whole = pd.concat(parts, ignore_index=True)
     plain = whole.assign(paper=[" · ".join(paper.values()) for paper in whole["paper"]])
@@ -65,7 +66,9 @@ def comparison(paper: str, table: str | int, frame: pd.DataFrame) -> Table:
 def _compare(cells: pd.DataFrame, frame: pd.DataFrame, network: str) -> pd.DataFrame:
     if network:
         printed_networks = list(cells["network"].unique())
-        cells = cells[cells["network"].isin(counterparts(network, printed_networks))]
+        architecture = architectures(frame).get(network, "CNN")
+        alike = counterparts(network, printed_networks, architecture)
+        cells = cells[cells["network"].isin(alike)]
     units = dict(zip(cells["metric"], cells["unit"]))
     in_paper = dict(zip(cells["method"], cells["title"]))
     images = by_image(frame)
@@ -83,6 +86,45 @@ def _compare(cells: pd.DataFrame, frame: pd.DataFrame, network: str) -> pd.DataF
     return pd.DataFrame(rows, columns=columns)
 
 
+def measured(frame: pd.DataFrame) -> pd.DataFrame:
+    """The means of an evaluation frame, as the frame of a `comparison` has them, without a paper.
+
+    Example:
+        >>> show(forest(measured(frame)), alt="...")
+    """
+    rows = []
+    for (network, method, metric), of in frame.groupby(["network", "method", "metric"], sort=False):
+        mean = mean_ci(of["value"], of["group"]).scaled(metric_label(metric).scale)
+        rows.append((network, method, method_title(method), metric, {}, *mean))
+    return pd.DataFrame(rows, columns="network method title metric paper mean low high n".split())
+
+
+def cross(
+    measured: pd.DataFrame,
+    rows: str | list[str],
+    columns: str | list[str],
+    decimals: int | None = None,
+) -> pd.DataFrame:
+    """Means with their intervals as a table of texts: "mean [low, high]".
+
+    Args:
+        measured: as of the function of that name; what has no value is left out.
+        rows, columns: of it, beside and above the table.
+        decimals: by default as many as the metric is printed with.
+
+    Example:
+        >>> cross(measured(frame), rows="title", columns="network")
+    """
+    texts = []
+    for row in measured.query("n > 0").itertuples():
+        digits = metric_label(row.metric).decimals if decimals is None else decimals
+        interval = bounds(Interval(row.mean, row.low, row.high, row.n), digits)
+        texts.append(f"{number(row.mean, digits)} {interval}".rstrip())
+    said = measured.query("n > 0").assign(text=texts)
+    table = said.pivot_table("text", rows, columns, aggfunc="first", sort=False).fillna("–")
+    return table.rename_axis(index=[None] * table.index.nlevels, columns=[None] * table.columns.nlevels)
+
+
 def claims_table(claims: Iterable[Claim], frame: pd.DataFrame) -> Table:
     """The claims with their verdicts over the networks of an evaluation frame.
 
@@ -95,6 +137,64 @@ def claims_table(claims: Iterable[Claim], frame: pd.DataFrame) -> Table:
     judged = judge(claims, frame)
     text = _text(judged[["id", "network", "verdict", "evidence"]])
     return Table(judged, STYLE + claims_html(judged), text, judged.to_dict("records"))
+
+
+def changed(
+    frame: pd.DataFrame, network: str, metric: str, old: str, new: str, decimals: int = 2
+) -> str:
+    """How a mean changes from one method to another, as "old → new [interval of the change]"; empty if
+    neither ran.
+
+    Args:
+        decimals: of a metric that is not in per cent, which has one.
+    """
+    of = frame[(frame["network"] == network) & (frame["metric"] == metric)]
+    values = of.groupby("method")["value"].mean()
+    if old not in values:
+        return ""
+    label = metric_label(metric)
+    form = ".1f" if label.unit == "%" else f".{decimals}f"
+    change = paired_difference(of, metric, new, old).scaled(label.scale)
+    bounds = f" [{change.low:+{form}}, {change.high:+{form}}]" if change.n > 1 else ""
+    means = f"{label.scale * values[old]:{form}} → {label.scale * values[new]:{form}}"
+    return (means + bounds).replace("-", "−")
+
+
+def leaders(compared: pd.DataFrame, metric: str) -> str:
+    """In words, whose mean is best on each network, Fake-CAM aside: for who does not see a figure.
+
+    Args:
+        compared: the frame of a `comparison` table.
+
+    Example:
+        >>> leaders(comparison("opticam", 1, frame).frame, "average_gain")
+        "on tf_efficientnet_lite0 the highest AG is Opti-CAM's, 81 %"
+    """
+    label = metric_label(metric)
+    rows = compared.query("method != 'fake_cam' and metric == @metric and n > 0")
+    words = []
+    for network, of in rows.groupby("network", sort=False):
+        best = of.loc[of["mean"].idxmax() if label.higher_is_better else of["mean"].idxmin()]
+        value = f"{best['mean']:.0f} %" if label.unit == "%" else f"{best['mean']:.2f}"
+        which = "highest" if label.higher_is_better else "lowest"
+        words.append(f"on {network} the {which} {label.symbol} is {best['title']}'s, {value}")
+    return "; ".join(words)
+
+
+def means(frame: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
+    """The mean of each metric for each method of an evaluation frame, as tables call and scale them.
+
+    Returns:
+        Index network and method, a column a metric; what was not run is NaN.
+
+    Example:
+        >>> means(frame, ["average_drop", "average_gain"]).round(1)
+    """
+    found = frame.pivot_table("value", ["network", "method"], "metric", sort=False)[[*metrics]]
+    labels = [metric_label(metric) for metric in metrics]
+    found = found.mul([label.scale for label in labels])
+    found.columns = [label.symbol for label in labels]
+    return found.rename(method_title, level="method")
 
 
 def _text(frame: pd.DataFrame, decimals: int = 2) -> str:

@@ -9,7 +9,7 @@ from lib.statistics import Interval, by_image
 
 from .claims import Claim
 from .evidence import evidence
-from .published import concerns, printed_range
+from .published import architectures, concerns, printed_range
 
 MIN_IMAGES = 10
 
@@ -68,9 +68,9 @@ def judge(claims: Iterable[Claim], frame: pd.DataFrame) -> pd.DataFrame:
         >>> judge(claims("opticam", "Table 1"), frame).verdict.value_counts()
     """
     tables = {name: by_image(rows) for name, rows in frame.groupby("network", sort=False)}
-    rows = []
+    own, rows = architectures(frame), []
     for claim in claims:
-        networks = [name for name in tables if concerns(claim.networks, name)]
+        networks = [name for name in tables if concerns(claim.networks, name, own[name])]
         verdicts = {name: _decide(claim, tables[name]) for name in networks}
         for network, (verdict, why) in (verdicts or {"": ("not run", "")}).items():
             rows.append((claim.paper, claim.id, claim.place, claim.text, network, verdict, why))

@@ -12,7 +12,8 @@ from .. import manifests
 from ..errors import unknown
 
 TORCHVISION = "torchvision:"
-RECIPES = manifests.recipes()  # of the networks that are trained here: name, place of its recipe
+# The networks that are trained here: the place of the recipe of each.
+RECIPES = {name: entry["recipe"] for name, entry in manifests.networks().items()}
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 RANDOM_SEED = 0

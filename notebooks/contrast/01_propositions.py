@@ -1,17 +1,3 @@
-# ---
-# jupyter:
-#   jupytext:
-#     cell_markers: '"""'
-#     formats: ipynb,py:percent
-#     text_representation:
-#       extension: .py
-#       format_name: percent
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
-# ---
-
 # %% [markdown]
 r"""
 # Three propositions
@@ -34,11 +20,13 @@ is affine, and birds drawn for this book on a VGG-style network, whose head is n
 
 # %% tags=["parameters"]
 profile: str = "smoke"  # smoke: seconds; embedded: what the book shows; paper: the published setting
-network: str = ""  # a timm name, torchvision:<name>, birds_vgg; empty: the profile's networks
+cost: str = ""  # at whose cost (options, counts) to run images of your own; empty: the profile's
+network: str = ""  # a timm name, torchvision:<name>, a network of this project; empty: the profile's
 weights: str = ""  # path of a state dict; empty: the manifest's weights
-dataset: str = ""  # imagenet_embedded, birds, imagenet, folder; empty: the profile's
+layer: str = ""  # target layer; empty: the last activation before pooling
+dataset: str = ""  # a name of `python -m lib data list`, such as folder; empty: the profile's
 root: str = ""  # the dataset's folder; empty: where its manifest says
-n_images: int = 0  # how many images of each case; 0: the profile's choice
+n_images: int = 0  # how many images; 0: the profile's choice
 batch_size: int = 16  # images a pass; changes no number
 device: str = "cpu"  # cpu, cuda, cuda:1, mps
 
@@ -48,47 +36,37 @@ import pandas as pd
 import torch
 from torch.nn import functional as F
 
-from book import report
+from book import Page, batch, report
 from lib import data
-from book.experiments import Case
 from lib.methods import METHODS
-from book.parameters import check_parameters, choose
 from lib.saliency import raw_map
 from lib.selectors import CONTRASTS, probability
 
-check_parameters()
-LITE = "tf_efficientnet_lite0"
-count = n_images or choose(profile, smoke=2, embedded=10, paper=100)
-CASES = [Case(network, dataset or "imagenet", n=count)] if network else choose(
-    profile,
-    smoke=[Case(LITE, dataset or "imagenet_embedded", n=count), Case("birds_vgg_quick", dataset or "birds", n=count)],
-    embedded=[Case(LITE, dataset or "imagenet_embedded", n=count), Case("birds_vgg", dataset or "birds", n=count)],
-    paper=[Case(name, dataset or "imagenet", n=count) for name in ("torchvision:vgg16", "torchvision:resnet50")],
-)
+page = Page("contrast/01_propositions", globals())
+CONTRASTIVE = [name for name, method in METHODS.items() if "contrast" in method.options]
 
 
 class Shown:
-    """A network with its images, and the class that it finds most probable in each."""
+    """A network, also in double precision, and its images with the class that it finds most probable."""
 
-    def __init__(self, case):
-        self.net, images = case.open(weights=weights, root=root, device=device)
-        halved = profile == "embedded" and self.net.input_size > 100  # identities hold at any size
-        self.images = images.at(self.net.input_size // 2 if halved else self.net.input_size).readable()
-        self.x = torch.stack([sample.image for sample in self.images])
-        self.y = self.logits(self.net)
-        self.t = self.y.argmax(1)
+    def __init__(self, net, images):
+        self.net, self.double = net, page.open(page.experiment(net))[0].double()
+        images = images.at(page.setting("size", net) or net.input_size).readable()
+        self.x = torch.stack([sample.image for sample in images])
+        self.t = self.logits(net).argmax(1)
+        self.images = images.relabelled(self.t.tolist())
+        self.methods = [m for m in CONTRASTIVE if m != "cam" or net.affine_head]
 
     def logits(self, net):
         with torch.no_grad():
             return torch.cat([net(x.to(net.dtype)).cpu() for x in self.x.split(batch_size)])
 
     def maps(self, method, net, target=None, **options):
-        target = self.t if target is None else target
-        parts = zip(self.x.split(batch_size), target.split(batch_size))
+        parts = zip(self.x.split(batch_size), (self.t if target is None else target).split(batch_size))
         return torch.cat([raw_map(method, net, *part, **options).cpu() for part in parts])
 
 
-shown = {each.net.name: each for each in map(Shown, CASES)}
+shown = [Shown(*opened) for opened in page.opened]
 
 # %% [markdown]
 r"""
@@ -113,57 +91,51 @@ components. A softmax starts three times, with different $w_1$ and $w_2$ but the
 """
 
 # %%
-def two_classes():
+def two_classes(net):
     """Features (N, 2) of two species, centred and scaled, and which of the two each is."""
-    net = list(shown.values())[-1].net
-    species = choose(profile, smoke=16, embedded=60, paper=100)
-    pool = data.load("birds", size=net.input_size)
-    labels = torch.tensor(pool.targets)
-    index = torch.cat([(labels == c).nonzero()[:species, 0] for c in (0, 1)])
-    x = torch.stack([sample.image for sample in pool.subset(index.tolist())])
+    pool, species = data.load("birds", size=net.input_size), page.setting("species")
+    index = [i for c in (0, 1) for i in [i for i, t in enumerate(pool.targets) if t == c][:species]]
+    x, labels = batch(net, pool.subset(index))
     with torch.no_grad():
         f = torch.cat([net.features(part).mean((2, 3)).double().cpu() for part in x.split(batch_size)])
     f = f - f.mean(0)
     f = f @ torch.linalg.svd(f, full_matrices=False).Vh[:2].T
-    return f / f.std(0), labels[index]
+    return f / f.std(0), labels.cpu()
 
 
 def trained(W, f, label, rate, steps=60):
     """The path (steps + 1, ...) of gradient descent from W: (2, 2) for softmax, (2,) for logistic regression."""
-    W = W.clone().requires_grad_()
-    path = [W.detach().clone()]
+    path = [W]
     for _ in range(steps):
-        loss = (
-            F.cross_entropy(f @ W.T, label) if W.ndim == 2
-            else F.binary_cross_entropy_with_logits(f @ W, (label == 0).double())
-        )  # fmt: skip
-        (g,) = torch.autograd.grad(loss, W)
-        W = (W.detach() - rate * g).requires_grad_()
-        path.append(W.detach().clone())
+        W = path[-1].clone().requires_grad_()
+        if W.ndim == 2:
+            loss = F.cross_entropy(f @ W.T, label)
+        else:
+            loss = F.binary_cross_entropy_with_logits(f @ W, (label == 0).double())
+        path.append(W.detach() - rate * torch.autograd.grad(loss, W)[0])
     return torch.stack(path)
 
 
-f, label = two_classes()
-generator = torch.Generator().manual_seed(0)
+f, label = two_classes(shown[-1].net)
 difference = torch.tensor([0.8, -1.6], dtype=torch.float64)
-means = 1.2 * torch.randn(3, 2, generator=generator, dtype=torch.float64)
-softmax = [trained(torch.stack([m + difference / 2, m - difference / 2]), f, label, rate=0.5) for m in means]
-logistic = trained(difference, f, label, rate=1.0)
-same = trained(difference, f, label, rate=0.5)
-apart = max(((path[:, 0] - path[:, 1]) - logistic).abs().max().item() for path in softmax)
-still = max((path.sum(1) - path[0].sum(0)).abs().max().item() for path in softmax)
-print(f"largest distance of w1 - w2 from w, at twice the learning rate: {apart:.1e}; at the same: {(softmax[0][:, 0] - softmax[0][:, 1] - same).abs().max():.2f}")
+means = 1.2 * torch.randn(3, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+starts = torch.stack([means + difference / 2, means - difference / 2], 1)  # (3, 2, 2)
+paths = torch.stack([trained(W, f, label, rate=0.5) for W in starts])  # (3, steps + 1, 2, 2)
+logistic, same = (trained(difference, f, label, rate) for rate in (1.0, 0.5))
+between = paths[:, :, 0] - paths[:, :, 1]
+apart, slower = (between - logistic).abs().max(), (between[0] - same).abs().max()
+still = (paths.sum(2) - paths[:, :1].sum(2)).abs().max()
+print(f"largest distance of w1 - w2 from w, at twice the learning rate: {apart:.1e}; at the same: {slower:.2f}")
 print(f"largest change of w1 + w2: {still:.1e}")
 
 # %%
-report.style()
 figure, (left, right) = plt.subplots(1, 2, figsize=(6.4, 3.9))
 colours = plt.rcParams["axes.prop_cycle"].by_key()["color"]
-for i, path in enumerate(softmax):
+for i, (path, colour) in enumerate(zip(paths, colours)):
     for k, dash in enumerate(("-", ":")):
-        left.plot(*path[:, k].T, dash, color=colours[i], linewidth=2, label=f"$w_{k + 1}$" if i == 0 else None)
-        left.plot(*path[0, k], "o", color=colours[i], markersize=6)
-    right.plot(*(path[:, 0] - path[:, 1]).T, color=colours[i], linewidth=6 - 2 * i, label=f"softmax, start {i + 1}")
+        left.plot(*path[:, k].T, dash, color=colour, linewidth=2, label=f"$w_{k + 1}$" if i == 0 else None)
+        left.plot(*path[0, k], "o", color=colour, markersize=6)
+    right.plot(*between[i].T, color=colour, linewidth=6 - 2 * i, label=f"softmax, start {i + 1}")
 right.plot(*logistic[::6].T, "k+", markersize=9, label="logistic regression")
 right.plot(*logistic[0], "o", color="k", markersize=6)
 left.set(title="each weight", xlabel="first component", ylabel="second component")
@@ -173,8 +145,8 @@ right.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2))
 report.show(
     figure,
     name="contrast-proposition-1",
-    alt="Left: the weights of two classes on their way through training from three starts, six different paths. Right: "
-    f"the differences of the two, which lie on one path, that of logistic regression, to {apart:.0e}.",
+    alt="Left: the weights of two classes on their way through training from three starts, six different paths. Right: the "
+    f"differences of the two, which lie on one path, that of logistic regression, to {apart:.0e}.",
     caption="Proposition 1. From three starts (dots) the weights of a softmax over two classes take six paths; their "
     "difference takes one, that of logistic regression with twice the learning rate (crosses).",
 )
@@ -197,44 +169,26 @@ double and in single precision:
 """
 
 # %%
-CONTRASTIVE = [m for m in METHODS if "contrast" in METHODS[m].options]
-
-
-def applies(method, net):
-    return method != "cam" or net.affine_head
-
-
 def error(one, two):
     """Of each image: the largest difference as a share of the largest entry."""
     largest = two.abs().amax((1, 2)).clamp_min(torch.finfo(two.dtype).tiny)
     return ((one - two).abs().amax((1, 2)) / largest).double()
 
 
-def of_probability(each, net):
-    """How far the maps of the probability are from p (1 - p) times the weighted contrast, by method."""
-    p = probability(each.logits(net), each.t)[:, None, None]
-    return {
-        m: error(each.maps(m, net, selector="probability"), p * (1 - p) * each.maps(m, net, contrast="weighted"))
-        for m in CONTRASTIVE
-        if applies(m, net)
-    }
-
-
-double = {name: case.open(weights=weights, root=root, device=device)[0].double() for case, name in zip(CASES, shown)}
-errors = {
-    (name, precision): of_probability(each, net)
-    for name, each in shown.items()
-    for precision, net in (("double", double[name]), ("single", each.net))
-}
-titles = {m: METHODS[m].title for m in CONTRASTIVE}
-
-
 def table(columns):
     """The largest error of each method; a dash where it does not apply."""
-    shares = {key: {titles[m]: f"{e.max():.0e}" for m, e in by_method.items()} for key, by_method in columns.items()}
-    return pd.DataFrame(shares, index=list(titles.values())).fillna("–")
+    shares = {key: {m: f"{e.max():.0e}" for m, e in errors.items()} for key, errors in columns.items()}
+    return pd.DataFrame(shares, index=CONTRASTIVE).rename(index=report.method_title).fillna("–")
 
 
+errors = {}
+for each in shown:
+    for precision, net in (("double", each.double), ("single", each.net)):
+        p = probability(each.logits(net), each.t)[:, None, None]
+        errors[net.name, precision] = {
+            m: error(each.maps(m, net, selector="probability"), p * (1 - p) * each.maps(m, net, contrast="weighted"))
+            for m in each.methods
+        }
 table(errors)
 
 # %% [markdown]
@@ -256,31 +210,30 @@ What speaks for one class speaks against the others. The figure adds the classes
 """
 
 # %%
-name, each = list(shown.items())[-1]
-net = double[name]
-classes = net.num_classes
+each, net = shown[-1], shown[-1].double
+C = net.num_classes
 p = each.logits(net).softmax(1)
 order = p.argsort(1, descending=True)
 sums = {}
 for method in ("grad_cam", "linear_approximation", "lift_cam", "lrp_cam"):
-    maps = torch.stack([each.maps(method, net, target=torch.full_like(each.t, c), contrast="weighted") for c in range(classes)], 1)
+    classes = (torch.full_like(each.t, c) for c in range(C))
+    maps = torch.stack([each.maps(method, net, target=c, contrast="weighted") for c in classes], 1)
     terms = (p * (1 - p))[..., None, None] * maps  # (B, C, h, w)
     ordered = torch.stack([term[o] for term, o in zip(terms, order)])
     size = ordered.cumsum(1).abs().amax((2, 3))  # (B, C)
-    sums[titles[method]] = (size / size[:, :1]).log10().clamp_min(-17)
-left_over = {title: 10 ** values[:, -1].max().item() for title, values in sums.items()}
+    sums[METHODS[method].title] = (size / size[:, :1]).log10().clamp_min(-17)
+left_over = 10 ** max(values[:, -1].max().item() for values in sums.values())
 
-# %%
-report.style()
-figure, ax = plt.subplots(figsize=(6.4, 4.4))
-report.curves(range(1, classes + 1), sums, xlabel="classes added, the most probable first", ylabel="largest entry of the sum, log₁₀", ax=ax)
+axis = report.curves(
+    range(1, C + 1), sums, xlabel="classes added, the most probable first", ylabel="largest entry of the sum, log₁₀"
+)
 report.show(
-    figure,
+    axis.figure,
     name="contrast-sum-of-contrasts",
     alt=f"The sum of weighted contrasts over the classes, against how many have been added, for {', '.join(sums)}. With all "
-    f"{classes} classes it is at most {max(left_over.values()):.0e} of the first term.",
-    caption=f"The weighted contrasts of all {classes} classes, each times $p_t (1 - p_t)$, add up to nothing: the largest entry of "
-    f"the sum so far, as a share of that of the first term; mean over {len(each.x)} images, {name}, double precision.",
+    f"{C} classes it is at most {left_over:.0e} of the first term.",
+    caption=f"The weighted contrasts of all {C} classes, each times $p_t (1 - p_t)$, add up to nothing: the largest entry of "
+    f"the sum so far, as a share of that of the first term; mean over {len(each.x)} images, {net.name}, double precision.",
 )
 
 # %% [markdown]
@@ -301,16 +254,16 @@ have 1,000 classes, and are compared for the max contrast only, which needs two:
 
 # %%
 passes = {}
-for name, each in shown.items():
-    net, y = double[name], each.logits(double[name])
+for each in shown:
+    net, y = each.double, each.logits(each.double)
     few = net.num_classes <= 100
     classes = y.argsort(1, descending=True)[:, : None if few else 2]  # (B, n), the explained class first
-    for m in (m for m in CONTRASTIVE if applies(m, net)):
+    for m in each.methods:
         alone = torch.stack([each.maps(m, net, target=s) for s in classes.unbind(1)], 1)  # (B, n, h, w)
         for contrast in ("mean", "max", "weighted") if few else ("max",):
             a = CONTRASTS[contrast](y, each.t).gather(1, classes)[..., None, None]
             combined = alone[:, 0] - (a * alone).sum(1)
-            passes.setdefault((name, contrast), {})[m] = error(each.maps(m, net, contrast=contrast), combined)
+            passes.setdefault((net.name, contrast), {})[m] = error(each.maps(m, net, contrast=contrast), combined)
 table(passes)
 
 # %% [markdown]
@@ -325,28 +278,22 @@ proposition 3 all but Layer-CAM and Grad-CAM++.
 """
 
 # %% tags=["nbval-check-output"]
-def frame_of(label, name, by_method, without):
-    each = shown[name]
-    largest = torch.stack([e for m, e in by_method.items() if m not in without]).amax(0)
-    return pd.DataFrame({
-        "network": name, "dataset": each.images.name, "image": each.images.ids,
-        "group": [s.group for s in each.images], "method": label, "metric": "relative_error",
-        "target": each.t.tolist(), "value": largest.numpy(), "seconds": float("nan"), "error": None,
-    })  # fmt: skip
-
-
 UNSCALED, UNLINEAR = {"grad_cam_plus_plus"}, {"grad_cam_plus_plus", "layer_cam"}
-by_network = {}
-for (name, contrast), by_method in passes.items():
-    for m, e in by_method.items():
-        seen = by_network.setdefault(name, {})
-        seen[m] = torch.maximum(seen[m], e) if m in seen else e
-frame = pd.concat(
-    [frame_of("probability_against_contrast", name, errors[name, "double"], UNSCALED) for name in shown]
-    + [frame_of("one_pass_against_many", name, by_network[name], UNLINEAR) for name in shown],
-    ignore_index=True,
-)
-report.claims_table(report.claims("contrast", "Proposition 2", "Proposition 3"), frame)
+
+
+def largest(columns, without):
+    """The largest error on each image (N,) over columns of a table and over methods."""
+    return torch.stack([e for errors in columns for m, e in errors.items() if m not in without]).amax(0)
+
+
+frames = []
+for each in shown:
+    sides = largest([errors[each.net.name, "double"]], UNSCALED)
+    combined = largest([passes[key] for key in passes if each.net.name in key], UNLINEAR)
+    values = {"probability_against_contrast": sides, "one_pass_against_many": combined}
+    values = {(statement, "relative_error"): of for statement, of in values.items()}
+    frames.append(page.rows(each.net, each.images, values))
+page.verdicts(pd.concat(frames, ignore_index=True), "Proposition 2", "Proposition 3")
 
 # %% [markdown]
 r"""
@@ -368,7 +315,4 @@ book show all three, on twelve small networks.
 """
 
 # %%
-report.provenance(
-    profile=profile, network=network, weights=weights, dataset=dataset, root=root, n_images=n_images,
-    batch_size=batch_size, device=device,
-)  # fmt: skip
+page.provenance()

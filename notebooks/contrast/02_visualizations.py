@@ -1,17 +1,3 @@
-# ---
-# jupyter:
-#   jupytext:
-#     cell_markers: '"""'
-#     formats: ipynb,py:percent
-#     text_representation:
-#       extension: .py
-#       format_name: percent
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
-# ---
-
 # %% [markdown]
 """
 # Why this class and not that one
@@ -29,10 +15,11 @@ where they are: so the reader's judgement becomes a number.
 
 # %% tags=["parameters"]
 profile: str = "smoke"  # smoke: seconds; embedded: what the book shows; paper: the published setting
-network: str = ""  # a timm name, torchvision:<name>, birds_vgg; empty: the profile's networks
+cost: str = ""  # at whose cost (options, counts) to run images of your own; empty: the profile's
+network: str = ""  # a timm name, torchvision:<name>, a network of this project; empty: the profile's
 weights: str = ""  # path of a state dict; empty: the manifest's weights
 layer: str = ""  # target layer; empty: the last activation before pooling
-dataset: str = ""  # birds, imagenet_embedded, folder; empty: the profile's
+dataset: str = ""  # a name of `python -m lib data list`, such as folder; empty: the profile's
 root: str = ""  # the dataset's folder; empty: where its manifest says
 n_images: int = 0  # how many images; 0: the profile's choice
 threshold: float = 0.1  # the least probability of the second class
@@ -40,27 +27,20 @@ batch_size: int = 32  # images a pass; changes no number
 device: str = "cpu"  # cpu, cuda, cuda:1, mps
 
 # %%
+from dataclasses import replace
+
 import pandas as pd
 import torch
-from torch.nn import functional as F
 
-from book import report
-from lib import nets
-from lib.metrics import differences
-from book.experiments import contested, pairs
-from testbeds.birds import FAMILIES, differing
+from book import Page, report
+from book.contested import contested, contrasted
 from lib.methods import METHODS
-from book.parameters import check_parameters, choose
-from lib.saliency import explain, upsample
+from lib.metrics import differences
 from lib.metrics.similarity import correlation
+from testbeds.birds import FAMILIES
 
-check_parameters()
-cases = pairs(profile, network=network, layer=layer, dataset=dataset, n_images=n_images)
-MAPS = {  # by label, as tables and claims know them
-    f"{method}{suffix}": (method, contrast)
-    for method in ("grad_cam", "linear_approximation")
-    for suffix, contrast in (("", "none"), ("_weighted", "weighted"))
-}
+page = Page("contrast/02_visualizations", globals())
+VARIANTS = contrasted("grad_cam", "linear_approximation")
 HEADINGS = ["Grad-CAM\noriginal", "Grad-CAM\nweighted", "Linear approx.\noriginal", "Linear approx.\nweighted"]
 FAMILY = {species: family for family, members in FAMILIES.items() for species in members}
 
@@ -74,59 +54,12 @@ three of fifteen parts. Of photographs several crops are taken.
 """
 
 # %%
-def batch(samples):
-    return torch.stack([sample.image for sample in samples])
-
-
-class Hesitant:
-    """A network, and the images whose second class it finds probable, with its two classes of each."""
-
-    def __init__(self, case):
-        self.net, self.all = case.open(weights=weights, root=root, device=device)
-        self.data, *top = contested(self.net, self.all, threshold=threshold, batch_size=batch_size)
-        self.top = torch.tensor(top, dtype=torch.long).T  # (N, 2)
-        self.samples = list(self.data)
-        self.names = self.all.classes or tuple(map(str, range(self.net.num_classes)))
-        self.p = [self.probabilities(samples) for samples in self.parts(self.samples)]
-        self.p = torch.cat(self.p or [torch.empty(0, self.net.num_classes)])  # (N, C)
-
-    @staticmethod
-    def parts(of):
-        return [of[i : i + batch_size] for i in range(0, len(of), batch_size)]
-
-    def probabilities(self, samples):
-        with torch.no_grad():
-            return self.net(batch(samples).to(self.net.device)).softmax(1).cpu()
-
-    def maps(self, label, classes, index=None, net=None):
-        """Signed maps (n, H, W) for classes (n,) of all images, or of some."""
-        method, contrast = MAPS[label]
-        index = list(range(len(self.samples))) if index is None else index
-        batches = zip(self.parts([self.samples[i] for i in index]), classes.split(batch_size))
-        return torch.cat([
-            explain(method, net or self.net, batch(samples), c, contrast=contrast, signed=True).cpu()
-            for samples, c in batches
-        ])  # fmt: skip
-
-    def names_of(self, i):
-        return [self.names[c] for c in self.top[i]]
-
-    def titles(self, i):
-        """Its two classes with their probabilities; the true one is ticked."""
-        for k, c in enumerate(self.top[i].tolist()):
-            tick = " ✓" if c == self.samples[i].target else ""
-            yield f"$t_{k + 1}$: {self.names[c]}, {self.p[i, c]:.0%}{tick}".replace("%", " %")
-
-
-opened = [Hesitant(case) for case in cases]
-for one in opened:
-    print(f"{one.net.name}: {len(one.samples)} of {len(one.all)} images of {one.all.name}")
-opened = [one for one in opened if one.samples]
-birds = [one for one in opened if one.all.name == "birds"]
-others = [one for one in opened if one.all.name != "birds"]
+found = contested(page, threshold=threshold)
+birds = [one for one in found if one.images.name == "birds"]
+others = [one for one in found if one not in birds]
 for one in birds:
-    siblings = sum(len({FAMILY[name] for name in one.names_of(i)}) == 1 for i in range(len(one.samples)))
-    print(f"{one.net.name}: both classes are of one family in {siblings} of {len(one.samples)}")
+    siblings = sum(len({FAMILY[name] for name in one.names(i)}) == 1 for i in range(len(one)))
+    print(f"{one.net.name}: both classes are of one family in {siblings} of {len(one)}")
 
 # %% [markdown]
 r"""
@@ -151,60 +84,32 @@ outlined. The true class is ticked.
 
 # %%
 SIDE = 160  # pixels; birds are drawn anew at any size
-
-
-def edge(mask):
-    """A mask and two pixels around it, so that its outline hides nothing of it."""
-    return F.max_pool2d(mask[None, None].float(), 5, stride=1, padding=2)[0, 0]
-
-
-def large(images, index):
-    return [images.subset([i]).at(max(SIDE, *images.size))[0] for i in index]
+PER_FIGURE = 3
 
 
 def compared(one, index):
-    """Two rows an image, one for each of its classes: the image, then original and weighted maps."""
-    maps = {(label, k): one.maps(label, one.top[index, k], index) for label in MAPS for k in (0, 1)}
-    rows, outlines = [], {}
-    for n, (i, sample) in enumerate(zip(index, large(one.data, index))):
-        for k in (0, 1):
-            M = [upsample(maps[label, k][n : n + 1], sample.image.shape[1:])[0] for label in MAPS]
-            drawn = [report.overlay(sample.image, m, signed=True) for m in M]
-            rows.append([report.in_colour(sample.image), *drawn])
-        if sample.parts is None:
-            rows[-1][0] = None
-        else:
-            outlines[len(rows) - 1, 0] = edge(differing(sample, *one.names_of(i)))
-    titles = [title for i in index for title in one.titles(i)]
-    return report.grid(rows, ["Image", *HEADINGS], titles, outlines=outlines, signed=True)
-
-
-def said(one, index):
-    """The classes of the images, for those who do not see them."""
-    titles = (" against ".join(one.titles(i)).replace("$", "").replace("_", "") for i in index)
-    return "; ".join(titles).replace("✓", "(true)")
+    """Original and weighted maps of both classes of some images."""
+    return one.figure(index, one.maps(VARIANTS, index=index), HEADINGS, side=SIDE)
 
 
 def clearest(one):
     """Of each family, the image on which most is seen of what tells its two classes apart."""
-    areas = [int(differing(s, *one.names_of(i)).sum()) for i, s in enumerate(one.samples)]
     best = {}
-    for i in sorted(range(len(areas)), key=lambda i: -areas[i]):
-        best.setdefault(FAMILY[one.names_of(i)[0]], i)
+    for i in one.differing.sum((1, 2)).argsort(descending=True, stable=True).tolist():
+        best.setdefault(FAMILY[one.names(i)[0]], i)
     return [best[family] for family in FAMILIES if family in best]
 
 
-PER_FIGURE = 3
 for one in birds[:1]:
-    few = clearest(one)[: choose(profile, smoke=2, embedded=6, paper=6)]
+    few = clearest(one)[: page.setting("families")]
     for n in range(0, len(few), PER_FIGURE):
         part = few[n : n + PER_FIGURE]
-        families = ", ".join(FAMILY[one.names_of(i)[0]] for i in part)
+        families = ", ".join(FAMILY[one.names(i)[0]] for i in part)
         report.show(
             compared(one, part),
             name=f"contrast-birds-{n // PER_FIGURE + 1}",
-            alt="Original and weighted maps of Grad-CAM and of the linear approximation, for the two most probable "
-            f"classes of drawn birds: {said(one, part)}.",
+            alt="Original and weighted maps of Grad-CAM and of the linear approximation, for the two most probable classes "
+            f"of drawn birds: {one.spoken(part)}.",
             caption="As figures 4 and 7 to 10 of the paper, a row a class: drawn birds by family "
             f"({families}), {one.net.name}. Outlined: what tells the two classes apart.",
         )
@@ -217,30 +122,19 @@ same at all positions: Grad-CAM and the linear approximation are one map, and it
 """
 
 # %%
-def in_one_row(one, index):
-    """An image a row: original and weighted maps of the first class, then of the second."""
-    labels = ["grad_cam", "grad_cam_weighted"]
-    maps = [one.maps(label, one.top[index, k], index) for k in (0, 1) for label in labels]
-    rows = [
-        [report.in_colour(one.samples[i].image), *(report.overlay(one.samples[i].image, M[n], signed=True) for M in maps)]
-        for n, i in enumerate(index)
-    ]
-    headings = [f"$t_{k}$\n{kind}" for k in (1, 2) for kind in ("original", "weighted")]
-    return report.grid(rows, ["Image", *headings], [",  ".join(one.titles(i)) for i in index], signed=True)
-
-
 for one in others[:1]:
-    order = (one.p.gather(1, one.top)[:, 0] - one.p.gather(1, one.top)[:, 1]).argsort(stable=True).tolist()
+    p = one.p.gather(1, one.top)  # (N, 2)
     nearest = {}
-    for i in order:
+    for i in (p[:, 0] - p[:, 1]).argsort(stable=True).tolist():
         nearest.setdefault(one.samples[i].group, i)
-    few = list(nearest.values())[: choose(profile, smoke=1, embedded=4, paper=4)]
-    both = [one.maps(method, one.top[few, 0], few) for method in ("grad_cam", "linear_approximation")]
+    few = list(nearest.values())[: page.setting("photographs")]
+    M, linear = (one.maps(contrasted(method), index=few) for method in ("grad_cam", "linear_approximation"))
+    same = torch.allclose(M["grad_cam", "t1"], linear["linear_approximation", "t1"], atol=1e-3)
     report.show(
-        in_one_row(one, few) if torch.allclose(*both, atol=1e-3) else compared(one, few[:PER_FIGURE]),
+        one.in_rows(few, M, ["original", "weighted"]) if same else compared(one, few[:PER_FIGURE]),
         name="contrast-photographs",
-        alt=f"Original and weighted maps for the two most probable classes of photographs: {said(one, few)}.",
-        caption=f"The same on {one.all.name}, {one.net.name}.",
+        alt=f"Original and weighted maps for the two most probable classes of photographs: {one.spoken(few)}.",
+        caption=f"The same on {one.images.name}, {one.net.name}.",
     )
 
 # %% [markdown]
@@ -255,60 +149,28 @@ the paper's images, 14 x 14.
 """
 
 # %%
-FINER = {"birds_vgg": "features.10", "birds_vgg_quick": "features.10"}  # the end of the third block
-
-
 def layers(one):
     """The network cut at its last activation, and at an earlier one."""
-    yield one.net
-    if one.net.name in FINER and not layer:
-        finer = nets.load(one.net.name, layer=FINER[one.net.name], device=device)
-        finer.name = f"{one.net.name}, 16 × 16 grid"
-        yield finer
-
-
-def examples(one, i, k):
-    """Two others that are rightly taken for the k-th class, on which most is seen of what differs."""
-    c = one.top[i, k]
-    index = [j for j, t in enumerate(one.all.targets) if t == c and one.all.ids[j] != one.samples[i].id]
-    samples = [one.all[j] for j in index]
-    right = (one.probabilities(samples).argmax(1) == c).tolist() if samples else []
-    areas = {
-        j: int(differing(sample, *one.names_of(i)).sum())
-        for j, sample, rightly in zip(index, samples, right) if rightly
-    }  # fmt: skip
-    return large(one.all, sorted(areas, key=lambda j: -areas[j])[:2])
+    finer = page.setting("finer", one.net)
+    if not finer or layer:
+        return [one.net]
+    earlier = replace(page.experiment(one.net), layer=finer, title=f"{one.net.name}, 16 × 16 grid")
+    return [one.net, page.open(earlier)[0]]
 
 
 for one in birds[:1]:
-    few = clearest(one)[: choose(profile, smoke=1, embedded=2, paper=2)]
-    shown = dict(zip(
-        (("grad_cam_weighted", "Grad-CAM\nweighted"), ("linear_approximation_weighted", "Linear approx.\n16 × 16 grid")),
-        layers(one),
-    ))  # fmt: skip
-    headings = ["Image", *(heading for _, heading in shown), "Correctly\nclassified", "Correctly\nclassified"]
-    rows, outlines = [], {}
-    for i, sample in zip(few, large(one.data, few)):
-        for k in (0, 1):
-            row = [None if k else report.in_colour(sample.image)]
-            for (label, _), net in shown.items():
-                M = upsample(one.maps(label, one.top[[i], k], [i], net), sample.image.shape[1:])[0]
-                row.append(report.overlay(sample.image, M, signed=True))
-            for example in examples(one, i, k):
-                outlines[len(rows), len(row)] = edge(differing(example, *one.names_of(i)))
-                row.append(report.in_colour(example.image))
-            rows.append(row + [None] * (len(headings) - len(row)))
-        outlines[len(rows) - 2, 0] = edge(differing(sample, *one.names_of(i)))
+    few = clearest(one)[: page.setting("beside")]
+    M = {}
+    for label, net in zip(("grad_cam_weighted", "linear_approximation_weighted"), layers(one)):
+        M |= one.maps({label: VARIANTS[label]}, index=few, net=net)
+    headings = ["Grad-CAM\nweighted", "Linear approx.\n16 × 16 grid"][: len(M) // 2]
     report.show(
-        report.grid(
-            rows, headings, [title for i in few for title in one.titles(i)],
-            outlines=outlines, signed=True,
-        ),
+        one.figure(few, M, headings, side=SIDE, examples=2),
         name="contrast-figure-6",
-        alt="Weighted maps for the two most probable classes, each beside two correctly classified birds of that "
-        f"class: {said(one, few)}.",
+        alt="Weighted maps for the two most probable classes, each beside two correctly classified birds of that class: "
+        f"{one.spoken(few)}.",
         caption=f"Figure 6 on drawn birds, {one.net.name}. Outlined: what tells the two classes apart.",
-    )  # fmt: skip
+    )
 
 # %% [markdown]
 r"""
@@ -334,69 +196,36 @@ The same is measured at the earlier layer, of 16 x 16 cells.
 """
 
 # %%
-ROLES = ("true_class", "rival")
+judged = {}  # the birds whose true class is one of the two, and that show some of what differs
+for one in birds:
+    true = (one.top == torch.tensor(one.data.targets)[:, None]).any(1)
+    judged[one] = (true & one.differing.flatten(1).any(1)).nonzero().flatten().tolist()
 
 
-def rows(net, one, index, method, values):
-    """Values by metric (n,), as rows of an evaluation frame."""
-    samples = [one.samples[i] for i in index]
-    return [
-        {"network": net.name, "dataset": one.all.name, "image": s.id, "group": s.group, "method": method,
-         "metric": metric, "value": float(v), "seconds": float("nan")}
-        for metric, of_metric in values.items() for s, v in zip(samples, of_metric)
-    ]  # fmt: skip
+def on_what_differs(one, maps):
+    """Where the maps of the true class and of its rival lie, on the birds that are judged."""
+    index, values = judged[one], {}
+    parts, bird = one.differing[index], torch.stack([one.samples[i].mask for i in index])
+    first = (one.top[:, 0] == torch.tensor(one.data.targets))[index, None, None]
+    for label in VARIANTS:
+        M, N = (maps[label, t][index] for t in one.both)
+        values[label, "shared_coverage"] = differences.shared_coverage(M, N, bird)
+        for role, m in (("true_class", torch.where(first, M, N)), ("rival", torch.where(first, N, M))):
+            values[f"{label}_{role}", "difference_share"] = differences.difference_share(m, parts)
+            values[f"{label}_{role}", "difference_sign"] = differences.difference_sign(m, parts)
+            values[f"{label}_{role}", "difference_rank"] = differences.difference_rank(m, parts, bird)
+    return values
 
 
-def alike(net, one, label):
-    """The maps of the two classes, and how alike they are."""
-    M, N = (one.maps(label, one.top[:, k], net=net) for k in (0, 1))
-    return rows(net, one, range(len(one.samples)), label, {"correlation": correlation(M, N)})
-
-
-def on_what_differs(net, one, label):
-    """Where the maps of the true class and of its rival lie, on birds that show some of what differs."""
-    true = torch.tensor([sample.target for sample in one.samples])
-    D = torch.stack([differing(s, *one.names_of(i)) for i, s in enumerate(one.samples)])
-    index = ((one.top == true[:, None]).any(1) & D.any(-1).any(-1)).nonzero().flatten()
-    if not len(index):
-        return []
-    D, O = D[index], torch.stack([one.samples[i].mask for i in index])
-    rival = one.top[index].sum(1) - true[index]
-    M = [one.maps(label, c, index.tolist(), net) for c in (true[index], rival)]
-    found = rows(net, one, index, label, {"shared_coverage": differences.shared_coverage(*M, O)})
-    for role, m in zip(ROLES, M):
-        values = {
-            "difference_share": differences.difference_share(m, D),
-            "difference_sign": differences.difference_sign(m, D),
-            "difference_rank": differences.difference_rank(m, D, O),
-        }
-        found += rows(net, one, index, f"{label}_{role}", values)
-    return found
-
-
-found = []
-for one in opened:
+frames = []
+for one in found:
     for net in layers(one):
-        for label in MAPS:
-            found += alike(net, one, label)
-            found += on_what_differs(net, one, label) if one in birds else []
-frame = pd.DataFrame(found)
-
-
-def changed(network, method, metric, role=""):
-    """From the mean of the original to that of the weighted map, with the interval of the change."""
-    part = frame[frame["network"] == network]
-    old, new = f"{method}{role}", f"{method}_weighted{role}"
-    means = part[part["metric"] == metric].groupby("method")["value"].mean()
-    if old not in means:
-        return ""
-    change = report.paired_difference(part, metric, new, old)
-    scale, digits = (100, 1) if metric in ("difference_share", "shared_coverage") else (1, 2)
-    low, high = (f"{scale * bound:+.{digits}f}" for bound in (change.low, change.high))
-    bounds = f" [{low}, {high}]" if change.n > 1 else ""
-    return f"{scale * means[old]:.{digits}f} → {scale * means[new]:.{digits}f}{bounds}".replace("-", "−")
-
-
+        M = one.maps(VARIANTS, net=net)
+        alike = {(label, "correlation"): correlation(M[label, "t1"], M[label, "t2"]) for label in VARIANTS}
+        frames.append(page.rows(net, one.data, alike))
+        if judged.get(one):
+            frames.append(page.rows(net, one.data.subset(judged[one]), on_what_differs(one, M)))
+frame = pd.concat(frames, ignore_index=True)
 COLUMNS = {
     "for both (%)": ("shared_coverage", ""),
     "r": ("correlation", ""),
@@ -406,23 +235,20 @@ COLUMNS = {
     "sign, rival": ("difference_sign", "_rival"),
     "rank, true class": ("difference_rank", "_true_class"),
 }
-table = pd.DataFrame({
+pd.DataFrame({
     (network, METHODS[method].title): {
-        column: changed(network, method, *of) for column, of in COLUMNS.items()
+        column: report.changed(frame, network, metric, f"{method}{role}", f"{method}_weighted{role}")
+        for column, (metric, role) in COLUMNS.items()
     }
     for network in frame["network"].unique() for method in ("grad_cam", "linear_approximation")
 })  # fmt: skip
-table
 
 # %%
-for one in birds:
-    true = [sample.target in one.top[i] for i, sample in enumerate(one.samples)]
-    D = [differing(s, *one.names_of(i)) for i, s in enumerate(one.samples)]
-    parts = [float(d.sum() / s.mask.sum()) for d, s, counts in zip(D, one.samples, true) if counts and d.any()]
-    if parts:
-        print(
-            f"{one.net.name}: {len(parts)} birds; the parts that differ are {sum(parts) / len(parts):.1%} of the bird"
-        )
+for one, index in judged.items():
+    if index:
+        bird = torch.stack([one.samples[i].mask for i in index]).sum((1, 2))
+        share = (one.differing[index].sum((1, 2)) / bird).mean()
+        print(f"{one.net.name}: {len(index)} birds; the parts that differ are {share:.1%} of the bird")
 
 # %% [markdown]
 """
@@ -432,7 +258,7 @@ Each cell reads *original → weighted [95 % interval of the change]*, image by 
 """
 
 # %% tags=["nbval-check-output"]
-report.claims_table(report.claims("contrast", "Figure 4", "Figure 6"), frame)
+page.verdicts(frame, "Figure 4", "Figure 6")
 
 # %% [markdown]
 """
@@ -457,7 +283,4 @@ contrastive method succeeds"; by its figures and by its appendix D, *shared* can
 """
 
 # %%
-report.provenance(
-    profile=profile, network=network, weights=weights, layer=layer, dataset=dataset, root=root,
-    n_images=n_images, threshold=threshold, batch_size=batch_size, device=device,
-)  # fmt: skip
+page.provenance()

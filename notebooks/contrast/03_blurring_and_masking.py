@@ -1,17 +1,3 @@
-# ---
-# jupyter:
-#   jupytext:
-#     cell_markers: '"""'
-#     formats: ipynb,py:percent
-#     text_representation:
-#       extension: .py
-#       format_name: percent
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
-# ---
-
 # %% [markdown]
 """
 # Blurring and masking
@@ -28,12 +14,13 @@ probability than with those of the original map, and with negative ones a lower 
 
 # %% tags=["parameters"]
 profile: str = "smoke"  # smoke: seconds; embedded: what the book shows; paper: the published setting
-network: str = ""  # a timm name, torchvision:<name>, birds_alexnet; empty: the profile's networks
+cost: str = ""  # at whose cost (options, counts) to run images of your own; empty: the profile's
+network: str = ""  # a timm name, torchvision:<name>, a network of this project; empty: the profile's
 weights: str = ""  # path of a state dict; empty: the manifest's weights
 layer: str = ""  # target layer; empty: the last activation before pooling
-dataset: str = ""  # imagenet_embedded, birds, folder, imagenet; empty: the profile's
+dataset: str = ""  # a name of `python -m lib data list`, such as folder; empty: the profile's
 root: str = ""  # the dataset's folder; empty: where its manifest says
-n_images: int = 0  # how many images, before any is left out; 0: the profile's choice
+n_images: int = 0  # how many images; 0: the profile's choice
 threshold: float = 0.1  # the least probability of the second class
 sigma: float = 15.0  # of the blur, in pixels
 batch_size: int = 16  # images a pass; changes no number
@@ -42,20 +29,12 @@ device: str = "cpu"  # cpu, cuda, cuda:1, mps
 # %%
 import pandas as pd
 
-from book import report
-from book.experiments import contested, pairs
-from lib.evaluate import evaluate, saliency_maps
+from book import Page, report
+from book.contested import contested, contrasted, evaluate_both, features_kept, original_and_weighted
 from lib.metrics.relative_probability import hides
 from lib.metrics.replacement import REPLACEMENTS, replaced
-from book.parameters import check_parameters, choose
-from lib.paths import BUILD
-from book.report.gallery import grid, in_colour, overlay
 
-check_parameters()
-CASES = pairs(profile, network=network, layer=layer, dataset=dataset, n_images=n_images)
-if profile == "paper":  # which has VGG-16 on the next page
-    CASES = [case for case in CASES if network or "alexnet" in case.network]
-store = BUILD / "results"
+page = Page("contrast/03_blurring_and_masking", globals())
 
 # %% [markdown]
 r"""
@@ -67,18 +46,18 @@ class, and the other is its rival $s$.
 """
 
 # %%
-opened, counts = [], []
-for case in CASES:
-    net, images = case.open(weights=weights, root=root, device=device)
-    found = contested(net, images, threshold=threshold, batch_size=batch_size)
-    both = {"t1": found.data.relabelled(found.first), "t2": found.data.relabelled(found.second)}
-    if len(found.data):
-        opened.append((net, both))
-    groups = len({sample.group for sample in found.data})
-    right = [true == t for true, t in zip(found.data.targets, found.first)]
-    counts.append((net.name, images.name, len(images), len(right), groups, f"{sum(right)} of {len(right)}"))
-columns = ["network", "images", "seen", "contested", "from so many", "t₁ is the true class"]
-pd.DataFrame(counts, columns=columns).set_index("network").rename_axis(index=None)
+found = contested(page, threshold=threshold)
+counts = {}
+for one in found:
+    right = sum(true == t for true, t in zip(one.data.targets, one.top[:, 0].tolist()))
+    counts[one.net.name] = {
+        "images": one.images.name,
+        "seen": len(one.images),
+        "contested": len(one),
+        "from so many": len({sample.group for sample in one.samples}),
+        "t₁ is the true class": f"{right} of {len(one)}",
+    }
+pd.DataFrame.from_dict(counts, orient="index")
 
 # %% [markdown]
 r"""
@@ -103,37 +82,9 @@ On the whole image this is $p_t$, the table's first column. $p_+$ should be high
 """
 
 # %%
-METHODS = {
-    "linear_approximation": ("linear_approximation", {}),
-    "linear_approximation_weighted": ("linear_approximation", {"contrast": "weighted"}),
-    "grad_cam": ("grad_cam", {}),
-    "grad_cam_weighted": ("grad_cam", {"contrast": "weighted"}),
-}
-METRICS = {"relative_probability": ("relative_probability", {"keep": "all"})} | {
-    f"{sign}_{replacement}": ("relative_probability", {"keep": sign, "replacement": replacement, "sigma": sigma})
-    for replacement in REPLACEMENTS
-    for sign in ("positive", "negative")
-}
-
-
-def methods(net):
-    """Behind an affine head the gradient is the same everywhere, and the two methods are one."""
-    return {m: how for m, how in METHODS.items() if not (net.affine_head and "linear" in m)}
-
-
-def measured(net, pair):
-    """Rows named <method>_<class>."""
-    frames = []
-    for of, images in pair.items():
-        named = {f"{m}_{of}": how for m, how in methods(net).items()}
-        frames.append(evaluate(net, images, named, METRICS, batch_size=batch_size, store=store))
-    return pd.concat(frames, ignore_index=True)
-
-
-frame = pd.concat([measured(net, pair) for net, pair in opened], ignore_index=True)
-for row in frame.dropna(subset="error").drop_duplicates("image").itertuples():
-    print(f"left out: {row.image}: {row.error}")
-report.comparison("contrast", 2, frame)
+metrics = {"relative_probability": ("relative_probability", {"keep": "all"})} | features_kept(sigma)
+frame = evaluate_both(found, original_and_weighted, metrics)
+page.table(2, frame)
 
 # %% [markdown]
 """
@@ -142,24 +93,7 @@ The paper's claim is that every point on the left lies right of zero, and every 
 """
 
 # %%
-change = report.changes("contrast", 2, frame)
-figure = report.forest(change)
-for ax in figure.axes:
-    ax.axvline(0, color="#3c3c46", linewidth=1, zorder=1)
-claimed = {"positive_change": lambda rows: rows["low"] > 0, "negative_change": lambda rows: rows["high"] < 0}
-counts = [
-    f"on {name} {sum(claimed[metric](rows).sum() for metric, rows in of.groupby('metric'))} of {len(of)}"
-    for name, of in change.query("n > 0").groupby("network", sort=False)
-]
-report.show(
-    figure,
-    name="contrast-table-2",
-    alt="Change of the class's probability by weighted contrast, with positive features and with negative ones, for "
-    "each method, class and replacement. Intervals that lie wholly on the claimed side of zero: "
-    + ", ".join(counts) + ".",
-    caption="Table 2 as paired differences, weighted minus original. Filled markers are means here with 95 % intervals, "
-    "hollow markers the differences of the paper's means. p₊ should grow, p₋ should fall.",
-)
+report.show_changes("contrast", 2, frame)
 
 # %% [markdown]
 r"""
@@ -169,12 +103,7 @@ $p_+ - p_-$ over both classes and the three replacements.
 
 # %%
 apart = report.separation(frame)
-rows = []
-for (name, method), of in apart.dropna(subset="value").groupby(["network", "method"], sort=False):
-    found = report.mean_ci(of["value"], of["group"])
-    rows.append((name, report.method_title(method), f"{found.mean:.3f} [{found.low:.3f}, {found.high:.3f}]"))
-separations = pd.DataFrame(rows, columns=["network", "Δ", "mean"]).pivot(index="Δ", columns="network", values="mean")
-separations[[net.name for net, _ in opened]].fillna("–").rename_axis(index=None, columns=None)
+report.cross(report.measured(apart), "title", "network")[[one.net.name for one in found]]
 
 # %% [markdown]
 r"""
@@ -184,7 +113,7 @@ r"""
 """
 
 # %% tags=["nbval-check-output"]
-report.claims_table(report.claims("contrast", "Table 2"), pd.concat([frame, apart], ignore_index=True))
+page.verdicts(pd.concat([frame, apart], ignore_index=True), "Table 2")
 
 # %% [markdown]
 r"""
@@ -195,37 +124,25 @@ each map what is left of the image, with the probability that the class keeps.
 """
 
 # %%
-def median(net):
-    """The position of the median image, by the change of Grad-CAM's separation."""
-    change = apart.query("network == @net.name and method == 'grad_cam_weighted_change'").set_index("image")["value"]
-    return change.sort_values().index[len(change) // 2]
-
-
-for net, both in opened[: choose(profile, smoke=1, embedded=2, paper=1)]:
-    images = both["t1"]
-    i = images.ids.index(median(net))
-    x, names = images[i].image[None], [images.subset([i]).labels[0], both["t2"].subset([i]).labels[0]]
-    pictures, titles = [], []
-    for label in ("grad_cam", "grad_cam_weighted"):
-        name, options = METHODS[label]
-        S = saliency_maps(net, images, name, batch_size=batch_size, store=store, signed=True, **options)[i : i + 1]
-        for sign in ("positive", "negative"):
-            hidden = hides(S, sign)
-            row = [overlay(x[0], S[0], signed=True)]
-            row += [in_colour(replaced(x, hidden, r, sigma=sigma)[0]) for r in REPLACEMENTS]
-            here = frame.query("network == @net.name and method == @label + '_t1' and image == @images.ids[@i]")
-            p = here.set_index("metric")["value"]
-            found = ", ".join(f"{p[f'{sign}_{r}']:.2f}" for r in REPLACEMENTS)
-            kind = "weighted" if "weighted" in label else "original"
-            titles.append(f"{kind}, {sign} kept: p {found}")
-            pictures.append(row)
+SIGNS = {"positive": "p₊", "negative": "p₋"}
+for one in found[: page.setting("shown")]:
+    i = one.data.ids.index(report.median_image(apart, one.net.name))
+    x, (t1, t2) = one.samples[i].image[None], one.names(i)
+    here = frame.query("network == @one.net.name and image == @one.data.ids[@i]").set_index(["method", "metric"])["value"]
+    rows, titles = [], []
+    for (label, t), S in one.maps(contrasted("grad_cam"), index=[i]).items():
+        for sign in SIGNS if t == "t1" else ():
+            masked = [replaced(x, hides(S, sign), r, sigma=sigma)[0] for r in REPLACEMENTS]
+            rows.append([report.overlay(x[0], S[0], signed=True), *map(report.in_colour, masked)])
+            p = ", ".join(f"{here[f'{label}_{t}', f'{sign}_{r}']:.2f}" for r in REPLACEMENTS)
+            titles.append(f"{'weighted' if 'weighted' in label else 'original'}, {sign} kept: p {p}")
     report.show(
-        grid(pictures, ["Grad-CAM", *REPLACEMENTS], titles, signed=True),
-        name=f"contrast-kept-{images.name.replace('_', '-')}",
-        alt=f"An image of {net.name} between {names[0]} and {names[1]}: Grad-CAM and weighted Grad-CAM, with what is kept "
-        "and the probability of the first class: " + "; ".join(titles) + ".",
-        caption=f"{names[0]} or {names[1]}? The map, and the image where the rest is blurred, black, or of the mean colour. "
-        f"On the whole image p is {p['relative_probability']:.2f}.",
+        report.grid(rows, ["Grad-CAM", *REPLACEMENTS], titles, signed=True),
+        name=f"contrast-kept-{one.data.name.replace('_', '-')}",
+        alt=f"An image of {one.net.name} between {t1} and {t2}: Grad-CAM and weighted Grad-CAM, with what is kept and the "
+        f"probability of the first class: {'; '.join(titles)}.",
+        caption=f"{t1} or {t2}? The map, and the image where the rest is blurred, black, or of the mean colour. On the "
+        f"whole image p is {here['grad_cam_t1', 'relative_probability']:.2f}.",
     )
 
 # %% [markdown]
@@ -239,31 +156,21 @@ scaled to the size of the network's input (the kernel too), $\sigma = 15$ being 
 """
 
 # %%
-WIDTHS = (10.0, 12.5, 15.0, 17.5, 20.0)
-few = choose(profile, smoke=1, embedded=10, paper=1000)
-rows = {}
-for net, both in opened:
-    images = both["t1"].subset(range(min(few, len(both["t1"]))))
+WIDTHS = {f"σ = {width:g}": {"sigma": width} for width in (10.0, 12.5, 15.0, 17.5, 20.0)}
+rows = []
+for one in found:
+    images = one.both["t1"][: page.setting("blurred")]
     ratio = images.size[0] / 224
-    blurs = {f"{width:g}": {"sigma": width} for width in WIDTHS}
-    if ratio != 1:
-        blurs["scaled"] = {"sigma": 15 * ratio, "kernel": 2 * round(50 * ratio) + 1}
-    asked = {
-        f"{sign} {name}": ("relative_probability", {"keep": sign, **blur})
-        for sign in ("positive", "negative")
-        for name, blur in blurs.items()
-    }
-    named = {label: METHODS[label] for label in ("grad_cam", "grad_cam_weighted")}
-    found = evaluate(net, images, named, asked, batch_size=batch_size, store=store)
-    means = found.groupby(["method", "metric"])["value"].mean()
-    for label in named:
-        for sign in ("positive", "negative"):
-            values = {name: means[label, f"{sign} {name}"] for name in blurs}
-            drawn = sum(values[f"{width:g}"] for width in WIDTHS) / len(WIDTHS)
-            row = f"{net.name}: {report.method_title(label)}, {'p₊' if sign == 'positive' else 'p₋'}"
-            shown = {f"σ = {name}" if name[0].isdigit() else name: value for name, value in values.items()}
-            rows[row] = shown | {"drawn": drawn}
-pd.DataFrame.from_dict(rows, orient="index").map("{:.3f}".format, na_action="ignore").fillna("–")
+    scaled = {} if ratio == 1 else {"scaled": {"sigma": 15 * ratio, "kernel": 2 * round(50 * ratio) + 1}}
+    for sign, p in SIGNS.items():
+        blurs = {
+            name: ("relative_probability", {"keep": sign, **blur}) for name, blur in (WIDTHS | scaled).items()
+        }
+        measured = page.evaluate(contrasted("grad_cam"), blurs, [(one.net, images)])
+        means = measured.pivot_table("value", "method", "metric", sort=False)
+        means["drawn"] = means[list(WIDTHS)].mean(axis=1)
+        rows.append(means.rename(index=lambda method: f"{one.net.name}: {report.method_title(method)}, {p}"))
+pd.concat(rows).map("{:.3f}".format, na_action="ignore").fillna("–").rename_axis(index=None, columns=None)
 
 # %% [markdown]
 r"""
@@ -295,7 +202,4 @@ either case.
 """
 
 # %%
-report.provenance(
-    profile=profile, network=network, weights=weights, layer=layer, dataset=dataset, root=root,
-    n_images=n_images, threshold=threshold, sigma=sigma, batch_size=batch_size, device=device,
-)  # fmt: skip
+page.provenance()

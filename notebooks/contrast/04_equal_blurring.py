@@ -1,18 +1,3 @@
-# ---
-# jupyter:
-#   jupytext:
-#     cell_markers: '"""'
-#     formats: ipynb,py:percent
-#     text_representation:
-#       extension: .py
-#       format_name: percent
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
-# ---
-
-
 # %% [markdown]
 """
 # Equal blurring and masking
@@ -28,12 +13,13 @@ This page first measures the areas, then repeats the experiment with equal ones.
 
 # %% tags=["parameters"]
 profile: str = "smoke"  # smoke: seconds; embedded: what the book shows; paper: the published setting
-network: str = ""  # a timm name, torchvision:<name>, birds_vgg; empty: the profile's networks
+cost: str = ""  # at whose cost (options, counts) to run images of your own; empty: the profile's
+network: str = ""  # a timm name, torchvision:<name>, a network of this project; empty: the profile's
 weights: str = ""  # path of a state dict; empty: the manifest's weights
 layer: str = ""  # target layer; empty: the last activation before pooling
-dataset: str = ""  # imagenet_embedded, birds, folder, imagenet; empty: the profile's
+dataset: str = ""  # a name of `python -m lib data list`, such as folder; empty: the profile's
 root: str = ""  # the dataset's folder; empty: where its manifest says
-n_images: int = 0  # how many images, before any is left out; 0: the profile's choice
+n_images: int = 0  # how many images; 0: the profile's choice
 threshold: float = 0.1  # the least probability of the second class
 sigma: float = 15.0  # of the blur, in pixels
 batch_size: int = 16  # images a pass; changes no number
@@ -42,42 +28,14 @@ device: str = "cpu"  # cpu, cuda, cuda:1, mps
 # %%
 import pandas as pd
 
-from book import report
-from book.experiments import contested, pairs
-from lib.evaluate import evaluate, evaluate_maps, saliency_maps
+from book import Page, report
+from book.contested import contested, contrasted, evaluate_both, features_kept, original_and_weighted
+from lib.evaluate import evaluate_maps
 from lib.metrics.relative_probability import equalised, hides
-from lib.metrics.replacement import REPLACEMENTS, replaced
-from book.parameters import check_parameters
-from lib.paths import BUILD
-from book.report.gallery import grid, in_colour, overlay
+from lib.metrics.replacement import replaced
 
-check_parameters()
-CASES = pairs(profile, network=network, layer=layer, dataset=dataset, n_images=n_images)
-if profile == "paper":  # which has AlexNet on the page before
-    CASES = [case for case in CASES if network or "vgg16" in case.network]
-store = BUILD / "results"
-METHODS = {
-    "linear_approximation": ("linear_approximation", {}),
-    "linear_approximation_weighted": ("linear_approximation", {"contrast": "weighted"}),
-    "grad_cam": ("grad_cam", {}),
-    "grad_cam_weighted": ("grad_cam", {"contrast": "weighted"}),
-}
-
-
-def methods(net):
-    """Behind an affine head the gradient is the same everywhere, and the two methods are one."""
-    return {m: how for m, how in METHODS.items() if not (net.affine_head and "linear" in m)}
-
-
-opened, counts = [], {}
-for case in CASES:
-    net, images = case.open(weights=weights, root=root, device=device)
-    found = contested(net, images, threshold=threshold, batch_size=batch_size)
-    both = {"t1": found.data.relabelled(found.first), "t2": found.data.relabelled(found.second)}
-    if len(found.data):
-        opened.append((net, both))
-    counts[net.name] = f"{len(found.data)} of {len(images)}"
-print("images where two classes compete: " + "; ".join(f"{name}, {of}" for name, of in counts.items()))
+page = Page("contrast/04_equal_blurring", globals())
+found = contested(page, threshold=threshold)
 
 # %% [markdown]
 r"""
@@ -89,31 +47,9 @@ for both classes:
 """
 
 # %%
-def measured(net, both, metrics):
-    """Rows named <method>_<class>."""
-    frames = []
-    for of, images in both.items():
-        named = {f"{m}_{of}": how for m, how in methods(net).items()}
-        frames.append(evaluate(net, images, named, metrics, batch_size=batch_size, store=store))
-    return pd.concat(frames, ignore_index=True)
-
-
-areas = pd.concat(
-    [measured(net, both, ["positive_area", "area_imbalance"]) for net, both in opened], ignore_index=True
-)
-for row in areas.dropna(subset="error").drop_duplicates("image").itertuples():
-    print(f"left out: {row.image}: {row.error}")
-rows = []
-shown = areas.query("metric == 'positive_area'").groupby(["method", "network"])
-for method in (f"{m}_{of}" for m in METHODS for of in ("t1", "t2")):
-    for net, _ in opened:
-        if (method, net.name) in shown.groups:
-            of = shown.get_group((method, net.name))
-            share = report.mean_ci(of["value"], of["group"]).scaled(100)
-            rows.append((net.name, method, report.method_title(method), "positive_area", {}, *share))
-shares = pd.DataFrame(rows, columns="network method title metric paper mean low high n".split())
-figure = report.forest(shares)
-figure.axes[0].axvline(50, color="#3c3c46", linewidth=1, zorder=1)
+areas = evaluate_both(found, original_and_weighted, ["positive_area", "area_imbalance"])
+shares = report.measured(areas).query("metric == 'positive_area'")
+figure = report.forest(shares, line=50)
 figure.axes[0].set(title="positive area (%)", xlim=(-3, 103))
 means = shares.groupby(shares["method"].str.contains("weighted"))["mean"].agg(["min", "max"])
 report.show(
@@ -121,12 +57,12 @@ report.show(
     name="contrast-areas",
     alt=f"Share of positive pixels: between {means.loc[False, 'min']:.0f} and {means.loc[False, 'max']:.0f} % for original "
     f"maps, between {means.loc[True, 'min']:.0f} and {means.loc[True, 'max']:.0f} % for weighted ones.",
-    caption="The share of the image that each map marks for its class, with 95 % intervals. At the line as much is "
-    "marked for the class as against it.",
+    caption="The share of the image that each map marks for its class, with 95 % intervals. At the line as much is marked "
+    "for the class as against it.",
 )
 
 # %% tags=["nbval-check-output"]
-report.claims_table(report.claims("contrast", "Appendix G"), report.over_classes(areas))
+page.verdicts(report.over_classes(areas), "Appendix G")
 
 # %% [markdown]
 r"""
@@ -139,35 +75,20 @@ $\min(n_S^+, n_{S'}^+)$ pixels, each its highest. Then the class against its riv
 """
 
 # %%
-def stems(net):
-    return [m for m in methods(net) if not m.endswith("_weighted")]
-
-
-def signed(net, images, label):
-    name, options = METHODS[label]
-    return saliency_maps(net, images, name, batch_size=batch_size, store=store, signed=True, **options)
-
-
-def equally(net, both):
-    """Rows of relative probabilities where both maps of a method replace as many pixels."""
-    frames = []
-    for of, images in both.items():
-        for stem in stems(net):
-            labels = stem, f"{stem}_weighted"
-            maps = [signed(net, images, label) for label in labels]
-            for sign in ("positive", "negative"):
-                equal = {f"{label}_{of}": S for label, S in zip(labels, equalised(*maps, sign))}
-                asked = {
-                    f"{sign}_{r}": ("relative_probability", {"keep": sign, "replacement": r, "sigma": sigma})
-                    for r in REPLACEMENTS
-                }
-                frames.append(evaluate_maps(net, images, equal, asked, batch_size=batch_size))
-    whole = {"relative_probability": ("relative_probability", {"keep": "all"})}
-    return pd.concat([*frames, measured(net, both, whole)], ignore_index=True)
-
-
-frame = pd.concat([equally(net, both) for net, both in opened], ignore_index=True)
-report.comparison("contrast", 3, frame)
+SIGNS = ("positive", "negative")
+whole = {"relative_probability": ("relative_probability", {"keep": "all"})}
+frames = [evaluate_both(found, original_and_weighted, whole)]
+for one in found:
+    maps = one.maps(original_and_weighted(one.net))
+    for (method, t), S in maps.items():
+        weighted = f"{method}_weighted"
+        for sign in SIGNS if (weighted, t) in maps else ():
+            pair = equalised(S, maps[weighted, t], sign)
+            equal = {f"{method}_{t}": pair[0], f"{weighted}_{t}": pair[1]}
+            metrics = {name: how for name, how in features_kept(sigma).items() if sign in name}
+            frames.append(evaluate_maps(one.net, one.both[t], equal, metrics, batch_size=batch_size))
+frame = pd.concat(frames, ignore_index=True)
+page.table(3, frame)
 
 # %% [markdown]
 """
@@ -175,24 +96,7 @@ As paired differences, weighted minus original:
 """
 
 # %%
-change = report.changes("contrast", 3, frame)
-figure = report.forest(change)
-for ax in figure.axes:
-    ax.axvline(0, color="#3c3c46", linewidth=1, zorder=1)
-claimed = {"positive_change": lambda rows: rows["low"] > 0, "negative_change": lambda rows: rows["high"] < 0}
-fulfilled = [
-    f"on {name} {sum(claimed[metric](rows).sum() for metric, rows in of.groupby('metric'))} of {len(of)}"
-    for name, of in change.query("n > 0").groupby("network", sort=False)
-]
-report.show(
-    figure,
-    name="contrast-table-3",
-    alt="Change of the class's probability by weighted contrast with equal areas, with positive features and with negative "
-    "ones, for each method, class and replacement. Intervals that lie wholly on the claimed side of zero: "
-    + ", ".join(fulfilled) + ".",
-    caption="Table 3 as paired differences, weighted minus original. Filled markers are means here with 95 % intervals, "
-    "hollow markers the differences of the paper's means. p₊ should grow, p₋ should fall.",
-)
+report.show_changes("contrast", 3, frame, " with equal areas")
 
 # %% [markdown]
 r"""
@@ -204,21 +108,10 @@ with equal ones.
 """
 
 # %%
-own = {
-    f"{sign}_{r}": ("relative_probability", {"keep": sign, "replacement": r, "sigma": sigma})
-    for r in REPLACEMENTS
-    for sign in ("positive", "negative")
-}
-before = pd.concat([measured(net, both, own) for net, both in opened], ignore_index=True)
+before = evaluate_both(found, original_and_weighted, features_kept(sigma))
 apart = {"own area": report.separation(before), "equal area": report.separation(frame)}
-rows = []
-for kind, found in apart.items():
-    for (name, method), of in found.dropna(subset="value").groupby(["network", "method"], sort=False):
-        mean = report.mean_ci(of["value"], of["group"])
-        cell = f"{mean.mean:.3f} [{mean.low:.3f}, {mean.high:.3f}]"
-        rows.append((name, report.method_title(method), kind, cell))
-separations = pd.DataFrame(rows, columns=["network", "Δ", "area", "mean"])
-separations.pivot(index=["network", "Δ"], columns="area", values="mean")[list(apart)].rename_axis(columns=None)
+means = pd.concat([report.measured(of).assign(area=area) for area, of in apart.items()])
+report.cross(means, ["network", "title"], "area").rename_axis(index=["network", "Δ"])
 
 # %% [markdown]
 """
@@ -229,9 +122,7 @@ over its datasets and both methods, is about twice that.
 """
 
 # %% tags=["nbval-check-output"]
-report.claims_table(
-    report.claims("contrast", "Table 3"), pd.concat([frame, apart["equal area"]], ignore_index=True)
-)
+page.verdicts(pd.concat([frame, apart["equal area"]], ignore_index=True), "Table 3")
 
 # %% [markdown]
 """
@@ -239,29 +130,25 @@ What is kept of the image whose change of Δ is the median of all, blurred elsew
 """
 
 # %%
-net, both = opened[0]
-images = both["t1"]
-ranked = apart["equal area"].query("network == @net.name and method == 'grad_cam_weighted_change'")
-ranked = ranked.sort_values("value")
-i = images.ids.index(ranked["image"].iloc[len(ranked) // 2])
-x, names = images[i].image[None], [both[of].subset([i]).labels[0] for of in both]
-pictures, titles = [], []
-labels = "grad_cam", "grad_cam_weighted"
-maps = [signed(net, images, label)[i : i + 1] for label in labels]
-for sign in ("positive", "negative"):
-    for label, S, E in zip(labels, maps, equalised(*maps, sign)):
-        row = [overlay(x[0], S[0], signed=True)]
-        row += [in_colour(replaced(x, hides(M, sign), "blur", sigma=sigma)[0]) for M in (S, E)]
-        pictures.append(row)
-        kept = [1 - hides(M, sign).float().mean().item() for M in (S, E)]
-        name = "weighted" if "weighted" in label else "original"
-        titles.append(f"{name}, {sign}: {kept[0]:.0%} kept, or {kept[1]:.0%}".replace("%", " %"))
+one = found[0]
+i = one.data.ids.index(report.median_image(apart["equal area"], one.net.name))
+(t1, t2), x = one.names(i), one.samples[i].image[None]
+maps = one.maps(contrasted("grad_cam"), index=[i])
+pair = {"original": maps["grad_cam", "t1"], "weighted": maps["grad_cam_weighted", "t1"]}
+rows, titles = [], []
+for sign in SIGNS:
+    for (kind, S), E in zip(pair.items(), equalised(*pair.values(), sign)):
+        hidden = [hides(M, sign) for M in (S, E)]
+        masked = [report.in_colour(replaced(x, each, "blur", sigma=sigma)[0]) for each in hidden]
+        rows.append([report.overlay(x[0], S[0], signed=True), *masked])
+        own, equal = (f"{1 - each.float().mean():.0%}".replace("%", " %") for each in hidden)
+        titles.append(f"{kind}, {sign}: {own} kept, or {equal}")
 report.show(
-    grid(pictures, ["Grad-CAM", "own area", "equal area"], titles, signed=True),
+    report.grid(rows, ["Grad-CAM", "own area", "equal area"], titles, signed=True),
     name="contrast-equal-kept",
-    alt=f"An image of {net.name} between {names[0]} and {names[1]}: Grad-CAM and weighted Grad-CAM with what is kept, by its "
-    "own area and by an equal one: " + "; ".join(titles) + ".",
-    caption=f"{names[0]} or {names[1]}? What each map keeps by itself, and with equal areas.",
+    alt=f"An image of {one.net.name} between {t1} and {t2}: Grad-CAM and weighted Grad-CAM with what is kept, by its own "
+    f"area and by an equal one: {'; '.join(titles)}.",
+    caption=f"{t1} or {t2}? What each map keeps by itself, and with equal areas.",
 )
 
 # %% [markdown]
@@ -287,7 +174,4 @@ its neighbours are 0.699 and 0.688.
 """
 
 # %%
-report.provenance(
-    profile=profile, network=network, weights=weights, layer=layer, dataset=dataset, root=root,
-    n_images=n_images, threshold=threshold, sigma=sigma, batch_size=batch_size, device=device,
-)  # fmt: skip
+page.provenance()

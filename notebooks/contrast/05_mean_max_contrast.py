@@ -1,17 +1,3 @@
-# ---
-# jupyter:
-#   jupytext:
-#     cell_markers: '"""'
-#     formats: ipynb,py:percent
-#     text_representation:
-#       extension: .py
-#       format_name: percent
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
-# ---
-
 # %% [markdown]
 r"""
 # Mean and max contrast
@@ -46,10 +32,11 @@ them apart.
 
 # %% tags=["parameters"]
 profile: str = "smoke"  # smoke: seconds; embedded: what the book shows; paper: the published setting
-network: str = ""  # a timm name, torchvision:<name>, birds_vgg; empty: the profile's networks
+cost: str = ""  # at whose cost (options, counts) to run images of your own; empty: the profile's
+network: str = ""  # a timm name, torchvision:<name>, a network of this project; empty: the profile's
 weights: str = ""  # path of a state dict; empty: the manifest's weights
 layer: str = ""  # target layer; empty: the last activation before pooling
-dataset: str = ""  # birds, imagenet_embedded, folder; empty: the profile's
+dataset: str = ""  # a name of `python -m lib data list`, such as folder; empty: the profile's
 root: str = ""  # the dataset's folder; empty: where its manifest says
 n_images: int = 0  # how many images; 0: the profile's choice
 threshold: float = 0.1  # the least probability of the second class
@@ -58,31 +45,25 @@ batch_size: int = 16  # images a pass; changes no number
 device: str = "cpu"  # cpu, cuda, cuda:1, mps
 
 # %%
+from itertools import product
+
 import matplotlib.pyplot as plt
 import pandas as pd
 import torch
 
-from book import report
-from book.experiments import contested, pairs
-from lib.evaluate import evaluate, saliency_maps
+from book import Page, report
+from book.contested import contested, contrasted, evaluate_both, label
 from lib.methods import METHODS
 from lib.metrics.relative_probability import hides
 from lib.metrics.replacement import replaced
-from book.parameters import check_parameters
-from lib.paths import BUILD
-from lib.selectors import CONTRASTS
 from lib.metrics.similarity import correlation
+from lib.selectors import CONTRASTS
 
-check_parameters()
-cases = pairs(profile, network=network, layer=layer, dataset=dataset, n_images=n_images)
-METHODS_HERE = ("grad_cam", "linear_approximation")
+page = Page("contrast/05_mean_max_contrast", globals())
+LINEAR = "linear_approximation"
+METHODS_HERE = ("grad_cam", LINEAR)
 TITLES = {"none": "Original", "mean": "Mean", "max": "Max", "weighted": "Weighted"}
-store = BUILD / "results"
-
-
-def label(method, contrast):
-    return method if contrast == "none" else f"{method}_{contrast}"
-
+VARIANTS = contrasted(*METHODS_HERE, contrasts=CONTRASTS)
 
 # %% [markdown]
 """
@@ -92,57 +73,11 @@ Those whose second class is more probable than the threshold, as in the paper's 
 """
 
 # %%
-class Hesitant:
-    """A network, and the images whose second class it finds probable, with its probabilities."""
-
-    def __init__(self, case):
-        self.net, self.all = case.open(weights=weights, root=root, device=device)
-        found = contested(self.net, self.all, threshold=threshold, batch_size=batch_size)
-        self.top = {"t1": found.first, "t2": found.second}
-        self.data = {t: found.data.relabelled(classes) for t, classes in self.top.items()}
-        self.samples = list(found.data)
-        self.p = self.probabilities(self.images()) if self.samples else torch.empty(0, self.net.num_classes)
-        self.p3 = self.p.topk(3).values[:, 2]
-
-    def images(self):
-        return torch.stack([sample.image for sample in self.samples])
-
-    def probabilities(self, x):
-        with torch.no_grad():
-            return torch.cat([self.net(part.to(self.net.device)).softmax(1).cpu() for part in x.split(batch_size)])
-
-    def maps(self, method, contrast, t):
-        """Signed maps (N, H, W) for the class t1 or t2 of each image."""
-        return saliency_maps(
-            self.net, self.data[t], method, signed=True, contrast=contrast, batch_size=batch_size, store=store
-        )
-
-    def rows(self, method, metric, values):
-        """Values (N,) as rows of an evaluation frame."""
-        return pd.DataFrame({
-            "network": self.net.name, "dataset": self.all.name, "image": [s.id for s in self.samples],
-            "group": [s.group for s in self.samples], "method": method, "metric": metric,
-            "value": [float(v) for v in values], "seconds": float("nan"),
-        })  # fmt: skip
-
-    def title(self, i, t):
-        c = self.top[t][i]
-        name = self.all.classes[c] if self.all.classes else f"class {c}"
-        tick = " ✓" if c == self.samples[i].target else ""
-        return f"$t_{t[1]}$: {name}, {self.p[i, c]:.0%}{tick}".replace("%", " %")
-
-
-opened = [Hesitant(case) for case in cases]
-for one in opened:
-    print(
-        f"{one.net.name}: {len(one.samples)} of {len(one.all)} images of {one.all.name}; on "
-        f"{(one.p3 > third).sum()} a third class is probable"
-    )
-opened = [one for one in opened if one.samples]
-maps = {
-    (one.net.name, method, contrast, t): one.maps(method, contrast, t)
-    for one in opened for method in METHODS_HERE for contrast in CONTRASTS for t in one.top
-}  # fmt: skip
+found = contested(page, threshold=threshold)
+p3 = {one: one.p.topk(3).values[:, 2] for one in found}
+for one in found:
+    print(f"{one.net.name}: a third class is probable on {(p3[one] > third).sum()} of them")
+maps = {one: one.maps(VARIANTS) for one in found}
 
 # %% [markdown]
 """
@@ -153,24 +88,16 @@ and for both classes; the two max contrasts are one picture with its colours exc
 """
 
 # %%
-for n, one in enumerate(opened):
-    method = METHODS_HERE[-1]
-    i = int(one.p3.argmax())
-    sample = one.samples[i]
-    rows = [
-        [report.in_colour(sample.image) if t == "t1" else None]
-        + [report.overlay(sample.image, maps[one.net.name, method, c, t][i], signed=True) for c in CONTRASTS]
-        for t in one.top
-    ]
-    titles = [one.title(i, t) for t in one.top]
-    said = "; ".join(titles).replace("$", "").replace("_", "").replace("✓", "(true)")
+for n, one in enumerate(found):
+    i = int(p3[one].argmax())
+    shown = one.maps(contrasted(LINEAR, contrasts=CONTRASTS), index=[i])
     report.show(
-        report.grid(rows, ["Image", *(TITLES[contrast] for contrast in CONTRASTS)], titles, signed=True),
+        one.figure([i], shown, TITLES.values()),
         name=f"contrast-four-{n + 1}",
-        alt=f"Original, mean, max and weighted contrast of the linear approximation for {said}. The max contrasts of "
-        "the two classes are each other's negative.",
-        caption=f"{METHODS[method].title}, {one.net.name}; the third class has "
-        f"{one.p3[i]:.0%} of the probability.".replace("%", " %"),
+        alt=f"Original, mean, max and weighted contrast of the linear approximation for {one.spoken([i])}. The "
+        "max contrasts of the two classes are each other's negative.",
+        caption=f"{METHODS[LINEAR].title}, {one.net.name}; the third class has "
+        f"{p3[one][i]:.0%} of the probability.".replace("%", " %"),
     )
 
 # %% [markdown]
@@ -183,37 +110,25 @@ Grad-CAM and the linear approximation are one map but for a factor.
 """
 
 # %%
-frames = []
-for one in opened:
-    for method in METHODS_HERE:
-        of = {(c, t): maps[one.net.name, method, c, t] for c in CONTRASTS for t in one.top}
-        for contrast in CONTRASTS:
-            same = sum(correlation(of[contrast, t], of["none", t]) for t in one.top) / 2
-            frames.append(one.rows(label(method, contrast), "correlation_to_original", same))
-            between = correlation(of[contrast, "t1"], of[contrast, "t2"])
-            frames.append(one.rows(label(method, contrast), "correlation", between))
-        for t in one.top:
-            to_max = correlation(of["weighted", t], of["max", t])
-            frames.append(one.rows(f"{method}_weighted_{t}", "correlation_to_max", to_max))
-    frames.append(one.rows("third", "probability", one.p3))
-frame = pd.concat(frames, ignore_index=True)
+def alike(one):
+    """How alike the maps of a network are: to the original, of the two classes, and to the max contrast."""
+    values = {("third", "probability"): p3[one]}
+    M = maps[one]
+    for method, c in product(METHODS_HERE, CONTRASTS):
+        name = label(method, c)
+        to_original = sum(correlation(M[name, t], M[method, t]) for t in one.both) / 2
+        values[name, "correlation_to_original"] = to_original
+        values[name, "correlation"] = correlation(M[name, "t1"], M[name, "t2"])
+    for method, t in product(METHODS_HERE, one.both):
+        to_max = correlation(M[f"{method}_weighted", t], M[f"{method}_max", t])
+        values[f"{method}_weighted_{t}", "correlation_to_max"] = to_max
+    return page.rows(one.net, one.data, values)
 
 
-def interval(part, metric, method, digits=2):
-    """Mean [95 % interval] of a method."""
-    values = report.by_image(part[part["metric"] == metric])[metric, method]
-    mean = report.mean_ci(values, values.index.get_level_values("group"))
-    bounds = f" [{mean.low:.{digits}f}, {mean.high:.{digits}f}]" if mean.n > 1 else ""
-    return f"{mean.mean:.{digits}f}{bounds}".replace("-", "−")
-
-
-pd.DataFrame({
-    (name, METHODS[method].title, TITLES[contrast]): {
-        "with the original": interval(part, "correlation_to_original", label(method, contrast)),
-        "of the two classes": interval(part, "correlation", label(method, contrast)),
-    }
-    for name, part in frame.groupby("network", sort=False) for method in METHODS_HERE for contrast in CONTRASTS
-}).T  # fmt: skip
+frame = pd.concat([alike(one) for one in found], ignore_index=True)
+COLUMNS = {"correlation_to_original": "with the original", "correlation": "of the two classes"}
+means = report.measured(frame).assign(column=lambda rows: rows["metric"].map(COLUMNS))
+report.cross(means.dropna(subset="column"), ["network", "title"], "column", decimals=2)
 
 # %% [markdown]
 r"""
@@ -224,16 +139,13 @@ image is two points, one for each of its classes.
 """
 
 # %%
-report.style()
 figure, ax = plt.subplots(figsize=(6.4, 4.6))
-for one, marker in zip(opened, "osD^"):
-    weight, alike = [], []
-    for t, other in (("t1", "t2"), ("t2", "t1")):
-        index = torch.arange(len(one.samples))
-        own, rival = (one.p[index, torch.tensor(one.top[k])] for k in (t, other))
-        weight += (rival / (1 - own)).tolist()
-        alike += correlation(*(maps[one.net.name, METHODS_HERE[-1], c, t] for c in ("weighted", "max"))).tolist()
-    ax.plot(weight, alike, marker, markersize=6, alpha=0.7, markeredgewidth=0, label=one.net.name)
+for one, marker in zip(found, "osD^"):
+    p = one.p.gather(1, one.top)  # (N, 2)
+    weight = p.flip(1) / (1 - p)  # of the rival among the others
+    M = maps[one]
+    to_max = torch.cat([correlation(M[f"{LINEAR}_weighted", t], M[f"{LINEAR}_max", t]) for t in one.both])
+    ax.plot(weight.T.flatten(), to_max, marker, markersize=6, alpha=0.7, markeredgewidth=0, label=one.net.name)
 ax.set(xlabel=r"weight of the strongest other class, $\alpha_{s^*}$", ylabel="correlation with the max contrast")
 ax.grid()
 ax.legend(loc="lower right")
@@ -241,9 +153,9 @@ lowest = frame[frame["metric"] == "correlation_to_max"]["value"].min()
 report.show(
     figure,
     name="contrast-weighted-max",
-    alt="Correlation of the weighted with the max contrast against the weight of the strongest other class: it rises to "
-    f"one as the weight does; the lowest is {lowest:.2f}.".replace("-", "−"),
-    caption=f"{METHODS[METHODS_HERE[-1]].title}: where one other class has all the weight, the two contrasts are one map.",
+    alt="Correlation of the weighted with the max contrast against the weight of the strongest other class: it rises to one "
+    f"as the weight does; the lowest is {lowest:.2f}.".replace("-", "−"),
+    caption=f"{METHODS[LINEAR].title}: where one other class has all the weight, the two contrasts are one map.",
 )
 
 # %% [markdown]
@@ -252,16 +164,19 @@ Over the images with and without a probable third class:
 """
 
 # %%
-rows = {}
-for one in opened:
-    for title, chosen in (("with a third class", one.p3 > third), ("without", one.p3 <= third)):
-        ids = [s.id for s, take in zip(one.samples, chosen.tolist()) if take]
-        part = frame[(frame["network"] == one.net.name) & frame["image"].isin(ids)]
+rows, weighted = {}, f"{LINEAR}_weighted"
+for one in found:
+    for title, chosen in (("with a third class", p3[one] > third), ("without", p3[one] <= third)):
+        ids = one.data.subset(chosen.nonzero().flatten().tolist()).ids
         if ids:
-            rows[one.net.name, title] = {"images": len(ids)} | {
-                f"weighted with max, {t}": interval(part, "correlation_to_max", f"{METHODS_HERE[-1]}_weighted_{t}")
-                for t in ("t1", "t2")
-            } | {"weighted, of the two classes": interval(part, "correlation", f"{METHODS_HERE[-1]}_weighted")}
+            part = frame[(frame["network"] == one.net.name) & frame["image"].isin(ids)]
+            some = report.cross(report.measured(part), "method", "metric", decimals=2)
+            rows[one.net.name, title] = {
+                "images": len(ids),
+                "weighted with max, t1": some.loc[f"{weighted}_t1", "correlation_to_max"],
+                "weighted with max, t2": some.loc[f"{weighted}_t2", "correlation_to_max"],
+                "weighted, of the two classes": some.loc[weighted, "correlation"],
+            }
 pd.DataFrame(rows).T
 
 # %% [markdown]
@@ -274,33 +189,23 @@ all classes, which the weighted contrast explains.
 """
 
 # %%
-measured = []
-for one in opened:
-    for t, images in one.data.items():
-        variants = {
-            f"{label(m, c)}_{t}": (m, {"contrast": c}) for m in METHODS_HERE for c in CONTRASTS
-        }
-        kept = {"positive_blur": ("relative_probability", {"keep": "positive"})}
-        measured.append(evaluate(one.net, images, variants, kept, batch_size=batch_size, store=store))
-        x, classes = one.images(), torch.tensor(one.top[t])[:, None]
-        for variant, (method, options) in variants.items():
-            S = maps[one.net.name, method, options["contrast"], t]
-            p = [
-                one.probabilities(replaced(part, hides(s, "positive"), "blur"))
-                for part, s in zip(x.split(batch_size), S.split(batch_size))
-            ]
-            measured.append(one.rows(variant, "probability", torch.cat(p).gather(1, classes)[:, 0]))
-measured = pd.concat(measured, ignore_index=True)
+def left(one):
+    """The probability of the class among all, on what is positive, the rest blurred."""
+    x, values = torch.stack([sample.image for sample in one.samples]), {}
+    for name in VARIANTS:
+        for k, t in enumerate(one.both):
+            p = one.probabilities(replaced(x, hides(maps[one][name, t], "positive"), "blur"))
+            values[f"{name}_{t}", "probability"] = p.gather(1, one.top[:, [k]])[:, 0]
+    return page.rows(one.net, one.data, values)
 
-rows = {}
-for name, part in measured.groupby("network", sort=False):
-    for method in METHODS_HERE:
-        for contrast in CONTRASTS:
-            rows[name, METHODS[method].title, TITLES[contrast]] = {
-                f"{title} {t}": interval(part, metric, f"{label(method, contrast)}_{t}")
-                for title, metric in (("relative,", "positive_blur"), ("among all,", "probability")) for t in ("t1", "t2")
-            }
-pd.DataFrame(rows).T
+
+kept = {"positive_blur": ("relative_probability", {"keep": "positive"})}
+measured = pd.concat([evaluate_both(found, VARIANTS, kept), *map(left, found)], ignore_index=True)
+means = report.measured(measured)
+means[["label", "t"]] = means["method"].str.rsplit("_", n=1, expand=True)
+means["title"] = means["label"].map(report.method_title)
+means["metric"] = means["metric"].map({"positive_blur": "relative", "probability": "among all"})
+report.cross(means, ["network", "title"], ["metric", "t"], decimals=2)
 
 # %% [markdown]
 """
@@ -310,10 +215,7 @@ Paired, image by image.
 """
 
 # %% tags=["nbval-check-output"]
-report.claims_table(
-    report.claims("contrast", "Comparison with mean and max contrast (main text)"),
-    pd.concat([frame, measured], ignore_index=True),
-)
+page.verdicts(pd.concat([frame, measured], ignore_index=True), "Comparison with mean and max contrast (main text)")
 
 # %% [markdown]
 """
@@ -335,7 +237,4 @@ contrast that is the choice of the strongest class.
 """
 
 # %%
-report.provenance(
-    profile=profile, network=network, weights=weights, layer=layer, dataset=dataset, root=root,
-    n_images=n_images, threshold=threshold, third=third, batch_size=batch_size, device=device,
-)  # fmt: skip
+page.provenance()

@@ -1,17 +1,3 @@
-# ---
-# jupyter:
-#   jupytext:
-#     cell_markers: '"""'
-#     formats: ipynb,py:percent
-#     text_representation:
-#       extension: .py
-#       format_name: percent
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
-# ---
-
 # %% [markdown]
 r"""
 # Back-propagation till the input space
@@ -28,9 +14,11 @@ This page makes the experiment on photographs and on drawn birds, towards the cl
 
 # %% tags=["parameters"]
 profile: str = "smoke"  # smoke: seconds; embedded: what the book shows; paper: the published setting
-network: str = ""  # a timm name, torchvision:<name>, birds_vgg; empty: the profile's networks
+cost: str = ""  # at whose cost (options, counts) to run images of your own; empty: the profile's
+network: str = ""  # a timm name, torchvision:<name>, a network of this project; empty: the profile's
 weights: str = ""  # path of a state dict; empty: the manifest's weights
-dataset: str = ""  # imagenet_embedded, birds, imagenet, folder; empty: the profile's
+layer: str = ""  # target layer; empty: the last activation before pooling
+dataset: str = ""  # a name of `python -m lib data list`, such as folder; empty: the profile's
 root: str = ""  # the dataset's folder; empty: where its manifest says
 n_images: int = 0  # how many images; 0: the profile's choice
 epsilon: float = 3e-3  # how far a pixel may move, of its range from 0 to 1
@@ -43,26 +31,11 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import torch
 
-from book import report
-from book.experiments import Case
-from book.parameters import check_parameters, choose
+from book import Page, batch, report
 from lib.metrics.gradient_sign import gradient_sign
 
-check_parameters()
-LITE = "tf_efficientnet_lite0"
-CASES = [Case(network, dataset or "imagenet", n=n_images or None)] if network else choose(
-    profile,
-    smoke=[
-        Case(LITE, dataset or "imagenet_embedded", n=n_images or 2),
-        Case("birds_vgg_quick", dataset or "birds", n=n_images or 8),
-    ],
-    embedded=[
-        Case(LITE, dataset or "imagenet_embedded", n=n_images or None),
-        Case("birds_vgg", dataset or "birds", n=n_images or 100),
-    ],
-    paper=[Case("torchvision:vgg16_bn", dataset or "imagenet", n=n_images or None)],
-)
-steps = steps or choose(profile, smoke=2, embedded=4, paper=10)
+page = Page("contrast/06_input_space", globals())
+steps = page.setting("steps")
 EXPLANATIONS = {"original": "none", "mean": "mean", "max": "max", "weighted": "weighted"}
 
 # %% [markdown]
@@ -81,27 +54,24 @@ contrast. The sign forgets the length of an explanation: what is compared are di
 """
 
 # %%
-def moved(case):
-    """What each explanation does to each image, a row an image: from -epsilon to epsilon."""
-    net, images = case.open(weights=weights, root=root, device=device)
-    images = images.readable()
-    found = {title: {"correct": [], "y": [], "p": []} for title in EXPLANATIONS}
+def moved(net, images, contrast):
+    """Logit, probability and correctness (N, 2 steps + 1) of images that move from -epsilon to epsilon."""
+    found = {"y": [], "p": [], "correct": []}
     for start in range(0, len(images), batch_size):
-        batch = images[start : start + batch_size]
-        x, t = torch.stack([sample.image for sample in batch]), torch.tensor(batch.targets)
-        for title, contrast in EXPLANATIONS.items():
-            towards, away = (
-                gradient_sign(net, x, t, contrast=contrast, epsilon=way * epsilon, steps=steps) for way in (1, -1)
-            )
-            for name, values in found[title].items():
-                up, down = (getattr(path, name).double().cpu() for path in (towards, away))
-                values.append(torch.cat([down[:, 1:].flip(1), up], 1))
-    joined = {title: {name: torch.cat(values) for name, values in each.items()} for title, each in found.items()}
-    return net, images, joined
+        x, t = batch(net, images[start : start + batch_size])
+        away, towards = (
+            gradient_sign(net, x, t, contrast=contrast, epsilon=way, steps=steps) for way in (-epsilon, epsilon)
+        )
+        for what, values in found.items():
+            down, up = (getattr(path, what).double().cpu() for path in (away, towards))
+            values.append(torch.cat([down[:, 1:].flip(1), up], 1))
+    return {what: torch.cat(values) for what, values in found.items()}
 
 
-results = {net.name: (images, found) for net, images, found in map(moved, CASES)}
-axis = torch.linspace(-epsilon, epsilon, 2 * steps + 1).numpy()
+results = []
+for net, images in page.opened:
+    images = images.readable()
+    results.append((net, images, {title: moved(net, images, c) for title, c in EXPLANATIONS.items()}))
 
 # %% [markdown]
 r"""
@@ -112,32 +82,37 @@ distance, $3 \cdot 10^{-3}$, is less than one step of a pixel that has 256.
 """
 
 # %%
-WHAT = {"y": "gain in logit", "p": "gain in probability (points)", "correct": "accuracy (%)"}
-for name, (images, found) in results.items():
-    report.style()
+LABELS = {"y": "gain in logit", "p": "gain in probability (points)", "correct": "accuracy (%)"}
+axis = torch.linspace(-1000 * epsilon, 1000 * epsilon, 2 * steps + 1)
+
+
+def gain(values, place=-1):
+    """From the image itself to a place on its way."""
+    return values[:, place] - values[:, steps]
+
+
+for net, images, found in results:
     figure, panels = plt.subplots(3, 1, figsize=(6.4, 10.2), sharex=True)
-    for panel, (what, label) in zip(panels, WHAT.items()):
-        series = {}
-        for title, values in found.items():
-            value = values[what] - (0 if what == "correct" else values[what][:, steps : steps + 1])
-            series[title] = (value if what == "y" else 100 * value).numpy()
+    for panel, (what, label) in zip(panels, LABELS.items()):
+        scale = 1 if what == "y" else 100
+        series = {title: scale * values[what] for title, values in found.items()}
+        if what != "correct":
+            series = {title: values - values[:, [steps]] for title, values in series.items()}
         groups = [sample.group for sample in images]
-        report.curves(1000 * axis, series, xlabel="", ylabel=label, emphasis="weighted", groups=groups, ax=panel)
+        report.curves(axis, series, xlabel="", ylabel=label, emphasis="weighted", groups=groups, ax=panel)
         panel.axvline(0, color="0.5", linestyle=":", zorder=0)
     for panel in panels[:-1]:
         panel.get_legend().remove()
     panels[-1].set(xlabel="ε, in thousandths of a pixel's range")
-    gains = {title: {what: (v[what][:, -1] - v[what][:, steps]).mean().item() for what in WHAT} for title, v in found.items()}
-    most = {what: max(gains, key=lambda title: gains[title][what]) for what in WHAT}
+    y, p = ({title: gain(values[what]).mean().item() for title, values in found.items()} for what in "yp")
     report.show(
         figure,
-        name=f"contrast-input-space-{name.split('_')[0]}",
-        alt=f"Logit, probability and accuracy of {len(images)} images against epsilon for four explanations, {name}. At the "
-        f"largest epsilon the logit has gained most along the direction called {most['y']}, {gains[most['y']]['y']:.2f}, "
-        f"and the probability along {most['p']}, {100 * gains[most['p']]['p']:.1f} points.",
-        caption=f"Images moved along the sign of four explanations: means over {len(images)} images, and the 95 % interval of "
-        "the weighted contrast; "
-        f"{name}.",
+        name=f"contrast-input-space-{net.name.split('_')[0]}",
+        alt=f"Logit, probability and accuracy of {len(images)} images against epsilon for four explanations, {net.name}. At "
+        f"the largest epsilon the logit has gained most along the direction called {max(y, key=y.get)}, "
+        f"{max(y.values()):.2f}, and the probability along {max(p, key=p.get)}, {100 * max(p.values()):.1f} points.",
+        caption=f"Images moved along the sign of four explanations: means over {len(images)} images, and the 95 % interval "
+        f"of the weighted contrast; {net.name}.",
     )
 
 # %% [markdown]
@@ -146,21 +121,21 @@ In numbers, at $\epsilon$ and at $-\epsilon$:
 """
 
 # %%
-def changed(values, place, what):
-    change = (values[what][:, place] - values[what][:, steps]).mean().item()
-    return f"{change:+.3f}" if what == "y" else f"{100 * change:+.1f}"
+def changed(values, place):
+    """Mean changes up to a place on the way."""
+    y, p, correct = (gain(values[what], place).mean() for what in ("y", "p", "correct"))
+    return f"{y:+.3f}", f"{100 * p:+.1f}", f"{100 * correct:+.1f}"
 
 
+columns = pd.MultiIndex.from_product(
+    [["towards the class", "away from it"], ["Δy", "Δp (points)", "Δ accuracy (points)"]]
+)
 rows = {
-    (name, title): {
-        (side, label): changed(values, place, what)
-        for side, place in (("towards the class", -1), ("away from it", 0))
-        for what, label in (("y", "Δy"), ("p", "Δp (points)"), ("correct", "Δ accuracy (points)"))
-    }
-    for name, (images, found) in results.items()
+    (net.name, title): changed(values, -1) + changed(values, 0)
+    for net, _, found in results
     for title, values in found.items()
 }
-pd.DataFrame(rows).T
+pd.DataFrame(rows, index=columns).T
 
 # %% [markdown]
 r"""
@@ -175,24 +150,13 @@ directions miss.
 """
 
 # %% tags=["nbval-check-output"]
-def frame_of(name, images, found):
-    gains = {"logit_gain": "y", "probability_gain": "p"}
-    return pd.concat(
-        [
-            pd.DataFrame({
-                "network": name, "dataset": images.name, "image": images.ids, "group": [s.group for s in images],
-                "method": title, "metric": metric, "target": images.targets,
-                "value": (values[what][:, -1] - values[what][:, steps]).numpy(), "seconds": float("nan"), "error": None,
-            })
-            for title, values in found.items()
-            for metric, what in gains.items()
-        ],
-        ignore_index=True,
-    )  # fmt: skip
-
-
-frame = pd.concat([frame_of(name, *result) for name, result in results.items()], ignore_index=True)
-report.claims_table(report.claims("contrast", "Back-propagation till the input space (main text)"), frame)
+METRICS = {"logit_gain": "y", "probability_gain": "p"}
+frames = []
+for net, images, found in results:
+    gains = {(title, m): gain(of[METRICS[m]]) for title, of in found.items() for m in METRICS}
+    frames.append(page.rows(net, images, gains))
+frame = pd.concat(frames, ignore_index=True)
+page.verdicts(frame, "Back-propagation till the input space (main text)")
 
 # %% [markdown]
 r"""
@@ -215,7 +179,4 @@ them; the weights of a contrast are those of the image as it then is.
 """
 
 # %%
-report.provenance(
-    profile=profile, network=network, weights=weights, dataset=dataset, root=root, n_images=n_images,
-    epsilon=epsilon, steps=steps, batch_size=batch_size, device=device,
-)  # fmt: skip
+page.provenance()

@@ -1,18 +1,3 @@
-# ---
-# jupyter:
-#   jupytext:
-#     cell_markers: '"""'
-#     formats: ipynb,py:percent
-#     text_representation:
-#       extension: .py
-#       format_name: percent
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
-# ---
-
-# %% [markdown]
 # %% [markdown]
 """
 # Channels as players
@@ -31,12 +16,13 @@ section 3.
 
 # %% tags=["parameters"]
 profile: str = "smoke"  # smoke: seconds; embedded: what the book shows; paper: the published setting
-network: str = ""  # a timm name, torchvision:<name>; empty: the profile's network
+cost: str = ""  # at whose cost (options, counts) to run images of your own; empty: the profile's
+network: str = ""  # a timm name, torchvision:<name>, a network of this project; empty: the profile's
 weights: str = ""  # path of a state dict; empty: the manifest's weights
 layer: str = ""  # target layer; empty: the profile's
-dataset: str = ""  # imagenet_embedded, imagenet, voc, coco, folder; empty: the profile's
+dataset: str = ""  # a name of `python -m lib data list`, such as folder; empty: the profile's
 root: str = ""  # the dataset's folder; empty: where its manifest says
-n_images: int = 0  # how many images the identities are checked on; 0: the profile's choice
+n_images: int = 0  # how many images; 0: the profile's choice
 device: str = "cpu"  # cpu, cuda, cuda:1, mps
 
 # %%
@@ -46,36 +32,14 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import torch
 
-from book import report
-from book.experiments import Case
-from lib.evaluate import similarity
-from lib.methods.game import game
+from book import Page, batch, report
+from lib.methods import METHODS
+from lib.methods.coalition_game import coalition_game
 from lib.methods.lift_cam import contributions
 from lib.metrics import METRICS
-from lib.nets import context_of
-from book.parameters import check_parameters, choose
-from lib.paths import BUILD
-from lib.saliency import attribute, explain, finish, predict
+from lib.saliency import attribute, explain, finish
 
-check_parameters()
-n = n_images or choose(profile, smoke=2, embedded=12, paper=100)
-dataset = dataset or choose(profile, smoke="imagenet_embedded", embedded="imagenet_embedded", paper="imagenet")
-LITE = "tf_efficientnet_lite0"
-CASES = [Case(network, dataset, layer, n)] if network else choose(
-    profile,
-    smoke=[Case(LITE, dataset, "blocks.6", n, f"{LITE}, before its last convolution"), Case(LITE, dataset, n=n)],
-    embedded=[
-        Case(LITE, dataset, "blocks.6.0.bn2", n, f"{LITE}, inside its last block"),
-        Case(LITE, dataset, "blocks.6", n, f"{LITE}, before its last convolution"),
-        Case(LITE, dataset, n=n),
-    ],
-    paper=[Case("torchvision:vgg16", dataset, n=n), Case("torchvision:resnet50", dataset, n=n)],
-)
-opened = [case.open(weights=weights, root=root, device=device) for case in CASES]
-net, images = opened[0]
-walk = images.readable(1)[0]
-x = walk.image[None].to(net.device)
-target = predict(net, x) if walk.target is None else torch.tensor([walk.target], device=net.device)
+page = Page("liftcam/01_shapley_values", globals())
 
 # %% [markdown]
 """
@@ -119,34 +83,36 @@ def algorithm_1(F, orderings):
     return gain.gather(-1, orderings.argsort(-1))
 
 
+net, images = page.opened[0]
+x, target = batch(net, images.readable(1))
 with torch.no_grad():
-    A = net.features(x)
+    A, context = net.cut(x)
     ten = attribute("lift_cam", net, x, target).coefficients[0].abs().topk(10).indices
     few = A.clone()
     few[:, [k for k in range(A.shape[1]) if k not in ten.tolist()]] = 0
     coalitions = (torch.arange(2**10)[:, None] >> torch.arange(10) & 1).bool()
-    F = game(net, few, target).worth(coalitions.to(A.device)).double().cpu()
+    F = coalition_game(net, few, context, target).value(coalitions.to(A.device)).double().cpu()
 
 truth = exact(F)
-counts = [1, 3, 10, 30, 100, 300, 1000, 3000]
-runs = choose(profile, smoke=20, embedded=200, paper=200)
+counts, runs = [1, 3, 10, 30, 100, 300, 1000, 3000], page.setting("runs")
 orderings = torch.rand(runs, max(counts), 10, generator=torch.Generator().manual_seed(0)).argsort(-1)
-estimates = algorithm_1(F, orderings).cumsum(1)  # (runs, n, 10), sums over the first n
-errors = torch.stack([(estimates[:, n - 1] / n - truth).norm(dim=1) for n in counts], dim=1) / truth.norm()
+sums = algorithm_1(F, orderings).cumsum(1)  # (runs, n, 10), over the first n
+errors = torch.stack([(sums[:, n - 1] / n - truth).norm(dim=1) for n in counts], dim=1) / truth.norm()
 
-axis = report.curves(
-    counts, {"SHAP-CAM": errors}, xlabel="orderings $n$", ylabel="distance from the SHAP values,\nas a share of their norm"
-)
-axis.plot(counts, errors[:, 0].mean() / torch.tensor(counts) ** 0.5, ":", color="0.35", label=r"$1 / \sqrt{n}$")
+distance = "distance from the SHAP values,\nas a share of their norm"
+axis = report.curves(counts, {"SHAP-CAM": errors}, xlabel="orderings $n$", ylabel=distance)
+expected = errors[:, 0].mean() / torch.tensor(counts) ** 0.5
+axis.plot(counts, expected, ":", color="0.35", label=r"$1 / \sqrt{n}$")
 axis.set(xscale="log", yscale="log")
 axis.legend(loc="upper right")
 report.show(
     axis.figure,
     name="liftcam-convergence",
-    alt=f"Mean relative distance of SHAP-CAM's coefficients from the exact ones, falling from {errors[:, 0].mean():.2f} with "
-    f"one ordering to {errors[:, -1].mean():.3f} with 3,000, along one over the square root of n.",
-    caption=f"SHAP-CAM against all $2^{{10}}$ coalitions of ten channels, mean and 95 % interval of {runs} runs: the error falls "
-    r"as $1/\sqrt{n}$.",
+    alt="Mean relative distance of SHAP-CAM's coefficients from the exact ones, falling from "
+    f"{errors[:, 0].mean():.2f} with one ordering to {errors[:, -1].mean():.3f} with 3,000, along one "
+    "over the square root of n.",
+    caption=r"SHAP-CAM against all $2^{10}$ coalitions of ten channels, mean and 95 % interval of "
+    rf"{runs} runs: the error falls as $1/\sqrt{{n}}$.",
 )
 
 # %% [markdown]
@@ -167,43 +133,48 @@ $$
 """
 
 # %%
-with torch.no_grad():
-    A = net.features(x)
-C = contributions(net, A, target)
+@torch.no_grad()
+def worth(net, A, context, target):
+    """F(A) - F(0): what all channels together add to the logit of the class (B,)."""
+    gain = net.head(A, context) - net.head(torch.zeros_like(A), context)
+    return gain.gather(1, target[:, None])[:, 0]
+
+
+A, context = net.cut(x)
+C = contributions(net, A, context, target)
 alpha = C.sum((2, 3))[0].cpu()
-worth = (net.head(A, context_of(A)) - net.head(torch.zeros_like(A), context_of(A)))[0, target].item()
+all_of_them = worth(net, A, context, target).item()
 top = alpha.abs().topk(4).indices.tolist()
 S = finish("lift_cam", torch.einsum("k,khw->hw", alpha.to(A), A[0])[None], x.shape[2:])[0]
-shares = alpha.sort(descending=True).values
+so_far = alpha.sort(descending=True).values.cumsum(0)
 
-report.style()
 figure, panels = plt.subplot_mosaic("iabcd;sefgh;lllll", figsize=(6.4, 5.6), height_ratios=[1, 1, 1.1])
-panels["i"].imshow(x[0].permute(1, 2, 0).cpu())
-panels["i"].set_title("image")
-panels["s"].imshow(report.overlay(x[0], S))
-panels["s"].set_title("LIFT-CAM")
+report.draw(panels["i"], report.in_colour(x[0]), "image")
+report.draw(panels["s"], report.overlay(x[0], S), "LIFT-CAM")
 limit = C[0, top].abs().max().item()
 for upper, lower, k in zip("abcd", "efgh", top):
     panels[upper].imshow(A[0, k].cpu())
     panels[upper].set_title(f"$A_{{{k}}}$")
     panels[lower].imshow(C[0, k].cpu(), cmap="RdBu_r", vmin=-limit, vmax=limit)
     panels[lower].set_title(rf"$\alpha$ = {alpha[k]:+.2f}".replace("-", "−"))
-for name, panel in panels.items():
-    panel.axis("on" if name == "l" else "off")
-panels["l"].plot(range(1, len(shares) + 1), shares.cumsum(0), linewidth=2.5)
-panels["l"].axhline(worth, color="0.4", linestyle="--")
-panels["l"].annotate("$F^c(A) - F^c(0)$", (len(shares) / 2, worth), textcoords="offset points", xytext=(0, 5), ha="center")
-panels["l"].set(xlabel="channels, the largest coefficient first", ylabel="sum so far")
+for name in "abcdefgh":
+    panels[name].axis("off")
+line, middle = panels["l"], (len(so_far) / 2, all_of_them)
+line.plot(range(1, len(so_far) + 1), so_far, linewidth=2.5)
+line.axhline(all_of_them, color="0.4", linestyle="--")
+line.annotate("$F^c(A) - F^c(0)$", middle, textcoords="offset points", xytext=(0, 5), ha="center")
+line.set(xlabel="channels, the largest coefficient first", ylabel="sum so far")
 report.show(
     figure,
     name="liftcam-walk-through",
-    alt=f"LIFT-CAM on one photograph: four channels, their signed contribution maps with the sums "
-    f"{', '.join(f'{alpha[k]:+.2f}' for k in top)}, the finished map, and the running sum of all coefficients, which ends at "
-    f"{alpha.sum():.2f}, the logit less that of an empty layer.",
-    caption=f"Figure 2 of the paper, computed ({net.name}). Top: the image and the activations of the four channels with the "
-    "largest coefficients. Below them their contributions to the logit, red for and blue against, whose sum is the "
-    f"coefficient; on the left the map. Bottom: the running sum of all {len(shares)} coefficients, the largest first, climbs to "
-    f"{shares.cumsum(0).max():.1f} and is taken back to {worth:.1f} by the channels that count against the class.",
+    alt="LIFT-CAM on one photograph: four channels, their signed contribution maps with the sums "
+    f"{', '.join(f'{alpha[k]:+.2f}' for k in top)}, the finished map, and the running sum of all "
+    f"coefficients, which ends at {alpha.sum():.2f}, the logit less that of an empty layer.",
+    caption=f"Figure 2 of the paper, computed ({net.name}). Top: the image and the activations of the four "
+    "channels with the largest coefficients. Below them their contributions to the logit, red for and blue "
+    "against, whose sum is the coefficient; on the left the map. Bottom: the running sum of all "
+    f"{len(so_far)} coefficients, the largest first, climbs to {so_far.max():.1f} and is taken back to "
+    f"{all_of_them:.1f} by the channels that count against the class.",
 )
 
 # %% [markdown]
@@ -223,22 +194,16 @@ fully connected ones, or any layer but the last.
 """
 
 # %%
-CHECKED = {"SHAP-CAM": "shap_cam", "LIFT-CAM": "lift_cam", "LRP-CAM": "lrp_cam", "Ablation-CAM": "ablation_cam", "Grad-CAM": "grad_cam"}
-rows = []
-for net, images in opened:
-    samples = list(images.readable())
-    X = torch.stack([s.image for s in samples]).to(net.device)
-    c = predict(net, X) if samples[0].target is None else torch.tensor([s.target for s in samples], device=net.device)
-    with torch.no_grad():
-        A = net.features(X)
-        gap = net.head(A) - net.head(torch.zeros_like(A), context_of(A))
-    gap = gap.gather(1, c[:, None])[:, 0]
-    for title, name in CHECKED.items():
-        options = {"n": 1} if name == "shap_cam" else {}
-        total = attribute(name, net, X, c, **options).coefficients.sum(1)
-        rows.append((net.name, "affine" if net.affine_head else "not affine", title, ((total - gap) / gap).abs().max().item()))
-deviation = pd.DataFrame(rows, columns=["network", "head", "method", "deviation"])
-deviation.pivot(index=["network", "head"], columns="method", values="deviation")[list(CHECKED)].map("{:.1e}".format)
+CHECKED = {"shap_cam": {"n": 1}, "lift_cam": {}, "lrp_cam": {}, "ablation_cam": {}, "grad_cam": {}}
+opened = [(net, *batch(net, images.readable())) for net, images in page.opened]
+deviations = {}
+for net, x, target in opened:
+    all_of_them = worth(net, *net.cut(x), target)
+    row = deviations[net.name, "affine" if net.affine_head else "not affine"] = {}
+    for method, options in CHECKED.items():
+        total = attribute(method, net, x, target, **options).coefficients.sum(1)
+        row[METHODS[method].title] = f"{((total - all_of_them) / all_of_them).abs().max():.1e}"
+pd.DataFrame(deviations).T.sort_index().rename_axis(index=["network", "head"], columns="method")
 
 # %% [markdown]
 r"""
@@ -253,44 +218,35 @@ $\sum_k C_{\Delta A_k(i,j)\,\Delta F^c}$, know no such trap. The paper's layers 
 """
 
 # %%
-def by_place(net, x, target):
-    """The contributions summed over channels: (B, h, w)."""
-    with torch.no_grad():
-        A = net.features(x)
-    return contributions(net, A, target).sum(1)
-
-
-signed = [(net, images) for net, images in opened if net.features(x.to(net.device)).min() < 0]
-for net, images in signed[:1]:
-    sample = images.readable(1)[0]
-    maps = {
+def maps(net, x, target):
+    """The map of eq. (1), the contributions summed over channels, and Grad-CAM's."""
+    C = contributions(net, *net.cut(x), target)
+    return {
         "LIFT-CAM": explain("lift_cam", net, x, target),
-        "contributions": finish("lift_cam", by_place(net, x, target), x.shape[2:]),
+        "contributions": finish("lift_cam", C.sum(1), x.shape[2:]),
         "Grad-CAM": explain("grad_cam", net, x, target),
     }
+
+
+signed = [(net, x[:1], target[:1]) for net, x, target in opened if net.features(x[:1]).min() < 0]
+for net, x, target in signed[:1]:
     report.show(
-        report.gallery([sample.image], maps, columns=4),
+        report.gallery(x, maps(net, x, target), columns=4),
         name="liftcam-signed",
-        alt="For one photograph, LIFT-CAM's map, which avoids the object, the contributions summed over channels, which mark "
-        "it, and Grad-CAM's map.",
-        caption=f"{net.name}, whose activations have both signs: equation (1), the contributions by place, and Grad-CAM.",
+        alt="For one photograph, LIFT-CAM's map, which avoids the object, the contributions summed over "
+        "channels, which mark it, and Grad-CAM's map.",
+        caption=f"{net.name}, whose activations have both signs: equation (1), the contributions by place, "
+        "and Grad-CAM.",
     )
 
 # %%
-rows = []
-for net, images in opened:
-    samples = list(images.readable())
-    X = torch.stack([s.image for s in samples]).to(net.device)
-    c = predict(net, X) if samples[0].target is None else torch.tensor([s.target for s in samples], device=net.device)
-    maps = {
-        "LIFT-CAM": explain("lift_cam", net, X, c),
-        "contributions": finish("lift_cam", by_place(net, X, c), X.shape[2:]),
-        "Grad-CAM": explain("grad_cam", net, X, c),
-    }
-    lowest = net.features(X).min().item()
-    drops = {title: METRICS["average_drop"].fn(net, X, c, S).mean().item() for title, S in maps.items()}
-    rows.append({"network": net.name, "lowest activation": f"{lowest:.1f}"} | {t: f"{d:.1%}" for t, d in drops.items()})
-pd.DataFrame(rows).set_index("network").rename_axis(columns=f"AD of {n} images")
+average_drop = METRICS["average_drop"].fn
+rows = {}
+for net, x, target in opened:
+    rows[net.name] = {"lowest activation": f"{net.features(x).min():.1f}"}
+    for title, S in maps(net, x, target).items():
+        rows[net.name][title] = f"{average_drop(net, x, target, S).mean():.1%}"
+pd.DataFrame(rows).T.rename_axis(index="network", columns=f"AD of {len(x)} images")
 
 # %% [markdown]
 r"""
@@ -313,12 +269,9 @@ theorem; the verdict tests the code.
 """
 
 # %% tags=["nbval-check-output"]
-affine = [(net, images) for net, images in opened if net.affine_head]
-frame = pd.concat([
-    similarity(net, images, ["lift_cam", "ablation_cam"], {"reference": ("shap_cam", {"n": 10})}, store=BUILD / "results")
-    for net, images in affine
-]) if affine else pd.DataFrame(columns=["network", "image", "group", "method", "metric", "value", "seconds"])  # fmt: skip
-report.claims_table(report.claims("liftcam", "Section 3.3"), frame)
+affine = [(net, images) for net, images in page.opened if net.affine_head]
+frame = page.similarity(["lift_cam", "ablation_cam"], {"reference": ("shap_cam", {"n": 10})}, affine)
+page.verdicts(frame, "Section 3.3")
 
 # %% [markdown]
 """
@@ -343,7 +296,4 @@ numbers do not change.
 """
 
 # %%
-report.provenance(
-    profile=profile, network=network, weights=weights, layer=layer, dataset=dataset, root=root,
-    n_images=n_images, device=device,
-)  # fmt: skip
+page.provenance()

@@ -1,18 +1,3 @@
-# ---
-# jupyter:
-#   jupytext:
-#     cell_markers: '"""'
-#     formats: ipynb,py:percent
-#     text_representation:
-#       extension: .py
-#       format_name: percent
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
-# ---
-
-# %% [markdown]
 # %% [markdown]
 """
 # Do SHAP values make better maps?
@@ -31,10 +16,11 @@ the head is not affine; and so it is in a VGG-style network, trained in this bui
 
 # %% tags=["parameters"]
 profile: str = "smoke"  # smoke: seconds; embedded: what the book shows; paper: the published setting
-network: str = ""  # a timm name, torchvision:<name>, scenes_vgg; empty: the profile's networks
+cost: str = ""  # at whose cost (options, counts) to run images of your own; empty: the profile's
+network: str = ""  # a timm name, torchvision:<name>, a network of this project; empty: the profile's
 weights: str = ""  # path of a state dict; empty: the manifest's weights
 layer: str = ""  # target layer; empty: the last activation before pooling
-dataset: str = ""  # imagenet_embedded, imagenet, voc, coco, scenes, folder; empty: the profile's
+dataset: str = ""  # a name of `python -m lib data list`, such as folder; empty: the profile's
 root: str = ""  # the dataset's folder; empty: where its manifest says
 n_images: int = 0  # how many images; 0: the profile's choice
 runs: int = 0  # how often SHAP-CAM is repeated with other orderings; 0: the profile's choice, 10 in the paper
@@ -42,28 +28,9 @@ batch_size: int = 8  # images a pass; changes no number
 device: str = "cpu"  # cpu, cuda, cuda:1, mps
 
 # %%
-import pandas as pd
+from book import Page, fewer
 
-from book import report
-from book.experiments import affordable, fewer, heads
-from lib.evaluate import COLUMNS, evaluate, saliency_maps
-from book.parameters import check_parameters, choose
-from lib.paths import BUILD
-
-check_parameters()
-CASES = heads(
-    profile, network=network, layer=layer, dataset=dataset, n_images=n_images, published=1000
-)
-opened = [case.open(weights=weights, root=root, device=device) for case in CASES]
-store = BUILD / "results"
-
-
-def repeats(net):
-    """Behind an affine head every run is the same."""
-    large = choose(profile, smoke=1, embedded=1, paper=10)
-    small = choose(profile, smoke=1, embedded=10, paper=10)
-    return runs or (1 if net.affine_head else large if net.input_size > 100 else small)
-
+page = Page("liftcam/02_shap_values", globals())
 
 # %% [markdown]
 r"""
@@ -91,40 +58,33 @@ RIVALS = ["grad_cam", "grad_cam_plus_plus", "xgrad_cam", "score_cam", "ablation_
 METRICS_OF_TABLE_1 = ["average_increase", "average_drop", "average_drop_in_deletion"]
 
 
+def methods(net):
+    """SHAP-CAM, run after run, and its rivals. Behind an affine head every run is the same."""
+    seeds = range(1 if net.affine_head else page.setting("runs", net))
+    shap = {f"shap_cam_{n}/{seed}": ("shap_cam", {"n": n, "seed": seed}) for n in ORDERINGS for seed in seeds}
+    return shap | {name: (name, {}) for name in RIVALS}
+
+
 def averaged(frame):
     """The mean over runs, whose labels end in /0, /1, ..."""
     frame = frame.assign(method=frame["method"].str.split("/").str[0])
-    keys = [name for name in COLUMNS if name not in ("value", "seconds", "target", "error")]
+    keys = ["network", "dataset", "image", "group", "method", "metric"]
     return frame.groupby(keys, sort=False, as_index=False)[["value", "seconds"]].mean()
 
 
-def variants(net):
-    """SHAP-CAM with each number of orderings, as often as it is repeated."""
-    seeds = range(repeats(net))
-    return {f"shap_cam_{n}/{seed}": ("shap_cam", {"n": n, "seed": seed}) for n in ORDERINGS for seed in seeds}
-
-
-frames = []
-for net, images in opened:
-    methods = variants(net) | {name: name for name in affordable(RIVALS, net, profile)}
-    frames.append(evaluate(net, images, methods, METRICS_OF_TABLE_1, batch_size=batch_size, store=store))
-frame = averaged(pd.concat(frames, ignore_index=True))
-for row in pd.concat(frames).dropna(subset="error").drop_duplicates("image").itertuples():
-    print(f"left out: {row.image}: {row.error}")
-table = report.comparison("liftcam", 1, frame)
+frame = averaged(page.evaluate(methods, METRICS_OF_TABLE_1))
+table = page.table(1, frame)
 table
 
 # %%
-shap = table.frame[table.frame["method"].str.startswith("shap_cam") & (table.frame["metric"] == "average_drop")]
-report.show(
-    report.forest(table.frame),
+shap = table.frame.query("metric == 'average_drop' and method.str.startswith('shap_cam')").groupby("network")
+drops = [f"{name} {', '.join(f'{mean:.0f} %' for mean in rows['mean'])}" for name, rows in shap]
+page.forest(
+    table.frame,
     name="liftcam-table-1",
-    alt="AI, AD and ADD of SHAP-CAM and six CAMs, here with 95 % intervals and as printed. SHAP-CAM's AD with 1, 10 and 100 "
-    "orderings: "
-    + "; ".join(f"{name} " + ", ".join(f"{mean:.0f} %" for mean in rows["mean"]) for name, rows in shap.groupby("network"))
-    + ".",
-    caption="Table 1 as a picture: filled markers are means here with 95 % intervals over images, hollow markers what the "
-    "paper prints for VGG16 on three datasets (SHAP-CAM alone).",
+    title="Table 1",
+    printed="for VGG16 on three datasets (SHAP-CAM alone)",
+    said=f"SHAP-CAM's AD with 1, 10 and 100 orderings, {'; '.join(drops)}",
 )
 
 # %% [markdown]
@@ -135,23 +95,23 @@ One ordering is a coin toss for each channel; a hundred are a mean.
 """
 
 # %%
-for net, images in opened:
+for net, images in page.opened:
     if net.affine_head:
         continue
-    shown = fewer(images, choose(profile, smoke=1, embedded=2, paper=2)).readable()
+    shown = fewer(images, page.setting("shown")).readable()
     maps = {
-        f"{n} ordering{'s' if n > 1 else ''}": saliency_maps(
-            net, shown, "shap_cam", batch_size=batch_size, store=store, n=n, seed=0
-        )
-        for n in ORDERINGS
+        f"{n} ordering{'s' if n > 1 else ''}": page.maps(net, shown, "shap_cam", n=n, seed=0) for n in ORDERINGS
     }
-    maps["LIFT-CAM"] = saliency_maps(net, shown, "lift_cam", batch_size=batch_size, store=store)
-    named = shown.labels
-    report.show(
-        report.gallery([s.image for s in shown], maps, named, columns=5),
+    maps["LIFT-CAM"] = page.maps(net, shown, "lift_cam")
+    page.gallery(
+        net,
+        shown,
+        maps,
+        columns=5,
         name=f"liftcam-orderings-{shown.name.replace('_', '-')}",
-        alt="Maps of SHAP-CAM with 1, 10 and 100 orderings and of LIFT-CAM for " + ", ".join(named) + ".",
-        caption=f"SHAP-CAM with more and more orderings, and LIFT-CAM's one backward pass ({shown.name.replace('_', ' ')}).",
+        alt=f"Maps of SHAP-CAM with 1, 10 and 100 orderings and of LIFT-CAM for {', '.join(shown.labels)}.",
+        caption="SHAP-CAM with more and more orderings, and LIFT-CAM's one backward pass "
+        f"({shown.name.replace('_', ' ')}).",
     )
 
 # %% [markdown]
@@ -160,7 +120,7 @@ for net, images in opened:
 """
 
 # %% tags=["nbval-check-output"]
-report.claims_table(report.claims("liftcam", "Table 1"), frame)
+page.verdicts(frame, "Table 1")
 
 # %% [markdown]
 """
@@ -191,7 +151,4 @@ colour.
 """
 
 # %%
-report.provenance(
-    profile=profile, network=network, weights=weights, layer=layer, dataset=dataset, root=root,
-    n_images=n_images, runs=runs, batch_size=batch_size, device=device,
-)  # fmt: skip
+page.provenance()

@@ -1,18 +1,3 @@
-# ---
-# jupyter:
-#   jupytext:
-#     cell_markers: '"""'
-#     formats: ipynb,py:percent
-#     text_representation:
-#       extension: .py
-#       format_name: percent
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
-# ---
-
-# %% [markdown]
 # %% [markdown]
 """
 # How close is one backward pass?
@@ -25,10 +10,11 @@ Ablation-CAM close behind, and all others below 0.5 (section 4.2).
 
 # %% tags=["parameters"]
 profile: str = "smoke"  # smoke: seconds; embedded: what the book shows; paper: the published setting
-network: str = ""  # a timm name, torchvision:<name>, scenes_vgg; empty: the profile's networks
+cost: str = ""  # at whose cost (options, counts) to run images of your own; empty: the profile's
+network: str = ""  # a timm name, torchvision:<name>, a network of this project; empty: the profile's
 weights: str = ""  # path of a state dict; empty: the manifest's weights
 layer: str = ""  # target layer; empty: the last activation before pooling
-dataset: str = ""  # imagenet_embedded, imagenet, voc, coco, scenes, folder; empty: the profile's
+dataset: str = ""  # a name of `python -m lib data list`, such as folder; empty: the profile's
 root: str = ""  # the dataset's folder; empty: where its manifest says
 n_images: int = 0  # how many images; 0: the profile's choice
 orderings: int = 0  # of the reference; 0: the profile's choice, 10,000 in the paper
@@ -40,20 +26,11 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import torch
 
-from book import report
-from book.experiments import affordable, heads
-from lib.evaluate import coefficients, similarity
-from lib.metrics.cosine_similarity import cosine_similarity
-from book.parameters import check_parameters, choose
-from lib.paths import BUILD
-from lib.statistics import mean_ci
+from book import Page, report
+from lib.evaluate import coefficients
+from lib.metrics.similarity import cosine_similarity
 
-check_parameters()
-CASES = heads(
-    profile, network=network, layer=layer, dataset=dataset, n_images=n_images, published=500
-)
-opened = [case.open(weights=weights, root=root, device=device) for case in CASES]
-store = BUILD / "results"
+page = Page("liftcam/03_approximation", globals())
 
 # %% [markdown]
 r"""
@@ -76,40 +53,30 @@ $w_k \operatorname{GAP}(A_k)$.
 """
 
 # %%
-COMPARED = ["grad_cam", "grad_cam_plus_plus", "xgrad_cam", "score_cam", "ablation_cam", "lift_cam", "lrp_cam", "lime_cam"]
+COMPARED = [*page.methods_of(2), "lrp_cam", "lime_cam"]
 
 
 def reference(net):
     """Runs of SHAP-CAM whose mean is the reference; behind an affine head one ordering is exact."""
     if net.affine_head:
         return {"exact": ("shap_cam", {"n": 1})}
-    large = choose(profile, smoke=20, embedded=200, paper=10_000)
-    small = choose(profile, smoke=20, embedded=10_000, paper=10_000)
-    n = orderings or (large if net.input_size > 100 else small)
+    n = page.setting("orderings", net)
     part = min(n // 2, 1000) if n > 200 else n // 2  # of 200: the runs of the page before
     return {f"run {seed}": ("shap_cam", {"n": part, "seed": seed}) for seed in range(n // part)}
 
 
-frame = pd.concat(
-    [
-        similarity(net, images, affordable(COMPARED, net, profile), reference(net), batch_size=batch_size, store=store)
-        for net, images in opened
-    ],
-    ignore_index=True,
-)
-table = report.comparison("liftcam", 2, frame)
+frame = page.similarity(COMPARED, reference)
+table = page.table(2, frame)
 table
 
 # %%
-lift = table.frame.query("method == 'lift_cam' and n > 0")
-report.show(
-    report.forest(table.frame),
+lift = table.frame.query("method == 'lift_cam' and n > 0").itertuples()
+page.forest(
+    table.frame,
     name="liftcam-table-2",
-    alt="Cosine similarity of the coefficients of eight CAMs to SHAP values. LIFT-CAM's: "
-    + "; ".join(f"{row.mean:.3f} on {row.network}" for row in lift.itertuples(index=False))
-    + ".",
-    caption="Table 2 as a picture: similarity of coefficients to SHAP values, with 95 % intervals over images; hollow markers "
-    "are the paper's VGG16 on three datasets. LRP-CAM and LIME-CAM are named in the paper and have no printed values.",
+    title="Table 2, the similarity of coefficients to SHAP values,",
+    printed="for VGG16 on three datasets; LRP-CAM and LIME-CAM are named there and have no printed values",
+    said=f"LIFT-CAM's {'; '.join(f'{row.mean:.3f} on {row.network}' for row in lift)}",
 )
 
 # %% [markdown]
@@ -118,7 +85,7 @@ report.show(
 """
 
 # %% tags=["nbval-check-output"]
-report.claims_table(report.claims("liftcam", "Table 2"), frame)
+page.verdicts(frame, "Table 2")
 
 # %% [markdown]
 r"""
@@ -131,27 +98,27 @@ $1 / (1 + \varepsilon^2)$, and that of their mean with the truth is $1 / \sqrt{1
 
 # %%
 rows = []
-for net, images in opened:
-    runs = list(coefficients(net, images, reference(net), batch_size=batch_size, store=store).values())
-    if len(runs) > 1:
-        half = len(runs) // 2
+for net, images in page.opened:
+    runs = list(coefficients(net, images, reference(net), **page.how).values())
+    if half := len(runs) // 2:
         cosine = cosine_similarity(torch.stack(runs[:half]).mean(0), torch.stack(runs[half:]).mean(0)).mean().item()
         total = sum(options["n"] for _, options in reference(net).values())
         rows.append((net.name, total, len(images), cosine, (1 + (1 / cosine - 1) / 2) ** -0.5))
-pd.DataFrame(rows, columns=["network", "orderings", "images", "cosine of the halves", "cosine with the truth"]).round(4).set_index("network")
+columns = ["network", "orderings", "images", "cosine of the halves", "cosine with the truth"]
+pd.DataFrame(rows, columns=columns).round(4).set_index("network")
 
 # %%
-FEW = choose(profile, smoke=[1, 10], embedded=[1, 3, 10, 30, 100], paper=[1, 10, 100, 1000])
-net, images = [(net, images) for net, images in opened if not net.affine_head][-1]
-others = {n: ("shap_cam", {"n": n, "seed": 1000}) for n in FEW}  # none of the reference's orderings
-found = similarity(net, images, others | {"lift": "lift_cam"}, reference(net), batch_size=batch_size, store=store)
-means = [mean_ci(found.loc[found["method"] == n, "value"]) for n in FEW]
-lift = mean_ci(found.loc[found["method"] == "lift", "value"])
+numbers = page.setting("orderings_compared")
+net, images = [(net, images) for net, images in page.opened if not net.affine_head][-1]
+others = {n: ("shap_cam", {"n": n, "seed": 1000}) for n in numbers}  # none of the reference's orderings
+found = page.similarity(others | {"lift": ("lift_cam", {})}, reference, [(net, images)])
+means = {method: report.mean_ci(of["value"]) for method, of in found.groupby("method", sort=False)}
+lift = means.pop("lift")
+mean, low, high, _ = zip(*(means[n] for n in numbers))
 
-report.style()
 figure, axis = plt.subplots(figsize=(6.4, 3.8))
-axis.plot(FEW, [m.mean for m in means], label="SHAP-CAM", linewidth=2.5)
-axis.fill_between(FEW, [m.low for m in means], [m.high for m in means], alpha=0.18, linewidth=0)
+axis.plot(numbers, mean, label="SHAP-CAM", linewidth=2.5)
+axis.fill_between(numbers, low, high, alpha=0.18, linewidth=0)
 axis.axhline(lift.mean, color="0.35", linestyle="--", label="LIFT-CAM")
 axis.axhspan(lift.low, lift.high, color="0.35", alpha=0.12, linewidth=0)
 axis.set(xscale="log", xlabel="orderings $n$", ylabel="similarity to the reference")
@@ -159,10 +126,10 @@ axis.legend(loc="lower right")
 report.show(
     figure,
     name="liftcam-worth-in-orderings",
-    alt=f"Similarity of SHAP-CAM's coefficients to the reference, rising from {means[0].mean:.2f} with one ordering to "
-    f"{means[-1].mean:.3f} with {FEW[-1]}; LIFT-CAM's is {lift.mean:.3f}.",
-    caption=f"What one backward pass is worth in orderings ({net.name}): where the curve crosses the line, SHAP-CAM is as close "
-    "to the SHAP values as LIFT-CAM.",
+    alt=f"Similarity of SHAP-CAM's coefficients to the reference, rising from {mean[0]:.2f} with one ordering to "
+    f"{mean[-1]:.3f} with {numbers[-1]}; LIFT-CAM's is {lift.mean:.3f}.",
+    caption=f"What one backward pass is worth in orderings ({net.name}): where the curve crosses the line, SHAP-CAM is as "
+    "close to the SHAP values as LIFT-CAM.",
 )
 
 # %% [markdown]
@@ -186,7 +153,4 @@ ridge.
 """
 
 # %%
-report.provenance(
-    profile=profile, network=network, weights=weights, layer=layer, dataset=dataset, root=root,
-    n_images=n_images, orderings=orderings, batch_size=batch_size, device=device,
-)  # fmt: skip
+page.provenance()

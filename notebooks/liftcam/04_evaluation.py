@@ -1,18 +1,3 @@
-# ---
-# jupyter:
-#   jupytext:
-#     cell_markers: '"""'
-#     formats: ipynb,py:percent
-#     text_representation:
-#       extension: .py
-#       format_name: percent
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
-# ---
-
-# %% [markdown]
 # %% [markdown]
 """
 # LIFT-CAM against the others
@@ -30,10 +15,11 @@ behind it, on photographs, and a VGG-style network on [drawn scenes](real), a te
 
 # %% tags=["parameters"]
 profile: str = "smoke"  # smoke: seconds; embedded: what the book shows; paper: the published setting
-network: str = ""  # a timm name, torchvision:<name>, scenes_vgg; empty: the profile's networks
+cost: str = ""  # at whose cost (options, counts) to run images of your own; empty: the profile's
+network: str = ""  # a timm name, torchvision:<name>, a network of this project; empty: the profile's
 weights: str = ""  # path of a state dict; empty: the manifest's weights
 layer: str = ""  # target layer; empty: the last activation before pooling
-dataset: str = ""  # imagenet_embedded, imagenet, voc, coco, scenes, folder; empty: the profile's
+dataset: str = ""  # a name of `python -m lib data list`, such as folder; empty: the profile's
 root: str = ""  # the dataset's folder; empty: where its manifest says
 n_images: int = 0  # how many images; 0: the profile's choice
 batch_size: int = 8  # images a pass; changes no number
@@ -42,23 +28,15 @@ device: str = "cpu"  # cpu, cuda, cuda:1, mps
 # %%
 import time
 
+import numpy as np
 import pandas as pd
 import torch
 
-from book import report
-from book.experiments import affordable, fewer, heads
-from lib.evaluate import evaluate, saliency_maps
-from lib.methods import METHODS
-from book.parameters import check_parameters, choose
-from lib.paths import BUILD
-from lib.saliency import attribute, predict
+from book import Page, batch, fewer, report
+from lib.saliency import attribute
 
-check_parameters()
-CASES = heads(
-    profile, network=network, layer=layer, dataset=dataset, n_images=n_images, published=1000
-)
-opened = [case.open(weights=weights, root=root, device=device) for case in CASES]
-store = BUILD / "results"
+page = Page("liftcam/04_evaluation", globals())
+not_affine = [(net, images) for net, images in page.opened if not net.affine_head]
 COMPARED = ["grad_cam", "grad_cam_plus_plus", "xgrad_cam", "score_cam", "ablation_cam", "lift_cam"]
 
 # %% [markdown]
@@ -70,21 +48,11 @@ XGrad-CAM. These are the other heads.
 """
 
 # %%
-for net, images in opened:
-    if net.affine_head:
-        continue
-    shown = fewer(images, choose(profile, smoke=1, embedded=3, paper=3)).readable()
-    maps = {
-        METHODS[name].title: saliency_maps(net, shown, name, batch_size=batch_size, store=store)
-        for name in COMPARED
-    }
-    named = shown.labels
-    report.show(
-        report.gallery([s.image for s in shown], maps, named, columns=4),
-        name=f"liftcam-gallery-{shown.name.replace('_', '-')}",
-        alt="Saliency maps of " + ", ".join(maps) + " for images of " + ", ".join(named) + ".",
-        caption=f"Figure 3 of the paper, for images here. Maps for the true class, {net.name}.",
-    )
+for net, images in not_affine:
+    shown = fewer(images, page.setting("shown")).readable()
+    name = f"liftcam-gallery-{shown.name.replace('_', '-')}"
+    caption = f"Figure 3 of the paper, for images here. Maps for the true class, {net.name}."
+    page.gallery(net, shown, COMPARED, name=name, caption=caption)
 
 # %% [markdown]
 """
@@ -95,57 +63,13 @@ AI, AD and ADD as defined on [the pages before](02_shap_values).
 
 # %%
 METRICS_OF_TABLE_3 = ["average_increase", "average_drop", "average_drop_in_deletion"]
-
-
-def literal(net, x, target):
-    """Ablation-CAM as printed: what each channel takes away, by a pass for each."""
-    with torch.no_grad():
-        A = net.features(x)
-        y, alpha = net(x)[0, target], torch.zeros(A.shape[1])
-        for k in range(A.shape[1]):
-            A = net.features(x)  # a hook on the layer runs the network from the image
-            A[:, k] = 0
-            alpha[k] = (y - net.head(A)[0, target]) / y
-    return alpha
-
-
-def timed(net, images):
-    """Rows of the seconds that the literal Ablation-CAM takes; its coefficients must be ours."""
-    rows, count = [], choose(profile, smoke=1, embedded=10, paper=10)
-    for sample in images.readable(count):
-        x = sample.image[None].to(net.device, net.dtype)
-        target = predict(net, x) if sample.target is None else torch.tensor([sample.target], device=net.device)
-        start = time.perf_counter()
-        alpha = literal(net, x, target)
-        seconds = time.perf_counter() - start
-        ours = attribute("ablation_cam", net, x, target).coefficients[0].cpu()
-        assert torch.allclose(alpha, ours, rtol=1e-2, atol=1e-3 * ours.abs().max()), "not the same method"
-        rows.append({
-            "network": net.name, "dataset": images.name, "image": sample.id, "group": sample.group,
-            "method": "ablation_cam_literal", "metric": "average_drop", "value": float("nan"), "seconds": seconds,
-        })  # fmt: skip
-    return pd.DataFrame(rows)
-
-
-frames = [evaluate(net, images, affordable(COMPARED, net, profile), METRICS_OF_TABLE_3, batch_size=batch_size, store=store) for net, images in opened]
-literally = [timed(net, images) for net, images in opened if net.input_size < 100 or profile == "paper"]
-faithful = pd.concat([*frames, *literally], ignore_index=True)
-for row in faithful.dropna(subset="error").drop_duplicates("image").itertuples():
-    print(f"left out: {row.image}: {row.error}")
-table = report.comparison("liftcam", 3, pd.concat(frames, ignore_index=True))
+faithful = page.evaluate(COMPARED, METRICS_OF_TABLE_3)
+table = page.table(3, faithful)
 table
 
 # %%
-drops = table.frame.query("metric == 'average_drop' and n > 0").groupby("network", sort=False)
-report.show(
-    report.forest(table.frame),
-    name="liftcam-table-3",
-    alt="AI, AD and ADD of each method, here with 95 % intervals and as printed: "
-    + "; ".join(f"on {name} the lowest AD is {rows.loc[rows['mean'].idxmin(), 'title']}'s, {rows['mean'].min():.0f} %" for name, rows in drops)
-    + ".",
-    caption="Table 3 as a picture: filled markers are means here with 95 % intervals over images, hollow markers what the "
-    "paper prints for VGG16 on three datasets.",
-)
+printed = "for VGG16 on three datasets"
+page.forest(table.frame, "average_drop", name="liftcam-table-3", title="Table 3", printed=printed)
 
 # %% [markdown]
 """
@@ -155,6 +79,33 @@ all channels at once.
 """
 
 # %%
+@torch.no_grad()
+def literal(net, x, target):
+    """Ablation-CAM as printed: what each channel takes away, by a pass for each."""
+    y, alpha = net(x)[0, target], []
+    for k in range(net.features(x).shape[1]):
+        A = net.features(x)  # a hook on the layer runs the network from the image
+        A[:, k] = 0
+        alpha.append((y - net.head(A)[0, target]) / y)
+    return torch.cat(alpha)
+
+
+def timed(net, images):
+    """Rows of the seconds that the literal Ablation-CAM takes; its coefficients must be ours."""
+    seconds = []
+    for i in range(len(images)):
+        x, target = batch(net, images.subset([i]))
+        start = time.perf_counter()
+        alpha = literal(net, x, target)
+        seconds.append(time.perf_counter() - start)
+        ours = attribute("ablation_cam", net, x, target).coefficients[0]
+        assert torch.allclose(alpha, ours, rtol=1e-2, atol=1e-3 * ours.abs().max()), "not the same method"
+    nothing = {("ablation_cam_literal", "average_drop"): np.full(len(images), np.nan)}
+    return page.rows(net, images, nothing, seconds)
+
+
+literally = [timed(net, images.readable(page.setting("literal", net))) for net, images in page.opened]
+faithful = pd.concat([faithful, *literally], ignore_index=True)
 times = faithful.dropna(subset="seconds").drop_duplicates(["network", "image", "method"])
 milliseconds = times.pivot_table("seconds", "method", "network", sort=False).mul(1000).round(1)
 milliseconds.rename(index=report.method_title).rename_axis(index=None, columns=None)
@@ -179,15 +130,8 @@ blurred image.
 """
 
 # %%
-ranked = pd.concat(
-    [
-        evaluate(net, images, COMPARED, ["insertion_auc", "deletion_auc"], batch_size=batch_size, store=store)
-        for net, images in opened
-        if not net.affine_head
-    ],
-    ignore_index=True,
-)
-report.comparison("liftcam", 4, ranked)
+ranked = page.evaluate(COMPARED, ["insertion_auc", "deletion_auc"], not_affine)
+page.table(4, ranked)
 
 # %% [markdown]
 r"""
@@ -204,28 +148,21 @@ of its own, as Fake-CAM.
 """
 
 # %%
-pointed = pd.concat(
-    [
-        evaluate(net, images, [*affordable(COMPARED, net, profile), "fake_cam"], ["energy_pointing_game"], batch_size=batch_size, store=store)
-        for net, images in opened
-    ],
-    ignore_index=True,
-)
-pointing = report.comparison("liftcam", 5, pointed)
+pointed = page.evaluate([*COMPARED, "fake_cam"], ["energy_pointing_game"])
+pointing = page.table(5, pointed)
 pointing
 
 # %%
-report.show(
-    report.forest(pointing.frame),
+energy = pointing.frame.query("n > 0").set_index("method").groupby("network", sort=False)["mean"]
+shares = [
+    f"on {name} LIFT-CAM {of['lift_cam']:.0f} %, a uniform map {of['fake_cam']:.0f} %" for name, of in energy
+]
+page.forest(
+    pointing.frame,
     name="liftcam-table-5",
-    alt="Share of each method's map in the boxes, here with 95 % intervals and as printed: "
-    + "; ".join(
-        f"on {name} LIFT-CAM {rows.set_index('method').loc['lift_cam', 'mean']:.0f} %, a uniform map "
-        f"{rows.set_index('method').loc['fake_cam', 'mean']:.0f} %"
-        for name, rows in pointing.frame.query("n > 0").groupby("network", sort=False)
-    )
-    + ".",
-    caption="Table 5 as a picture: the share of the map in the boxes. Fake-CAM's is the area of the boxes.",
+    title="Table 5, the share of the map in the boxes,",
+    printed=f"{printed}; Fake-CAM's is the area of the boxes",
+    said="; ".join(shares),
 )
 
 # %% [markdown]
@@ -234,9 +171,7 @@ report.show(
 """
 
 # %% tags=["nbval-check-output"]
-report.claims_table(
-    report.claims("liftcam", "Table 3", "Table 4", "Table 5"), pd.concat([faithful, ranked, pointed], ignore_index=True)
-)
+page.verdicts(pd.concat([faithful, ranked, pointed], ignore_index=True), "Table 3", "Table 4", "Table 5")
 
 # %% [markdown]
 """
@@ -261,7 +196,4 @@ Ablation-CAM because only the head runs, and where it begins with a linear layer
 """
 
 # %%
-report.provenance(
-    profile=profile, network=network, weights=weights, layer=layer, dataset=dataset, root=root,
-    n_images=n_images, batch_size=batch_size, device=device,
-)  # fmt: skip
+page.provenance()

@@ -1,18 +1,3 @@
-# ---
-# jupyter:
-#   jupytext:
-#     cell_markers: '"""'
-#     formats: ipynb,py:percent
-#     text_representation:
-#       extension: .py
-#       format_name: percent
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
-# ---
-
-# %% [markdown]
 # %% [markdown]
 """
 # Visual questions
@@ -30,6 +15,7 @@ pixel. With `dataset=vqa` and its `root`, the page trains on VQA v1 and runs the
 
 # %% tags=["parameters"]
 profile: str = "smoke"  # smoke: seconds; embedded: what the book shows; paper: the published setting
+cost: str = ""  # at whose cost (options, counts) to run images of your own; empty: the profile's
 network: str = ""  # scenes_vqa, vqa_v1; empty: the dataset's
 weights: str = ""  # path of a state dict; empty: trained in the build
 layer: str = ""  # target layer; empty: the last activation of the convolutions
@@ -40,29 +26,24 @@ batch_size: int = 16  # images a pass; changes no number
 device: str = "cpu"  # cpu, cuda, cuda:1, mps
 
 # %%
+from dataclasses import replace
+
 import pandas as pd
 
-from book import report
-from lib import data
-from lib.evaluate import evaluate
+from book import Page, batch, report
 from lib.methods import METHODS
-from book.parameters import check_parameters, choose
-from lib.paths import BUILD
-from lib.saliency import explain
+from lib.saliency import explain, predict
 from testbeds.questions import answerer
 
-check_parameters()
-dataset = dataset or choose(profile, smoke="scene_questions", embedded="scene_questions", paper="vqa")
-drawn = choose(profile, smoke="scenes_vqa_quick", embedded="scenes_vqa", paper="scenes_vqa")
-network = network or {"scene_questions": drawn, "vqa": "vqa_v1"}[dataset]
-model = answerer(network, weights=weights or None, root=root or None, device=device)
-images = data.load(
-    dataset, root=root or None, limit=n_images or choose(profile, smoke=4, embedded=400, paper=None), size=model.recipe.input_size
-)
-store = BUILD / "results"
-questions = list(dict.fromkeys(record.question for record in images.records))
-about = {q: images.subset(i for i, r in enumerate(images.records) if r.question == q) for q in questions}
-asked = {q: model.ask(q, layer or None) for q in questions}
+page = Page("liftcam/05_visual_questions", globals())
+experiment = page.experiments[0]
+model = answerer(experiment.network, weights=weights or None, root=root or None, device=device)
+images = experiment.images_at(model.recipe.input_size, root)
+index = {}
+for i, record in enumerate(images.records):
+    index.setdefault(record.question, []).append(i)
+kinds = {record.id: " ".join(record.question.split()[:2]) + " ..." for record in images.records}
+asked = {q: (model.ask(q, layer or None), images.subset(of)) for q, of in index.items()}
 
 # %% [markdown]
 r"""
@@ -80,11 +61,10 @@ add up exactly. The questions are of four kinds:
 
 # %%
 rows = []
-for question, subset in about.items():
-    for index, sample in enumerate(subset):
-        x = sample.image[None].to(asked[question].device)
-        right = asked[question](x).argmax(1).item() == sample.target
-        rows.append((" ".join(question.split()[:2]) + " ...", right))
+for net, about in asked.values():
+    for i, name in enumerate(about.ids):
+        x, target = batch(net, about.subset([i]))
+        rows.append((kinds[name], (predict(net, x) == target).item()))
 answered = pd.DataFrame(rows, columns=["question", "right"]).groupby("question", sort=False)["right"]
 answered.agg(questions="size", accuracy="mean").assign(accuracy=lambda t: t["accuracy"].map("{:.0%}".format))
 
@@ -97,24 +77,23 @@ As figure 4 of the paper: the same image, asked different things.
 
 # %%
 METHODS_OF_TABLE_6 = ["grad_cam", "lift_cam"]
-scenes = data.load(dataset, root=root or None, size=model.recipe.input_size)
-first = scenes.records[choose(profile, smoke=0, embedded=3, paper=3)]
-group = first.group or first.id
-few = scenes.subset([i for i, r in enumerate(scenes.records) if r.group == group][:4])
-maps = {METHODS[name].title: [] for name in METHODS_OF_TABLE_6}
-titles = []
-for sample in few:
-    net, x = model.ask(sample.question, layer or None), sample.image[None]
-    answer = model.answers[net(x).argmax(1).item()]
-    titles.append(f"{sample.question} {answer}")
+scenes = replace(experiment, images=None).images_at(model.recipe.input_size, root)
+groups = [record.group or record.id for record in scenes.records]
+same = [i for i, group in enumerate(groups) if group == groups[page.setting("first")]]
+few = scenes.subset(same[:4])
+maps, titles = {METHODS[name].title: [] for name in METHODS_OF_TABLE_6}, []
+for i, record in enumerate(few.records):
+    net = model.ask(record.question, layer or None)
+    x, target = batch(net, few.subset([i]))
+    titles.append(f"{record.question} {model.answers[predict(net, x)]}")
     for name in METHODS_OF_TABLE_6:
-        maps[METHODS[name].title].append(explain(name, net, x, sample.target)[0].cpu())
+        maps[METHODS[name].title].append(explain(name, net, x, target)[0].cpu())
 report.show(
     report.gallery([sample.image for sample in few], maps, titles, columns=3),
     name="liftcam-questions",
-    alt="Maps of Grad-CAM and LIFT-CAM for one image under several questions: " + "; ".join(titles) + ".",
-    caption="Above each row the question and the network's answer; the maps are those of the true answer. A map is empty where "
-    "the channels speak against the answer everywhere.",
+    alt=f"Maps of Grad-CAM and LIFT-CAM for one image under several questions: {'; '.join(titles)}.",
+    caption="Above each row the question and the network's answer; the maps are those of the true answer. A map is empty "
+    "where the channels speak against the answer everywhere.",
 )
 
 # %% [markdown]
@@ -127,15 +106,8 @@ masked. Questions about the same image are resampled together.
 
 # %%
 METRICS_OF_TABLE_6 = ["average_increase", "average_drop", "average_drop_in_deletion"]
-frame = pd.concat(
-    [
-        evaluate(asked[q], about[q], METHODS_OF_TABLE_6, METRICS_OF_TABLE_6, batch_size=batch_size, store=store)
-        for q in questions
-    ],
-    ignore_index=True,
-)
-table = report.comparison("liftcam", 6, frame)
-table
+frame = page.evaluate(METHODS_OF_TABLE_6, METRICS_OF_TABLE_6, asked.values())
+page.table(6, frame)
 
 # %% [markdown]
 """
@@ -143,7 +115,7 @@ table
 """
 
 # %% tags=["nbval-check-output"]
-report.claims_table(report.claims("liftcam", "Table 6"), frame)
+page.verdicts(frame, "Table 6")
 
 # %% [markdown]
 """
@@ -155,22 +127,19 @@ knows nothing.
 """
 
 # %%
-located = [q for q in questions if all(s.boxes is not None for s in about[q])]
-pointed = []
-for q in located:
-    shown = about[q].subset(i for i, s in enumerate(about[q]) if len(s.boxes))
-    pointed.append(
-        evaluate(asked[q], shown, [*METHODS_OF_TABLE_6, "fake_cam"], ["energy_pointing_game"], batch_size=batch_size, store=store)
-    )
-energy = pd.concat(pointed, ignore_index=True) if pointed else pd.DataFrame()
-if len(energy):
-    known = {r.id: " ".join(r.question.split()[:2]) + " ..." for r in images.records}
-    kinds = energy.assign(question=energy["image"].map(known)).pivot_table("value", "question", "method", sort=False)
+located = []
+for net, about in asked.values():
+    boxes = [sample.boxes for sample in about]
+    if all(each is not None for each in boxes):
+        located.append((net, about.subset(i for i, each in enumerate(boxes) if len(each))))
+if located:
+    energy = page.evaluate([*METHODS_OF_TABLE_6, "fake_cam"], ["energy_pointing_game"], located)
     for name in METHODS_OF_TABLE_6:
-        difference = report.paired_difference(energy, "energy_pointing_game", name, "fake_cam").scaled(100)
-        print(f"{METHODS[name].title}: {difference.mean:+.1f} [{difference.low:+.1f}, {difference.high:+.1f}] points over the area")
-    shown = kinds.mul(100).round(1).rename(columns=lambda m: METHODS[m].title)
-    display(shown.rename_axis(columns="share of the map in the boxes (%)"))
+        more = report.paired_difference(energy, "energy_pointing_game", name, "fake_cam").scaled(100)
+        print(f"{METHODS[name].title}: {more.mean:+.1f} [{more.low:+.1f}, {more.high:+.1f}] points over the area")
+    shares = energy.assign(question=energy["image"].map(kinds)).pivot_table("value", "question", "method", sort=False)
+    shares = shares.mul(100).round(1).rename(columns=report.method_title)
+    display(shares.rename_axis(columns="share of the map in the boxes (%)"))
 
 # %% [markdown]
 """
@@ -190,7 +159,4 @@ with another answer are left out.
 """
 
 # %%
-report.provenance(
-    profile=profile, network=network, weights=weights, layer=layer, dataset=dataset, root=root,
-    n_images=n_images, batch_size=batch_size, device=device,
-)  # fmt: skip
+page.provenance()

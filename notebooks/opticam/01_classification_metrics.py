@@ -1,17 +1,3 @@
-# ---
-# jupyter:
-#   jupytext:
-#     cell_markers: '"""'
-#     formats: ipynb,py:percent
-#     text_representation:
-#       extension: .py
-#       format_name: percent
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
-# ---
-
 # %% [markdown]
 """
 # Classification metrics on convolutional networks
@@ -28,10 +14,11 @@ This page recomputes table 1 and figures 1 and 2 on photographs of ImageNet clas
 
 # %% tags=["parameters"]
 profile: str = "smoke"  # smoke: seconds; embedded: what the book shows; paper: the published setting
-network: str = ""  # a timm name, torchvision:<name>; empty: the profile's networks
+cost: str = ""  # at whose cost (options, counts) to run images of your own; empty: the profile's
+network: str = ""  # a timm name, torchvision:<name>, a network of this project; empty: the profile's
 weights: str = ""  # path of a state dict; empty: the manifest's weights
 layer: str = ""  # target layer; empty: the last activation before pooling
-dataset: str = ""  # imagenet_embedded, imagenet, folder; empty: the profile's
+dataset: str = ""  # a name of `python -m lib data list`, such as folder; empty: the profile's
 root: str = ""  # the dataset's folder; empty: where its manifest says
 n_images: int = 0  # how many images; 0: the profile's choice
 batch_size: int = 8  # images a pass; changes no number
@@ -39,31 +26,13 @@ device: str = "cpu"  # cpu, cuda, cuda:1, mps
 
 # %%
 import matplotlib.pyplot as plt
-import pandas as pd
 import torch
 
-from book import report
-from lib import data, nets
-from book.experiments import COSINE_40, MANY_PASSES, by_cost, fewer, settings
-from lib.evaluate import evaluate, saliency_maps
-from lib.methods import METHODS
+from book import Page, batch, fewer, report
 from lib.methods.opti_cam import optimise
-from book.parameters import check_parameters, choose
-from lib.paths import BUILD
 from lib.saliency import finish, mask
 
-check_parameters()
-EMBEDDED = ["tf_efficientnet_lite0", "tf_efficientnet_lite1"]
-networks = [network] if network else choose(
-    profile, smoke=EMBEDDED[:1], embedded=EMBEDDED, paper=["torchvision:resnet50", "torchvision:vgg16_bn"]
-)
-images = data.load(
-    dataset or choose(profile, smoke="imagenet_embedded", embedded="imagenet_embedded", paper="imagenet"),
-    root=root or None,
-    limit=n_images or choose(profile, smoke=2, embedded=None, paper=None),
-)
-iterations = settings(profile)["opti_cam"]["iterations"]
-store = BUILD / "results"
+page = Page("opticam/01_classification_metrics", globals())
 
 # %% [markdown]
 """
@@ -85,15 +54,9 @@ photograph through the optimisation.
 """
 
 # %%
-def load(name):
-    return nets.load(name, weights=weights or None, layer=layer or None, device=device)
-
-
-net = load(networks[0])
-walk = images.at(net.input_size).readable(1)[0]
-x = walk.image[None].to(net.device)
-target = net(x).argmax(1) if walk.target is None else torch.tensor([walk.target], device=net.device)
-found = optimise(net, x, target, iterations=iterations)
+net, images = page.opened[0]
+x, target = batch(net, images.readable(1))
+found = optimise(net, x, target, **page.options("opti_cam", net))
 with torch.no_grad():
     A = net.features(x)
     full = net(x)[0, target].item()
@@ -163,39 +126,16 @@ METHODS_OF_TABLE_1 = [
     "layer_cam", "extremal_perturbation", "hires_cam", "lime", "gradient_shap", "opti_cam",
 ]  # fmt: skip
 METRICS_OF_TABLE_1 = ["average_drop", "average_gain", "average_increase"]
-
-
-def methods(name):
-    second = name in EMBEDDED[1:]
-    slow = choose(profile, smoke=["score_cam"], embedded=MANY_PASSES if second else [], paper=[])
-    options = settings(profile, schedule=COSINE_40 if second else None)
-    return {m: (m, options.get(m, {})) for m in METHODS_OF_TABLE_1 if m not in slow}
-
-
-frames = {}
-for name in networks:
-    net = load(name) if name != net.name else net
-    frames[name] = pd.concat(
-        evaluate(net, some, of_table, METRICS_OF_TABLE_1, batch_size=batch_size, store=store)
-        for of_table, some in by_cost(methods(name), images.at(net.input_size), profile)
-    )
-frame = pd.concat(frames.values(), ignore_index=True)
-for row in frame.dropna(subset="error").drop_duplicates("image").itertuples():
-    print(f"left out: {row.image}: {row.error}")
-table = report.comparison("opticam", 1, frame)
+frame = page.evaluate(METHODS_OF_TABLE_1, METRICS_OF_TABLE_1)
+table = page.table(1, frame)
 table
 
 # %%
-best = table.frame.query("method != 'fake_cam' and metric == 'average_gain' and n > 0").groupby("network")
 report.show(
     report.forest(table.frame),
     name="opticam-table-1",
     alt="AD, AG and AI of each method, here with 95 % intervals and as printed: "
-    + "; ".join(
-        f"on {name} the highest AG is {rows.loc[rows['mean'].idxmax(), 'title']}'s, {rows['mean'].max():.0f} %"
-        for name, rows in best
-    )
-    + ".",
+    f"{report.leaders(table.frame, 'average_gain')}.",
     caption=f"Table 1 as a picture: filled markers are {len(images)} photographs here, or those that a method sees, with "
     "their 95 % intervals, hollow markers what the paper prints for ImageNet.",
 )
@@ -206,7 +146,7 @@ report.show(
 """
 
 # %% tags=["nbval-check-output"]
-report.claims_table(report.claims("opticam", "Table 1"), frame)
+page.verdicts(frame, "Table 1")
 
 # %% [markdown]
 """
@@ -223,27 +163,9 @@ As in figure 2 of the paper, for the first photographs and the first network.
 
 # %%
 SHOWN = ["grad_cam", "grad_cam_plus_plus", "score_cam", "ablation_cam", "xgrad_cam", "layer_cam", "opti_cam"]
-net = load(networks[0])
-shown = fewer(images.at(net.input_size)).readable(choose(profile, smoke=1, embedded=4, paper=4))
-
-
-def maps_of(names):
-    """The maps of the images shown, by title."""
-    return {
-        METHODS[name].title: saliency_maps(net, shown, name, batch_size=batch_size, store=store, **options)
-        for name, (_, options) in methods(networks[0]).items()
-        if name in names
-    }
-
-
-maps = maps_of(SHOWN)
-named = shown.labels
-report.show(
-    report.gallery([s.image for s in shown], maps, named, columns=4),
-    name="opticam-gallery",
-    alt="Saliency maps of " + ", ".join(maps) + " for photographs of " + ", ".join(named) + ".",
-    caption=f"Maps for the true class, {net.name}. Bright is salient.",
-)
+shown = fewer(images, 10).readable(page.setting("shown"))
+caption = f"for the true class, {net.name}. Bright is salient."
+page.gallery(net, shown, SHOWN, name="opticam-gallery", caption=f"Maps {caption}")
 
 # %% [markdown]
 """
@@ -252,12 +174,13 @@ LIME weighs whole superpixels, GradientSHAP single pixels.
 """
 
 # %%
-maps = maps_of(["extremal_perturbation", "lime", "gradient_shap"])
-report.show(
-    report.gallery([s.image for s in shown], maps, named, columns=4),
+PERTURBING = ["extremal_perturbation", "lime", "gradient_shap"]
+page.gallery(
+    net,
+    shown,
+    PERTURBING,
     name="opticam-perturbation-gallery",
-    alt="Saliency maps of " + ", ".join(maps) + " for photographs of " + ", ".join(named) + ".",
-    caption=f"Maps of the methods that perturb pixels, for the true class, {net.name}. Bright is salient.",
+    caption=f"Maps of the methods that perturb pixels, {caption}",
 )
 
 # %% [markdown]
@@ -293,7 +216,4 @@ Both keep only what speaks for the class: negative values become zero.
 """
 
 # %%
-report.provenance(
-    profile=profile, network=network, weights=weights, layer=layer, dataset=dataset, root=root,
-    n_images=n_images, batch_size=batch_size, device=device,
-)  # fmt: skip
+page.provenance()

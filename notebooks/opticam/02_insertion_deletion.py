@@ -1,17 +1,3 @@
-# ---
-# jupyter:
-#   jupytext:
-#     cell_markers: '"""'
-#     formats: ipynb,py:percent
-#     text_representation:
-#       extension: .py
-#       format_name: percent
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
-# ---
-
 # %% [markdown]
 """
 # Insertion and deletion
@@ -28,44 +14,29 @@ compact region changes the network's mind fastest. This page recomputes both.
 
 # %% tags=["parameters"]
 profile: str = "smoke"  # smoke: seconds; embedded: what the book shows; paper: the published setting
-network: str = ""  # a timm name, torchvision:<name>; empty: the profile's networks
+cost: str = ""  # at whose cost (options, counts) to run images of your own; empty: the profile's
+network: str = ""  # a timm name, torchvision:<name>, a network of this project; empty: the profile's
 weights: str = ""  # path of a state dict; empty: the manifest's weights
 layer: str = ""  # target layer; empty: the last activation before pooling
-dataset: str = ""  # imagenet_embedded, imagenet, folder; empty: the profile's
+dataset: str = ""  # a name of `python -m lib data list`, such as folder; empty: the profile's
 root: str = ""  # the dataset's folder; empty: where its manifest says
 n_images: int = 0  # how many images; 0: the profile's choice
-step: int = 0  # pixels a step; 0: the profile's choice, 224 in the paper
 batch_size: int = 8  # images a pass; changes no number
 device: str = "cpu"  # cpu, cuda, cuda:1, mps
+step: int = 0  # pixels a step; 0: the profile's choice, 224 in the paper
 
 # %%
+from functools import partial
+
 import matplotlib.pyplot as plt
-import pandas as pd
 import torch
 
-from book import report
-from lib import data, nets
-from book.experiments import by_cost, settings
-from lib.evaluate import evaluate, saliency_maps
+from book import Page, batch, report
 from lib.methods import METHODS
-from lib.metrics import curves
-from book.parameters import check_parameters, choose
-from lib.paths import BUILD
+from lib.metrics import METRICS
+from lib.saliency import predict
 
-check_parameters()
-networks = [network] if network else choose(
-    profile,
-    smoke=["tf_efficientnet_lite0"],
-    embedded=["tf_efficientnet_lite0"],
-    paper=["torchvision:resnet50", "torchvision:vgg16_bn"],
-)
-images = data.load(
-    dataset or choose(profile, smoke="imagenet_embedded", embedded="imagenet_embedded", paper="imagenet"),
-    root=root or None,
-    limit=n_images or choose(profile, smoke=2, embedded=None, paper=None),
-)
-step = step or choose(profile, smoke=224 * 56, embedded=224 * 28, paper=224)
-store = BUILD / "results"
+page = Page("opticam/02_insertion_deletion", globals())
 
 # %% [markdown]
 """
@@ -84,50 +55,17 @@ where $\tilde x$ is the blurred image. Both are areas under a curve, by trapezoi
 """
 
 # %%
-slow = choose(profile, smoke=["score_cam"], embedded=[], paper=[])
-OPTIONS = settings(profile)  # as on the page before
-METHODS_OF_TABLE_3 = {
-    m: (m, OPTIONS.get(m, {}))
-    for m in ("fake_cam", "grad_cam", "grad_cam_plus_plus", "score_cam", "xgrad_cam", "layer_cam",
-              "extremal_perturbation", "ablation_cam", "lime", "gradient_shap", "opti_cam")
-    if m not in slow
-}  # fmt: skip
-METRICS_OF_TABLE_3 = {
-    "insertion": ("insertion", {"step": step}),
-    "deletion": ("deletion", {"step": step}),
-    "mean_saliency": "mean_saliency",
-}
-
-
-def load(name):
-    return nets.load(name, weights=weights or None, layer=layer or None, device=device)
-
-
-frames = []
-for name in networks:
-    net = load(name)
-    frames += [
-        evaluate(net, some, of_table, METRICS_OF_TABLE_3, batch_size=batch_size, store=store)
-        for of_table, some in by_cost(METHODS_OF_TABLE_3, images.at(net.input_size), profile)
-    ]
-frame = pd.concat(frames, ignore_index=True)
-for row in frame.dropna(subset="error").drop_duplicates("image").itertuples():
-    print(f"left out: {row.image}: {row.error}")
-table = report.comparison("opticam", 3, frame[frame["metric"] != "mean_saliency"])
+methods_of_table_3 = partial(page.methods_of, 3)  # for a convolutional network
+step = page.setting("step")
+METRICS_OF_TABLE_3 = {m: (m, {"step": step}) for m in ("insertion", "deletion")}
+frame = page.evaluate(methods_of_table_3, METRICS_OF_TABLE_3 | {"mean_saliency": "mean_saliency"})
+table = page.table(3, frame)
 table
 
 # %%
-ours = table.frame[table.frame["n"] > 0]
-means = {m: ours[ours["metric"] == m].set_index("title")["mean"] for m in ("insertion", "deletion")}
-report.show(
-    report.forest(table.frame),
-    name="opticam-table-3",
-    alt=f"Insertion and deletion of each method, here with 95 % intervals and as printed. Highest "
-    f"insertion here: {means['insertion'].idxmax()}, {means['insertion'].max():.0f} %; lowest deletion: "
-    f"{means['deletion'].idxmin()}, {means['deletion'].min():.0f} %.",
-    caption=f"Table 3 as a picture: filled markers are {len(images)} photographs here, or those that a method sees, with "
-    "their 95 % intervals, hollow markers what the paper prints for ImageNet.",
-)
+net, images = page.opened[0]
+here = f"{len(images)} photographs here, or those that a method sees,"
+page.forest(table.frame, *METRICS_OF_TABLE_3, name="opticam-table-3", title="Table 3", here=here)
 
 # %% [markdown]
 """
@@ -138,7 +76,7 @@ paper says it of all maps (figure 2) and of those where Opti-CAM fails (figure 3
 """
 
 # %% tags=["nbval-check-output"]
-report.claims_table(report.claims("opticam", "Table 3", "Figure 2", "Figure 3"), frame)
+page.verdicts(frame, "Table 3", "Figure 2", "Figure 3")
 
 # %% [markdown]
 """
@@ -148,36 +86,26 @@ Mean curves of a few methods.
 """
 
 # %%
-net = load(networks[0])
-seen = by_cost(METHODS_OF_TABLE_3, images.at(net.input_size), profile)[-1][1]  # by every method
-shown = seen.readable(100)
-x = torch.stack([sample.image for sample in shown]).to(net.device)
-with torch.no_grad():
-    target = torch.cat([net(part).argmax(1) for part in x.split(batch_size)])
-DRAWN = [m for m in ("grad_cam", "score_cam", "opti_cam") if m in METHODS_OF_TABLE_3]
-maps = {
-    m: saliency_maps(net, shown, m, target="predicted", batch_size=batch_size, store=store, **OPTIONS.get(m, {}))
-    for m in DRAWN
-}
-report.style()
+run = page.methods(methods_of_table_3(net), net)
+shown = page.by_cost(run, net, images)[-1][1].readable(100)  # of the images that every method sees
+x, _ = batch(net, shown)
+target = torch.cat([predict(net, part) for part in x.split(page.batch_size)])
+drawn = [m for m in ("grad_cam", "score_cam", "opti_cam") if m in run]
+maps = {METHODS[m].title: page.maps(net, shown, m, target="predicted") for m in drawn}
+
 figure, panels = plt.subplots(2, 1, figsize=(6.4, 8.0))
-for panel, measure, label in zip(panels, (curves.inserted, curves.removed), ("inserted", "deleted")):
-    with torch.no_grad():
-        drawn = {m: measure(net, x, target, maps[m].to(x), step=max(step, 224 * 28)) for m in DRAWN}
-    report.curves(
-        100 * drawn[DRAWN[0]].fraction,
-        {METHODS[m].title: curve.probability for m, curve in drawn.items()},
-        xlabel=f"pixels {label} (%)",
-        ylabel="probability of the class",
-        emphasis="Opti-CAM",
-        ax=panel,
-    )
+for panel, metric, label in zip(panels, METRICS_OF_TABLE_3, ("inserted", "deleted")):
+    measured = partial(METRICS[metric].measurement, net, x, target, step=max(step, 224 * 28))
+    curves = {title: measured(S) for title, S in maps.items()}
+    p = {title: curve.probability for title, curve in curves.items()}
+    axes = {"xlabel": f"pixels {label} (%)", "ylabel": "probability of the class", "ax": panel}
+    report.curves(100 * curves["Grad-CAM"].fraction, p, emphasis="Opti-CAM", **axes)
 panels[0].get_legend().remove()
 report.show(
     figure,
     name="opticam-insertion-deletion-curves",
     alt="Mean probability of the predicted class while pixels are inserted into a blurred image (top) and "
-    "deleted to black (bottom), by decreasing saliency, for " + ", ".join(METHODS[m].title for m in DRAWN) + ".",
+    f"deleted to black (bottom), by decreasing saliency, for {', '.join(maps)}.",
     caption=f"Mean curves over {len(shown)} photographs, {net.name}; the band is Opti-CAM's 95 % interval.",
 )
 
@@ -190,40 +118,30 @@ Opti-CAM's insertion is below 70 % and deletion above 15 %.
 """
 
 # %%
-score = frame[frame["network"] == networks[0]].pivot(index="image", columns=["metric", "method"], values="value")
-score = score.loc[list(shown.ids)]
-if "score_cam" in METHODS_OF_TABLE_3:
-    insertion, deletion = score["insertion"], score["deletion"]
-    cases = (
-        (insertion["score_cam"] > 0.90) & (deletion["score_cam"] < 0.10)
-        & (insertion["opti_cam"] < 0.70) & (deletion["opti_cam"] > 0.15)
+def title(i, label):
+    """What the network sees in an image, with its insertion and deletion by both methods."""
+    both = {"Score": "score_cam", "Opti": "opti_cam"}.items()
+    values = [f"{name} I {I.at[i, m]:.0%} D {D.at[i, m]:.0%}" for name, m in both]
+    return "   ".join([label, *values]).replace("%", " %")
+
+
+if "score_cam" in run:
+    values = report.by_image(frame[frame["network"] == net.name]).droplevel("group")
+    values = values.loc[[*shown.ids]].reset_index(drop=True)
+    I, D = values["insertion"], values["deletion"]
+    fails = (I["score_cam"] > 0.90) & (D["score_cam"] < 0.10) & (I["opti_cam"] < 0.70) & (D["opti_cam"] > 0.15)
+    print(f"{fails.sum()} of {len(fails)} images meet all four conditions")
+    ahead = (I["score_cam"] - I["opti_cam"]) + (D["opti_cam"] - D["score_cam"])
+    few = ahead.where(~fails, ahead + 10).nlargest(3).index.tolist()
+    titles = [*map(title, few, shown.subset(few).relabelled(target[few].tolist()).labels)]
+    these = "No image meets the four conditions; these are the nearest"
+    these = "The images that meet the conditions" if fails.any() else these
+    page.gallery(
+        net, shown.subset(few), {method: maps[method][few] for method in ("Score-CAM", "Opti-CAM")},
+        titles=titles, columns=3, name="opticam-failures",
+        alt=f"Maps of Score-CAM and Opti-CAM where Score-CAM does best against Opti-CAM: {'; '.join(titles)}.",
+        caption=f"{these}, by how much Score-CAM is ahead on insertion and deletion together.",
     )  # fmt: skip
-    print(f"{cases.sum()} of {len(cases)} images meet all four conditions")
-    margin = (insertion["score_cam"] - insertion["opti_cam"]) + (deletion["opti_cam"] - deletion["score_cam"])
-    ranked = margin.where(~cases, margin + 10).sort_values(ascending=False).index[:3]
-    few = [shown.ids.index(image) for image in ranked]
-
-    def title(i):
-        name = shown.classes[target[i]] if shown.classes else f"class {target[i]}"
-        values = [
-            f"{label} I {insertion[m].iloc[i]:.0%} D {deletion[m].iloc[i]:.0%}"
-            for label, m in (("Score", "score_cam"), ("Opti", "opti_cam"))
-        ]
-        return f"{name}   " + "   ".join(values).replace("%", " %")
-
-    titles = [title(i) for i in few]
-    report.show(
-        report.gallery(
-            [x[i] for i in few],
-            {METHODS[m].title: maps[m][few] for m in ("score_cam", "opti_cam")},
-            titles,
-            columns=3,
-        ),
-        name="opticam-failures",
-        alt="Maps of Score-CAM and Opti-CAM where Score-CAM does best against Opti-CAM: " + "; ".join(titles) + ".",
-        caption=("The images that meet the conditions" if cases.any() else "No image meets the four conditions; these are the nearest")
-        + ", by how much Score-CAM is ahead on insertion and deletion together.",
-    )
 else:
     print("Score-CAM is not run in this profile")
 
@@ -248,8 +166,8 @@ briefly as there.
 """
 
 # %% tags=["nbval-check-output"]
-several = shown.subset(range(min(len(shown), choose(profile, smoke=1, embedded=4, paper=100))))
-fine = choose(profile, smoke=224 * 28, embedded=224 * 4, paper=224)
+finer = page.setting("finer")
+few, fine = shown[: finer["images"]], finer["step"]
 variants = {
     f"insertion, {step} pixels a step": ("insertion", {"step": step}),
     f"insertion, {fine} pixels a step": ("insertion", {"step": fine}),
@@ -257,12 +175,9 @@ variants = {
     f"deletion, {step} pixels a step": ("deletion", {"step": step}),
     f"deletion, {fine} pixels a step": ("deletion", {"step": fine}),
 }
-changed = evaluate(net, several, ["grad_cam"], variants, batch_size=batch_size, store=store)
+changed = page.evaluate(["grad_cam"], variants, [(net, few)])
 changed = changed.groupby("metric", sort=False)["value"].mean().mul(100).round(1)
-changed.rename(f"Grad-CAM, mean of {len(several)} images (%)").to_frame().rename_axis(None)
+changed.rename(f"Grad-CAM, mean of {len(few)} images (%)").to_frame().rename_axis(None)
 
 # %%
-report.provenance(
-    profile=profile, network=network, weights=weights, layer=layer, dataset=dataset, root=root,
-    n_images=n_images, step=step, batch_size=batch_size, device=device,
-)  # fmt: skip
+page.provenance()

@@ -1,17 +1,3 @@
-# ---
-# jupyter:
-#   jupytext:
-#     cell_markers: '"""'
-#     formats: ipynb,py:percent
-#     text_representation:
-#       extension: .py
-#       format_name: percent
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
-# ---
-
 # %% [markdown]
 """
 # Transformers
@@ -31,56 +17,33 @@ already. What that does to the metrics is measured below.
 
 # %% tags=["parameters"]
 profile: str = "smoke"  # smoke: seconds; embedded: what the book shows; paper: the published setting
-network: str = ""  # a timm ViT or DeiT, mnist_vit, mnist_deit; empty: the profile's networks
+cost: str = ""  # at whose cost (options, counts) to run images of your own; empty: the profile's
+network: str = ""  # a timm name, torchvision:<name>, a network of this project; empty: the profile's
 weights: str = ""  # path of a state dict; empty: the manifest's weights, or trained here
 layer: str = ""  # target layer; empty: the first LayerNorm of the last block
-dataset: str = ""  # mnist, imagenet, imagenet_embedded, folder; empty: the profile's
+dataset: str = ""  # a name of `python -m lib data list`, such as folder; empty: the profile's
 root: str = ""  # the dataset's folder; empty: where its manifest says
 n_images: int = 0  # how many images; 0: the profile's choice
-step: int = 0  # pixels a step of insertion and deletion; 0: one row of the image, as in the paper
 batch_size: int = 8  # images a pass; changes no number
 device: str = "cpu"  # cpu, cuda, cuda:1, mps
+step: int = 0  # pixels a step of insertion and deletion; 0: one row of the image, as in the paper
 
 # %%
-import matplotlib.pyplot as plt
 import pandas as pd
 import torch
 
-from book import report
-from lib import data, nets
-from book.experiments import fewer, settings
-from lib.evaluate import evaluate, saliency_maps
+from book import Page, batch, fewer, report
+from lib import nets
+from lib.evaluate import evaluate_maps
 from lib.methods import METHODS
 from lib.metrics import METRICS
-from book.parameters import check_parameters, choose
-from lib.paths import BUILD
 from lib.saliency import mask
 
-check_parameters()
-TRAINED = ["mnist_vit", "mnist_deit"]
-networks = [network] if network else choose(
-    profile,
-    smoke=["mnist_vit_quick", "mnist_deit_quick"],
-    embedded=TRAINED,
-    paper=["vit_base_patch16_224", "deit_base_patch16_224"],
-)
-images = data.load(
-    dataset or choose(profile, smoke="mnist", embedded="mnist", paper="imagenet"),
-    root=root or None,
-    limit=n_images or choose(profile, smoke=2, embedded=25, paper=None),
-)
-store = BUILD / "results"
-
-
-def load(name):
-    return nets.load(name, weights=weights or None, layer=layer or None, device=device)
-
-
-opened = [load(name) for name in networks]
-for net in opened:
+page = Page("opticam/03_transformers", globals())
+for net, images in page.opened:
     if net.name in nets.RECIPES and not weights:
-        trained = nets.recipe(net.name).train()
-        print(f"{net.name}: {100 * trained.accuracy:.1f} % of the test digits right")
+        accuracy = nets.recipe(net.name).train().accuracy
+        print(f"{net.name}: {100 * accuracy:.1f} % of the test digits right")
 
 # %% [markdown]
 """
@@ -108,49 +71,15 @@ logit through the whole network so that its sum is kept. Raw attention and rollo
 """
 
 # %%
-METHODS_OF_TABLE_2 = [
-    m
-    for m in (
-        "fake_cam", "grad_cam", "grad_cam_plus_plus", "score_cam", "xgrad_cam", "layer_cam",
-        "extremal_perturbation", "raw_attention", "rollout", "tibav", "hires_cam", "lime", "gradient_shap",
-        "opti_cam",
-    )
-    if m not in choose(profile, smoke=["extremal_perturbation", "lime"], embedded=[], paper=[])
-]  # fmt: skip
+METHODS_OF_TABLE_2 = page.methods_of(2)
 METRICS_OF_TABLE_2 = ["average_drop", "average_gain", "average_increase"]
-OPTIONS = settings(profile)
-chosen = {m: (m, OPTIONS.get(m, {})) for m in METHODS_OF_TABLE_2}
-
-
-def run(metrics):
-    """The metrics of every method on every network, as one frame."""
-    frames = [
-        evaluate(net, images.at(net.input_size), chosen, metrics, batch_size=batch_size, store=store)
-        for net in opened
-    ]
-    return pd.concat(frames, ignore_index=True)
-
-
-frame = run(METRICS_OF_TABLE_2)
-for row in frame.dropna(subset="error").drop_duplicates("image").itertuples():
-    print(f"left out: {row.image}: {row.error}")
-table = report.comparison("opticam", 2, frame)
+frame = page.evaluate(METHODS_OF_TABLE_2, METRICS_OF_TABLE_2)
+table = page.table(2, frame)
 table
 
 # %%
-best = table.frame.query("method != 'fake_cam' and metric == 'average_gain' and n > 0").groupby("network", sort=False)
-report.show(
-    report.forest(table.frame),
-    name="opticam-table-2",
-    alt="AD, AG and AI of each method on transformers, here with 95 % intervals and as printed: "
-    + "; ".join(
-        f"on {name} the highest AG is {rows.loc[rows['mean'].idxmax(), 'title']}'s, {rows['mean'].max():.0f} %"
-        for name, rows in best
-    )
-    + ".",
-    caption=f"Table 2 as a picture: filled markers are {len(images)} images of {images.name} here with their "
-    "95 % intervals, hollow markers what the paper prints for ImageNet.",
-)
+here = f"{len(images)} images of {images.name} here"
+page.forest(table.frame, "average_gain", name="opticam-table-2", title="Table 2", here=here)
 
 # %% [markdown]
 """
@@ -160,42 +89,18 @@ As defined [on the page before](02_insertion_deletion), one row of pixels a step
 """
 
 # %%
-pixels_a_step = {net.name: step or net.input_size for net in opened}
-ranked = pd.concat(
-    [
-        evaluate(
-            net,
-            images.at(net.input_size),
-            chosen,
-            {m: (m, {"step": pixels_a_step[net.name]}) for m in ("insertion", "deletion")},
-            batch_size=batch_size,
-            store=store,
-        )
-        for net in opened
-    ],
-    ignore_index=True,
+ranked = page.evaluate(
+    METHODS_OF_TABLE_2,
+    lambda net: {m: (m, {"step": step or net.input_size}) for m in ("insertion", "deletion")},
 )
-order = report.comparison("opticam", 3, ranked)
+order = page.table(3, ranked)
 order
 
 # %%
-means = order.frame[order.frame["n"] > 0].query("method != 'fake_cam'")
-words = []
-for name, rows in means.groupby("network", sort=False):
-    insertion, deletion = (rows[rows["metric"] == m].set_index("title")["mean"] for m in ("insertion", "deletion"))
-    words.append(
-        f"on {name} the highest insertion is {insertion.idxmax()}'s, {insertion.max():.0f} %, and the lowest "
-        f"deletion {deletion.idxmin()}'s, {deletion.min():.0f} %"
-    )
-report.show(
-    report.forest(order.frame),
-    name="opticam-table-3-transformers",
-    alt="Insertion and deletion of each method on transformers, here with 95 % intervals and as printed: "
-    + "; ".join(words)
-    + ".",
-    caption=f"The transformers' columns of table 3 as a picture: filled markers are {len(images)} images of "
-    f"{images.name} here with their 95 % intervals, hollow markers what the paper prints for ImageNet.",
-)
+page.forest(
+    order.frame, "insertion", "deletion",
+    name="opticam-table-3-transformers", title="The transformers' columns of table 3", here=here,
+)  # fmt: skip
 
 # %% [markdown]
 """
@@ -214,35 +119,19 @@ Images evenly spread over the test set, each with its maps in one row.
 """
 
 # %%
-SHOWN = [m for m in ("grad_cam", "score_cam", "raw_attention", "rollout", "tibav", "opti_cam") if m in chosen]
-
-
-def gallery(net):
-    """A row of maps for each of a few images."""
-    few = fewer(images.at(net.input_size), choose(profile, smoke=2, embedded=5, paper=5)).readable()
-    maps = {
-        m: saliency_maps(net, few, m, batch_size=batch_size, store=store, **OPTIONS.get(m, {})) for m in SHOWN
-    }
-    report.style()
-    figure, axes = plt.subplots(len(few), 1 + len(SHOWN), figsize=(6.4, 0.3 + 0.98 * len(few)), squeeze=False)
-    for panels, sample, *row in zip(axes, few, *maps.values()):
-        panels[0].imshow(sample.image.permute(1, 2, 0), interpolation="lanczos")
-        for panel, S in zip(panels[1:], row):
-            panel.imshow(report.overlay(sample.image, S), interpolation="lanczos")
-    for panel, title in zip(axes[0], ["Image", *(METHODS[m].title for m in SHOWN)]):
-        panel.set_title(title.replace(" ", "\n"), fontsize=11)
-    for panel in axes.flat:
-        panel.axis("off")
-    named = few.labels
-    return figure, named
-
-
-for net in opened:
-    figure, named = gallery(net)
+SHOWN = ["grad_cam", "score_cam", "raw_attention", "rollout", "tibav", "opti_cam"]
+titles = [METHODS[m].title for m in SHOWN]
+for net, images in page.opened:
+    shown = fewer(images, page.setting("shown")).readable()
+    maps = zip(*(page.maps(net, shown, m) for m in SHOWN))
+    rows = [
+        [report.in_colour(sample.image), *(report.overlay(sample.image, S) for S in of_image)]
+        for sample, of_image in zip(shown, maps)
+    ]
     report.show(
-        figure,
+        report.grid(rows, [title.replace(" ", "\n") for title in ("Image", *titles)], shown.labels),
         name=f"opticam-gallery-{net.name.replace('_', '-')}",
-        alt="Maps of " + ", ".join(METHODS[m].title for m in SHOWN) + " for images of " + ", ".join(named) + ".",
+        alt=f"Maps of {', '.join(titles)} for images of {', '.join(shown.labels)}.",
         caption=f"Maps for the true class, {net.name}. Bright is salient.",
     )
 
@@ -256,31 +145,19 @@ does not depend on the class.
 """
 
 # %%
-def explained(net, some, name, options):
-    """The maps of a few images for their classes; stored, so that what the tables saw is not made again."""
-    return saliency_maps(net, some, name, batch_size=batch_size, store=store, **options)
-
-
-def correlation(S, T):
-    """Pearson's, of two maps (H, W)."""
-    return torch.corrcoef(torch.stack([S.flatten(), T.flatten()]))[0, 1].item()
-
-
-fifth = range(0, len(images), choose(profile, smoke=1, embedded=5, paper=500))
-known = {}
-for net in opened:
-    some = images.at(net.input_size).subset(fifth).readable()
-    x = torch.stack([s.image for s in some]).to(net.device, net.dtype)
+def correlation(net, images, method):
+    """Pearson's, of a method's maps for the two most probable classes: the mean over images."""
+    x, _ = batch(net, images)
     with torch.no_grad():
         classes = net(x).topk(2).indices.T.tolist()
-    for m, (_, options) in chosen.items():
-        if m in ("fake_cam", "extremal_perturbation", "lime"):
-            continue
-        S, T = (explained(net, some.relabelled(c), m, options) for c in classes)
-        known[METHODS[m].title, net.name] = pd.Series(map(correlation, S, T)).mean()
-pd.Series(known).unstack()[[net.name for net in opened]].loc[
-    [METHODS[m].title for m in chosen if (METHODS[m].title, opened[0].name) in known]
-].round(2)
+    both = zip(*(page.maps(net, images.relabelled(c), method).flatten(1) for c in classes))
+    return pd.Series([torch.corrcoef(torch.stack(pair))[0, 1].item() for pair in both]).mean()
+
+
+compared = [m for m in METHODS_OF_TABLE_2 if m not in ("fake_cam", "extremal_perturbation", "lime")]
+some = [(net, images[:: page.setting("every")].readable()) for net, images in page.opened]
+known = {net.name: {METHODS[m].title: correlation(net, few, m) for m in compared} for net, few in some}
+pd.DataFrame(known).round(2)
 
 # %% [markdown]
 """
@@ -315,36 +192,26 @@ masking that is measured.
 """
 
 # %%
-MASKED = ["fake_cam", "grad_cam", "tibav", "opti_cam"]
-
-
-def masked(net):
-    """AD, AG, AI on every fifth image, by masking, of some methods and of the silhouette."""
-    some = images.at(net.input_size).subset(fifth).readable()
-    x = torch.stack([s.image for s in some]).to(net.device, net.dtype)
-    c = torch.tensor([s.target for s in some]) if None not in some.targets else net(x).argmax(1).cpu()
-    c = c.to(net.device)
-    rows = {}
+def masked(net, images):
+    """AD, AG, AI by masking, of some methods and of the silhouette."""
+    x, _ = batch(net, images)
+    means = {}
     for masking in ("pixels", "normalized"):
-        S = {
-            METHODS[m].title: explained(net, some, m, chosen[m][1] | ({"masking": masking} if m == "opti_cam" else {})).to(x)
-            for m in MASKED
-        }
-        S["Silhouette"] = (x.amax(1) > 0).to(x)
-        for title, maps in S.items():
-            rows[title, masking] = {
-                METRICS[k].symbol: 100 * METRICS[k].fn(net, x, c, maps, masking=masking).mean().item()
-                for k in METRICS_OF_TABLE_2
-            }
-    unchanged = (mask(net, x, S["Opti-CAM"]) == x).all(1).float().mean().item()
-    black = (x.amax(1) == 0).float().mean().item()
-    print(f"{net.name}: {100 * black:.0f} % of the pixels are black; masking by Opti-CAM's map leaves "
-          f"{100 * unchanged:.0f} % of all pixels as they were")
-    return pd.DataFrame(rows).T.sort_index(level=0, sort_remaining=False)
+        options = {"fake_cam": {}, "grad_cam": {}, "tibav": {}, "opti_cam": {"masking": masking}}
+        maps = {METHODS[m].title: page.maps(net, images, m, **own) for m, own in options.items()}
+        maps["Silhouette"] = (x.amax(1) > 0).to(x)
+        metrics = {METRICS[m].symbol: (m, {"masking": masking}) for m in METRICS_OF_TABLE_2}
+        found = evaluate_maps(net, images, maps, metrics, batch_size=page.batch_size)
+        means[masking] = found.pivot_table("value", "method", "metric", sort=False)
+    unchanged = (mask(net, x, maps["Opti-CAM"].to(x)) == x).all(1).double().mean()
+    black = (maps["Silhouette"] == 0).double().mean()
+    print(f"{net.name}: {black:.0%} of the pixels are black; masking by Opti-CAM's map leaves {unchanged:.0%} "
+          "of all pixels as they were".replace("%", " %"))
+    return 100 * pd.concat(means).swaplevel().sort_index(level=0, sort_remaining=False)
 
 
-effect = pd.concat({net.name: masked(net) for net in opened}, axis=1).round(1)
-effect.rename_axis(columns=("mean (%)", None))
+effect = pd.concat({net.name: masked(net, few) for net, few in some}, axis=1).round(1)
+effect.rename_axis(index=(None, None), columns=("mean (%)", None))
 
 # %% [markdown]
 """
@@ -352,25 +219,13 @@ What the options of the attention maps change, on the same images: AD, AG and AI
 """
 
 # %%
-net = opened[-1]
-VARIANTS = {
-    "TIBAV": ("tibav", {}),
-    "TIBAV, relevance = A": ("tibav", {"relevance": "attention"}),
-    "Rollout": ("rollout", {}),
-}
+net, few = some[-1]
+relevance, both = {"relevance": "attention"}, {"row": "both"}
+variants = {"TIBAV": ("tibav", {}), "TIBAV, relevance = A": ("tibav", relevance), "Rollout": ("rollout", {})}
 if getattr(net.model, "dist_token", None) is not None:
-    VARIANTS |= {
-        "TIBAV, both tokens": ("tibav", {"row": "both"}),
-        "Rollout, both tokens": ("rollout", {"row": "both"}),
-    }
-variants = evaluate(
-    net, images.at(net.input_size).subset(fifth), VARIANTS, METRICS_OF_TABLE_2, batch_size=batch_size, store=store
-)
-variants = variants.groupby(["method", "metric"], sort=False)["value"].mean().mul(100).unstack()[METRICS_OF_TABLE_2]
-variants.rename_axis(index=None, columns=f"{net.name} (%)").rename(columns=lambda m: METRICS[m].symbol).round(1)
+    variants |= {"TIBAV, both tokens": ("tibav", both), "Rollout, both tokens": ("rollout", both)}
+changed = report.means(page.evaluate(variants, METRICS_OF_TABLE_2, [(net, few)]), METRICS_OF_TABLE_2)
+changed.loc[net.name].rename_axis(index=None, columns=f"{net.name} (%)").round(1)
 
 # %%
-report.provenance(
-    profile=profile, network=network, weights=weights, layer=layer, dataset=dataset, root=root,
-    n_images=n_images, step=step, batch_size=batch_size, device=device,
-)  # fmt: skip
+page.provenance()

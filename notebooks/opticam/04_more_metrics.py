@@ -1,17 +1,3 @@
-# ---
-# jupyter:
-#   jupytext:
-#     cell_markers: '"""'
-#     formats: ipynb,py:percent
-#     text_representation:
-#       extension: .py
-#       format_name: percent
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
-# ---
-
 # %% [markdown]
 """
 # More metrics
@@ -29,10 +15,11 @@ where every column can be afforded: max-sensitivity asks for ten more maps of ea
 
 # %% tags=["parameters"]
 profile: str = "smoke"  # smoke: seconds; embedded: what the book shows; paper: the published setting
-network: str = ""  # a timm name, torchvision:<name>, scenes_vgg; empty: the profile's networks
+cost: str = ""  # at whose cost (options, counts) to run images of your own; empty: the profile's
+network: str = ""  # a timm name, torchvision:<name>, a network of this project; empty: the profile's
 weights: str = ""  # path of a state dict; empty: the manifest's weights
 layer: str = ""  # target layer; empty: the last activation before pooling
-dataset: str = ""  # imagenet_embedded, imagenet, scenes, folder; empty: the profile's
+dataset: str = ""  # a name of `python -m lib data list`, such as folder; empty: the profile's
 root: str = ""  # the dataset's folder; empty: where its manifest says
 n_images: int = 0  # how many images; 0: the profile's choice
 batch_size: int = 8  # images a pass; changes no number
@@ -45,30 +32,15 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import torch
 
-from book import report
-from book.experiments import FEW_IMAGES, Case, settings
-from lib.evaluate import evaluate, saliency_maps
+from book import Page, batch, report
 from lib.methods import METHODS
 from lib.metrics import METRICS
 from lib.metrics.adcc import Terms, adcc
-from lib.metrics.aopc import patch_ranks, patched
+from lib.metrics.aopc import patch_ranks
 from lib.metrics.max_sensitivity import around
-from book.parameters import check_parameters, choose
-from lib.paths import BUILD
-from lib.saliency import explain, mask, predict
+from lib.saliency import explain, mask
 
-check_parameters()
-LITE = "tf_efficientnet_lite0"
-photographs = dataset or "imagenet_embedded"
-CASES = [Case(network, dataset or "imagenet", layer, n_images or None)] if network else choose(
-    profile,
-    smoke=[Case(LITE, photographs, n=n_images or 2), Case("scenes_vgg_quick", "scenes", n=n_images or 2)],
-    embedded=[Case(LITE, photographs, n=n_images or FEW_IMAGES), Case("scenes_vgg", "scenes", n=n_images or FEW_IMAGES)],
-    paper=[Case(name, dataset or "imagenet", layer, n_images or None) for name in ("torchvision:resnet50", "torchvision:vgg16_bn")],
-)
-opened = [case.open(weights=weights, root=root, device=device) for case in CASES]
-OPTIONS = settings(profile)
-store = BUILD / "results"
+page = Page("opticam/04_more_metrics", globals())
 
 # %% [markdown]
 r"""
@@ -101,24 +73,13 @@ Fake-CAM, which is not in the paper's table, is added: a map of ones but for one
 """
 
 # %%
-METHODS_OF_TABLE_4 = [
-    "fake_cam", "grad_cam", "grad_cam_plus_plus", "score_cam", "xgrad_cam", "ablation_cam", "layer_cam",
-    "extremal_perturbation", "opti_cam",
-]  # fmt: skip
-MANY_PASSES = {"score_cam", "opti_cam"}  # a map: too dear where a metric asks for further maps
-DEAR = {
-    "aopc": choose(profile, smoke={"score_cam"}, embedded=set(), paper=set()),
-    "max_sensitivity": MANY_PASSES,
-    "adcc": MANY_PASSES,
-}
+METHODS_OF_TABLE_4 = ["fake_cam", *page.methods_of(4)]
+TERMS = ["coherency", "complexity", "average_drop"]
 
 
-def measured(net, metric):
-    """The methods that a metric judges: on small images all but one."""
-    spared = set() if profile == "paper" else {"extremal_perturbation"}
-    if profile != "paper" and net.input_size > 100:
-        spared |= DEAR[metric]
-    return {m: (m, OPTIONS.get(m, {})) for m in METHODS_OF_TABLE_4 if m in METHODS and m not in spared}
+def again(net):
+    """The methods whose maps of further images can be afforded."""
+    return [m for m in METHODS_OF_TABLE_4 if m not in page.setting("too_dear_again", net)]
 
 
 def patch(net):
@@ -126,41 +87,16 @@ def patch(net):
     return net.input_size // 16
 
 
-frames = []
-for net, images in opened:
-    metrics = {
-        "aopc": {"aopc": ("aopc", {"patch": patch(net)})},
-        "max_sensitivity": {"max_sensitivity": "max_sensitivity"},
-        "adcc": {m: m for m in ("adcc", "coherency", "complexity", "average_drop")},
-    }
-    frames += [
-        evaluate(net, images, measured(net, name), variants, batch_size=batch_size, store=store)
-        for name, variants in metrics.items()
-    ]
+frames = [
+    page.evaluate(METHODS_OF_TABLE_4, lambda net: {"aopc": ("aopc", {"patch": patch(net)})}),
+    page.evaluate(again, ["max_sensitivity", "adcc", *TERMS]),
+]
 frame = pd.concat(frames, ignore_index=True)
-for row in frame.dropna(subset="error").drop_duplicates("image").itertuples():
-    print(f"left out: {row.image}: {row.error}")
-table = report.comparison("opticam", 4, frame)
+table = page.table(4, frame)
 table
 
 # %%
-def best(metric):
-    """On each network, whose mean is best, Fake-CAM aside."""
-    rows = table.frame.query("metric == @metric and n > 0 and method != 'fake_cam'")
-    scale, decimals, unit = (1, 1, " %") if METRICS[metric].unit == "%" else (1, 2, "")
-    for name, run in rows.groupby("network", sort=False):
-        row = run.loc[run["mean"].idxmax() if METRICS[metric].higher_is_better else run["mean"].idxmin()]
-        yield f"on {name} {row['title']}, {scale * row['mean']:.{decimals}f}{unit}"
-
-
-report.show(
-    report.forest(table.frame),
-    name="opticam-table-4",
-    alt="AOPC, max-sensitivity and ADCC of each method, here with 95 % intervals and as printed. "
-    + " ".join(f"Best {METRICS[m].symbol}: {'; '.join(best(m))}." for m in ("aopc", "max_sensitivity", "adcc")),
-    caption="Table 4 as a picture: filled markers are means here with their 95 % intervals, hollow markers what "
-    "the paper prints for ImageNet.",
-)
+page.forest(table.frame, "aopc", "max_sensitivity", "adcc", name="opticam-table-4", title="Table 4")
 
 # %% [markdown]
 """
@@ -168,7 +104,7 @@ report.show(
 """
 
 # %% tags=["nbval-check-output"]
-report.claims_table(report.claims("opticam", "Table 4"), frame)
+page.verdicts(frame, "Table 4")
 
 # %% [markdown]
 r"""
@@ -182,52 +118,45 @@ from the map; and the map of the image that is seen through the map.
 """
 
 # %%
-net, images = opened[-1]
-walk = images.readable(1)[0]
-x = walk.image[None].to(net.device, net.dtype)
-target = predict(net, x) if walk.target is None else torch.tensor([walk.target], device=net.device)
+net, images = page.opened[-1]
+walk = images.readable(1)
+[label] = walk.labels
+x, target = batch(net, walk)
 noisy = around(x[0], 10, 0.2, 0)
-report.style()
 figure, panels = plt.subplot_mosaic("abcd;efgh;iiii", figsize=(6.4, 6.6), height_ratios=[1, 1, 1.05])
 seen = []
-for letters, name, look in zip(("abcd", "efgh"), ("grad_cam", "opti_cam"), ("o--", "s-")):
-    explained = partial(explain, name, net, **OPTIONS.get(name, {}))
+for letters, name, look in (("abcd", "grad_cam", "o--"), ("efgh", "opti_cam", "s-")):
+    title, explained = METHODS[name].title, partial(explain, name, net, **page.options(name, net))
     S, moved = explained(x, target), explained(noisy, target.expand(10))
-    farthest = int((moved - S).flatten(1).norm(dim=1).argmax())
-    masked = mask(net, x, S)
-    again = explained(masked, target)
-    with torch.no_grad():
-        curve = patched(net, x, target, S, patch=patch(net)).probability[0]
-        terms = METRICS["adcc"].measurement(net, x, target, S, method=explained)
-    values = {
-        "AOPC": f"{100 * (curve[0] - curve).mean():.0f} %",
-        "MS": f"{(moved - S)[farthest].norm() / S.norm():.2f}",
-        "coherency": f"{100 * terms.coherency.item():.0f} %",
-    }
+    distance = (moved - S).flatten(1).norm(dim=1)
+    farthest, masked = distance.argmax(), mask(net, x, S)
+    p = 100 * METRICS["aopc"].measurement(net, x, target, S, patch=patch(net)).probability[0]
+    coherency = METRICS["coherency"].fn(net, x, target, S, method=explained).item()
+    values = [
+        f"AOPC {(p[0] - p).mean():.0f} %",
+        f"MS {distance[farthest] / S.norm():.2f}",
+        f"coherency {coherency:.0%}".replace("%", " %"),
+    ]
     pictures = [
         report.overlay(x[0], S[0]),
-        torch.where(patch_ranks(S, patch(net)) < 10, 0.0, x[0]).permute(1, 2, 0).cpu(),
+        report.in_colour(torch.where(patch_ranks(S, patch(net)) < 10, 0.0, x[0])),
         report.overlay(noisy[farthest], moved[farthest]),
-        report.overlay(masked[0], again[0]),
+        report.overlay(masked[0], explained(masked, target)[0]),
     ]
-    titles = [METHODS[name].title, *(" ".join(pair) for pair in values.items())]
-    for letter, title, picture in zip(letters, titles, pictures):
-        panels[letter].imshow(picture)
-        panels[letter].set_title(title, fontsize=11)
-        panels[letter].axis("off")
-    panels["i"].plot(range(len(curve)), 100 * curve, look, label=METHODS[name].title, linewidth=2.2)
-    seen.append(f"{METHODS[name].title}: " + ", ".join(" ".join(pair) for pair in values.items()))
+    for letter, heading, picture in zip(letters, [title, *values], pictures):
+        report.draw(panels[letter], picture, heading)
+    panels["i"].plot(p, look, label=title, linewidth=2.2)
+    seen.append(f"{title}: {', '.join(values)}")
 panels["i"].set(xlabel="patches painted over", ylabel="probability (%)", ylim=(-4, 104))
 panels["i"].legend()
-named = walk.id if images.classes is None or walk.target is None else images.classes[walk.target]
 report.show(
     figure,
     name="opticam-three-metrics",
-    alt=f"An image of class {named} under two methods: the map, the image without its ten most salient patches, "
-    "the farthest map of ten noisy images, the map of the masked image; below, the class probability as "
-    "patches go. " + "; ".join(seen) + ".",
-    caption=f"{net.name}, class {named}. From left to right: the map; what AOPC leaves after ten patches; under "
-    "noise, the farthest map of ten; the map of the image seen through its map. Below: AOPC is the mean "
+    alt=f"An image of class {label} under two methods: the map, the image without its ten most salient "
+    "patches, the farthest map of ten noisy images, the map of the masked image; below, the class probability "
+    f"as patches go. {'; '.join(seen)}.",
+    caption=f"{net.name}, class {label}. From left to right: the map; what AOPC leaves after ten patches; "
+    "under noise, the farthest map of ten; the map of the image seen through its map. Below: AOPC is the mean "
     "height that the curve has lost.",
 )
 
@@ -245,11 +174,10 @@ that this is never lower.
 """
 
 # %% tags=["nbval-check-output"]
-TERMS = ["coherency", "complexity", "average_drop"]
-means = frame.pivot_table("value", ["network", "method"], "metric", sort=False)[[*TERMS, "adcc"]].dropna()
-means["ADCC of the means"] = adcc(Terms(*torch.tensor(means[TERMS].to_numpy()).T)).numpy()
-means = means.mul(100).round(1).rename(index=lambda m: METHODS[m].title if m in METHODS else m)
-means.rename(columns=lambda m: METRICS[m].symbol if m in METRICS else m).rename_axis(index=["", "%"], columns=None)
+means = report.means(frame, [*TERMS, "adcc"]).dropna()
+terms = Terms(*torch.tensor(means.to_numpy()[:, :3] / 100).T)
+means["ADCC of the means"] = 100 * adcc(terms).numpy()
+means.rename_axis(["", "%"]).round(1)
 
 # %% [markdown]
 """
@@ -281,37 +209,34 @@ row of the paper only. The profile `paper` runs them all.
 
 # %%
 def effect(net, images, name):
-    """What each choice changes, on every fifth image: the mean value by choice."""
-    every = choose(profile, smoke=5, embedded=5, paper=500)
-    some = images.subset(range(0, len(images), every)).readable()
-    x = torch.stack([sample.image for sample in some]).to(net.device, net.dtype)
-    S = saliency_maps(net, some, name, batch_size=batch_size, store=store, **OPTIONS.get(name, {})).to(x)
-    target = predict(net, x) if None in some.targets else torch.tensor(some.targets, device=net.device)
-    explained = partial(explain, name, net, **OPTIONS.get(name, {}))
-    found = {
-        f"AOPC (%), patches {replacement}": 100
-        * METRICS["aopc"].fn(net, x, target, S, patch=patch(net), replacement=replacement)
-        for replacement in ("black", "mean", "uniform")
-    }
-    if name in measured(net, "max_sensitivity"):  # and then by ADCC
+    """What each choice changes: the mean value by choice."""
+    x, target = batch(net, images)
+    S = page.maps(net, images, name).to(x)
+    explained = partial(explain, name, net, **page.options(name, net))
+    given = {"net": net, "x": x, "target": target, "S": S}
+    found = {}
+    for replacement in ("black", "mean", "uniform"):
+        aopc = METRICS["aopc"].fn(**given, patch=patch(net), replacement=replacement)
+        found[f"AOPC (%), patches {replacement}"] = 100 * aopc
+    if name in again(net):
         for radius in (0.05, 0.2):
-            moved = METRICS["max_sensitivity"].measurement(net, x, target, S, method=explained, radius=radius)
+            moved = METRICS["max_sensitivity"].measurement(**given, method=explained, radius=radius)
             farthest = moved.distance.amax(1)
             found[f"MS, radius {radius}"] = farthest / moved.norm
             found[f"MS, radius {radius}, by the norm of the image"] = farthest / x.flatten(1).norm(dim=1)
         for masking in ("pixels", "normalized"):
-            found[f"ADCC (%), masking {masking}"] = 100 * METRICS["adcc"].fn(net, x, target, S, method=explained, masking=masking)
+            value = METRICS["adcc"].fn(**given, method=explained, masking=masking)
+            found[f"ADCC (%), masking {masking}"] = 100 * value
     return pd.Series({choice: value.mean().item() for choice, value in found.items()})
 
 
-COMPARED = [(net, images, m) for net, images in opened for m in ("grad_cam", "layer_cam", "opti_cam")]
-effects = {(net.name, METHODS[m].title): effect(net, images, m) for net, images, m in COMPARED}
-choices = max(effects.values(), key=len).index
-effects = pd.DataFrame(effects).reindex(choices).rename_axis("mean of every fifth image")
+effects = {
+    (net.name, METHODS[m].title): effect(net, images[:: page.setting("every")].readable(), m)
+    for net, images in page.opened
+    for m in ("grad_cam", "layer_cam", "opti_cam")
+}
+effects = pd.concat(effects, axis=1).rename_axis("mean of every fifth image")
 effects.map(lambda value: "–" if pd.isna(value) else f"{value:.2f}")
 
 # %%
-report.provenance(
-    profile=profile, network=network, weights=weights, layer=layer, dataset=dataset, root=root,
-    n_images=n_images, batch_size=batch_size, device=device,
-)  # fmt: skip
+page.provenance()

@@ -1,17 +1,3 @@
-# ---
-# jupyter:
-#   jupytext:
-#     cell_markers: '"""'
-#     formats: ipynb,py:percent
-#     text_representation:
-#       extension: .py
-#       format_name: percent
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
-# ---
-
 # %% [markdown]
 """
 # What of Opti-CAM matters?
@@ -28,47 +14,31 @@ in this build on [drawn scenes](real), a test bed.
 
 # %% tags=["parameters"]
 profile: str = "smoke"  # smoke: seconds; embedded: what the book shows; paper: the published setting
-network: str = ""  # a timm name, torchvision:<name>, scenes_vgg; empty: the profile's network
+cost: str = ""  # at whose cost (options, counts) to run images of your own; empty: the profile's
+network: str = ""  # a timm name, torchvision:<name>, a network of this project; empty: the profile's
 weights: str = ""  # path of a state dict; empty: the manifest's weights
-layers: str = ""  # target layers to compare, separated by commas; empty: all ReLUs of the convolutions
-dataset: str = ""  # scenes, imagenet_embedded, imagenet, folder; empty: the profile's
+layer: str = ""  # target layer; empty: the last activation before pooling
+dataset: str = ""  # a name of `python -m lib data list`, such as folder; empty: the profile's
 root: str = ""  # the dataset's folder; empty: where its manifest says
 n_images: int = 0  # how many images; 0: the profile's choice
 batch_size: int = 16  # images a pass; changes no number
 device: str = "cpu"  # cpu, cuda, cuda:1, mps
+layers: str = ""  # target layers of table A13, separated by commas; empty: all ReLUs of the convolutions
 
 # %%
+from dataclasses import replace
+
 import matplotlib.pyplot as plt
 import pandas as pd
 from torch import nn
 
-from book import report
-from lib import data, nets
-from book.experiments import settings
-from lib.evaluate import evaluate, saliency_maps
+from book import Page, fewer, report
 from lib.metrics import METRICS
-from book.parameters import check_parameters, choose
-from lib.paths import BUILD
 
-check_parameters()
-name = network or choose(profile, smoke="scenes_vgg_quick", embedded="scenes_vgg", paper="torchvision:vgg16_bn")
-options = {"weights": weights or None, "device": device}
-net = nets.load(name, **options)
-images = data.load(
-    dataset or choose(profile, smoke="scenes", embedded="scenes", paper="imagenet"),
-    root=root or None,
-    limit=n_images or choose(profile, smoke=2, embedded=15, paper=1000),
-    size=net.input_size,
-)
-iterations = settings(profile)["opti_cam"]["iterations"]
-store = BUILD / "results"
+page = Page("opticam/06_ablation", globals())
+net, images = page.opened[0]
 METRICS_HERE = ["average_drop", "average_gain", "average_increase"]
-
-
-def measured(methods, net=net, images=images):
-    """The long frame of AD, AG and AI."""
-    return evaluate(net, images, methods, METRICS_HERE, batch_size=batch_size, store=store)
-
+BASELINES = page.methods(m for m in page.methods_of(6) if m != "extremal_perturbation")
 
 # %% [markdown]
 r"""
@@ -90,19 +60,16 @@ stretched to $[0, 1]$.
 """
 
 # %%
-BASELINES = ["fake_cam", "grad_cam", "grad_cam_plus_plus", "score_cam", "ablation_cam", "xgrad_cam", "layer_cam"]
-CHOICES = [(F, n) for n in ("range", "max", "sigmoid") for F in ("mask", "diff")]
 variants = {
-    f"opti_cam_{F}_{n}": ("opti_cam", {"objective": F, "normalisation": n, "iterations": iterations})
-    for F, n in CHOICES
+    f"opti_cam_{F}_{n}": ("opti_cam", {"objective": F, "normalisation": n})
+    for n in ("range", "max", "sigmoid")
+    for F in ("mask", "diff")
 }
-table_6 = measured({m: m for m in BASELINES} | variants)
-for row in table_6.dropna(subset="error").drop_duplicates("image").itertuples():
-    print(f"left out: {row.image}: {row.error}")
-report.comparison("opticam", "6", table_6)
+table_6 = page.evaluate(BASELINES | variants, METRICS_HERE)
+page.table(6, table_6)
 
 # %% tags=["nbval-check-output"]
-report.claims_table(report.claims("opticam", "Table 6"), table_6)
+page.verdicts(table_6, "Table 6")
 
 # %% [markdown]
 r"""
@@ -122,32 +89,25 @@ All four run for 50 iterations, as its caption says.
 """
 
 # %%
-fifty = choose(profile, smoke=5, embedded=50, paper=50)
-variants = {
-    f"opti_cam_{F}": ("opti_cam", {"objective": F, "iterations": fifty})
-    for F in ("mask", "diff", "iomask", "iodiff")
-}
-table_a12 = measured({m: m for m in BASELINES} | variants)
-report.comparison("opticam", "A12", table_a12)
+fifty = page.setting("iterations_of_table_a12")
+OBJECTIVES = {"mask": "Mask", "diff": "Diff", "iomask": "IOMask", "iodiff": "IODiff"}
+variants = {f"opti_cam_{F}": ("opti_cam", {"objective": F, "iterations": fifty}) for F in OBJECTIVES}
+table_a12 = page.evaluate(BASELINES | variants, METRICS_HERE)
+page.table("A12", table_a12)
 
 # %% tags=["nbval-check-output"]
-report.claims_table(report.claims("opticam", "Table A12"), table_a12)
+page.verdicts(table_a12, "Table A12")
 
 # %%
-whole = images.readable()
-few = choose(profile, smoke=1, embedded=3, paper=3)
-shown = whole.subset(len(whole) * i // few for i in range(few))
-position = [images.ids.index(i) for i in shown.ids]
+shown = fewer(images.readable(), page.setting("shown"))
 maps = {
-    titled: saliency_maps(net, images, "opti_cam", batch_size=batch_size, store=store, **variants[label][1])[position]
-    for label, titled in zip(variants, ("Mask", "Diff", "IOMask", "IODiff"))
+    title: page.maps(net, shown, "opti_cam", objective=F, iterations=fifty) for F, title in OBJECTIVES.items()
 }
-report.show(
-    report.gallery([s.image for s in shown], maps, shown.labels, columns=5),
-    name="opticam-objectives",
-    alt="Maps of Opti-CAM under the objectives Mask, Diff, IOMask and IODiff for " + ", ".join(shown.labels) + ".",
+page.gallery(
+    net, shown, maps, columns=5, name="opticam-objectives",
+    alt=f"Maps of Opti-CAM under the objectives Mask, Diff, IOMask and IODiff for {', '.join(shown.labels)}.",
     caption="The same images under four objectives. IOMask prefers maps that leave nothing outside.",
-)
+)  # fmt: skip
 
 # %% [markdown]
 """
@@ -163,15 +123,13 @@ def relus(net):
     return [f"features.{i}" for i, module in part if isinstance(module, nn.ReLU)][::-1] or [net.layer]
 
 
-chosen = [part.strip() for part in layers.split(",") if part.strip()]
-chosen = chosen or choose(profile, smoke=relus(net)[:1], embedded=relus(net), paper=relus(net))
 frames = []
-for layer in chosen:
-    cut = nets.load(name, layer=layer, **options)
-    label = f"opti_cam_layer_{layer.removeprefix('features.')}"
-    frames.append(measured({label: ("opti_cam", {"iterations": iterations})}, cut))
+for cut in layers.replace(" ", "").split(",") if layers else relus(net)[: page.setting("relus")]:
+    opened = page.open(replace(page.experiments[0], layer=cut))
+    label = f"opti_cam_layer_{cut.removeprefix('features.')}"
+    frames.append(page.evaluate({label: ("opti_cam", {})}, METRICS_HERE, [opened]))
 table_a13 = pd.concat(frames, ignore_index=True)
-report.comparison("opticam", "A13", table_a13)
+page.table("A13", table_a13)
 
 # %% [markdown]
 """
@@ -182,51 +140,42 @@ here, from its last convolution to its first.
 """
 
 # %%
-RATES = choose(profile, smoke=[0.1], embedded=[0.01, 0.1, 1.0], paper=[0.01, 0.1, 1.0])
-LENGTHS = choose(profile, smoke=[2, 5], embedded=[10, 25, 50, 100], paper=[10, 25, 50, 100, 200])
+rates, lengths = page.setting("rates"), page.setting("lengths")
 
 
-def label_of(rate, length):
-    """100 iterations at 0.1 are the method itself."""
+def label(rate, t):
+    """Of a run of t iterations; the usual ones at a rate of 0.1 are the method itself."""
     if rate != 0.1:
-        return f"opti_cam_{length}_{rate}"
-    return "opti_cam" if length == iterations else f"opti_cam_{length}"
+        return f"opti_cam_{t}_{rate}"
+    return "opti_cam" if t == page.options("opti_cam", net)["iterations"] else f"opti_cam_{t}"
 
 
 grid = {
-    label_of(rate, length): ("opti_cam", {"iterations": length, "learning_rate": rate})
-    for rate in RATES
-    for length in LENGTHS
+    label(rate, t): ("opti_cam", {"learning_rate": rate, "iterations": t}) for rate in rates for t in lengths
 }
-figure_a5 = measured(grid)
+figure_a5 = page.evaluate(grid, METRICS_HERE)
 
 # %%
-report.style()
 figure, panels = plt.subplots(3, 1, figsize=(6.4, 9.0), sharex=True)
-wide = figure_a5.pivot(index="image", columns=["metric", "method"], values="value")
+values = 100 * report.by_image(figure_a5)
 for panel, metric in zip(panels, METRICS_HERE):
-    report.curves(
-        LENGTHS,
-        {f"learning rate {rate:g}": 100 * wide[metric][[label_of(rate, t) for t in LENGTHS]].to_numpy() for rate in RATES},
-        xlabel="",
-        ylabel=f"{METRICS[metric].symbol} (%)",
-        emphasis="learning rate 0.1",
-        ax=panel,
-    )
+    runs = {f"learning rate {rate:g}": values[metric][[label(rate, t) for t in lengths]] for rate in rates}
+    axes = {"xlabel": "", "ylabel": f"{METRICS[metric].symbol} (%)", "ax": panel}
+    report.curves(lengths, runs, emphasis="learning rate 0.1", **axes)
 for panel in panels[:-1]:
     panel.get_legend().remove()
-panels[-1].set(xlabel="iterations", xticks=LENGTHS)
-means = figure_a5[figure_a5["metric"] == "average_gain"].groupby("method", sort=False)["value"].mean()
+panels[-1].set(xlabel="iterations", xticks=lengths)
+best = values["average_gain"].mean()
 report.show(
     figure,
     name="opticam-figure-a5",
-    alt=f"AD, AG and AI of Opti-CAM against the number of iterations for learning rates {', '.join(map(str, RATES))}. "
-    f"The highest AG, {means.max():.0%}, is that of {report.method_title(means.idxmax())}.".replace("%", " %"),
+    alt=f"AD, AG and AI of Opti-CAM against the number of iterations for learning rates {str(rates)[1:-1]}. "
+    f"The highest AG, {best.max():.0f} %, is that of {report.method_title(best.idxmax())}.",
     caption=f"Figure A5, computed on {len(images)} images; the band is the 95 % interval at learning rate 0.1.",
 )
 
 # %% tags=["nbval-check-output"]
-report.claims_table(report.claims("opticam", "Figure A5"), figure_a5)
+page.verdicts(figure_a5, "Figure A5")
 
 # %% [markdown]
 r"""
@@ -247,7 +196,4 @@ start value has nothing to show; `initial` of `opti_cam` sets it.
 """
 
 # %%
-report.provenance(
-    profile=profile, network=network, weights=weights, layers=layers, dataset=dataset, root=root,
-    n_images=n_images, batch_size=batch_size, device=device,
-)  # fmt: skip
+page.provenance()

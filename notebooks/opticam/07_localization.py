@@ -1,17 +1,3 @@
-# ---
-# jupyter:
-#   jupytext:
-#     cell_markers: '"""'
-#     formats: ipynb,py:percent
-#     text_representation:
-#       extension: .py
-#       format_name: percent
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
-# ---
-
 # %% [markdown]
 """
 # Localisation
@@ -29,10 +15,11 @@ a test bed with exact boxes.
 
 # %% tags=["parameters"]
 profile: str = "smoke"  # smoke: seconds; embedded: what the book shows; paper: the published setting
-network: str = ""  # a timm name, torchvision:<name>, scenes_vgg; empty: the profile's networks
+cost: str = ""  # at whose cost (options, counts) to run images of your own; empty: the profile's
+network: str = ""  # a timm name, torchvision:<name>, a network of this project; empty: the profile's
 weights: str = ""  # path of a state dict; empty: the manifest's weights
 layer: str = ""  # target layer; empty: the last activation before pooling
-dataset: str = ""  # imagenet_embedded, imagenet, scenes; empty: the profile's; it needs boxes
+dataset: str = ""  # a name of `python -m lib data list` that has boxes; empty: the profile's
 root: str = ""  # the dataset's folder; empty: where its manifest says
 n_images: int = 0  # how many images; 0: the profile's choice
 batch_size: int = 8  # images a pass; changes no number
@@ -42,40 +29,15 @@ device: str = "cpu"  # cpu, cuda, cuda:1, mps
 import matplotlib.pyplot as plt
 import pandas as pd
 import torch
-from scipy.stats import spearmanr
 
-from book import report
-from book.experiments import Case, boxed, fewer, settings
-from lib.evaluate import evaluate, saliency_maps
+from book import Page, fewer, report
+from book.report.published import kind
 from lib.methods import METHODS
 from lib.metrics import METRICS
 from lib.metrics.box_accuracy import overlaps
 from lib.metrics.boxes import iou, largest_component, marked, predicted_boxes
-from book.parameters import check_parameters, choose
-from lib.paths import BUILD
-from book.report.published import kind
 
-check_parameters()
-CASES = boxed(profile, network=network, layer=layer, dataset=dataset, n_images=n_images)
-if profile == "paper" and not network:
-    CASES += [
-        Case(name, dataset or "imagenet", layer, n_images or None)
-        for name in ("vit_base_patch16_224", "deit_base_patch16_224")
-    ]
-opened = [case.open(weights=weights, root=root, device=device) for case in CASES]
-OPTIONS = settings(profile)
-store = BUILD / "results"
-
-
-def methods(net):
-    table = "A8" if kind(net.name) == "transformer" else "A7"
-    names = report.published("opticam", table)["method"].unique()
-    return {m: (m, OPTIONS.get(m, {})) for m in names if m in METHODS}
-
-
-def maps_of(net, block, method):
-    return saliency_maps(net, block, method, batch_size=batch_size, store=store, **OPTIONS.get(method, {}))
-
+page = Page("opticam/07_localization", globals())
 
 # %% [markdown]
 r"""
@@ -86,37 +48,29 @@ around it is the predicted box $B_p$. It is compared with the object's boxes $\m
 """
 
 # %%
-net, images = opened[0]
-few = fewer(images, choose(profile, smoke=1, embedded=3, paper=3)).readable()
-report.style()
+net, images = page.opened[0]
+few = fewer(images, page.setting("shown")).readable()
 figure, panels = plt.subplots(len(few), 4, figsize=(6.4, 1.95 * len(few)), squeeze=False)
 found = []
-for column, method in ((0, "grad_cam"), (2, "opti_cam")):
-    S = maps_of(net, few, method)
-    for i, (row, sample) in enumerate(zip(panels, few)):
-        above = marked(S[i : i + 1])[0]
+for columns, method in ((panels[:, :2], "grad_cam"), (panels[:, 2:], "opti_cam")):
+    title = METHODS[method].title
+    for (left, right), sample, label, S in zip(columns, few, few.labels, page.maps(net, few, method)):
+        [above], box = marked(S[None]), predicted_boxes(S[None])
         part = torch.from_numpy(largest_component(above.numpy()))
-        box = predicted_boxes(S[i : i + 1])
-        overlap = iou(box, sample.boxes).max().item()
-        found.append(f"{METHODS[method].title} on {images.classes[sample.target]} {overlap:.2f}")
-        row[column].imshow(report.overlay(sample.image, S[i]))
-        row[column].set_title(METHODS[method].title)
         shade = 0.25 + 0.35 * above + 0.4 * part  # the rest, what is above the mean, its largest part
-        row[column + 1].imshow(sample.image.permute(1, 2, 0) * shade[..., None])
-        row[column + 1].set_title(f"IoU {overlap:.2f}")
-        for x0, y0, x1, y1 in sample.boxes.tolist():
-            row[column + 1].add_patch(plt.Rectangle((x0, y0), x1 - x0, y1 - y0, fill=False, color="white", lw=1.8, ls="--"))
-        x0, y0, x1, y1 = box[0].tolist()
-        row[column + 1].add_patch(plt.Rectangle((x0, y0), x1 - x0 - 1, y1 - y0 - 1, fill=False, color="#ffa90e", lw=2.4))
-for panel in panels.flat:
-    panel.axis("off")
+        overlap = iou(box, sample.boxes).max()
+        found.append(f"{title} on {label} {overlap:.2f}")
+        report.draw(left, report.overlay(sample.image, S), title)
+        report.draw(right, report.in_colour(sample.image * shade), f"IoU {overlap:.2f}")
+        report.draw_boxes(right, sample.boxes, linewidth=1.8, linestyle="--")
+        report.draw_boxes(right, box, edgecolor="#ffa90e")
 report.show(
     figure,
     name="opticam-predicted-boxes",
     alt="Maps of Grad-CAM and Opti-CAM, the largest part above the map's mean, its box and the object's boxes. "
-    "Intersection over union: " + "; ".join(found) + ".",
-    caption="Each map, and beside it what it marks: brightest the largest part above the mean, darkest what is below. "
-    "Solid: the predicted box; dashed: the object's. IoU with the best of them.",
+    f"Intersection over union: {'; '.join(found)}.",
+    caption="Each map, and beside it what it marks: brightest the largest part above the mean, darkest what is "
+    "below. Solid: the predicted box; dashed: the object's. IoU with the best of them.",
 )
 
 # %% [markdown]
@@ -144,38 +98,23 @@ $\delta \in \{0.3, 0.5, 0.7\}$; its intervals hold these thresholds fixed.
 """
 
 # %%
-METRICS_OF_TABLE_A7 = list(report.published("opticam", "A7")["metric"].unique())
-frames = [
-    evaluate(net, images, methods(net), [*METRICS_OF_TABLE_A7, "average_gain"], batch_size=batch_size, store=store)
-    for net, images in opened
-]
-frame = pd.concat(frames, ignore_index=True)
-for row in frame.dropna(subset="error").drop_duplicates("image").itertuples():
-    print(f"left out: {row.image}: {row.error}")
-table = report.comparison("opticam", "A7", frame)
+def methods(net):
+    """Those of the paper's table about such networks."""
+    return page.methods_of("A8" if kind(net.name, net.architecture) == "transformer" else "A7")
+
+
+METRICS_OF_TABLE_A7 = report.published("opticam", "A7")["metric"].unique()
+frame = page.evaluate(methods, [*METRICS_OF_TABLE_A7, "average_gain"])
+table = page.table("A7", frame)
 table
 
 # %%
-def leaders(metric):
-    cells = table.frame[(table.frame["metric"] == metric) & (table.frame["method"] != "fake_cam")]
-    better = "idxmax" if METRICS[metric].higher_is_better else "idxmin"
-    best = [rows.loc[getattr(rows["mean"], better)(), "title"] for _, rows in cells.query("n > 0").groupby("network", sort=False)]
-    return f"{METRICS[metric].symbol} {' and '.join(best)}"
-
-
 for name, some in {
     "boxes": ["official_metric", "localization_error", "box_accuracy", "saliency_metric"],
     "pixels": ["pixel_f1", "pointing_game", "energy_pointing_game"],
 }.items():
-    report.show(
-        report.forest(table.frame[table.frame["metric"].isin(some)]),
-        name=f"opticam-table-a7-{name}",
-        alt="Each method, here with 95 % intervals and as printed. Best on "
-        + " and ".join(net.name for net, _ in opened)
-        + ", but for Fake-CAM: " + ", ".join(map(leaders, some)) + ".",
-        caption=f"Table A7 as a picture: the measures of {name}. Filled markers are means here with 95 % intervals over "
-        "images, hollow markers what the paper prints for ImageNet.",
-    )  # fmt: skip
+    rows = table.frame[table.frame["metric"].isin(some)]
+    page.forest(rows, *some, name=f"opticam-table-a7-{name}", title=f"Table A7, the measures of {name},")
 
 # %% [markdown]
 """
@@ -186,7 +125,7 @@ profile `paper`, on ImageNet.
 """
 
 # %%
-report.comparison("opticam", "A8", frame)
+page.table("A8", frame)
 
 # %% [markdown]
 r"""
@@ -199,23 +138,22 @@ average gain. $\rho$ is the rank correlation over the methods but Fake-CAM.
 
 # %%
 AXES = ["localization_error", "pixel_f1", "energy_pointing_game"]
-means = frame.pivot_table("value", ["network", "method"], "metric", sort=False)
-report.style()
-figure, panels = plt.subplots(len(opened), 3, figsize=(6.4, 2.35 * len(opened) + 0.9), squeeze=False, sharey="row")
+means = report.means(frame, [*AXES, "average_gain"])
+n = len(page.opened)
+figure, panels = plt.subplots(n, 3, figsize=(6.4, 2.35 * n + 0.9), squeeze=False, sharey="row")
 told = []
-for (net, _), row in zip(opened, panels):
-    of_net = means.loc[net.name]
+for (net, _), row in zip(page.opened, panels):
+    points = means.loc[net.name]
     for ax, metric in zip(row, AXES):
-        sign = 1 if METRICS[metric].higher_is_better else -1
-        rho = spearmanr(*(of_net.drop("fake_cam")[m] for m in (metric, "average_gain"))).statistic * sign
-        told.append(f"{METRICS[metric].symbol} on {net.name} {rho:+.2f}")
-        for (method, point), marker, colour in zip(of_net.iterrows(), "Xosv^DP*<>hd", plt.color_sequences["petroff10"] * 2):
-            strong = {"ms": 11, "zorder": 4} if method == "opti_cam" else {"ms": 7, "zorder": 3}
-            ax.plot(100 * point[metric], 100 * point["average_gain"], marker, color=colour, label=METHODS[method].title, ls="", **strong)
-        if sign < 0:
+        symbol, higher = METRICS[metric].symbol, METRICS[metric].higher_is_better
+        rho = points.drop("Fake-CAM")[[symbol, "AG"]].corr("spearman").iat[0, 1] * (1 if higher else -1)
+        told.append(f"{symbol} on {net.name} {rho:+.2f}")
+        for (title, point), marker in zip(points.iterrows(), "Xosv^DP*<>hd"):
+            strong = {"ms": 11, "zorder": 4} if title == "Opti-CAM" else {"ms": 7, "zorder": 3}
+            ax.plot(point[symbol], point["AG"], marker, label=title, **strong)
+        if not higher:
             ax.invert_xaxis()
-        ax.set_title(rf"$\rho$ = {rho:+.2f}".replace("-", "−"))
-        ax.set_xlabel(f"{METRICS[metric].symbol} (%)")
+        ax.set(title=rf"$\rho$ = {rho:+.2f}".replace("-", "−"), xlabel=f"{symbol} (%)")
         ax.margins(0.12)
         ax.grid()
     row[0].set_ylabel(f"AG (%)\n{net.name}", fontsize=11)
@@ -223,9 +161,10 @@ figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower cent
 report.show(
     figure,
     name="opticam-localisation-and-gain",
-    alt="Average gain of each method against its LE, F1 and EP. Rank correlation without Fake-CAM: " + "; ".join(told) + ".",
-    caption="Localisation against average gain, a marker a method; LE runs from right to left, so that the right is better "
-    "in every panel.",
+    alt="Average gain of each method against its LE, F1 and EP. Rank correlation without Fake-CAM: "
+    f"{'; '.join(told)}.",
+    caption="Localisation against average gain, a marker a method; LE runs from right to left, so that the "
+    "right is better in every panel.",
 )
 
 # %% [markdown]
@@ -234,7 +173,7 @@ report.show(
 """
 
 # %% tags=["nbval-check-output"]
-report.claims_table(report.claims("opticam", "Table A7", "Table A8"), frame)
+page.verdicts(frame, "Table A7", "Table A8")
 
 # %% [markdown]
 r"""
@@ -248,16 +187,17 @@ ties are broken. The printed tables, network by network:
 """
 
 # %% tags=["nbval-check-output"]
-printed = pd.concat([report.published("opticam", "A7"), report.published("opticam", "A8")])
-rows = []
-for name, cells in printed.groupby("network", sort=False):
-    values = cells.pivot(index="method", columns="metric", values="value")
-    fake = values.loc["fake_cam"]
-    larger = (values["saliency_metric"] > fake["saliency_metric"]).sum()
-    rows.append((name, fake["saliency_metric"], f"{larger} of {len(values) - 1}", fake["energy_pointing_game"],
-                 100 - fake["localization_error"], fake["pointing_game"]))  # fmt: skip
-columns = ["network", "SM of Fake-CAM", "methods with larger SM", "EP of Fake-CAM", "its least value, 100 − LE", "SP of Fake-CAM"]
-pd.DataFrame(rows, columns=columns).set_index("network")
+printed = pd.concat(report.published("opticam", table) for table in ("A7", "A8"))
+values = printed.pivot_table("value", ["network", "method"], "metric", sort=False)
+fake, others = values.xs("fake_cam", level="method"), values.drop("fake_cam", level="method")
+larger = others["saliency_metric"].gt(fake["saliency_metric"], level="network").groupby("network", sort=False)
+pd.DataFrame({
+    "SM of Fake-CAM": fake["saliency_metric"],
+    "methods with larger SM": larger.sum().astype(str) + " of " + larger.count().astype(str),
+    "EP of Fake-CAM": fake["energy_pointing_game"],
+    "its least value, 100 − LE": 100 - fake["localization_error"],
+    "SP of Fake-CAM": fake["pointing_game"],
+})
 
 # %% [markdown]
 r"""
@@ -293,34 +233,33 @@ inequality of eq. A5.
 """
 
 # %%
-rows = []
-for net, images in opened:
-    block = images.readable(32)
-    boxes = [sample.boxes for sample in block]
+rows = {}
+for net, images in page.opened:
+    few = images.readable(32)
+    boxes = [sample.boxes for sample in few]
     for method in methods(net):
-        S = maps_of(net, block, method)
+        S = page.maps(net, few, method)
+        at_mean = [iou(box[None], true, plus=1).max() for box, true in zip(predicted_boxes(S), boxes)]
         error = 1 - overlaps(None, None, None, S, boxes=boxes).mean(0)  # (T,), at each threshold
-        mean = 1 - torch.stack([iou(b[None], true, plus=1).max() for b, true in zip(predicted_boxes(S), boxes)]).mean()
-        best = error.argmin().item()
-        fixed = [error[round(255 * eta)].item() for eta in (0.2, 0.5, 0.8)]
-        rows.append((net.name, METHODS[method].title, *(100 * e for e in (mean.item(), *fixed, error[best].item())), best / 255))
-columns = ["network", "LE (%), first images", "at the mean", "at 0.2", "at 0.5", "at 0.8", "at the best", "which is"]
-thresholds = pd.DataFrame(rows, columns=columns).set_index(columns[:2])
-thresholds.round({**dict.fromkeys(columns[2:7], 1), "which is": 2})
+        rows[net.name, METHODS[method].title] = {
+            "at the mean": 1 - torch.stack(at_mean).mean(),
+            **{f"at {eta}": error[round(255 * eta)] for eta in (0.2, 0.5, 0.8)},
+            "at the best": error.min(), "which is": error.argmin() / 255,
+        }
+thresholds = pd.DataFrame(rows).T.astype(float).mul([100] * 5 + [1])
+decimals = dict.fromkeys(thresholds, 1) | {"which is": 2}
+thresholds.rename_axis(["network", "LE (%), first images"]).round(decimals)
 
 # %% tags=["nbval-check-output"]
-VARIANTS = {
-    "saliency_metric": "saliency_metric", "of the crop": ("saliency_metric", {"of": "crop"}),
-    "pointing_game": "pointing_game", "any tie": ("pointing_game", {"ties": "any"}),
-}  # fmt: skip
-other = pd.concat([evaluate(net, images, methods(net), VARIANTS, batch_size=batch_size, store=store) for net, images in opened])
-readings = other.pivot_table("value", ["network", "method"], "metric", sort=False)[list(VARIANTS)]
-readings[["pointing_game", "any tie"]] *= 100
-readings.columns = ["SM, image", "SM, crop", "SP (%), first", "SP (%), any"]
-readings.rename(index=lambda m: METHODS[m].title if m in METHODS else m).round(2)
+READINGS = {
+    "SM, image": ("saliency_metric", {"of": "image"}),
+    "SM, crop": ("saliency_metric", {"of": "crop"}),
+    "SP (%), first": ("pointing_game", {"ties": "first"}),
+    "SP (%), any": ("pointing_game", {"ties": "any"}),
+}
+readings = page.evaluate(methods, READINGS).pivot_table("value", ["network", "method"], "metric", sort=False)
+readings = readings[list(READINGS)].mul([1, 1, 100, 100]).rename(report.method_title, level="method")
+readings.rename_axis(columns=None).round(2)
 
 # %%
-report.provenance(
-    profile=profile, network=network, weights=weights, layer=layer, dataset=dataset, root=root,
-    n_images=n_images, batch_size=batch_size, device=device,
-)  # fmt: skip
+page.provenance()

@@ -56,7 +56,7 @@ def test_a_notebook_has_exactly_one_parameters_cell(project):
 
 def test_each_notebook_gets_the_parameters_that_it_has(project, tmp_path):
     root = project({"one": WORKS, "two": '# %% tags=["parameters"]\nprofile: str = "smoke"\n'})
-    one, two = plan(root, tmp_path / "out", {"profile": "paper", "n": 5})
+    one, two = plan(root, tmp_path / "out", {"profile": "paper", "n": 5}, notebooks(root))
     assert one.parameters == {"profile": "paper", "n": 5}
     assert two.parameters == {"profile": "paper"}
 
@@ -119,7 +119,7 @@ def test_a_failing_notebook_is_reported_the_others_run_and_only_it_runs_again(
     project, tmp_path, capsys
 ):
     root = project({"fails": FAILS, "works": WORKS})
-    tasks = plan(root, tmp_path / "executed", {"profile": "smoke"})
+    tasks = plan(root, tmp_path / "executed", {"profile": "smoke"}, notebooks(root))
     [failure] = execute(tasks)
     assert failure.name == "mini/fails"
     assert "ZeroDivisionError" in failure.error
@@ -131,7 +131,7 @@ def test_a_failing_notebook_is_reported_the_others_run_and_only_it_runs_again(
 
     before = tasks[1].output.stat().st_mtime_ns
     project({"fails": FAILS.replace("n - 2", "n - 1"), "works": WORKS})
-    again = plan(root, tmp_path / "executed", {"profile": "smoke"})
+    again = plan(root, tmp_path / "executed", {"profile": "smoke"}, notebooks(root))
     assert execute(again) == []
     assert "1 of 2 notebooks to execute" in capsys.readouterr().out
     assert again[1].output.stat().st_mtime_ns == before

@@ -8,7 +8,7 @@ from papermill.exceptions import PapermillExecutionError
 
 from book.building.contents import notebooks, parameters
 from lib.errors import UnknownName
-from book.parameters import PROFILES, assigned, check, choose
+from book.parameters import PROFILES, assigned, check
 from lib.paths import ROOT
 
 PAGES = notebooks(ROOT)
@@ -56,7 +56,7 @@ def run(tmp_path):
         nbformat.v4.new_code_cell(
             'profile: str = "smoke"\nn: int = 1', metadata={"tags": ["parameters"]}
         ),
-        nbformat.v4.new_code_cell("from book.parameters import check_parameters\ncheck_parameters()"),
+        nbformat.v4.new_code_cell("from book.parameters import check_given\ncheck_given(globals())"),
         nbformat.v4.new_code_cell("print(profile, n)"),
     ]
     path = tmp_path / "in.ipynb"
@@ -124,10 +124,17 @@ def test_every_parameter_has_a_type_and_a_comment(path):
 
 
 @each_page
-def test_the_parameters_are_checked_right_behind_them(path):
+def test_the_page_is_made_right_behind_the_parameters(path):
     code = [cell for cell in jupytext.read(path).cells if cell.cell_type == "code"]
     at = next(i for i, cell in enumerate(code) if "parameters" in cell.metadata.get("tags", []))
-    assert "check_parameters()" in code[at + 1].source
+    assert f'page = Page("{path.parent.name}/{path.stem}", globals()' in code[at + 1].source
+    assert code[-1].source == "page.provenance()"
+
+
+@each_page
+def test_every_page_takes_a_network_and_images_of_ones_own(path):
+    declared = parameters(path)
+    assert {"cost", "network", "weights", "layer", "dataset", "root", "n_images"} <= declared.keys()
 
 
 @each_page
@@ -138,9 +145,3 @@ def test_the_committed_outputs_are_complete_small_and_without_error(path):
     assert any(cell.outputs for cell in code)
     assert not [output for cell in code for output in cell.outputs if output.output_type == "error"]
     assert str(ROOT) not in file.read_text("utf-8")
-
-
-def test_a_profile_chooses_and_an_unknown_one_lists_the_valid_ones():
-    assert choose("embedded", smoke=2, embedded=20) == 20
-    with pytest.raises(UnknownName, match="unknown profile 'paper'; valid: smoke, embedded"):
-        choose("paper", smoke=2, embedded=20)

@@ -94,6 +94,12 @@ def test_both_networks_classify_the_photographs(scenes):
     assert len(questions(scenes, TWO, n=3, method="grad_cam")) == 3
 
 
+def test_networks_that_are_open_are_taken_as_they_are(scenes):
+    opened = [survey.nets.load(name) for name in TWO]
+    asked = [(q.image, q.networks) for q in questions(scenes, opened, method="grad_cam")]
+    assert asked == [(q.image, q.networks) for q in questions(scenes, TWO, method="grad_cam")]
+
+
 def test_each_network_is_a_in_half_of_the_questions(scenes):
     for seed in range(5):
         first = [q.networks[0] for q in questions(scenes, TWO, seed=seed, method="grad_cam")]

@@ -42,7 +42,7 @@ def test_comments_docstrings_and_layout_do_not_count(package):
 
 
 def test_what_is_imported_counts_and_what_lies_outside_does_not(package, monkeypatch):
-    monkeypatch.setattr("lib.code._own", lambda name: name.partition(".")[2] or name)
+    monkeypatch.setattr("lib.code.own_name", lambda name: name.partition(".")[2] or name)
     one, other = package(), package(helper=HELPER.replace("2", "3"))
     assert one["helper"] != other["helper"] and one["main"] != other["main"]
     one, other = (package(helper=h, outside=("helper",)) for h in (HELPER, HELPER.replace("2", "3")))

@@ -55,7 +55,7 @@ def test_the_committed_claims_speak_of_what_exists(paper):
         rivals = [] if claim.rivals == "others" else claim.rivals
         named = {claim.method} - {None} | set(rivals) | set(claim.excluding)
         assert all(name in methods or method_title(name) != name for name in named), claim.id
-        assert claim.networks in {*NETWORKS, *(kind for _, kind in NETWORKS.values())}
+        assert claim.networks in {*NETWORKS, *(entry["kind"] for entry in NETWORKS.values())}
         assert claim.id.startswith(paper) and claim.text.endswith(".")
 
 
@@ -81,7 +81,7 @@ def as_frame(cells):
     times = cells[cells["metric"] == "seconds"].set_index(["network", "method"])["value"]
     cells = cells[cells["metric"] != "seconds"]
     seconds = [times.get(key) for key in zip(cells["network"], cells["method"])]
-    network = [NETWORKS[name][0] for name in cells["network"]]
+    network = [NETWORKS[name]["here"] for name in cells["network"]]
     value = cells["value"] / cells["unit"].map({"%": 100, "": 1})
     cells = cells.assign(network=network, dataset="", value=value, seconds=seconds)
     images = pd.DataFrame({"image": range(MIN_IMAGES), "group": range(MIN_IMAGES)})
@@ -98,7 +98,7 @@ def test_the_printed_numbers_bear_the_claims_out_but_for_a_few(paper, table):
     others = judged[judged["verdict"] != "holds"]
     found = set(zip(others["id"], others["network"], others["verdict"]))
     names = {claim.id for claim in made}
-    assert found == {(name, NETWORKS[n][0], how) for name, n, how in CONTRADICTED if name in names}
+    assert found == {(name, NETWORKS[n]["here"], how) for name, n, how in CONTRADICTED if name in names}
 
 
 def test_every_kind_is_judged():

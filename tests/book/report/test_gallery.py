@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import torch
 
-from book.report import gallery, grid, in_colour, overlay
+from book.report import draw_boxes, gallery, grid, in_colour, overlay
 
 IMAGE = np.random.default_rng(0).random((3, 8, 8))
 S = np.linspace(0, 1, 64).reshape(8, 8)
@@ -125,3 +125,12 @@ def test_grid_needs_a_heading_a_column_and_a_title_a_row():
         grid([[None]], ["Image"], ["a", "b"])
     with pytest.raises(ValueError, match="headings: 1 for 2 columns"):
         grid([[None, None]], ["Image"], ["a"])
+
+
+def test_boxes_are_drawn_around_their_pixels():
+    panel = plt.subplots()[1]
+    draw_boxes(panel, torch.tensor([[0.0, 1.0, 4.0, 3.0]]), linestyle="--")
+    [patch] = panel.patches
+    assert patch.get_bbox().extents.tolist() == [-0.5, 0.5, 3.5, 2.5]
+    assert patch.get_linestyle() == "--" and not patch.get_fill()
+    plt.close("all")

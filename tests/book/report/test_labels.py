@@ -3,7 +3,7 @@ import math
 import pytest
 
 from lib.errors import UnknownName
-from book.report.labels import bounds, method_title, metric_label, number
+from book.report.labels import bounds, method_title, metric_label, number, symbols
 from lib.statistics import Interval
 
 
@@ -46,3 +46,8 @@ def test_numbers():
     assert number(math.nan) == "–"
     assert bounds(Interval(0, -1, 2.06, 20)) == "[−1.0, 2.1]"
     assert bounds(Interval(0, math.nan, math.nan, 1)) == ""
+
+
+def test_symbols_in_words():
+    assert symbols(["average_drop", "average_gain", "average_increase"]) == "AD, AG and AI"
+    assert symbols(["aopc"]) == "AOPC"

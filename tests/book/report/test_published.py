@@ -1,9 +1,17 @@
+import pandas as pd
 import pytest
 
 from lib.errors import UnknownName
 from book.report import published
 from book.report.labels import metric_label
-from book.report.published import NETWORKS, concerns, counterparts, kind, printed_range
+from book.report.published import (
+    NETWORKS,
+    architectures,
+    concerns,
+    counterparts,
+    kind,
+    printed_range,
+)
 
 # Rows read once more from the papers, one a table and network.
 ROWS = {
@@ -209,10 +217,11 @@ def test_what_compares_with_what():
     printed = ["ResNet50", "VGG16", "ViT-B", "DeiT-B"]
     assert counterparts("tf_efficientnet_lite0", printed) == ["ResNet50", "VGG16"]
     assert counterparts("torchvision:vgg16_bn", printed) == ["VGG16"]
-    assert counterparts("vit_tiny_patch16_224", printed) == ["ViT-B", "DeiT-B"]
+    assert counterparts("vit_tiny_patch16_224", printed, "transformer") == ["ViT-B", "DeiT-B"]
+    assert counterparts("mobilevit_s", printed) == ["ResNet50", "VGG16"]  # whatever its name says
     assert counterparts("deit_base_patch16_224", printed) == ["DeiT-B"]
-    assert counterparts("vit_tiny_patch16_224", ["ResNet50"]) == []
-    assert kind("DeiT-B") == kind("deit_tiny_patch16_224") == "transformer"
+    assert counterparts("vit_tiny_patch16_224", ["ResNet50"], "transformer") == []
+    assert kind("DeiT-B") == kind("mnist_deit") == kind("mine", "transformer") == "transformer"
     assert concerns("CNN", "torchvision:resnet50") and not concerns("CNN", "ViT-B")
     assert concerns("ResNet50", "torchvision:resnet50")
     assert not concerns("ResNet50", "tf_efficientnet_lite0")
@@ -220,7 +229,7 @@ def test_what_compares_with_what():
 
 def test_networks_that_answer_questions_compare_with_each_other_alone():
     printed = list(published("liftcam")["network"].unique())
-    for network in ("VQA on drawn scenes", "scenes_vqa"):
+    for network in ("scenes_vqa, larger", "scenes_vqa"):
         assert counterparts(network, printed) == ["VQA"]
         assert concerns("VQA", network) and not concerns("CNN", network)
     for network in ("tf_efficientnet_lite0, before its last convolution", "scenes_vgg"):
@@ -243,7 +252,6 @@ def test_networks_on_medical_data_compare_with_their_own_architecture_on_such_da
     for network, only in expected.items():
         assert counterparts(network, printed) == [only]
         assert concerns(only.split(" ", 1)[1], network) and not concerns("CNN", network)
-    assert counterparts("endoscopy_convnet", printed) == printed[2:]
     assert (
         counterparts("scenes_vgg", printed) == counterparts("torchvision:vgg16_bn", printed) == []
     )
@@ -255,9 +263,15 @@ def test_networks_trained_on_fine_grained_data_compare_with_their_own_where_it_i
     alexnets, vggs = (list(published("contrast", table)["network"].unique()) for table in (2, 3))
     assert counterparts("birds_alexnet", alexnets) == ["AlexNet CUB-200"]
     assert counterparts("birds_vgg_quick", vggs) == ["VGG16 CUB-200"]
-    assert counterparts("cars_vgg16", vggs) == ["VGG16 Stanford Cars"]
+    assert counterparts("stanford_cars_vgg16", vggs) == ["VGG16 Stanford Cars"]
     for network, printed in [
         ("birds_vgg", alexnets), ("birds_alexnet", vggs), ("tf_efficientnet_lite0", alexnets)
     ]:  # fmt: skip
         assert counterparts(network, printed) == printed
         assert concerns("CNN", network)
+
+
+def test_the_architecture_is_what_the_frame_says():
+    frame = pd.DataFrame({"network": ["a", "b", "b"], "architecture": ["transformer", None, None]})
+    assert architectures(frame) == {"a": "transformer", "b": "CNN"}
+    assert architectures(frame[["network"]]) == {"a": "CNN", "b": "CNN"}

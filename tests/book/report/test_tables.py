@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from bs4 import BeautifulSoup
 
+from book import report
 from book.report import VERDICTS_MIME, claims, claims_table, comparison
 
 from .frames import frame, several
@@ -39,6 +40,17 @@ def test_values_are_in_printed_units():
     assert cell(table, "grad_cam", "average_drop")["mean"] == pytest.approx(13, abs=0.2)
     assert cell(table, "grad_cam", "seconds")["mean"] == pytest.approx(8 * 0.5)
     assert cell(table, "grad_cam", "average_drop")["paper"] == {"ResNet50": "12.2", "VGG16": "14.2"}
+
+
+def test_what_the_paper_does_not_have_is_in_printed_units_too():
+    ours = report.measured(FRAME).set_index(["method", "metric"])
+    table = comparison("opticam", 1, FRAME)
+    for (method, metric), row in ours.iterrows():
+        theirs = cell(table, method, metric)
+        assert list(row[["network", "title", "n"]]) == list(theirs[["network", "title", "n"]])
+        for bound in ("mean", "low", "high"):
+            assert row[bound] == pytest.approx(theirs[bound], abs=0.05)
+    assert len(ours) == 9 and not any(ours["paper"])
 
 
 def test_verdicts():
@@ -131,3 +143,16 @@ def test_comparisons_carry_no_claims():
 def test_names_are_escaped():
     html = comparison("opticam", 1, means("<b>net", grad_cam=(0.1, 0.1, 0.1))).html
     assert "&lt;b&gt;net" in html and "<b>net" not in html
+
+
+def test_means_as_tables_call_and_scale_them():
+    values = {
+        ("opti_cam", "average_gain"): [0.5, 0.7],
+        ("opti_cam", "max_sensitivity"): [0.2, 0.4],
+        ("a variant", "average_gain"): [0.1, 0.3],
+    }
+    found = report.means(frame(values, network="net"), ["max_sensitivity", "average_gain"])
+    assert list(found.columns) == ["MS", "AG"]
+    assert found.loc[("net", "Opti-CAM")].tolist() == pytest.approx([0.3, 60])
+    assert found.at[("net", "a variant"), "AG"] == pytest.approx(20)
+    assert np.isnan(found.at[("net", "a variant"), "MS"])

@@ -1,0 +1,87 @@
+"""What a copy of the book ran: a profile's plan as a table, a page after the other."""
+
+import re
+from html import escape
+from pathlib import Path
+
+from .. import experiments
+from .scoreboard import PAPERS
+
+
+def runs(profile: str, root: Path) -> str:
+    """One table a paper: a row an experiment, with its network, its images, and what it leaves out.
+
+    Args:
+        root: the project, whose notebooks have the titles.
+
+    Example:
+        >>> "birds_vgg" in runs("embedded", ROOT)
+        True
+    """
+    papers: dict[str, list[str]] = {}
+    for page in experiments.pages():
+        notebook = root / "notebooks" / f"{page}.py"
+        if not notebook.is_file():
+            continue
+        paper = page.partition("/")[0]
+        plan = experiments.plan(page, profile)
+        several = len(plan.experiments)
+        head = (
+            f'<td rowspan="{several}"><a href="../notebooks/{page}.html">'
+            f"{escape(_title(notebook))}</a></td>"
+        )
+        tail = f'<td rowspan="{several}">{_settings(plan)}</td>'
+        for i, experiment in enumerate(plan.experiments):
+            cells = "".join(f"<td>{cell}</td>" for cell in _cells(experiment))
+            row = cells if i else head + cells + tail
+            papers.setdefault(paper, []).append(f"<tr>{row}</tr>")
+    columns = ("Page", "Network", "Images", "Otherwise", "The page's settings")
+    heading = "".join(f'<th scope="col">{name}</th>' for name in columns)
+    return "\n\n".join(
+        f'## {PAPERS[paper]}\n\n<div class="table-scroll"><table class="runs"><thead><tr>{heading}'
+        f"</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
+        for paper, rows in papers.items()
+    )
+
+
+def options(profile: str) -> str:
+    """The options of methods that a profile can afford, as a list."""
+    plan = experiments.plan(experiments.pages()[0], profile)
+    lines = [f"* `{method}`: {_told(values)}" for method, values in plan.options.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _cells(experiment: experiments.Experiment) -> list[str]:
+    layer = f", at <code>{escape(experiment.layer)}</code>" if experiment.layer else ""
+    number = "all" if experiment.images is None else str(experiment.images)
+    crops = ", six crops of each" if experiment.crops else ""
+    otherwise = [f"without {', '.join(experiment.without)}"] if experiment.without else []
+    otherwise += [f"{m}: {_told(options)}" for m, options in experiment.options.items()]
+    otherwise += [f"{_words(name)}: {_told(value)}" for name, value in experiment.settings.items()]
+    return [
+        f"<code>{escape(experiment.network)}</code>{layer}",
+        f"{number} of {escape(experiment.dataset)}{crops}",
+        escape("; ".join(otherwise)),
+    ]
+
+
+def _settings(plan: experiments.Plan) -> str:
+    told = (f"{_words(name)}: {_told(value)}" for name, value in plan.settings.items())
+    return escape("; ".join(told))
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _title(notebook: Path) -> str:
+    """The first heading of a page."""
+    found = re.search(r"^# (?!%%|---)(.+)$", notebook.read_text("utf-8"), re.M)
+    return found[1] if found else notebook.stem
+
+
+def _told(value: object) -> str:
+    """A value of the file without the marks of Python."""
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_told(of)}" for key, of in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value) or "none"

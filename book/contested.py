@@ -1,0 +1,291 @@
+"""Images whose class is contested: where the second most probable class has a fair chance too.
+
+What the pages on contrastive explanations share: the maps of both classes, and what is made of them.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+from torch.nn import functional as F
+
+from lib.data import Dataset, Sample
+from lib.maps import upsample
+from lib.metrics.replacement import REPLACEMENTS
+from lib.nets import Classifier
+from testbeds.birds import differing
+
+from .page import Metrics, Page
+from .report import grid, in_colour, overlay
+
+Variants = Mapping[str, tuple[str, dict]]  # {label: (name, options)}
+
+
+@dataclass(frozen=True, eq=False)
+class Contested:
+    """A network with those of its images whose two most probable classes, t1 and t2, compete.
+
+    Attributes:
+        page: whose network it is.
+        images: all that the network was shown.
+        data: the contested ones, with their own labels.
+        p: the probabilities (N, C) of the contested ones.
+        top: their two most probable classes (N, 2), t1 before t2.
+    """
+
+    page: Page
+    net: Classifier
+    images: Dataset
+    data: Dataset
+    p: Tensor
+    top: Tensor
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    @cached_property
+    def samples(self) -> list[Sample]:
+        """The contested images, decoded."""
+        return list(self.data)
+
+    @cached_property
+    def both(self) -> dict[str, Dataset]:
+        """The contested images labelled "t1" and "t2": to explain either class of each."""
+        return {f"t{k + 1}": self.data.relabelled(self.top[:, k].tolist()) for k in (0, 1)}
+
+    @cached_property
+    def differing(self) -> Tensor:
+        """Of drawn birds, what is seen of the parts that tell the two species apart, (N, H, W)."""
+        named = (differing(sample, *self.names(i)) for i, sample in enumerate(self.samples))
+        return torch.stack(list(named))
+
+    def names(self, i: int) -> list[str]:
+        """What the two classes of image i are called."""
+        classes = self.images.classes
+        return [classes[c] if classes else f"class {c}" for c in self.top[i].tolist()]
+
+    def titles(self, i: int) -> list[str]:
+        """The two classes of image i with their probabilities; the true one is ticked."""
+        target = self.data.targets[i]
+        return [
+            f"$t_{k}$: {name}, {self.p[i, c]:.0%}{' ✓' if c == target else ''}".replace("%", " %")
+            for k, name, c in zip((1, 2), self.names(i), self.top[i].tolist())
+        ]
+
+    def spoken(self, index: Iterable[int]) -> str:
+        """The titles of some images in words: for who does not see a figure."""
+        plain = str.maketrans({"$": "", "_": "", "✓": "(true)"})
+        return "; ".join(" against ".join(self.titles(i)) for i in index).translate(plain)
+
+    def probabilities(self, x: Tensor) -> Tensor:
+        """The probabilities (N, C) of all classes on images (N, 3, H, W)."""
+        return probabilities(self.net, x, self.page.batch_size)
+
+    def maps(
+        self,
+        variants: Variants,
+        *,
+        index: Sequence[int] | None = None,
+        net: Classifier | None = None,
+    ) -> dict[tuple[str, str], Tensor]:
+        """Signed maps (n, H, W) for both classes of the images, by label and class ("t1", "t2").
+
+        Args:
+            index: of some of the images; None for all.
+            net: another network in place of its own, such as one that is cut earlier.
+        """
+        net, index = net or self.net, range(len(self)) if index is None else index
+        return {
+            (label, t): self.page.maps(net, images.subset(index), method, signed=True, **options)
+            for label, (method, options) in variants.items()
+            for t, images in self.both.items()
+        }
+
+    def figure(
+        self,
+        index: Sequence[int],
+        maps: Mapping[tuple[str, str], Tensor],
+        headings: Sequence[str],
+        *,
+        side: int = 0,
+        examples: int = 0,
+    ) -> Figure:
+        """Two rows an image, one for each of its classes: the image, then its signed maps.
+
+        On drawn birds what tells the two classes apart is outlined, on the second of the two images.
+
+        Args:
+            index: of the images.
+            maps: theirs, as `maps` gives them: a column a label.
+            headings: of the columns of maps.
+            side: the least side of a picture in pixels: drawn images are drawn anew at that size.
+            examples: how many `examples` of each class stand behind the maps.
+
+        Example:
+            >>> columns = one.maps(contrasted("grad_cam"), index=[0])
+            >>> show(one.figure([0], columns, ["original", "weighted"]), alt="...")
+        """
+        headings = ["Image", *headings, *["Correctly\nclassified"] * examples]
+        rows, outlines, labels = [], {}, dict.fromkeys(label for label, _ in maps)
+        for n, i in enumerate(index):
+            sample = _enlarged(self.data, i, side)
+            for k, t in enumerate(self.both):
+                row = [in_colour(sample.image), *_overlays(sample, [maps[m, t][n] for m in labels])]
+                for j in self.examples(i, k)[:examples] if examples else ():
+                    example = _enlarged(self.images, j, side)
+                    outlines[len(rows), len(row)] = _outline(example, self.names(i))
+                    row.append(in_colour(example.image))
+                rows.append(row + [None] * (len(headings) - len(row)))
+            if sample.parts is None:
+                rows[-1][0] = None
+            else:
+                outlines[len(rows) - 1, 0] = _outline(sample, self.names(i))
+        titles = [title for i in index for title in self.titles(i)]
+        return grid(rows, headings, titles, outlines=outlines, signed=True)
+
+    def in_rows(
+        self,
+        index: Sequence[int],
+        maps: Mapping[tuple[str, str], Tensor],
+        headings: Sequence[str],
+    ) -> Figure:
+        """An image a row: the maps of its first class, then those of its second. As `figure`."""
+        labels = dict.fromkeys(label for label, _ in maps)
+        columns = [maps[label, t] for t in self.both for label in labels]
+        rows = []
+        for n, i in enumerate(index):
+            sample = self.samples[i]
+            rows.append([in_colour(sample.image), *_overlays(sample, [M[n] for M in columns])])
+        above = [f"$t_{k}$\n{heading}" for k in (1, 2) for heading in headings]
+        titles = [",  ".join(self.titles(i)) for i in index]
+        return grid(rows, ["Image", *above], titles, signed=True)
+
+    def examples(self, i: int, k: int) -> list[int]:
+        """Others of all the images that are rightly taken for the k-th class of a drawn bird, those
+        first on which most is seen of what tells its two classes apart."""
+        c, own = self.top[i, k], self.data.ids[i]
+        named = zip(self.images.targets, self.images.ids)
+        index = [j for j, (target, name) in enumerate(named) if target == c and name != own]
+        samples = [self.images[j] for j in index]
+        x = torch.stack([sample.image for sample in [self.samples[i], *samples]])
+        right = self.probabilities(x).argmax(1)[1:] == c
+        areas = [int(differing(sample, *self.names(i)).sum()) for sample in samples]
+        found = sorted((-area, j) for area, j, rightly in zip(areas, index, right) if rightly)
+        return [j for _, j in found]
+
+
+def contested(page: Page, *, threshold: float = 0.1) -> list[Contested]:
+    """The networks of a page with the images whose second most probable class has a probability above a
+    threshold; says how many, and leaves out networks that have none.
+
+    Example:
+        >>> found = contested(page)
+        >>> maps = found[0].maps(contrasted("grad_cam"))
+        >>> maps["grad_cam_weighted", "t2"]  # (N, H, W)
+    """
+    found = []
+    for net, images in page.opened:
+        one = Contested(page, net, images, *choose(net, images, threshold, page.batch_size))
+        print(f"{net.name}: two classes compete on {len(one)} of {len(images)} images of {images.name}")
+        found += [one] if len(one) else []
+    return found
+
+
+def choose(
+    net: Classifier, images: Dataset, threshold: float, batch_size: int = 16
+) -> tuple[Dataset, Tensor, Tensor]:
+    """The contested ones of the images, their probabilities (N, C), and two classes of each (N, 2).
+
+    What cannot be read is left out. Equally probable classes come in the order of their indices.
+    """
+    images = images.readable()
+    parts = [images[i : i + batch_size] for i in range(0, len(images), batch_size)]
+    p = [probabilities(net, torch.stack([sample.image for sample in part])) for part in parts]
+    p = torch.cat(p or [torch.empty(0, net.num_classes)])  # (N, C)
+    ranked, classes = p.sort(dim=1, descending=True, stable=True)
+    kept = (ranked[:, 1] > threshold).nonzero().flatten().tolist()
+    return images.subset(kept), p[kept], classes[kept, :2]
+
+
+@torch.no_grad()
+def probabilities(net: Classifier, x: Tensor, batch_size: int = 16) -> Tensor:
+    """The probabilities (N, C) of all classes on images (N, 3, H, W)."""
+    parts = x.to(net.dtype).split(batch_size)
+    return torch.cat([net(part.to(net.device)).softmax(1).cpu() for part in parts])
+
+
+# --------------------------------------------------------------------------------- what is compared
+
+
+def label(method: str, contrast: str) -> str:
+    """What tables and claims call a method with a contrast."""
+    return method if contrast == "none" else f"{method}_{contrast}"
+
+
+def contrasted(*methods: str, contrasts: Iterable[str] = ("none", "weighted")) -> Variants:
+    """Each of the methods with each of the contrasts, by their labels, as `evaluate` takes them.
+
+    Example:
+        >>> list(contrasted("grad_cam"))
+        ['grad_cam', 'grad_cam_weighted']
+    """
+    return {label(m, c): (m, {"contrast": c}) for m in methods for c in contrasts}
+
+
+def original_and_weighted(net: Classifier) -> Variants:
+    """The maps that tables 1 to 3 compare. Behind an affine head the gradient is the same everywhere,
+    and the two methods are one."""
+    both = ("linear_approximation", "grad_cam")
+    return contrasted(*(both[1:] if net.affine_head else both))
+
+
+def features_kept(sigma: float = 15.0) -> dict[str, tuple[str, dict]]:
+    """The metrics of tables 1 to 3, by sign of the features that are kept and by replacement."""
+    return {
+        f"{sign}_{r}": ("relative_probability", {"keep": sign, "replacement": r, "sigma": sigma})
+        for r in REPLACEMENTS
+        for sign in ("positive", "negative")
+    }
+
+
+def evaluate_both(
+    found: Iterable[Contested], methods: Variants | Callable[[Classifier], Variants], metrics: Metrics
+) -> pd.DataFrame:
+    """The long frame for both classes of contested images: labels end in `_t1` and `_t2`.
+
+    Args:
+        methods: or a function of a network that gives them.
+        metrics: as for `Page.evaluate`.
+    """
+    frames = []
+    for one in found:
+        chosen = methods(one.net) if callable(methods) else methods
+        for t, images in one.both.items():
+            named = {f"{name}_{t}": how for name, how in chosen.items()}
+            frames.append(one.page.evaluate(named, metrics, [(one.net, images)]))
+    return pd.concat(frames, ignore_index=True)
+
+
+# ---------------------------------------------------------------------------------------- pictures
+
+
+def _overlays(sample: Sample, maps: Iterable[Tensor]) -> list[np.ndarray]:
+    """Pictures of an image under signed maps (h, w) of any size."""
+    shown = (upsample(M, sample.image.shape[1:]) for M in maps)
+    return [overlay(sample.image, M, signed=True) for M in shown]
+
+
+def _enlarged(images: Dataset, i: int, side: int) -> Sample:
+    """An image at least so large; what is drawn is drawn anew."""
+    return images.subset([i]).at(max(side, *images.size))[0]
+
+
+def _outline(sample: Sample, names: Sequence[str]) -> Tensor:
+    """What tells two species apart, and two pixels around it, so that a line hides nothing of it."""
+    mask = differing(sample, *names)[None, None].float()
+    return F.max_pool2d(mask, 5, stride=1, padding=2)[0, 0]

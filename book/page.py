@@ -1,0 +1,325 @@
+"""A page of the book: what it runs, and how it shows what came out."""
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from lib import evaluate as evaluation
+from lib.data import Dataset, spread
+from lib.maps import predict
+from lib.methods import METHODS
+from lib.paths import BUILD
+
+from . import report
+from .experiments import Experiment, asked, plan
+from .parameters import check_given
+from .report.published import counterparts
+
+Methods = Iterable[str] | Mapping[str, tuple[str, dict]]
+Metrics = Iterable[str] | Mapping[str, Any]
+
+
+class Page:
+    """What every page does: check its parameters, open its networks and images, evaluate, report.
+
+    Args:
+        name: as in `_toc.yml`, without the folder of notebooks.
+        namespace: the notebook's `globals()`, which hold its parameters.
+        limited: whether `n_images` limits the images that are opened; a page that chooses among all
+            of them reads the parameter itself.
+
+    Attributes:
+        parameters: by name, as they are in force.
+        profile: what is run: "smoke", "embedded" or "paper".
+        cost: whose options, counts and steps: the profile's, unless somebody runs their own images at
+            another's cost.
+        experiments: what is run: the profile's, or what the parameters ask for instead.
+        opened: for each experiment its network and its images, at the network's size.
+        store: where results are kept; pages share them.
+
+    Example:
+        >>> page = Page("opticam/01_classification_metrics", globals())
+        >>> frame = page.evaluate(["grad_cam", "opti_cam"], ["average_drop", "average_gain"])
+        >>> page.table(1, frame)
+    """
+
+    def __init__(self, name: str, namespace: Mapping[str, Any], *, limited: bool = True):
+        self.name, self.paper = name, name.partition("/")[0]
+        self.parameters = check_given(namespace)
+        self.profile = self.parameters.get("profile", "smoke")
+        self.cost = self.parameters.get("cost") or self.profile
+        self.batch_size = self.parameters.get("batch_size", 16)
+        self.store = BUILD / "results"
+        self._plan = plan(name, self.cost)
+        named = ("network", "layer", "dataset", "root", "n_images")
+        given = {key: self.parameters[key] for key in named if self.parameters.get(key)}
+        if not limited:
+            given.pop("n_images", None)
+        self.experiments = asked(plan(name, self.profile).experiments, self.profile, **given)
+        report.style()
+        self._opened: list[tuple[Any, Dataset]] | None = None
+        self._left_out: set[str] = set()
+
+    # ------------------------------------------------------------------------------ what is run
+
+    @property
+    def opened(self) -> list[tuple[Any, Dataset]]:
+        if self._opened is None:
+            self._opened = [self.open(experiment) for experiment in self.experiments]
+        return self._opened
+
+    def open(self, experiment: Experiment, **options) -> tuple[Any, Dataset]:
+        """The network and the images of an experiment.
+
+        Args:
+            options: further ones of `nets.load`.
+        """
+        given = {key: self.parameters[key] for key in ("weights", "root") if key in self.parameters}
+        return experiment.open(**given, device=self.parameters.get("device", "cpu"), **options)
+
+    def experiment(self, net) -> Experiment:
+        """The experiment that a network was opened for."""
+        return next((e for e in self.experiments if e.name == net.name), self.experiments[0])
+
+    def setting(self, name: str, net=None) -> Any:
+        """What `profiles.yaml` says under a name: for the network's experiment, or for the page.
+
+        A parameter of that name, where the notebook has one and it is given, comes first.
+        """
+        if self.parameters.get(name):
+            return self.parameters[name]
+        own = {} if net is None else self.experiment(net).settings
+        return (self._plan.settings | own)[name]
+
+    def options(self, method: str, net=None) -> dict:
+        """The options of a method that the profile can afford on a network."""
+        own = {} if net is None else self.experiment(net).options
+        return dict((self._plan.options | own).get(method, {}))
+
+    def methods(self, names: Methods, net=None) -> dict[str, tuple[str, dict]]:
+        """Those of the methods that run on a network, with their options, as `evaluate` takes them.
+
+        Args:
+            names: names of methods, or variants {label: (name, options)} whose options are added to
+                the profile's.
+        """
+        variants = names if isinstance(names, Mapping) else {name: (name, {}) for name in names}
+        without = {*self._plan.settings.get("without", ())}
+        without |= {*self.experiment(net).without} if net is not None else set()
+        return {
+            label: (name, self.options(name, net) | own)
+            for label, (name, own) in variants.items()
+            if name not in without
+        }
+
+    def methods_of(self, table: str | int, net=None) -> list[str]:
+        """The methods of a table of the paper; of a network, those of the columns it compares with.
+
+        Example:
+            >>> page.evaluate(partial(page.methods_of, 3), ["insertion", "deletion"])
+        """
+        cells = report.published(self.paper, table)
+        if net is not None:
+            alike = counterparts(net.name, [*cells["network"].unique()], net.architecture)
+            cells = cells[cells["network"].isin(alike)]
+        return [name for name in cells["method"].unique() if name in METHODS]
+
+    def by_cost(
+        self, methods: Mapping[str, tuple[str, dict]], net, images: Dataset
+    ) -> list[tuple[dict, Dataset]]:
+        """Methods with the images that they see: those of many passes may see fewer, evenly spread."""
+        n = (self._plan.settings | self.experiment(net).settings).get("many_passes")
+        dear = {label: m for label, m in methods.items() if n and m[0] in self._plan.many_passes}
+        light = {label: m for label, m in methods.items() if label not in dear}
+        both = [(light, images), (dear, fewer(images, n) if n else images)]
+        return [(some, seen) for some, seen in both if some]
+
+    def batches(self, net, images: Dataset) -> Iterator[tuple[Tensor, Tensor]]:
+        """The images and their classes, see `batch`, `batch_size` at a time."""
+        for start in range(0, len(images), self.batch_size):
+            yield batch(net, images[start : start + self.batch_size])
+
+    # -------------------------------------------------------------------------------- evaluation
+
+    @property
+    def how(self) -> dict[str, Any]:
+        """Batch size and store, as functions of `lib.evaluate` take them."""
+        return {"batch_size": self.batch_size, "store": self.store}
+
+    def evaluate(
+        self,
+        methods: Methods | Callable[[Any], Methods],
+        metrics: Metrics | Callable[[Any], Metrics],
+        opened: Sequence[tuple[Any, Dataset]] | None = None,
+    ) -> pd.DataFrame:
+        """The long frame of methods and metrics on all networks; says once which images are left out.
+
+        Args:
+            methods, metrics: as `lib.evaluate` takes them, or functions of a network that give them.
+            opened: other networks and images than the page's own.
+        """
+        frames = []
+        for net, images in self.opened if opened is None else opened:
+            chosen = self.methods(methods(net) if callable(methods) else methods, net)
+            measured = metrics(net) if callable(metrics) else metrics
+            for some, seen in self.by_cost(chosen, net, images):
+                found = evaluation.evaluate(net, seen, some, measured, **self.how)
+                frames.append(found.assign(architecture=net.architecture))
+        frames = frames or [pd.DataFrame(columns=evaluation.COLUMNS)]
+        frame = pd.concat(frames, ignore_index=True)
+        for row in frame.dropna(subset="error").drop_duplicates("image").itertuples():
+            if row.image not in self._left_out:
+                print(f"left out: {row.image}: {row.error}")
+        self._left_out |= {*frame.dropna(subset="error")["image"]}
+        return frame
+
+    def maps(self, net, images: Dataset, method: str, **options) -> Tensor:
+        """The saliency maps (N, H, W) of images; those that a table saw are not made again.
+
+        Args:
+            options: the method's, added to the profile's, and those of `evaluate.saliency_maps`.
+        """
+        options = self.options(method, net) | options
+        return evaluation.saliency_maps(net, images, method, **self.how, **options)
+
+    def similarity(
+        self,
+        methods: Methods,
+        reference: Methods | Callable[[Any], Methods],
+        opened: Sequence[tuple[Any, Dataset]] | None = None,
+    ) -> pd.DataFrame:
+        """The long frame of `lib.evaluate.similarity`, of coefficients to a reference, on all networks.
+
+        Args:
+            reference: or a function of a network that gives it.
+            opened: other networks and images than the page's own.
+        """
+        frames = [pd.DataFrame(columns=evaluation.COLUMNS)]
+        for net, images in self.opened if opened is None else opened:
+            truth = reference(net) if callable(reference) else reference
+            found = evaluation.similarity(net, images, self.methods(methods, net), truth, **self.how)
+            frames.append(found.assign(architecture=net.architecture))
+        return pd.concat(frames[1:] or frames, ignore_index=True)
+
+    def rows(
+        self,
+        net,
+        images: Dataset,
+        values: Mapping[tuple[str, str], Iterable[float]],
+        seconds: float | Iterable[float] = math.nan,
+    ) -> pd.DataFrame:
+        """What a page measured by itself, as rows of `evaluate`; see `lib.evaluate.as_frame`.
+
+        Args:
+            values: by method and metric, one number an image.
+            seconds: for the map of each image.
+
+        Example:
+            >>> page.rows(net, images, {("grad_cam", "correlation"): correlation(M, N)})
+        """
+        found = evaluation.as_frame(net, images, values, seconds)
+        return found.assign(architecture=net.architecture)
+
+    # --------------------------------------------------------------------------------- reporting
+
+    def table(self, table: str | int, frame: pd.DataFrame) -> report.Table:
+        """A table of the paper with our numbers beside it."""
+        return report.comparison(self.paper, table, frame)
+
+    def verdicts(self, frame: pd.DataFrame, *places: str) -> report.Table:
+        """The claims that the paper makes at these places, judged."""
+        return report.claims_table(report.claims(self.paper, *places), frame)
+
+    def forest(
+        self,
+        compared: pd.DataFrame,
+        *best: str,
+        name: str,
+        title: str,
+        here: str = "means here",
+        printed: str = "for ImageNet",
+        said: str = "",
+    ) -> None:
+        """Show a table of the paper as a picture; who leads stands in its alternative text.
+
+        Args:
+            compared: the frame of a table, or those of its rows that are shown.
+            best: the metrics whose leaders the text names.
+            title: what the caption calls the table.
+            here: what our markers are, such as "20 photographs".
+            printed: what the paper's stand for.
+            said: more for the alternative text, or in place of leaders.
+        """
+        metrics = [metric for metric in compared["metric"].unique() if metric != "seconds"]
+        told = [report.leaders(compared, metric) for metric in best] + ([said] if said else [])
+        report.show(
+            report.forest(compared),
+            name=name,
+            alt=f"{report.symbols(metrics)} of each method, here with 95 % intervals and as printed: "
+            f"{'; '.join(told)}.",
+            caption=f"{title} as a picture: filled markers are {here} with their 95 % intervals, "
+            f"hollow markers what the paper prints {printed}.",
+        )
+
+    def gallery(
+        self,
+        net,
+        images: Dataset,
+        methods: Iterable[str] | Mapping[str, Sequence],
+        *,
+        name: str,
+        caption: str,
+        alt: str = "",
+        titles: Sequence[str] | None = None,
+        columns: int = 4,
+        signed: bool = False,
+        boxes: bool = False,
+    ) -> None:
+        """Show images under the maps of several methods.
+
+        Args:
+            methods: names, of which those that do not run are left out; or maps by title.
+            alt: by default the methods and the images' labels.
+            titles: above each image; by default its label.
+            boxes: whether those of the images are outlined in every panel.
+        """
+        if not isinstance(methods, Mapping):
+            names = self.methods(methods, net)
+            methods = {METHODS[m].title: self.maps(net, images, m) for m in names}
+        titles = images.labels if titles is None else titles
+        alt = alt or "Saliency maps of " + ", ".join(methods) + " for images of " + ", ".join(titles) + "."
+        figure = report.gallery(
+            [sample.image for sample in images], methods, titles, columns=columns, signed=signed
+        )
+        for block, sample in zip(figure.subfigs, images) if boxes else []:
+            for panel in block.axes[: 1 + len(methods)]:
+                report.draw_boxes(panel, sample.boxes, edgecolor="#40e0d0", linewidth=1.5)
+        report.show(figure, name=name, alt=alt, caption=caption)
+
+    def folder(self, name: str) -> Path:
+        """A folder for files that the page offers."""
+        return BUILD / name / self.profile
+
+    def provenance(self) -> report.Provenance:
+        """The footer: code, parameters, versions, device, time."""
+        return report.provenance(**self.parameters)
+
+
+def fewer(images: Dataset, n: int) -> Dataset:
+    """At most n of the images, evenly spread: those that a limit of n would choose."""
+    return images.subset(spread(len(images), n))
+
+
+@torch.no_grad()
+def batch(net, images: Dataset) -> tuple[Tensor, Tensor]:
+    """Images x (B, 3, H, W) on the network's device, and their classes (B,): the labels, or what the
+    network predicts where there are none."""
+    x = torch.stack([sample.image for sample in images]).to(net.device, net.dtype)
+    if None in images.targets:
+        return x, predict(net, x)
+    return x, torch.tensor(images.targets, device=net.device)

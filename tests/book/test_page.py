@@ -1,0 +1,155 @@
+"""What every page does: its parameters, what runs, what a table gets to see."""
+
+import pytest
+import torch
+from matplotlib.axes import Axes
+
+from book import Page, batch, fewer, report
+from book.experiments import Experiment, plan
+from lib import data
+from lib.errors import UnknownName
+
+PARAMETERS = {
+    "profile": "smoke", "cost": "", "network": "", "weights": "random", "layer": "", "dataset": "",
+    "root": "", "n_images": 0, "step": 0, "batch_size": 4, "device": "cpu",
+}  # fmt: skip
+
+
+def namespace(**given) -> dict:
+    """The variables of a notebook whose parameters cell and injected cell have run."""
+    literal = "\n".join(f"{name} = {value!r}" for name, value in given.items())
+    declared = "\n".join(f"{name} = {value!r}" for name, value in PARAMETERS.items())
+    history = ["", declared.replace("profile =", "profile: str ="), f"# Parameters\n{literal}\n"]
+    return PARAMETERS | given | {"In": history}
+
+
+@pytest.fixture
+def page(tmp_path):
+    """`page(name, **parameters)`, whose store is this test's own."""
+
+    def make(name="opticam/02_insertion_deletion", **given) -> Page:
+        made = Page(name, namespace(**given))
+        made.store = tmp_path / "results"
+        return made
+
+    return make
+
+
+def test_the_parameters_are_those_in_force(page):
+    made = page(n_images=3, root="")
+    assert made.parameters == PARAMETERS | {"n_images": 3}
+    with pytest.raises(UnknownName, match="unknown parameter 'n_image'.*did you mean 'n_images'"):
+        page(n_image=3)
+
+
+def test_a_profile_set_by_hand_is_checked():
+    with pytest.raises(UnknownName, match="unknown profile 'full'"):
+        Page("opticam/02_insertion_deletion", namespace() | {"profile": "full"})
+
+
+def test_the_cost_is_the_profiles_unless_it_is_chosen(page):
+    assert page(profile="paper").setting("step") == 224
+    cheap = page(profile="paper", cost="smoke")
+    assert cheap.setting("step") == 12544 and cheap.options("lime") == {"n": 10}
+    assert cheap.experiments == plan(cheap.name, "paper").experiments
+    with pytest.raises(UnknownName, match="unknown profile 'cheap'"):
+        page(cost="cheap")
+
+
+def test_a_parameter_comes_before_the_setting_of_its_name(page):
+    assert page(step=448).setting("step") == 448
+
+
+def test_an_experiments_own_setting_and_options_come_first(page):
+    made = page("opticam/12_sanity_check", profile="embedded")
+    lite, scenes = (type("Net", (), {"name": n}) for n in ("tf_efficientnet_lite0", "scenes_vgg"))
+    assert (made.setting("steps", lite), made.setting("steps", scenes)) == (3, 5)
+    assert made.options("opti_cam", lite)["iterations"] == 25
+    assert made.options("opti_cam", scenes) == {"iterations": 100}
+
+
+def test_methods_get_the_profiles_options_and_those_left_out_are_left_out(page):
+    chosen = page().methods(["score_cam", "grad_cam", "lime"])
+    assert chosen == {"grad_cam": ("grad_cam", {}), "lime": ("lime", {"n": 10})}
+    variants = {"own": ("lime", {"n": 3}), "more": ("lime", {"ridge": 2.0})}
+    assert page().methods(variants) == {
+        "own": ("lime", {"n": 3}),
+        "more": ("lime", {"n": 10, "ridge": 2.0}),
+    }
+
+
+def test_methods_of_many_passes_see_fewer_images(page):
+    made = page("opticam/11_selectivity", profile="embedded")
+    images = data.load("imagenet_embedded")
+    methods = made.methods(["grad_cam", "score_cam"])
+    net = type("Net", (), {"name": "tf_efficientnet_lite0"})
+    (light, all_of_them), (dear, some) = made.by_cost(methods, net, images)
+    assert (light.keys(), dear.keys()) == ({"grad_cam"}, {"score_cam"})
+    assert all_of_them is images and some.ids == images.ids[::2]
+    assert some.ids == data.load("imagenet_embedded", limit=10).ids  # so that pages share maps
+    paper = page("opticam/11_selectivity", profile="paper")
+    assert paper.by_cost(methods, net, images) == [(methods, images)]
+
+
+def test_a_page_evaluates_all_its_networks_and_says_what_is_left_out(page, tmp_path, capsys):
+    from PIL import Image
+
+    Image.new("RGB", (32, 32), "red").save(tmp_path / "fine.png")
+    (tmp_path / "broken.png").write_bytes(b"not an image")
+    made = page(network="tf_efficientnet_lite0", dataset="folder", root=str(tmp_path))
+    assert made.experiments == (Experiment("tf_efficientnet_lite0", "folder"),)
+    frame = made.evaluate(["fake_cam"], lambda net: {"insertion": ("insertion", {"step": 224 * 112})})
+    assert len(frame) == 2 and frame["value"].notna().sum() == 1
+    assert "left out: broken.png" in capsys.readouterr().out
+    assert isinstance(made.table(3, frame), report.Table)
+    assert set(made.verdicts(frame, "Table 3").frame["verdict"]) <= set(report.SYMBOLS)
+
+
+def test_maps_are_those_that_the_table_saw(page, monkeypatch):
+    made = page(network="scenes_vgg_quick", n_images=2)
+    made.evaluate(["grad_cam"], ["average_drop"])
+    net, images = made.opened[0]
+    monkeypatch.setattr(type(net), "features", lambda *_: pytest.fail("made again"))
+    assert made.maps(net, images, "grad_cam").shape == (2, 64, 64)
+
+
+def test_a_batch_has_the_labels_or_what_is_predicted(page):
+    net, images = page(network="scenes_vgg_quick", n_images=3).opened[0]
+    x, target = batch(net, images)
+    assert x.shape == (3, 3, 64, 64) and target.tolist() == list(images.targets)
+    unlabelled = images.relabelled([None] * 3)
+    assert torch.equal(batch(net, unlabelled)[1], net(x).argmax(1))
+
+
+def test_batches_are_all_images_in_order(page):
+    made = page(network="scenes_vgg_quick", n_images=6)
+    net, images = made.opened[0]
+    parts = [target.tolist() for _, target in made.batches(net, images)]
+    assert [len(part) for part in parts] == [4, 2] and sum(parts, []) == list(images.targets)
+
+
+def test_a_gallery_outlines_the_boxes_of_its_images(page, monkeypatch):
+    made = page(network="scenes_vgg_quick", n_images=2)
+    net, images = made.opened[0]
+    figures = []
+    monkeypatch.setattr(report, "show", lambda figure, **texts: figures.append(figure))
+    for boxes in (False, True):
+        made.gallery(net, images, ["grad_cam"], name="maps", caption="Maps.", boxes=boxes)
+    found = [sum(len(ax.patches) for ax in figure.findobj(Axes)) for figure in figures]
+    assert found == [0, 2 * sum(len(sample.boxes) for sample in images)]
+
+
+def test_fewer_are_evenly_spread():
+    images = data.load("imagenet_embedded")
+    assert fewer(images, 5).ids == images.ids[::4] and fewer(images, 50) == images
+
+
+def test_the_footer_has_all_parameters(page):
+    record = page(n_images=3).provenance().record
+    assert record["parameters"] == PARAMETERS | {"n_images": 3}
+
+
+def test_a_page_that_chooses_among_all_images_opens_them_all():
+    made = Page("opticam/08_other_classes", namespace(n_images=3), limited=False)
+    assert [experiment.images for experiment in made.experiments] == [10]
+    assert isinstance(made.setting("chosen"), int)
