@@ -38,9 +38,9 @@ def evaluate(
 
     Results do not depend on batch size, shard size, order or executor. With a `store`, each map is
     written with its batch and each shard's values when they are known, and the map of an image is
-    never computed again, whichever call or page asked first: an interrupted run resumes. An image
-    that cannot be read, or whose map is not finite, becomes a row with its error; the rest goes on.
-    Out of memory halves the batch.
+    never computed again, whichever call or page asked first: an interrupted run resumes, and a
+    process waits while another makes the same shard. An image that cannot be read, or whose map is
+    not finite, becomes a row with its error; the rest goes on. Out of memory halves the batch.
 
     Args:
         net: a `Classifier`; images are taken at the size of `data` (see `data.at(net.input_size)`).
@@ -233,23 +233,16 @@ def as_frame(
     Example:
         >>> as_frame(net, data, {("grad_cam", "correlation"): correlation(M, N)})
     """
-    rows = _rows(net, data).assign(seconds=seconds)
+    groups = [block.group(i) for block in _blocks(net, data, 1) for i in range(len(block))]
+    images = pd.DataFrame({
+        "network": net.name, "dataset": data.name, "image": data.ids, "group": groups,
+        "target": pd.array(data.targets, dtype="Int64"), "seconds": seconds, "error": None,
+    })  # fmt: skip
     frames = [
-        rows.assign(method=method, metric=metric, value=[float(v) for v in of])
+        images.assign(method=method, metric=metric, value=[float(v) for v in of])[COLUMNS]
         for (method, metric), of in values.items()
     ]
     return pd.concat(frames, ignore_index=True)
-
-
-def _rows(net, data: Dataset) -> pd.DataFrame:
-    """A row an image, as those of `evaluate`, still without method, metric and value."""
-    groups = [block.group(i) for block in _blocks(net, data, 1) for i in range(len(block))]
-    return pd.DataFrame({
-        "network": net.name, "dataset": data.name, "image": data.ids,
-        "group": groups, "method": "", "metric": "",
-        "target": pd.array(data.targets, dtype="Int64"), "value": np.nan, "seconds": np.nan,
-        "error": None,
-    })  # fmt: skip
 
 
 def compare(
@@ -280,14 +273,14 @@ def compare(
     """
     options = {"batch_size": batch_size, "store": store}
     own = {label: _maps(net, data, *method, **options) for label, method in methods.items()}
-    rows, frames = _rows(net, data), []
+    frames = []
     for key, other in others:
+        values = {}
         for label, method in methods.items():
             theirs = own[label] if other is net else _maps(other, data, *method, **options)
-            frames += [
-                rows.assign(method=label, metric=metric, value=value.numpy(), other=key)
-                for metric, value in similarities(own[label], theirs).items()
-            ]
+            alike = similarities(own[label], theirs)
+            values |= {(label, metric): value for metric, value in alike.items()}
+        frames.append(as_frame(net, data, values).assign(other=key))
     return pd.concat(frames, ignore_index=True)
 
 

@@ -1,7 +1,7 @@
 """One method on a block of images: its raw maps, made once, whoever asks."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -56,7 +56,7 @@ class Block:
         sample = self.sample(i)
         return self.data.ids[i] if sample is None else sample.group
 
-    def batch(self, index: list[int]) -> Tensor:
+    def batch(self, index: Sequence[int]) -> Tensor:
         """x (B, 3, H, W)."""
         x = torch.stack([self.sample(i).image for i in index])
         return x.to(self.net.device, self.net.dtype)
@@ -79,12 +79,10 @@ class Block:
             self._logits |= dict(zip(batch, self.net(self.batch(batch))))
         return self._logits
 
-    def attempt(
-        self, index: list[int], run: Callable[[list[int]], Any]
-    ) -> Iterator[tuple[list[int], Any]]:
+    def attempt(self, images: list, run: Callable[[list], Any]) -> Iterator[tuple[list, Any]]:
         """Yield (batch, result) of `run`; halve a batch that exhausts memory, isolate an image that
         raises a ValueError: its result is the error's message."""
-        todo = _batches(index, self.batch_size)
+        todo = _batches(images, self.batch_size)
         while todo:
             batch = todo.pop(0)
             try:
@@ -125,27 +123,28 @@ class Shard:
             with self.files.lock:
                 self._recall(pairs)  # what another process has made meanwhile
                 self._make(pairs)
-        return [self.block.unreadable.get(i) or self._known[pair] for i, pair in enumerate(pairs)]
+        return [self.block.unreadable.get(i, self._known.get(pair)) for i, pair in enumerate(pairs)]
 
     def _recall(self, pairs: list[tuple]) -> None:
         self._known |= self.files.read_maps(pair for pair in pairs if pair not in self._known)
 
     def _make(self, pairs: list[tuple]) -> None:
-        places = {pair: i for i, pair in enumerate(pairs) if pair not in self._known}
-        missing = [i for i in places.values() if self.block.sample(i) is not None]
-
-        def run(batch: list[int]) -> dict[tuple, Explained]:
-            return self._explain(batch, [pairs[i] for i in batch])
-
-        for batch, made in self.block.attempt(missing, run):
+        missing = {
+            pair: i
+            for i, pair in enumerate(pairs)
+            if pair not in self._known and self.block.sample(i) is not None
+        }
+        for batch, made in self.block.attempt(list(missing.items()), self._explain):
             if isinstance(made, str):
-                self._known[pairs[batch[0]]] = made
+                ((pair, _),) = batch
+                self._known[pair] = made
             else:
                 self.files.write_maps(made)
                 self._known |= made
 
-    def _explain(self, batch: list[int], pairs: list[tuple]) -> dict[tuple, Explained]:
-        x, target = self.block.batch(batch), torch.tensor([c for _, c in pairs])
+    def _explain(self, batch: list[tuple[tuple, int]]) -> dict[tuple, Explained]:
+        pairs, index = zip(*batch)
+        x, target = self.block.batch(index), torch.tensor([c for _, c in pairs])
         start = _clock(x.device)
         raw, alpha = attribute(self.method.name, self.block.net, x, target, **self.method.options)
         seconds = (_clock(x.device) - start) / len(batch)
@@ -193,8 +192,8 @@ def code_of(*functions: Callable) -> str:
     return above + code_key(*sorted({f.__module__ for f in functions}), outside=_KNOWN)
 
 
-def _batches(index: list[int], size: int) -> list[list[int]]:
-    return [index[i : i + size] for i in range(0, len(index), size)]
+def _batches(images: list, size: int) -> list[list]:
+    return [images[i : i + size] for i in range(0, len(images), size)]
 
 
 def _clock(device: torch.device) -> float:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from book.report import by_image, mean_ci, paired_difference
+from lib.statistics import by_image, mean_ci, paired_difference
 
 from ..book.report.frames import frame, several
 
