@@ -168,9 +168,10 @@ def asked(
 ) -> tuple[Experiment, ...]:
     """The experiments of somebody who names a network, images, or both, in place of the planned ones.
 
-    A network brings the dataset that it is trained on, or else photographs; images bring the
-    planned networks that are trained on their classes, or else the first of this project that is, or
-    else one of ImageNet. A layer, or a number of images, changes all of them.
+    A network brings the dataset that it is trained on, or else photographs, all of them; if it is
+    planned, it keeps its options and settings. Images bring the planned networks that are trained on
+    their classes, or else the first of this project that is, or else one of ImageNet. A layer, or a
+    number of images, changes all of them.
 
     Args:
         planned: by the profile.
@@ -178,7 +179,10 @@ def asked(
     """
     dataset = dataset or ("folder" if root and network else "")
     if network:
-        experiments = (Experiment(network, dataset or own_dataset(network) or PHOTOGRAPHS[profile]),)
+        known = [e for e in planned if (e.network, e.layer) == (network, layer)]
+        dataset = dataset or own_dataset(network) or PHOTOGRAPHS[profile]
+        one = replace(known[0], title="", crops=False) if known else Experiment(network, dataset)
+        experiments = (replace(one, dataset=dataset, images=None),)
     elif dataset:
         fitting = [e for e in planned if own_dataset(e.network) in (None, dataset)]
         fitting = [e for e in fitting if own_dataset(e.network) or _has_imagenet_classes(dataset)]

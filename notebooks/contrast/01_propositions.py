@@ -128,7 +128,6 @@ still = (paths.sum(2) - paths[:, :1].sum(2)).abs().max()
 print(f"largest distance of w1 - w2 from w, at twice the learning rate: {apart:.1e}; at the same: {slower:.2f}")
 print(f"largest change of w1 + w2: {still:.1e}")
 
-# %%
 figure, (left, right) = plt.subplots(1, 2, figsize=(6.4, 3.9))
 colours = plt.rcParams["axes.prop_cycle"].by_key()["color"]
 for i, (path, colour) in enumerate(zip(paths, colours)):

@@ -151,7 +151,7 @@ the paper's images, 14 x 14.
 # %%
 def layers(one):
     """The network cut at its last activation, and at an earlier one."""
-    finer = page.setting("finer", one.net)
+    finer = page.setting("finer").get(page.experiment(one.net).network)
     if not finer or layer:
         return [one.net]
     earlier = replace(page.experiment(one.net), layer=finer, title=f"{one.net.name}, 16 × 16 grid")

@@ -239,7 +239,6 @@ for net, x, target in signed[:1]:
         "and Grad-CAM.",
     )
 
-# %%
 average_drop = METRICS["average_drop"].fn
 rows = {}
 for net, x, target in opened:

@@ -1,10 +1,16 @@
-"""Images whose second most probable class has a chance."""
+"""Images whose second most probable class has a chance, and what their pages share."""
+
+from types import SimpleNamespace
 
 import pytest
 import torch
 
-from book.contested import contested
+from book.contested import choose, contested, contrasted, evaluate_both, features_kept
+from book.contested import original_and_weighted
 from book.experiments import Experiment
+from lib.evaluate import evaluate, saliency_maps
+from lib.methods import METHODS
+from lib.metrics import METRICS
 
 
 @pytest.fixture(scope="module")
@@ -12,27 +18,94 @@ def birds():
     return Experiment("birds_alexnet", "birds", images=24).open(weights="random")
 
 
-def test_contested_images_have_a_second_class_above_the_threshold(birds):
+@pytest.fixture(scope="module")
+def threshold(birds) -> float:
+    """In the middle of the second probabilities, and none of them."""
     net, images = birds
-    p = net(torch.stack([sample.image for sample in images])).softmax(1).topk(2)
-    threshold = between(p.values[:, 1])
-    found = contested(net, images, threshold=threshold)
-    chosen = (p.values[:, 1] > threshold).nonzero().flatten().tolist()
-    assert 0 < len(chosen) < 24 and found.data.ids == images.subset(chosen).ids
-    assert [list(two) for two in zip(found.first, found.second)] == p.indices[chosen].tolist()
-
-
-def test_contested_images_do_not_depend_on_the_batch(birds):
-    net, images = birds
-    threshold = between(net(torch.stack([s.image for s in images])).softmax(1).topk(2).values[:, 1])
-    one, two = (contested(net, images, threshold=threshold, batch_size=b) for b in (5, 24))
-    assert (one.data.ids, one.first, one.second) == (two.data.ids, two.first, two.second)
-
-
-def between(p) -> float:
-    """A threshold in the middle of these probabilities, and none of them."""
+    p = net(torch.stack([sample.image for sample in images])).softmax(1).topk(2).values[:, 1]
     return p.sort().values[len(p) // 2 - 1 :][:2].mean().item()
 
 
-def test_none_is_contested_above_one_half(birds):
-    assert contested(*birds, threshold=0.5) == (birds[1].subset([]), (), ())
+@pytest.fixture
+def page(birds):
+    """What contested images ask of a page."""
+    return SimpleNamespace(
+        opened=[birds],
+        batch_size=8,
+        maps=saliency_maps,
+        evaluate=lambda methods, metrics, opened: evaluate(*opened[0], methods, metrics),
+    )
+
+
+def test_contested_images_have_a_second_class_above_the_threshold(birds, threshold):
+    net, images = birds
+    p = net(torch.stack([sample.image for sample in images])).softmax(1)
+    data, found, top = choose(net, images, threshold)
+    chosen = (p.topk(2).values[:, 1] > threshold).nonzero().flatten().tolist()
+    assert 0 < len(chosen) < 24 and data.ids == images.subset(chosen).ids
+    assert torch.equal(top, p.topk(2).indices[chosen])
+    torch.testing.assert_close(found, p[chosen])
+
+
+def test_contested_images_do_not_depend_on_the_batch(birds, threshold):
+    (one, _, top), (two, _, same) = (choose(*birds, threshold, b) for b in (5, 24))
+    assert one.ids == two.ids and torch.equal(top, same)
+
+
+def test_a_network_without_contested_images_is_left_out(page, capsys):
+    assert contested(page, threshold=0.5) == []
+    assert "two classes compete on 0 of 24 images of birds" in capsys.readouterr().out
+
+
+def test_contested_images_are_called_by_both_classes(page, threshold):
+    [one] = contested(page, threshold=threshold)
+    first, second = (one.images.classes[c] for c in one.top[0].tolist())
+    assert one.names(0) == [first, second]
+    assert one.titles(0)[0].startswith(f"$t_1$: {first}, ") and " %" in one.titles(0)[0]
+    assert one.spoken([0]).startswith(f"t1: {first}, ") and f" against t2: {second}, " in one.spoken([0])
+    right = one.data.relabelled(one.top[:, 1].tolist())
+    assert one.both["t2"] == right and len(one) == len(one.samples)
+
+
+def test_maps_of_both_classes_are_signed(page, threshold):
+    [one] = contested(page, threshold=threshold)
+    maps = one.maps(contrasted("grad_cam", contrasts=("max",)), index=[1])
+    assert maps.keys() == {("grad_cam_max", "t1"), ("grad_cam_max", "t2")}
+    torch.testing.assert_close(maps["grad_cam_max", "t1"], -maps["grad_cam_max", "t2"])
+
+
+def test_a_figure_has_two_rows_an_image_and_examples_behind(page, threshold):
+    [one] = contested(page, threshold=threshold)
+    maps = one.maps(contrasted("grad_cam"), index=[0, 1])
+    figure = one.figure([0, 1], maps, ["original", "weighted"], examples=1)
+    assert [len(block.axes) for block in figure.subfigs[:-1]] == [4] * 4
+    rows = one.in_rows([0, 1], maps, ["original", "weighted"])
+    assert [len(block.axes) for block in rows.subfigs[:-1]] == [5] * 2
+
+
+def test_examples_are_others_that_are_rightly_taken_for_the_class(page, threshold):
+    [one] = contested(page, threshold=threshold)
+    predicted = one.net(torch.stack([sample.image for sample in one.images])).argmax(1)
+    for i in range(len(one)):
+        for j in one.examples(i, 0):
+            c = one.top[i, 0]
+            assert one.images.targets[j] == c == predicted[j] and one.images.ids[j] != one.data.ids[i]
+
+
+def test_behind_an_affine_head_both_methods_are_one(birds):
+    assert not birds[0].affine_head
+    both = original_and_weighted(birds[0])
+    assert list(both)[:2] == ["linear_approximation", "linear_approximation_weighted"]
+    affine = original_and_weighted(SimpleNamespace(affine_head=True))
+    assert list(affine) == ["grad_cam", "grad_cam_weighted"]
+    for name, options in both.values():
+        assert options.keys() <= METHODS[name].options.keys()
+
+
+def test_rows_are_labelled_by_class(page, threshold):
+    found = contested(page, threshold=threshold)
+    kept = {name: how for name, how in features_kept().items() if name == "positive_zeros"}
+    assert all(options.keys() <= METRICS[name].options.keys() for name, options in kept.values())
+    frame = evaluate_both(found, lambda net: contrasted("grad_cam"), kept)
+    labels = {f"grad_cam{kind}_{t}" for kind in ("", "_weighted") for t in ("t1", "t2")}
+    assert set(frame["method"]) == labels and len(frame) == 4 * len(found[0])

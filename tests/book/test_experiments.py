@@ -123,10 +123,19 @@ def test_a_network_brings_its_dataset_or_photographs():
     assert asked(BOTH, "smoke", network="mine", root="/here") == (Experiment("mine", "folder"),)
 
 
+def test_a_planned_network_keeps_its_settings():
+    planned = Experiment(LITE, PHOTOGRAPHS, images=10, title="here", without=("lime",), settings={"steps": 2})
+    kept = Experiment(LITE, "folder", without=("lime",), settings={"steps": 2})
+    assert asked((planned,), "embedded", network=LITE, dataset="folder") == (kept,)
+    [cut] = asked((planned,), "embedded", network=LITE, layer="blocks.6")
+    assert (cut.layer, cut.without) == ("blocks.6", ())
+
+
 def test_images_bring_the_networks_of_their_classes():
     assert asked(BOTH, "embedded", dataset="folder") == (Experiment(LITE, "folder", images=10),)
     assert asked(BOTH, "embedded", dataset="scenes") == (BOTH[1],)
     assert asked(BOTH[1:], "embedded", dataset="folder") == (Experiment(LITE, "folder"),)
+    assert asked(BOTH, "embedded", dataset="birds") == (Experiment("birds_vgg", "birds"),)
 
 
 def test_a_number_of_images_or_a_layer_changes_all():

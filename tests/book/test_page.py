@@ -153,3 +153,22 @@ def test_a_page_that_chooses_among_all_images_opens_them_all():
     made = Page("opticam/08_other_classes", namespace(n_images=3), limited=False)
     assert [experiment.images for experiment in made.experiments] == [10]
     assert isinstance(made.setting("chosen"), int)
+
+
+def test_what_a_page_measured_stands_beside_what_is_evaluated(page):
+    made = page(network="scenes_vgg_quick", n_images=2)
+    net, images = made.opened[0]
+    rows = made.rows(net, images, {("grad_cam", "correlation"): torch.tensor([0.5, 1.0])}, [1.0, 2.0])
+    frame = made.evaluate(["grad_cam"], ["average_drop"])
+    assert list(rows.columns) == list(frame.columns)
+    assert rows["value"].tolist() == [0.5, 1.0] and rows["seconds"].tolist() == [1.0, 2.0]
+    assert rows["group"].tolist() == frame["group"].tolist()
+
+
+def test_similarity_on_all_networks_or_on_none(page):
+    made = page(network="scenes_vgg_quick", n_images=2)
+    truth = {"reference": ("shap_cam", {"n": 2})}
+    frame = made.similarity(["lift_cam"], lambda net: truth)
+    assert len(frame) == 2 and set(frame["metric"]) == {"cosine_similarity"}
+    assert made.similarity(["lift_cam"], truth, []).empty
+    assert made.evaluate(["lift_cam"], ["average_drop"], []).empty

@@ -1,7 +1,16 @@
 import numpy as np
 import pytest
 
-from book.report import changes, forest, over_classes, paired_difference, separation
+from book.report import (
+    changes,
+    contrast,
+    forest,
+    median_image,
+    over_classes,
+    paired_difference,
+    separation,
+    show_changes,
+)
 from book.report.contrast import REPLACEMENTS
 
 from .frames import frame
@@ -77,3 +86,24 @@ def test_changes_are_paired_and_stand_beside_the_printed_ones():
     assert row["title"] == "GC t₁ blur" and row["paper"] == {"AlexNet CUB-200": "0.062"}
     assert rows.set_index("method").loc["linear_approximation_t2_mean", "n"].tolist() == [0, 0]
     assert forest(rows).axes[0].get_title() == "change of p₊ ↑"
+
+
+def test_the_median_image_is_in_the_middle_of_the_changes():
+    values, groups = measured()
+    rows = separation(frame(values, network="birds_vgg", groups=groups))
+    change = values_of(rows, "grad_cam_weighted_change").set_index("image")["value"]
+    middle = median_image(rows, "birds_vgg")
+    assert (change < change[middle]).sum() == N // 2
+
+
+def test_changes_are_shown_with_how_many_are_as_claimed(monkeypatch):
+    shown = {}
+    monkeypatch.setattr(contrast, "show", lambda figure, **texts: shown.update(texts, figure=figure))
+    values, groups = measured()
+    for (method, metric), of in values.items():  # all as claimed
+        of += (1 if "positive" in metric else -1) * ("weighted" in method)
+    show_changes("contrast", 2, frame(values, network="birds_alexnet", groups=groups), " by far")
+    assert "contrast by far, with" in shown["alt"] and "on birds_alexnet 12 of 12." in shown["alt"]
+    assert shown["name"] == "contrast-table-2"
+    lines = [list(line.get_xdata()) for line in shown["figure"].axes[0].lines]
+    assert [0, 0] in lines

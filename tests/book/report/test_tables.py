@@ -3,7 +3,7 @@ import pytest
 from bs4 import BeautifulSoup
 
 from book import report
-from book.report import VERDICTS_MIME, claims, claims_table, comparison
+from book.report import VERDICTS_MIME, changed, claims, claims_table, comparison, cross, measured
 
 from .frames import frame, several
 
@@ -156,3 +156,17 @@ def test_means_as_tables_call_and_scale_them():
     assert found.loc[("net", "Opti-CAM")].tolist() == pytest.approx([0.3, 60])
     assert found.at[("net", "a variant"), "AG"] == pytest.approx(20)
     assert np.isnan(found.at[("net", "a variant"), "MS"])
+
+
+def test_means_cross_as_texts():
+    table = cross(measured(FRAME), rows="title", columns="metric")
+    assert table.loc["Grad-CAM", "average_drop"].startswith("13.0 [") and len(table) == 3
+    one = measured(FRAME[FRAME["image"] == "image0"].query("metric == 'average_gain'"))
+    text = cross(one.assign(column="here"), ["network", "title"], "column", decimals=2)
+    assert "[" not in text.loc[("tf_efficientnet_lite0", "Grad-CAM"), "here"]
+
+
+def test_a_change_is_told_with_its_interval():
+    text = changed(FRAME, "tf_efficientnet_lite0", "average_drop", "grad_cam", "opti_cam")
+    assert text == "13.0 → 0.4 [−12.6, −12.6]"
+    assert changed(FRAME, "tf_efficientnet_lite0", "average_drop", "cam", "opti_cam") == ""
