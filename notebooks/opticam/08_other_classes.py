@@ -115,8 +115,9 @@ what its rivals lose. Image by image, the value with that map minus the value wi
 def changes(suffix):
     """Rows of what the map of another class changes, named <method><suffix>_change."""
     keys = ["method", "image", "metric"]
-    other = frame[frame["method"].str.endswith(suffix)]
-    own = other[keys].assign(method=other["method"].str.removesuffix(suffix)).merge(frame, on=keys)
+    parts = frame["method"].map(report.variant_of)
+    other = frame[parts.map(lambda part: part.variant) == suffix.strip("_")]
+    own = other[keys].assign(method=parts.map(lambda part: part.method)).merge(frame, on=keys)
     change = other["value"].to_numpy() - own["value"].to_numpy()
     return other.assign(method=other["method"] + "_change", value=change)
 
