@@ -10,18 +10,9 @@ from .maps import MASKINGS, NORMALISATIONS, mask, normalise, predict, upsample
 from .methods import method_named, weighted_sum
 
 __all__ = [
-    "MASKINGS",
-    "NORMALISATIONS",
-    "Attribution",
-    "attribute",
-    "explain",
-    "finish",
-    "mask",
-    "normalise",
-    "predict",
-    "raw_map",
-    "upsample",
-]
+    "MASKINGS", "NORMALISATIONS", "Attribution", "attribute", "explain", "finish", "mask", "normalise",
+    "predict", "raw_map", "upsample",
+]  # fmt: skip
 
 
 class Attribution(NamedTuple):

@@ -76,79 +76,39 @@ class Method:
         return self.relu and options.get("contrast", "none") == "none"
 
 
-_GRADIENTS = frozenset({"gradients"})
-_ATTENTION = frozenset({"attention"})
+_GRADIENTS, _ATTENTION = frozenset({"gradients"}), frozenset({"attention"})
+_LA = 'Wang & Wang 2022, section "Back-Propagation till the Activation Space"'
 
-METHODS: dict[str, Method] = {
-    method.name: method
-    for method in (
-        Method(fake_cam, "Fake-CAM", "Poppi et al. 2021, section 3", relu=False),
-        Method(cam, "CAM", "Zhou et al. 2016, eq. (2)", relu=False, needs=_GRADIENTS),
-        Method(grad_cam, "Grad-CAM", "Selvaraju et al. 2017, eq. (1)-(2)", needs=_GRADIENTS),
-        Method(
-            grad_cam_plus_plus,
-            "Grad-CAM++",
-            "Chattopadhyay et al. 2018, eq. (10)-(11)",
-            needs=_GRADIENTS,
-        ),
-        Method(score_cam, "Score-CAM", "Opti-CAM eq. (3)"),
-        Method(ablation_cam, "Ablation-CAM", "Desai & Ramaswamy 2020, eq. (3)-(4)"),
-        Method(xgrad_cam, "XGrad-CAM", "Fu et al. 2020, eq. (8)", needs=_GRADIENTS),
-        Method(layer_cam, "Layer-CAM", "Jiang et al. 2021, eq. (5)-(7)", needs=_GRADIENTS),
-        Method(
-            extremal_perturbation,
-            "ExtremalPerturbation",
-            "Fong et al. 2019, section 3",
-            relu=False,
-            needs=_GRADIENTS,
-        ),
-        Method(hires_cam, "HiRes-CAM", "Draelos & Carin 2020, eq. (4)", needs=_GRADIENTS),
-        Method(lime, "LIME", "Ribeiro et al. 2016, eq. (1)-(2)"),
-        Method(
-            gradient_shap,
-            "GradientSHAP",
-            "Lundberg & Lee 2017, section 4",
-            needs=_GRADIENTS,
-            paper="shap",
-        ),
-        Method(
-            raw_attention,
-            "Raw attention",
-            "Dosovitskiy et al. 2021, eq. (6)",
-            relu=False,
-            needs=_ATTENTION,
-            paper="vit",
-        ),
-        Method(rollout, "Rollout", "Abnar & Zuidema 2020, eq. (1)", relu=False, needs=_ATTENTION),
-        Method(
-            tibav,
-            "TIBAV",
-            "Chefer et al. 2021, eq. (13)-(14)",
-            relu=False,
-            needs=_ATTENTION | _GRADIENTS,
-        ),
-        Method(
-            opti_cam,
-            "Opti-CAM",
-            "Opti-CAM eq. (8)-(11)",
-            relu=False,
-            needs=_GRADIENTS,
-            paper="opticam",
-        ),
-        Method(shap_cam, "SHAP-CAM", "LIFT-CAM, algorithm 1", paper="liftcam"),
-        Method(lift_cam, "LIFT-CAM", "LIFT-CAM eq. (7)", needs=_GRADIENTS, paper="liftcam"),
-        Method(lrp_cam, "LRP-CAM", "Bach et al. 2015, eq. (56)", needs=_GRADIENTS, paper="lrp"),
-        Method(lime_cam, "LIME-CAM", "Ribeiro et al. 2016, eq. (1)-(2)", paper="lime"),
-        Method(
-            linear_approximation,
-            "Linear approximation",
-            'Wang & Wang 2022, section "Back-Propagation till the Activation Space"',
-            relu=False,
-            needs=_GRADIENTS,
-            paper="contrast",
-        ),
-    )
-}
+METHODS: dict[str, Method] = {method.name: method for method in (
+    Method(fake_cam, "Fake-CAM", "Poppi et al. 2021, section 3", relu=False),
+    Method(cam, "CAM", "Zhou et al. 2016, eq. (2)", relu=False, needs=_GRADIENTS),
+    Method(grad_cam, "Grad-CAM", "Selvaraju et al. 2017, eq. (1)-(2)", needs=_GRADIENTS),
+    Method(grad_cam_plus_plus, "Grad-CAM++", "Chattopadhyay et al. 2018, eq. (10)-(11)",
+           needs=_GRADIENTS),
+    Method(score_cam, "Score-CAM", "Opti-CAM eq. (3)"),
+    Method(ablation_cam, "Ablation-CAM", "Desai & Ramaswamy 2020, eq. (3)-(4)"),
+    Method(xgrad_cam, "XGrad-CAM", "Fu et al. 2020, eq. (8)", needs=_GRADIENTS),
+    Method(layer_cam, "Layer-CAM", "Jiang et al. 2021, eq. (5)-(7)", needs=_GRADIENTS),
+    Method(extremal_perturbation, "ExtremalPerturbation", "Fong et al. 2019, section 3",
+           relu=False, needs=_GRADIENTS),
+    Method(hires_cam, "HiRes-CAM", "Draelos & Carin 2020, eq. (4)", needs=_GRADIENTS),
+    Method(lime, "LIME", "Ribeiro et al. 2016, eq. (1)-(2)"),
+    Method(gradient_shap, "GradientSHAP", "Lundberg & Lee 2017, section 4",
+           needs=_GRADIENTS, paper="shap"),
+    Method(raw_attention, "Raw attention", "Dosovitskiy et al. 2021, eq. (6)",
+           relu=False, needs=_ATTENTION, paper="vit"),
+    Method(rollout, "Rollout", "Abnar & Zuidema 2020, eq. (1)", relu=False, needs=_ATTENTION),
+    Method(tibav, "TIBAV", "Chefer et al. 2021, eq. (13)-(14)",
+           relu=False, needs=_ATTENTION | _GRADIENTS),
+    Method(opti_cam, "Opti-CAM", "Opti-CAM eq. (8)-(11)",
+           relu=False, needs=_GRADIENTS, paper="opticam"),
+    Method(shap_cam, "SHAP-CAM", "LIFT-CAM, algorithm 1", paper="liftcam"),
+    Method(lift_cam, "LIFT-CAM", "LIFT-CAM eq. (7)", needs=_GRADIENTS, paper="liftcam"),
+    Method(lrp_cam, "LRP-CAM", "Bach et al. 2015, eq. (56)", needs=_GRADIENTS, paper="lrp"),
+    Method(lime_cam, "LIME-CAM", "Ribeiro et al. 2016, eq. (1)-(2)", paper="lime"),
+    Method(linear_approximation, "Linear approximation", _LA,
+           relu=False, needs=_GRADIENTS, paper="contrast"),
+)}  # fmt: skip
 
 
 def method_named(name: str) -> Method:

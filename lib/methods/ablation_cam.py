@@ -15,8 +15,9 @@ def ablation_cam(
     r"""Channels weighted by the relative drop of the score when each one is set to zero.
 
     $$w_k^c = (y_c - y_c^{\setminus k}) / y_c, \quad S^c = \mathrm{ReLU}(\sum_k w_k^c A^k)$$
-    (Desai & Ramaswamy 2020, eq. (3)-(4); LIFT-CAM eq. (9)). Where the score $y_c$ is negative its
-    sign turns the map round; the formula is kept as it is printed.
+    with $y_c$ the score of class c, and $y_c^{\setminus k}$ without channel $A^k$ of the target
+    layer (Desai & Ramaswamy 2020, eq. (3)-(4); LIFT-CAM eq. (9)). Where $y_c$ is negative its sign
+    turns the map round; the formula is kept as it is printed.
 
     Only the head runs. An affine head has a closed form: the drop is
     $\sum_{ij} A_{ij}^k \, \partial y_c / \partial A_{ij}^k$, one backward pass for all channels.
@@ -27,6 +28,9 @@ def ablation_cam(
 
     Returns:
         Raw maps (B, h, w), before the ReLU.
+
+    Example:
+        >>> S = explain("ablation_cam", net, x, target=243)
     """
     check_count("chunk", chunk)
     with torch.no_grad():

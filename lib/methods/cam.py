@@ -12,8 +12,9 @@ def cam(
 ) -> tuple[Tensor, Tensor]:
     r"""The classifier's own weights combine the feature maps it pools.
 
-    $$S^c = \sum_k w_k^c A^k$$ with $w_k^c$ the weight between channel k and class c, for a head that
-    is global average pooling and one linear layer (Zhou et al. 2016, eq. (2); Opti-CAM eq. (1)).
+    $$S^c = \sum_k w_k^c A^k$$ with $w_k^c$ the weight between channel $A^k$ of the target layer and
+    class c, for a head that is global average pooling and one linear layer (Zhou et al. 2016,
+    eq. (2); Opti-CAM eq. (1)).
 
     Args:
         selector: the score to differentiate; see `SELECTORS`.
@@ -24,6 +25,9 @@ def cam(
 
     Raises:
         ValueError: the head is something else, so no such weight exists.
+
+    Example:
+        >>> S = explain("cam", net, x, target=243)
     """
     A, g = activation_and_gradient(net, x, target, select(selector, contrast))
     # Behind pooling and a linear layer every position has the gradient w / hw.

@@ -4,7 +4,6 @@ $v(a') = F^c(h_A(a'))$, where $h_A(a')$ keeps the channels of $A$ with $a'_k = 1
 others. SHAP-CAM, LIME-CAM and Ablation-CAM ask the same game different questions.
 """
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import cached_property
 
@@ -17,12 +16,13 @@ from ..selectors import select
 
 
 def coalition_game(
-    net, A: Tensor, context: Context, target: Tensor, selector: str = "logit", chunk: int | None = None
+    net, A: Tensor, context: Context, target: Tensor, selector="logit", chunk: int | None = None
 ) -> "CoalitionGame":
     """The game of one image and class.
 
-    Where the head begins additively (see `nets.additive_head`), a coalition is a sum of columns, and
-    only what follows the first mixing layer runs; otherwise the head runs on the kept channels.
+    Where the head begins additively (see `nets.additive_head`), a coalition is a sum of columns,
+    and only what follows the first mixing layer runs; otherwise the head runs on the kept
+    channels.
 
     Args:
         A, context: what `net.cut` gave for the image, A (1, K, h, w).
@@ -31,7 +31,7 @@ def coalition_game(
         chunk: coalitions a pass; None for what suits the device. It changes no result.
     """
     check_count("chunk", chunk)
-    kind = HeadGame if net.additive_head is None else AdditiveGame
+    kind = CoalitionGame if net.additive_head is None else AdditiveGame
     return kind(net, A, context, target, selector, chunk)
 
 
@@ -53,8 +53,11 @@ def ask_each_game(
     return alpha
 
 
-class CoalitionGame(ABC):
-    """The game, in terms of states: what stands for a coalition on its way through the head."""
+class CoalitionGame:
+    """The game, in terms of states, which stand for coalitions on their way through the head.
+
+    Here states are activations, absent channels at zero: the whole head runs.
+    """
 
     def __init__(self, net, A: Tensor, context: Context, target: Tensor, selector: str, chunk):
         self.net, self.A, self.context, self.target = net, A, context, target
@@ -97,25 +100,36 @@ class CoalitionGame(ABC):
         return (total / n).to(self.A)
 
     @cached_property
-    @abstractmethod
     def nobody(self) -> Tensor:
         """The state of the empty coalition, (1, ...)."""
+        return torch.zeros_like(self.A)
 
-    @abstractmethod
     def _kept(self, coalitions: Tensor) -> Tensor:
         """The states (n, ...) of coalitions (n, players)."""
+        keep = self.A.new_zeros(len(coalitions), self.A.shape[1])
+        keep[:, self.players] = coalitions.to(keep)
+        return self.A * keep[..., None, None]
 
-    @abstractmethod
     def _without(self, players: Tensor) -> Tensor:
         """The states (n, ...) of everybody but one of these players (n,)."""
+        everybody = torch.arange(len(self.players), device=players.device)
+        return self._kept(players[:, None] != everybody)
 
-    @abstractmethod
     def _joined(self, state: Tensor, players: Tensor) -> Tensor:
         """The states (s, m, ...) as players (s, m) join those of `state` (m, ...) one by one."""
+        states = state.repeat(len(players), 1, 1, 1, 1)  # (s, m, K, h, w)
+        ordering = torch.arange(len(state), device=state.device)
+        for step, joining in enumerate(self.players[players]):  # (m,)
+            states[step:, ordering, joining] = self.A[0, joining]
+        return states
 
-    @abstractmethod
     def _value(self, states: Tensor) -> Tensor:
         """The values (n,) of states (n, ...), which it may overwrite."""
+        image = torch.zeros(len(states), dtype=torch.long, device=states.device)
+        return self._score(self.net.head(states, rows(self.context, image)))
+
+    def _score(self, y: Tensor) -> Tensor:
+        return select(self.selector)(y, self.target.expand(len(y)))
 
 
 class AdditiveGame(CoalitionGame):
@@ -156,35 +170,4 @@ class AdditiveGame(CoalitionGame):
         if self.selector == "logit":
             weight, bias = self._row
             return h.flatten(1) @ weight.flatten() + bias
-        y = self.net.additive_head.end(h)
-        return select(self.selector)(y, self.target.expand(len(y)))
-
-
-class HeadGame(CoalitionGame):
-    """States are activations, absent channels at zero: the whole head runs."""
-
-    @cached_property
-    def nobody(self) -> Tensor:
-        return torch.zeros_like(self.A)
-
-    def _kept(self, coalitions: Tensor) -> Tensor:
-        keep = self.A.new_zeros(len(coalitions), self.A.shape[1])
-        keep[:, self.players] = coalitions.to(keep)
-        return self.A * keep[..., None, None]
-
-    def _without(self, players: Tensor) -> Tensor:
-        return self._kept(
-            players[:, None] != torch.arange(len(self.players), device=players.device)
-        )
-
-    def _joined(self, state: Tensor, players: Tensor) -> Tensor:
-        states = state.repeat(len(players), 1, 1, 1, 1)  # (s, m, K, h, w)
-        ordering = torch.arange(len(state), device=state.device)
-        for step, joining in enumerate(self.players[players]):  # (m,)
-            states[step:, ordering, joining] = self.A[0, joining]
-        return states
-
-    def _value(self, states: Tensor) -> Tensor:
-        image = torch.zeros(len(states), dtype=torch.long, device=states.device)
-        y = self.net.head(states, rows(self.context, image))
-        return select(self.selector)(y, self.target.expand(len(y)))
+        return self._score(self.net.additive_head.end(h))

@@ -6,19 +6,19 @@ $m = (\phi(t) - \phi(t_0)) / (t - t_0)$ to its value $t_0$ on a reference input 
 difference of its inputs, add up to the difference of its outputs.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-from .propagation import NonLinear, secant, with_slope
+from .propagation import Propagation, nonlinear, secant, with_slope
 
 
-class Reference(NonLinear):
+class Reference(Propagation):
     """Notes the inputs of every step that is not affine while the reference input runs."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(nonlinear(self.element, self.max_pooling, self.product))
         self.inputs: list[tuple[Tensor, ...]] = []
 
     def element(self, phi: Callable, t: Tensor) -> Tensor:
@@ -34,7 +34,7 @@ class Reference(NonLinear):
         return a * b
 
 
-class Rescale(NonLinear):
+class Rescale(Propagation):
     """Replaces every step by its secant to the reference, in the order in which they were noted.
 
     Max pooling: the difference of the maxima goes to where the larger maximum lies, the input's or
@@ -43,8 +43,8 @@ class Rescale(NonLinear):
     """
 
     def __init__(self, reference: Reference) -> None:
-        super().__init__()
-        self.inputs: Iterator[tuple[Tensor, ...]] = iter(reference.inputs)
+        super().__init__(nonlinear(self.element, self.max_pooling, self.product))
+        self.inputs = iter(reference.inputs)
 
     def element(self, phi: Callable, t: Tensor) -> Tensor:
         (t0,) = next(self.inputs)

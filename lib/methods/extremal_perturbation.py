@@ -39,21 +39,22 @@ def extremal_perturbation(
     $$m_a = \arg\max_{m \in \mathcal{M}} \; g_c\big(f(m \otimes x)\big)
       - \lambda \, \big\| \mathrm{vecsort}(m) - r_a \big\|^2, \quad
       S = \tfrac{1}{|a|} \sum_a m_a$$
-    (Fong et al. 2019, section 3). Where the mask is 1 the perturbed image $m \otimes x$ is the image,
-    where it is 0 the image under a wide Gaussian, and in between it is blurred in between. Sorted, a
-    mask should be the template $r_a$: zeros, then ones, a fraction $a$ of them. The family
-    $\mathcal{M}$ are smooth maxima of bumps of fixed shape, one at each node of a coarse grid:
+    with $g_c(f(x))$ the score of class c (Fong et al. 2019, section 3). Where the mask is 1 the
+    perturbed image $m \otimes x$ is the image, where it is 0 the image under a wide Gaussian, and
+    in between it is blurred in between. Sorted, a mask should be the template $r_a$: zeros, then
+    ones, a fraction $a$ of them. The family $\mathcal{M}$ are smooth maxima of bumps of fixed
+    shape, one at each node of a coarse grid:
 
     $$m(u) = \mathrm{smax}_v \, k(u - v)\, \bar m(v), \quad
       \mathrm{smax}_v f_v = \frac{\sum_v f_v e^{f_v / T}}{\sum_v e^{f_v / T}}, \quad
       k(u) = e^{-\max(0,\, |u| / \sigma - 1)^2 / 4}.$$
 
     All areas of all images run in shared passes, and each mask is optimised on its own: it never
-    depends on its neighbours. Adam from $\bar m = 1$, projected to [0, 1]. $\lambda$, of the mean over
-    pixels, grows from 30 to 3000, so that a mask finds its place before its area; both are choices
-    made here, where the paper ascends with momentum. The
-    blurred images are made once; the smooth maximum is taken on the grid and interpolated; only the
-    place of the threshold is sought, not a whole order.
+    depends on its neighbours. Adam from $\bar m = 1$, projected to [0, 1]. $\lambda$, of the mean
+    over pixels, grows from 30 to 3000, so that a mask finds its place before its area; both are
+    choices made here, where the paper ascends with momentum. The blurred images are made once; the
+    smooth maximum is taken on the grid and interpolated; only the place of the threshold is
+    sought, not a whole order.
 
     Args:
         areas: the fractions a of the image.
@@ -72,6 +73,9 @@ def extremal_perturbation(
 
     Returns:
         Raw maps (B, H, W): the mean mask, in [0, 1].
+
+    Example:
+        >>> S = explain("extremal_perturbation", net, x, target=243, areas=(0.1,), iterations=100)
     """
     check_choice("reward", reward, REWARDS)
     check_count("iterations", iterations, least=0)

@@ -8,6 +8,9 @@ def fake_cam(net, x: Tensor, target: Tensor) -> Tensor:
 
     Returns:
         Maps (B, H, W) at the image's own size.
+
+    Example:
+        >>> S = explain("fake_cam", net, x)
     """
     S = x.new_ones(len(x), *x.shape[2:])
     S[:, 0, 0] = 0

@@ -12,7 +12,8 @@ def grad_cam(
     r"""Channels weighted by their mean gradient.
 
     $$w_k^c = \mathrm{GAP}(\partial y_c / \partial A^k), \quad S^c = \mathrm{ReLU}(\sum_k w_k^c A^k)$$
-    (Selvaraju et al. 2017, eq. (1)-(2); Opti-CAM eq. (2)).
+    with $A^k$ the channels of the target layer and $y_c$ the logit of class c (Selvaraju et al.
+    2017, eq. (1)-(2); Opti-CAM eq. (2)).
 
     Args:
         selector: the score to differentiate; see `SELECTORS`.
@@ -20,6 +21,9 @@ def grad_cam(
 
     Returns:
         Raw maps (B, h, w), before the ReLU.
+
+    Example:
+        >>> S = explain("grad_cam", net, x, target=243)
     """
     A, g = activation_and_gradient(net, x, target, select(selector, contrast))
     return g.mean((2, 3)), A

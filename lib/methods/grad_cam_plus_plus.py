@@ -14,12 +14,13 @@ def grad_cam_plus_plus(
 
     $$\alpha_{ij}^{kc} = \frac{g^2}{2 g^2 + g^3 \sum_{ab} A_{ab}^k}, \quad
       w_k^c = \sum_{ij} \alpha_{ij}^{kc} \mathrm{ReLU}(g_{ij}^k), \quad g = \partial y_c / \partial A$$
-    (Chattopadhyay et al. 2018, eq. (10)-(11), in the form of eq. (19), whose score is $e^{y_c}$).
+    with $A^k$ the channels of the target layer and $y_c$ the logit of class c (Chattopadhyay et al.
+    2018, eq. (10)-(11), in the form of eq. (19), whose score is $e^{y_c}$).
 
     Departures: $\alpha$ is not divided by its sum, which the authors' code adds, and the factor
     $e^{y_c}$ is left out, since it scales the map as a whole. Where the denominator is zero so is
-    the gradient, and $\alpha = 0$. Since $\alpha$ depends on the scale of $g$, the map of a probability
-    is no multiple of that of a weighted contrast.
+    the gradient, and $\alpha = 0$. Since $\alpha$ depends on the scale of $g$, the map of a
+    probability is no multiple of that of a weighted contrast.
 
     Args:
         selector: the score to differentiate; see `SELECTORS`.
@@ -27,6 +28,9 @@ def grad_cam_plus_plus(
 
     Returns:
         Raw maps (B, h, w), before the ReLU.
+
+    Example:
+        >>> S = explain("grad_cam_plus_plus", net, x, target=243)
     """
     A, g = activation_and_gradient(net, x, target, select(selector, contrast))
     denominator = 2 * g**2 + g**3 * A.sum((2, 3), keepdim=True)

@@ -27,8 +27,8 @@ def gradient_shap(
     $$\phi = \mathbb{E}_{\alpha, \epsilon} \Big[ (x + \epsilon - x') \odot
       \nabla g_c\big(f(x' + \alpha (x + \epsilon - x'))\big) \Big], \quad
       \alpha \sim U[0, 1], \; \epsilon \sim N(0, \sigma^2)$$
-    (Lundberg & Lee 2017, section 4: features independent, the model linear). The estimate is
-    captum's `GradientShap`.
+    with $g_c(f(x))$ the score of class c and $x'$ the baseline (Lundberg & Lee 2017, section 4:
+    features independent, the model linear). The estimate is captum's `GradientShap`.
 
     Args:
         n: random points an image; captum's default is 5.
@@ -41,6 +41,9 @@ def gradient_shap(
 
     Returns:
         Raw signed maps (B, H, W), summed over colours.
+
+    Example:
+        >>> S = explain("gradient_shap", net, x, target=243, n=5)
     """
     check_count("n", n)
     check_count("chunk", chunk)

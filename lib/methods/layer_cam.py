@@ -10,7 +10,8 @@ def layer_cam(
     r"""Activation times positive gradient at each position, summed over channels.
 
     $$S^c = \mathrm{ReLU}\big(\sum_k \mathrm{ReLU}(\partial y_c / \partial A^k) \odot A^k\big)$$
-    (Jiang et al. 2021, eq. (5)-(7)).
+    with $A^k$ the channels of the target layer and $y_c$ the logit of class c (Jiang et al. 2021,
+    eq. (5)-(7)).
 
     Args:
         selector: the score to differentiate; see `SELECTORS`.
@@ -18,6 +19,9 @@ def layer_cam(
 
     Returns:
         Raw maps (B, h, w), before the ReLU.
+
+    Example:
+        >>> S = explain("layer_cam", net, x, target=243)
     """
     A, g = activation_and_gradient(net, x, target, select(selector, contrast))
     return (g.relu() * A).sum(1)

@@ -16,7 +16,8 @@ def lift_cam(
     $$\alpha_k^{\mathrm{lift}} = \sum_{ij} C_{\Delta A_k(i,j)\, \Delta F^c}, \quad
       S^c = \mathrm{ReLU}(\sum_k \alpha_k A_k), \quad
       \sum_k \alpha_k^{\mathrm{lift}} = F^c(A) - F^c(0)$$
-    (LIFT-CAM eq. (7)-(8)). Contributions are those of DeepLIFT-Rescale with reference $A = 0$; see
+    with $A_k$ the channels of the target layer and $F^c$ the logit of class c (LIFT-CAM
+    eq. (7)-(8)). Contributions are those of DeepLIFT-Rescale with reference $A = 0$; see
     `deeplift` for max pooling and products, where the paper leaves the rule open. Behind an affine
     head they are the SHAP values themselves.
 
@@ -30,6 +31,9 @@ def lift_cam(
     Raises:
         ValueError: the contributions do not add up, so that the head holds a step that is neither
             affine nor known to `deeplift`, such as attention.
+
+    Example:
+        >>> S = explain("lift_cam", net, x, target=243)
     """
     score = select(selector, contrast)
     with torch.no_grad():
@@ -37,9 +41,7 @@ def lift_cam(
     return contributions(net, A, context, target, score).sum((2, 3)), A
 
 
-def contributions(
-    net, A: Tensor, context: Context, target: Tensor, score: Score = logit
-) -> Tensor:
+def contributions(net, A: Tensor, context: Context, target: Tensor, score: Score = logit) -> Tensor:
     r"""$C_{\Delta A_k(i,j)\, \Delta F^c}$ (B, K, h, w): what each activation adds to the score.
 
     Args:

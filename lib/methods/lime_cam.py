@@ -23,7 +23,8 @@ def lime_cam(
 
     $$\alpha = \arg\min_{\alpha, \alpha_0} \sum_{a'} e^{-d(a')^2 / \sigma^2}
       \big(F^c(h_A(a')) - \alpha_0 - \alpha^\top a'\big)^2 + \lambda \|\alpha\|^2$$
-    (Ribeiro et al. 2016, eq. (1)-(2), on the model of LIFT-CAM eq. (5)), with
+    (Ribeiro et al. 2016, eq. (1)-(2), on the model of LIFT-CAM eq. (5)), with $F^c$ the logit of
+    class c, $h_A(a')$ the activation with the channels of $a'$ alone,
     $d(a') = 1 - \sqrt{|a'| / K}$, the cosine distance to all channels, and coalitions in which each
     channel takes part with probability 1/2. The ridge is LIME's own for images; a lasso would shrink
     weights to zero.
@@ -37,6 +38,9 @@ def lime_cam(
 
     Returns:
         Raw maps (B, h, w), before the ReLU.
+
+    Example:
+        >>> S = explain("lime_cam", net, x, target=243, n=1000)
     """
     check_count("n", n)
     if not (kernel_width > 0 and ridge > 0):

@@ -10,8 +10,8 @@ def linear_approximation(
     r"""What each position adds to a score that is taken as linear in the activation, with its sign.
 
     $$\phi_t = \sum_k A_k \odot \partial y_t / \partial A_k$$
-    (Wang & Wang 2022, section "Back-Propagation till the Activation Space"). HiRes-CAM is its positive
-    part.
+    with $A_k$ the channels of the target layer and $y_t$ the logit of class t (Wang & Wang 2022,
+    section "Back-Propagation till the Activation Space"). HiRes-CAM is its positive part.
 
     Args:
         selector: the score to differentiate; see `SELECTORS`.
@@ -19,6 +19,9 @@ def linear_approximation(
 
     Returns:
         Raw maps (B, h, w), signed.
+
+    Example:
+        >>> S = explain("linear_approximation", net, x, 243, contrast="weighted", signed=True)
     """
     A, g = activation_and_gradient(net, x, target, select(selector, contrast))
     return (A * g).sum(1)

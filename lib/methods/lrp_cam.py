@@ -14,9 +14,10 @@ def lrp_cam(
 
     $$R_i = \sum_j \frac{a_i w_{ij}}{b_j + \sum_{i'} a_{i'} w_{i'j}} R_j, \quad
       \alpha_k = \sum_{ij} R_{A_k(i,j)}, \quad S^c = \mathrm{ReLU}(\sum_k \alpha_k A_k)$$
-    (Bach et al. 2015, eq. (56), named by LIFT-CAM section 3.1). Biases keep their share, so that the
-    relevances need not add up to the logit. Behind ReLUs and max pooling this is gradient times
-    activation.
+    with $a_i$ the inputs of a layer, $w$ and $b$ its weights and biases, $R_j$ the relevances of
+    its outputs (Bach et al. 2015, eq. (56), named by LIFT-CAM section 3.1). Biases keep their
+    share, so that the relevances need not add up to the logit. Behind ReLUs and max pooling this
+    is gradient times activation.
 
     Args:
         selector: the score to start from; see `SELECTORS`.
@@ -24,6 +25,9 @@ def lrp_cam(
 
     Returns:
         Raw maps (B, h, w), before the ReLU.
+
+    Example:
+        >>> S = explain("lrp_cam", net, x, target=243)
     """
     score = select(selector, contrast)
     with torch.no_grad():

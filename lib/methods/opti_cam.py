@@ -36,8 +36,10 @@ def opti_cam(
 
     $$S(x; u) = \sum_k \mathrm{softmax}(u)_k A^k, \quad
       u^* = \arg\max_u \, g_c\big(f(x \odot n(\mathrm{up}(S(x; u))))\big)$$
-    (Opti-CAM eq. (8)-(11)). Adam from $u = 0.5$, as the paper says: learning rate 0.1, at most 100
-    iterations, an image stopping when its loss changes by less than $10^{-10}$.
+    with $A^k$ the channels of the target layer, $g_c(f(x))$ the score of class c, n and up
+    normalisation and upsampling (Opti-CAM eq. (8)-(11)). Adam from $u = 0.5$, as the paper says:
+    learning rate 0.1, at most 100 iterations, an image stopping when its loss changes by less than
+    $10^{-10}$.
 
     The features run once, parameters are frozen, and gradients flow through mask and image only.
     Each image optimises and stops on its own: its map never depends on its neighbours.
@@ -57,6 +59,9 @@ def opti_cam(
 
     Returns:
         Raw maps (B, h, w): $S(x; u^*)$, without ReLU ($h$ is the identity).
+
+    Example:
+        >>> S = explain("opti_cam", net, x, target=243, iterations=25, schedule="cosine")
     """
     options = dict(
         objective=objective, normalisation=normalisation, selector=selector, iterations=iterations,
@@ -93,14 +98,14 @@ def optimise(net, x: Tensor, target: Tensor, **options) -> Optimisation:
         >>> optimise(net, x, target, iterations=25, schedule="cosine").objective.shape
         torch.Size([25, 1])
     """
-    defaults = inspect.signature(opti_cam).parameters.values()
-    defaults = {p.name: p.default for p in defaults if p.kind is p.KEYWORD_ONLY and p.name != "chunk"}
-    return _optimise(net, x, target, **defaults | options)
+    call = inspect.signature(opti_cam).bind(net, x, target, **options)
+    call.apply_defaults()
+    return _optimise(**{k: value for k, value in call.arguments.items() if k != "chunk"})
 
 
 def _optimise(
-    net, x, target, objective, normalisation, selector, iterations, learning_rate, schedule, initial,
-    tolerance, stopping, masking,
+    net, x, target, objective, normalisation, selector, iterations, learning_rate, schedule,
+    initial, tolerance, stopping, masking,
 ) -> Optimisation:  # fmt: skip
     check_count("iterations", iterations, least=0)
     check_choice("objective", objective, OBJECTIVES)
@@ -118,9 +123,8 @@ def _optimise(
     active = torch.arange(len(x), device=x.device)
     for t in range(iterations):
         if schedule == "cosine":
-            adam.param_groups[0]["lr"] = (
-                learning_rate * (1 + math.cos(math.pi * t / iterations)) / 2
-            )
+            decay = 1 + math.cos(math.pi * t / iterations)
+            adam.param_groups[0]["lr"] = learning_rate * decay / 2
         with torch.enable_grad():
             free = [u[i] for i in active.tolist()]
             w = torch.stack(free).softmax(1)  # (b, K)
@@ -154,15 +158,12 @@ def _objective(objective, net, x, S, target, score, masking, y) -> Tensor:
 
 def _stopped(stopping: str, history: Tensor, tolerance: float, iterations: int) -> Tensor:
     """Which images (b,) stop after these values of F (t, b)."""
+    never = torch.zeros_like(history[0], dtype=torch.bool)
     if stopping == "loss":
-        if len(history) < 2:
-            return torch.zeros(history.shape[1], dtype=torch.bool, device=history.device)
-        return (history[-1] - history[-2]).abs() < tolerance
+        return (history[-1] - history[-2]).abs() < tolerance if len(history) > 1 else never
     checks = authors_checks(history, iterations)
     at_check = (len(history) - 1) % max(1, iterations // 10) == 0
-    if not at_check or len(checks) < 2:
-        return torch.zeros(history.shape[1], dtype=torch.bool, device=history.device)
-    return checks[-1] < checks[-2]
+    return checks[-1] < checks[-2] if at_check and len(checks) > 1 else never
 
 
 def authors_checks(history: Tensor, iterations: int) -> Tensor:

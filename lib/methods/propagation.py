@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-Rule = Callable[..., Any]  # of a torch function and its arguments; NotImplemented if it is for others
+Rule = Callable[..., Any]  # of a torch function and its arguments; may give NotImplemented
 
 _ELEMENTWISE = {
     "relu", "relu6", "hardtanh", "leaky_relu", "silu", "gelu", "sigmoid", "tanh", "elu", "selu",
@@ -21,10 +21,7 @@ _ELEMENTWISE = {
     "clamp_min", "clamp_max", "square", "sqrt", "exp", "abs",
 }  # fmt: skip
 _MAX_POOLINGS = {"max_pool2d": F.max_pool2d, "adaptive_max_pool2d": F.adaptive_max_pool2d}
-_PRODUCTS = {"mul", "multiply", "mul_", "multiply_", "imul"}
-
-# Steps that move entries: their derivative is where each entry came from.
-RESHAPING = {
+RESHAPING = {  # steps that move entries, whose derivative is where each entry came from
     "reshape", "view", "permute", "transpose", "swapaxes", "movedim", "unbind", "chunk", "split",
     "getitem", "select", "narrow", "cat", "concat", "stack", "expand", "flatten", "unflatten",
     "squeeze", "unsqueeze", "contiguous", "clone", "dropout", "get",
@@ -38,11 +35,17 @@ def name_of(func: Callable) -> str:
 
 
 class Propagation(TorchFunctionMode):
-    """Runs each step of what runs inside by the rule for its name; others as they are."""
+    """Runs each step of what runs inside by the rule for its name.
 
-    def __init__(self, rules: Mapping[str, Rule]):
+    Args:
+        rules: by name.
+        refusal: what is wrong with a step without a rule, of which it is told the name; without a
+            refusal such a step keeps its own derivative.
+    """
+
+    def __init__(self, rules: Mapping[str, Rule], refusal: str | None = None):
         super().__init__()
-        self.rules = rules
+        self.rules, self.refusal = rules, refusal
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         return self.step(func, *args, **(kwargs or {}))
@@ -53,47 +56,14 @@ class Propagation(TorchFunctionMode):
         out = NotImplemented if rule is None else rule(func, *args, **kwargs)
         if out is NotImplemented:
             out = func(*args, **kwargs)
-            if _has_gradient(out):
-                self.unknown(name_of(func))
+            if self.refusal and free(out if isinstance(out, tuple | list) else (out,)):
+                raise ValueError(self.refusal.format(name_of(func)))
         return out
 
-    def unknown(self, name: str) -> None:
-        """What to do at a step without a rule; here nothing, so that it keeps its own derivative."""
 
-
-class NonLinear(Propagation):
-    """Rules for steps that are not affine, in three methods; others run as they are."""
-
-    def __init__(self, others: Mapping[str, Rule] = {}):
-        rules = dict.fromkeys({n + end for n in _ELEMENTWISE for end in ("", "_")}, self._element)
-        rules |= dict.fromkeys(_MAX_POOLINGS, self._max_pooling)
-        super().__init__({**others, **rules, **dict.fromkeys(_PRODUCTS, self._product)})
-
-    def element(self, phi: Callable[[Tensor], Tensor], t: Tensor) -> Tensor:
-        """phi(t), which acts on each entry alone."""
-        raise NotImplementedError
-
-    def max_pooling(self, pool: Callable[[Tensor], tuple[Tensor, Tensor]], t: Tensor) -> Tensor:
-        """The values of pool(t), which gives the places of the maxima too."""
-        raise NotImplementedError
-
-    def product(self, a: Tensor, b: Tensor) -> Tensor:
-        """a * b."""
-        raise NotImplementedError
-
-    def _element(self, func, t, *args, inplace=False, **kwargs):
-        out = self.element(lambda s: func(s.clone(), *args, **kwargs), t)
-        return t.copy_(out) if inplace or name_of(func).endswith("_") else out
-
-    def _max_pooling(self, func, t, *args, return_indices=False, **kwargs):
-        pool = _MAX_POOLINGS[name_of(func)]
-        return self.max_pooling(lambda s: pool(s, *args, return_indices=True, **kwargs), t)
-
-    def _product(self, func, a, b):
-        if not (isinstance(a, Tensor) and isinstance(b, Tensor)):
-            return func(a, b)  # with a number
-        out = self.product(a, b)
-        return a.copy_(out) if name_of(func) in ("mul_", "multiply_", "imul") else out
+def free(args: tuple | list) -> list[Tensor]:
+    """Those that depend on the input."""
+    return [a for a in args if isinstance(a, Tensor) and a.requires_grad]
 
 
 def unchanged(func: Callable, *args, **kwargs) -> Any:
@@ -101,26 +71,45 @@ def unchanged(func: Callable, *args, **kwargs) -> Any:
     return func(*args, **kwargs)
 
 
-def linear_in_one(func: Callable, *args, **kwargs) -> Any:
-    """The rule of steps that are linear in each argument, where one alone depends on the input."""
-    return func(*args, **kwargs) if len(free(args)) < 2 else NotImplemented
+def nonlinear(element: Callable, max_pooling: Callable, product: Callable) -> dict[str, Rule]:
+    """The rules of steps that are not affine.
 
+    Args:
+        element: gives phi(t) of phi, which acts on each entry alone, and t.
+        max_pooling: gives the maxima of pool(t), which gives their places too, of pool and t.
+        product: gives a * b of two tensors.
+    """
 
-def free(args: tuple) -> list[Tensor]:
-    """The arguments that depend on the input."""
-    return [a for a in args if isinstance(a, Tensor) and a.requires_grad]
+    def of_elements(func, t, *args, inplace=False, **kwargs):
+        out = element(lambda s: func(s.clone(), *args, **kwargs), t)
+        return t.copy_(out) if inplace or name_of(func).endswith("_") else out
+
+    def of_pools(func, t, *args, return_indices=False, **kwargs):
+        pool = _MAX_POOLINGS[name_of(func)]
+        return max_pooling(lambda s: pool(s, *args, return_indices=True, **kwargs), t)
+
+    def of_factors(func, a, b):
+        if not (isinstance(a, Tensor) and isinstance(b, Tensor)):
+            return func(a, b)  # with a number
+        out = product(a, b)
+        return a.copy_(out) if name_of(func) in ("mul_", "multiply_", "imul") else out
+
+    return (
+        dict.fromkeys({name + end for name in _ELEMENTWISE for end in ("", "_")}, of_elements)
+        | dict.fromkeys(_MAX_POOLINGS, of_pools)
+        | dict.fromkeys(("mul", "multiply", "mul_", "multiply_", "imul"), of_factors)
+    )
 
 
 def secant(phi: Callable[[Tensor], Tensor], t: Tensor, t0: Tensor, value0: Tensor) -> Tensor:
     """phi(t) with the slope from (t0, value0); where they meet, with the derivative."""
-    value, delta = phi(t.detach()), t.detach() - t0
-    close = delta.abs() <= torch.finfo(t.dtype).eps ** 0.5 * torch.maximum(
-        t.detach().abs(), t0.abs()
-    )
+    value, here = phi(t.detach()), t.detach()
+    delta, eps = here - t0, torch.finfo(t.dtype).eps
+    close = delta.abs() <= eps**0.5 * torch.maximum(here.abs(), t0.abs())
     slope = (value - value0) / torch.where(close, 1.0, delta)
     if close.any():
         with torch.enable_grad():
-            middle = ((t.detach() + t0) / 2).requires_grad_()
+            middle = ((here + t0) / 2).requires_grad_()
             (derivative,) = torch.autograd.grad(phi(middle).sum(), middle)
         slope = torch.where(close, derivative, slope)
     return with_slope(value, slope * t)
@@ -129,7 +118,3 @@ def secant(phi: Callable[[Tensor], Tensor], t: Tensor, t0: Tensor, value0: Tenso
 def with_slope(value: Tensor, linear: Tensor) -> Tensor:
     """That value, exactly, with the derivatives of `linear`."""
     return value + (linear - linear.detach())
-
-
-def _has_gradient(out: Any) -> bool:
-    return bool(free(out if isinstance(out, tuple | list) else (out,)))

@@ -10,8 +10,9 @@ def raw_attention(net, x: Tensor, target: Tensor, *, row: str = "class") -> Tens
 
     $$S = \mathbb{E}_h\, A^{(L)}_{\mathrm{cls}}, \quad
       A = \mathrm{softmax}(Q K^\top / \sqrt{d})$$
-    (Dosovitskiy et al. 2021, eq. (6)-(7) of appendix A; Opti-CAM section 5.3.1). It knows no class:
-    the map is the same for every target.
+    with Q and K the queries and keys of its heads h, of d entries each, over L blocks (Dosovitskiy
+    et al. 2021, eq. (6)-(7) of appendix A; Opti-CAM section 5.3.1). It knows no class: the map is
+    the same for every target.
 
     Args:
         row: whose attention: "class", as in the paper; "distillation", of a network with such a
@@ -19,6 +20,9 @@ def raw_attention(net, x: Tensor, target: Tensor, *, row: str = "class") -> Tens
 
     Returns:
         Raw maps (B, h, w) over the patches; none is negative.
+
+    Example:
+        >>> S = explain("raw_attention", net, x)
     """
     transformer = Transformer(net, row)
     _, A = transformer.run(x, Attention())

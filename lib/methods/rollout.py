@@ -10,8 +10,9 @@ def rollout(net, x: Tensor, target: Tensor, *, row: str = "class") -> Tensor:
 
     $$\hat A^{(l)} = \mathrm{rows}\big(\mathbb{E}_h A^{(l)} + I\big), \quad
       S = \big(\hat A^{(L)} \cdots \hat A^{(1)}\big)_{\mathrm{cls}}$$
-    (Abnar & Zuidema 2020, eq. (1); Opti-CAM section 5.3.1), where rows(.) scales each row to the sum
-    1. It knows no class: the map is the same for every target.
+    with $A^{(l)}$ the attention of the heads h of block l (Abnar & Zuidema 2020, eq. (1); Opti-CAM
+    section 5.3.1), where rows(.) scales each row to the sum 1. It knows no class: the map is the
+    same for every target.
 
     Args:
         row: whose attention: "class", as in the paper; "distillation", of a network with such a
@@ -19,6 +20,9 @@ def rollout(net, x: Tensor, target: Tensor, *, row: str = "class") -> Tensor:
 
     Returns:
         Raw maps (B, h, w) over the patches; none is negative.
+
+    Example:
+        >>> S = explain("rollout", net, x)
     """
     transformer = Transformer(net, row)
     _, A = transformer.run(x, Attention())

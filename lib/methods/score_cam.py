@@ -24,7 +24,9 @@ def score_cam(
 
     $$u_k^c = f\big(x \odot n(\mathrm{up}(A^k))\big)_c - f(x_b)_c, \quad
       w^c = \mathrm{softmax}(u^c), \quad S^c = \mathrm{ReLU}(\sum_k w_k^c A^k)$$
-    (Wang et al. 2020; Opti-CAM eq. (3)). The baseline $x_b$ is the fully masked image.
+    with $A^k$ the channels of the target layer, $f(x)_c$ the logit of class c, n and up
+    normalisation and upsampling (Wang et al. 2020; Opti-CAM eq. (3)). The baseline $x_b$ is the
+    fully masked image.
 
     A constant channel makes no mask, $n(A^k) = 0$: it is skipped and weighs nothing, exactly.
     Channels of one image with the same mask, such as those active at one and the same position,
@@ -40,6 +42,9 @@ def score_cam(
 
     Returns:
         Raw maps (B, h, w), before the ReLU.
+
+    Example:
+        >>> S = explain("score_cam", net, x, target=243, masking="normalized")
     """
     check_choice("weighting", weighting, WEIGHTINGS)
     check_count("chunk", chunk)

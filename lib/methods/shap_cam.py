@@ -17,8 +17,9 @@ def shap_cam(
     $$\alpha_k = \frac{1}{|\Pi|} \sum_{\pi \in \Pi}
       F^c\big(h_A(a'_{\pi, \le k})\big) - F^c\big(h_A(a'_{\pi, < k})\big), \quad
       S^c = \mathrm{ReLU}(\sum_k \alpha_k A_k)$$
-    (LIFT-CAM, algorithm 1 and eq. (6)): what channel k adds when the channels join one by one, in the
-    order $\pi$. For every n, $\sum_k \alpha_k = F^c(A) - F^c(0)$.
+    (LIFT-CAM, algorithm 1 and eq. (6)), with $F^c$ the logit of class c and $h_A(a')$ the
+    activation with the channels of $a'$ alone: what channel k adds when the channels join one by
+    one, in the order $\pi$. For every n, $\sum_k \alpha_k = F^c(A) - F^c(0)$.
 
     Only the head runs, and where it begins with a linear layer only what follows that layer: the
     running pre-activation takes one column a step. Behind an affine head every ordering gives the
@@ -32,6 +33,9 @@ def shap_cam(
 
     Returns:
         Raw maps (B, h, w), before the ReLU.
+
+    Example:
+        >>> S = explain("shap_cam", net, x, target=243, n=100)
     """
     check_count("n", n)
     if net.affine_head:

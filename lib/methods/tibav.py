@@ -13,9 +13,10 @@ def tibav(net, x: Tensor, target: Tensor, *, relevance: str = "lrp", row: str = 
 
     $$\bar A^{(l)} = I + \mathbb{E}_h \big(\nabla A^{(l)} \odot R^{(l)}\big)^+, \quad
       S^c = \big(\bar A^{(L)} \cdots \bar A^{(1)}\big)_{\mathrm{cls}}$$
-    (Chefer et al. 2021, eq. (13)-(14)), where $\nabla A = \partial y_c / \partial A$ and R is the
-    relevance of A for class c, propagated from the logit through every layer; see `Relevance`.
-    Blocks count from the image: the paper's product, read as its code has it.
+    with $A^{(l)}$ the attention of the heads h of block l, $y_c$ the logit of class c (Chefer et
+    al. 2021, eq. (13)-(14)), where $\nabla A = \partial y_c / \partial A$ and R is the relevance
+    of A for class c, propagated from the logit through every layer; see `Relevance`. Blocks count
+    from the image: the paper's product, read as its code has it.
 
     Args:
         relevance: R: "lrp" as above; "attention", $R = A$, the authors' later simplification
@@ -25,6 +26,9 @@ def tibav(net, x: Tensor, target: Tensor, *, relevance: str = "lrp", row: str = 
 
     Returns:
         Raw maps (B, h, w) over the patches; none is negative.
+
+    Example:
+        >>> S = explain("tibav", net, x, target=243)
     """
     check_choice("relevance", relevance, RELEVANCES)
     transformer = Transformer(net, row)

@@ -2,7 +2,7 @@
 
 import copy
 import hashlib
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import torch
@@ -67,7 +67,7 @@ class Classifier(nn.Module):
         self.name, self.input_size = name, input_size
         self.model = model.to(memory_format=torch.channels_last)
         self._recipe = dict(layer=layer, mean=mean, std=std, input_size=input_size, name=name)
-        self.cpu()._find_cut(layer)  # where convolutions have full precision: CUDA's default to TF32
+        self.cpu()._find_cut(layer)  # in full precision: convolutions on CUDA default to TF32
         self.layer = self._cut.layer
         self._halves = nn.ModuleList(self._cut.modules())  # so that .to() reaches them
         self.to(device).eval()
@@ -130,8 +130,8 @@ class Classifier(nn.Module):
 
     @property
     def architecture(self) -> str:
-        """"transformer" where the class is read from tokens: activations are tokens, there is a class
-        token, or the network ends in blocks that begin with a LayerNorm; else "CNN"."""
+        """What the class is read from. "transformer": activations are tokens, there is a class token,
+        or the network ends in blocks that begin with a LayerNorm; else "CNN"."""
         tokens = self._grid.layout == "tokens" or has_class_token(self.model)
         return "transformer" if tokens or self._ends_in_blocks else "CNN"
 
@@ -186,7 +186,7 @@ class Classifier(nn.Module):
         return super()._apply(fn, recurse)
 
     def __reduce__(self) -> tuple:
-        return _restore, (self.model, self._recipe)
+        return partial(Classifier, **self._recipe), (self.model,)
 
     # ------------------------------------------------------------------------------- construction
 
@@ -199,9 +199,7 @@ class Classifier(nn.Module):
 
     def _guard(self, tree: Any) -> Any:
         """Copies of what an in-place head would overwrite."""
-        if not self._in_place:
-            return tree
-        return tree_map_only(Tensor, torch.clone, tree)
+        return tree_map_only(Tensor, torch.clone, tree) if self._in_place else tree
 
     def _probe(self, n: int) -> Tensor:
         """Images of noise (n, 3, H, W), always the same."""
@@ -231,11 +229,9 @@ class Classifier(nn.Module):
             except UnknownName:
                 raise
             except Exception as error:  # it runs the network's own code, which may raise anything
-                reasons.append(f"{kind.__name__}: {type(error).__name__}: {error}")
-        raise ValueError(
-            f"{self.name} cannot be cut at layer {layer or 'its default'!r}:\n  "
-            + "\n  ".join(reasons)
-        )
+                reasons.append(f"\n  {kind.__name__}: {type(error).__name__}: {error}")
+        where = layer or "its default"
+        raise ValueError(f"{self.name} cannot be cut at layer {where!r}:" + "".join(reasons))
 
     def _check(self, x: Tensor, logits: Tensor) -> None:
         """head(features(x)) is the network, on the probe and on a batch that repeats its images."""
@@ -255,10 +251,8 @@ class Classifier(nn.Module):
         if not repeated.requires_grad:
             raise ValueError(f"layer {self._cut.layer!r} has no influence on the logits")
         tolerance = 1e-5 if x.dtype in (torch.float32, torch.float64) else 5e-2
-        for name, got, want in (
-            ("head(features(x))", out, logits),
-            ("a repeated batch", repeated, logits[again]),
-        ):
+        pairs = {"head(features(x))": (out, logits), "a repeated batch": (repeated, logits[again])}
+        for name, (got, want) in pairs.items():
             error = ((got - want).abs().max() / want.abs().max().clamp_min(1e-12)).item()
             if not error <= tolerance:
                 raise ValueError(
@@ -280,7 +274,3 @@ def _summary(net: Classifier, digits: int) -> list[float]:
         along = (t @ torch.arange(len(t)).to(t).cos()).item() / size if size else 0.0
         found += [float(f"{size:.{digits}g}"), round(along, digits)]
     return found
-
-
-def _restore(model: nn.Module, recipe: dict) -> Classifier:
-    return Classifier(model, **recipe)

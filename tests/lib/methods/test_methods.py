@@ -228,9 +228,20 @@ def test_the_docstring_names_paper_and_equation_and_every_option(method):
 
 
 @every_method
-def test_it_is_registered_under_its_own_name(method):
+def test_its_example_runs(method):
+    """With a class that the small network has, and as few steps as here."""
+    doc = inspect.getdoc(method_named(method).fn)
+    (code,) = re.findall(r"Example:\n +>>> (.*)$", doc)
+    plain, small = FAMILIES[method].plain(), options(method)
+    known = {"net": plain, "x": images(2), "explain": lambda *a, **k: explain(*a, **k | small)}
+    exec(code.replace("243", "2"), known)
+    assert known["S"].shape == (2, 16, 16)
+    assert f'"{method}"' in code
+
+
+@every_method
+def test_it_says_where_it_is_from(method):
     entry = method_named(method)
-    assert entry.name == method == entry.fn.__name__
     assert f"{{{entry.paper}," in BIBLIOGRAPHY
     assert entry.title and re.search(r"eq\. \(\d+|section [\d\"]|algorithm \d", entry.equation)
     assert entry.needs <= {"gradients", "reference images", "attention"}

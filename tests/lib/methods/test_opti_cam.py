@@ -180,11 +180,13 @@ def test_one_channel_leaves_nothing_to_optimise():
     assert found.iterations.tolist() == [2, 2, 2, 2]  # two equal losses
 
 
-def test_weights_are_on_a_simplex():
-    found = optimise(affine(), images(), TARGET, iterations=20)
-    assert (found.w >= 0).all() and torch.allclose(
-        found.w.sum(1), torch.ones(4, dtype=torch.float64)
+def test_the_defaults_are_the_methods():
+    net, x = affine(), images()
+    assert torch.equal(
+        optimise(net, x, TARGET, iterations=3).map, opti_cam(net, x, TARGET, iterations=3)
     )
+    with pytest.raises(TypeError, match="unexpected keyword argument 'rate'"):
+        optimise(net, x, TARGET, rate=0.1)
 
 
 @pytest.mark.parametrize("chunk", [1, 3, 100])

@@ -66,13 +66,6 @@ def test_no_pass_is_larger_than_the_chunk():
     assert seen == [5, 5, 5, 5, 4]  # 4 images x 6 channels
 
 
-def test_weights_are_on_a_simplex():
-    """So the map lies between the least and the largest activation at each position."""
-    net, x = affine(), images()
-    A, S = net.features(x), score_cam(net, x, TARGET)
-    assert (S >= A.amin(1) - 1e-12).all() and (S <= A.amax(1) + 1e-12).all()
-
-
 @pytest.mark.parametrize("weighting", WEIGHTINGS)
 def test_constant_channels_weigh_nothing(weighting):
     """A channel that is one everywhere makes no mask; one channel that varies then weighs all."""
@@ -85,7 +78,8 @@ def test_constant_channels_weigh_nothing(weighting):
     assert (A[:, 1:] == 1).all()
     S = score_cam(net, x, TARGET, weighting=weighting)
     assert torch.allclose(S, one_channel_at_a_time(net, x, TARGET, weighting), atol=1e-10)
-    assert weighting == "probability" or torch.allclose(S, A[:, 0], atol=1e-10)
+    if weighting != "probability":
+        assert torch.allclose(S, A[:, 0], atol=1e-10)
 
 
 @pytest.mark.parametrize("weighting", WEIGHTINGS)

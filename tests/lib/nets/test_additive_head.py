@@ -74,7 +74,9 @@ def test_it_follows_the_network_to_another_dtype():
     net.float()
     A = net.features(x.float())
     assert torch.allclose(
-        net.additive_head.end(net.additive_head.middle(net.additive_head.lead(A))), net.head(A), atol=1e-4
+        net.additive_head.end(net.additive_head.middle(net.additive_head.lead(A))),
+        net.head(A),
+        atol=1e-4,
     )
 
 
@@ -84,5 +86,7 @@ def test_the_last_block_of_an_efficientnet_begins_additively():
     z = net.additive_head.lead(A)
     columns = net.additive_head.columns(A, torch.arange(A.shape[1]))
     assert columns.shape == (320, 1280, 7, 7)
-    error = (net.additive_head.lead(torch.zeros_like(A)) + columns.sum(0) - z).abs().max() / z.abs().max()
+    error = (
+        net.additive_head.lead(torch.zeros_like(A)) + columns.sum(0) - z
+    ).abs().max() / z.abs().max()
     assert error < 1e-5

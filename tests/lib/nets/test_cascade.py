@@ -6,8 +6,8 @@ from torch import nn
 
 from lib import nets
 from lib.nets import cascade
-from testbeds.architectures import vgg
 from lib.nets.cascade import layers, reinitialise
+from testbeds.architectures import vgg
 
 from .. import networks
 from ..networks import images

@@ -36,7 +36,10 @@ class Attends(nn.Module):
     def __init__(self, convolution_after: bool):
         super().__init__()
         self.stem, self.block = nn.Conv2d(3, 6, 4, 4), nn.Module()
-        self.block.norm1, self.block.attn = nn.LayerNorm(6), nn.MultiheadAttention(6, 2, batch_first=True)
+        self.block.norm1, self.block.attn = (
+            nn.LayerNorm(6),
+            nn.MultiheadAttention(6, 2, batch_first=True),
+        )
         self.fuse = nn.Conv2d(6, 6, 3, padding=1) if convolution_after else nn.Identity()
         self.classifier = nn.Linear(6, 3)
 
