@@ -1,11 +1,13 @@
 from collections.abc import Callable
 
 import torch
+from captum._utils.models.model import Model
+from captum.attr import LimeBase
 from skimage.segmentation import slic
 from torch import Tensor
 
 from ..checks import check_choice, check_count
-from ..seeding import generator, quantised
+from ..seeding import generator, quantised, seeded_globally
 from ..selectors import select
 from .lime_cam import kernel, weighted_ridge
 
@@ -34,8 +36,8 @@ def lime(
       \big(g_c(f(x_z)) - w_0 - w^\top z\big)^2 + \lambda \|w\|^2$$
     (Ribeiro et al. 2016, eq. (1)-(2)), with $g_c(f(x))$ the score of class c: each superpixel
     stays in the image $x_z$ with probability 1/2, and $d(z)$ is the cosine distance to the whole
-    image. Samples are weighed as captum's `LimeBase` does, the superpixels are scikit-image's
-    (SLIC), the settings those of LIME for images.
+    image. The sampling is captum's, the superpixels are scikit-image's (SLIC), the settings those
+    of LIME for images.
 
     Args:
         n: images; LIME's default is 1000.
@@ -65,21 +67,40 @@ def lime(
     score = select(selector)
     size = net.batch_hint(x) if chunk is None else chunk
     maps = []
-    for image, c in zip(x.cpu(), target):  # mixed on the CPU: equal everywhere
+    for image, c in zip(x.cpu(), target):  # captum mixes images on the CPU: equal everywhere
         segment = segments(image, superpixels, compactness)
         background = _background(image, segment, hidden)
         z = torch.rand(n, int(segment.max()) + 1, generator=generator(image, seed)) < 0.5
         f = scorer(net, score, c)
-        shown = (torch.where(some[:, None, segment], image, background) for some in z.split(size))
-        y = torch.cat([f(images) for images in shown]).float()  # as captum
-        w = weighted_ridge(z, y, kernel(z, kernel_width).float(), ridge)  # (superpixels,)
+        with seeded_globally(image, seed):  # captum's data loader draws a number
+            w = _surrogate(f, image, background, segment, z, size, kernel_width, ridge)
         maps.append(w[segment])
     return torch.stack(maps).to(x)
 
 
 def scorer(net, score, c: Tensor) -> Callable[[Tensor], Tensor]:
-    """The score (n,) of class c for images (n, 3, H, W), on the CPU."""
+    """The score (n,) of class c for images (n, 3, H, W), on the CPU, where captum works."""
     return lambda images: score(net(images), c.expand(len(images))).cpu()
+
+
+def _surrogate(
+    f, image: Tensor, background: Tensor, segment: Tensor, z: Tensor,
+    size: int, kernel_width: float, ridge: float,
+) -> Tensor:  # fmt: skip
+    """The weights (K,) of superpixels, fitted to the scores of samples z (n, K)."""
+    samples = iter(z.split(1))
+    explainer = LimeBase(
+        f,
+        _Ridge(ridge),
+        similarity_func=lambda original, perturbed, z, **_: kernel(z, kernel_width),
+        perturb_func=lambda original, **_: next(samples),
+        perturb_interpretable_space=True,
+        from_interp_rep_transform=lambda z, original, **_: torch.where(
+            z[0, segment], original, background
+        ),
+        to_interp_rep_transform=None,
+    )
+    return explainer.attribute(image[None], n_samples=len(z), perturbations_per_eval=size)
 
 
 def segments(image: Tensor, superpixels: int, compactness: float) -> Tensor:
@@ -96,3 +117,20 @@ def _background(image: Tensor, segment: Tensor, hidden: str) -> Tensor:
     own = torch.nn.functional.one_hot(segment.flatten()).to(image)  # (HW, superpixels)
     mean = image.flatten(1) @ own / own.sum(0)  # (3, superpixels)
     return mean[:, segment]
+
+
+class _Ridge(Model):
+    """LIME's linear model, as captum wants it."""
+
+    def __init__(self, ridge: float):
+        self.ridge = ridge
+
+    def fit(self, train_data, **_) -> None:
+        [(z, y, weight)] = train_data
+        self.w = weighted_ridge(z, y, weight, self.ridge)
+
+    def representation(self) -> Tensor:
+        return self.w
+
+    def __call__(self, z: Tensor) -> Tensor:
+        return z.to(self.w) @ self.w

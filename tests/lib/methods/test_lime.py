@@ -1,10 +1,8 @@
-"""LIME on superpixels: weighed as captum does, scikit-image's superpixels."""
+"""LIME on superpixels: captum's sampling, scikit-image's superpixels."""
 
 import numpy as np
 import pytest
 import torch
-from captum._utils.models.model import Model
-from captum.attr import LimeBase
 from torch import nn
 
 from lib.errors import UnknownName
@@ -65,41 +63,6 @@ def test_as_written_one_sample_at_a_time(selector, hidden):
         y.append(SELECTORS[selector](net(image[None]), TARGET[1:2])[0])
     w = weighted_ridge(z, torch.stack(y), kernel(z, 0.4), 0.1)
     assert torch.allclose(found[0], w[segment], atol=1e-5)
-
-
-class Ridge(Model):
-    """The linear model as captum wants it."""
-
-    def fit(self, train_data, **_):
-        [(z, y, weight)] = train_data
-        self.w = weighted_ridge(z, y, weight, 0.1)
-
-    def representation(self):
-        return self.w
-
-    def __call__(self, z):
-        raise NotImplementedError
-
-
-def test_as_captum():
-    net, x = non_linear(), images(1)
-    segment = segments(x[0], 8, 10.0)
-    z = torch.rand(30, int(segment.max()) + 1, generator=generator(x[0], 3)) < 0.5
-    samples = iter(z.split(1))
-    explainer = LimeBase(
-        lambda images: net(images).softmax(1)[:, 1],
-        Ridge(),
-        similarity_func=lambda original, perturbed, z, **_: kernel(z, 0.25),
-        perturb_func=lambda original, **_: next(samples),
-        perturb_interpretable_space=True,
-        from_interp_rep_transform=lambda z, original, **_: torch.where(
-            z[0, segment], original, 0.0
-        ),
-        to_interp_rep_transform=None,
-    )
-    want = explainer.attribute(x, n_samples=30, perturbations_per_eval=7)
-    options = {"n": 30, "superpixels": 8, "ridge": 0.1, "hidden": "black", "seed": 3}
-    assert torch.equal(lime(net, x, TARGET[1:2], **options)[0], want[segment].to(x))
 
 
 def test_a_superpixel_has_one_weight():
