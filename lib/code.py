@@ -6,8 +6,10 @@ import importlib.util
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from threading import Lock
 
 _PACKAGES = ("lib", "testbeds", "book")
+_PARSING = Lock()  # Python 3.11 parses in one thread at a time, or fails
 _ABOVE = __package__.removesuffix("lib")  # empty in a checkout; a wheel has one package around them
 
 
@@ -50,7 +52,8 @@ def _lies_in(name: str, packages: tuple[str, ...]) -> bool:
 def _parsed(name: str) -> tuple[ast.Module, str]:
     """The module's syntax tree without docstrings, and the package that its imports start from."""
     spec = importlib.util.find_spec(name)
-    tree = without_docstrings(ast.parse(Path(spec.origin).read_bytes()))
+    with _PARSING:
+        tree = without_docstrings(ast.parse(Path(spec.origin).read_bytes()))
     return tree, name if spec.submodule_search_locations else name.rpartition(".")[0]
 
 

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from lib.code import code_key
 from lib.data import Record, Size
+from lib.metrics.boxes import tight_box
 
 Colour = tuple[float, float, float]  # sRGB in [0,1]
 Line = tuple[float, float, float, float, float]  # from x, y to x, y, and its width
@@ -370,11 +371,8 @@ def _towards(light: float, x: ndarray, y: ndarray) -> ndarray:
 
 def boxes(masks: Tensor) -> Tensor:
     """The tight boxes x0,y0,x1,y1, half-open, of masks (n,H,W) that are not empty: (n,4)."""
-    found = []
-    for mask in masks.numpy():
-        rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-        found.append((columns[0], rows[0], columns[-1] + 1, rows[-1] + 1))
-    return torch.tensor(np.array(found), dtype=torch.float32).reshape(-1, 4)
+    found = [tight_box(mask) for mask in masks.numpy()]
+    return torch.tensor(found, dtype=torch.float32).reshape(-1, 4)
 
 
 # Describing -------------------------------------------------------------------------------------

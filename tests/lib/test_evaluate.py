@@ -155,10 +155,10 @@ class Elsewhere(ThreadPoolExecutor):
         return map(pickle.loads, super().map(run, [pickle.dumps((fn, task)) for task in tasks]))
 
 
-@pytest.mark.parametrize("pool", [ThreadPoolExecutor, Elsewhere])
+@pytest.mark.parametrize("pool", [partial(ThreadPoolExecutor, 3), partial(Elsewhere, 1)])
 def test_nor_on_the_executor(net, data, tmp_path, pool):
     options = {"shard_size": 4, "store": tmp_path / "s"}
-    with pool(3) as executor:
+    with pool() as executor:
         got = evaluate(net, data, METHOD_NAMES, METRIC_NAMES, executor=executor, **options)
     want = evaluate(net, data, METHOD_NAMES, METRIC_NAMES)
     assert_same(got, want)
