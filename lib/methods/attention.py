@@ -23,18 +23,17 @@ ROWS = {"class": (0,), "distillation": (1,), "both": (0, 1)}
 class Attention(Propagation):
     """Notes every softmax of what runs inside, in order; its fused attention runs in steps."""
 
-    def __init__(self, rules: Mapping[str, Rule] = {}) -> None:
+    def __init__(self, rules: Mapping[str, Rule] = {}, refusal: str | None = None) -> None:
         super().__init__({**rules, "scaled_dot_product_attention": self.attend})
         self.found: list[Tensor] = []
+        self.refusal_then = refusal  # of steps behind the first attention
 
     def step(self, func: Callable, *args, **kwargs) -> Any:
         out = super().step(func, *args, **kwargs)
         if name_of(func) == "softmax":
-            self.note(out)
+            self.found.append(out)
+            self.refusal = self.refusal_then
         return out
-
-    def note(self, A: Tensor) -> None:
-        self.found.append(A)
 
     def attend(
         self, func: Callable, q: Tensor, k: Tensor, v: Tensor, attn_mask: Tensor | None = None,
@@ -121,11 +120,6 @@ def _needed(net) -> str:
         "vit_base_patch16_224, deit_base_patch16_224, deit_base_distilled_patch16_224, or in "
         "mnist_vit and mnist_deit"
     )
-
-
-def mean_over_heads(A: Tensor) -> Tensor:
-    """(B, N, N) from (B, heads, N, N)."""
-    return A.mean(1)
 
 
 def with_identity(M: Tensor) -> Tensor:

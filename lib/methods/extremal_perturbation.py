@@ -1,4 +1,5 @@
 import math
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -93,7 +94,7 @@ def extremal_perturbation(
     for i, a in zip(image.split(size), area.split(size)):
         some = slice(int(i[0]), int(i[-1]) + 1)
         blurred = Pyramid(x[some], levels, blur)
-        value = _objective(net, blurred, i - i[0], target[i], reward, select(selector))
+        value = partial(_reward, net, blurred, i - i[0], target[i], reward, select(selector))
         masks.append(optimise(value, family, a, iterations, learning_rate, shrink))
     return torch.cat(masks).unflatten(0, (len(x), len(areas))).mean(1)
 
@@ -123,15 +124,11 @@ def optimise(
         return family(grid)
 
 
-def _objective(net, blurred: "Pyramid", image: Tensor, target: Tensor, reward: str, score):
-    """The reward (n,) of masks (n, H, W), one for each entry of `image` and `target` (n,)."""
-
-    def value(m: Tensor) -> Tensor:
-        kept = score(net(blurred(image, m)), target) if reward != "delete" else 0
-        left = score(net(blurred(image, 1 - m)), target) if reward != "preserve" else 0
-        return kept - left
-
-    return value
+def _reward(net, blurred: "Pyramid", image: Tensor, target: Tensor, reward, score, m) -> Tensor:
+    """The reward (n,) of masks m (n, H, W), one for each entry of `image` and `target` (n,)."""
+    kept = score(net(blurred(image, m)), target) if reward != "delete" else 0
+    left = score(net(blurred(image, 1 - m)), target) if reward != "preserve" else 0
+    return kept - left
 
 
 def area_error(m: Tensor, area: Tensor) -> Tensor:
@@ -192,12 +189,8 @@ class Pyramid:
         if not widest > 0:
             raise ValueError(f"blur is positive, got {blur}")
         self.levels, self.size = levels, (H, W)
-        stack = [x] + [
-            _gaussian(H, widest * i / (levels - 1)).to(x)
-            @ x
-            @ _gaussian(W, widest * i / (levels - 1)).to(x).T
-            for i in range(1, levels)
-        ]
+        sigmas = [widest * i / (levels - 1) for i in range(1, levels)]
+        stack = [x] + [_gaussian(H, s).to(x) @ x @ _gaussian(W, s).to(x).T for s in sigmas]
         rows = torch.stack(stack, 1).permute(0, 1, 3, 4, 2)  # (B, levels, H, W, 3)
         self.pixels = rows.reshape(-1, 3)  # (B levels H W, 3)
         self.place = torch.arange(H * W, device=x.device).view(H, W)

@@ -12,8 +12,8 @@ def grad_cam(
     r"""Channels weighted by their mean gradient.
 
     $$w_k^c = \mathrm{GAP}(\partial y_c / \partial A^k), \quad S^c = \mathrm{ReLU}(\sum_k w_k^c A^k)$$
-    with $A^k$ the channels of the target layer and $y_c$ the logit of class c (Selvaraju et al.
-    2017, eq. (1)-(2); Opti-CAM eq. (2)).
+    with $A^k$ the channels of the target layer and $y_c$ the logit of class c
+    (Selvaraju et al. 2017, eq. (1)-(2); Opti-CAM eq. (2)).
 
     Args:
         selector: the score to differentiate; see `SELECTORS`.

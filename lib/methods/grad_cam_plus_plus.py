@@ -14,8 +14,8 @@ def grad_cam_plus_plus(
 
     $$\alpha_{ij}^{kc} = \frac{g^2}{2 g^2 + g^3 \sum_{ab} A_{ab}^k}, \quad
       w_k^c = \sum_{ij} \alpha_{ij}^{kc} \mathrm{ReLU}(g_{ij}^k), \quad g = \partial y_c / \partial A$$
-    with $A^k$ the channels of the target layer and $y_c$ the logit of class c (Chattopadhyay et al.
-    2018, eq. (10)-(11), in the form of eq. (19), whose score is $e^{y_c}$).
+    with $A^k$ the channels of the target layer and $y_c$ the logit of class c
+    (Chattopadhyay et al. 2018, eq. (10)-(11), in the form of eq. (19), whose score is $e^{y_c}$).
 
     Departures: $\alpha$ is not divided by its sum, which the authors' code adds, and the factor
     $e^{y_c}$ is left out, since it scales the map as a whole. Where the denominator is zero so is

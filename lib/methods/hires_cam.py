@@ -10,8 +10,8 @@ def hires_cam(
     r"""Activation times gradient at each position, summed over channels.
 
     $$S^c = \mathrm{ReLU}\big(\sum_k A^k \odot \partial y_c / \partial A^k\big)$$
-    with $A^k$ the channels of the target layer and $y_c$ the logit of class c (Draelos & Carin
-    2020, eq. (4)).
+    with $A^k$ the channels of the target layer and $y_c$ the logit of class c
+    (Draelos & Carin 2020, eq. (4)).
 
     Args:
         selector: the score to differentiate; see `SELECTORS`.

@@ -10,8 +10,8 @@ def layer_cam(
     r"""Activation times positive gradient at each position, summed over channels.
 
     $$S^c = \mathrm{ReLU}\big(\sum_k \mathrm{ReLU}(\partial y_c / \partial A^k) \odot A^k\big)$$
-    with $A^k$ the channels of the target layer and $y_c$ the logit of class c (Jiang et al. 2021,
-    eq. (5)-(7)).
+    with $A^k$ the channels of the target layer and $y_c$ the logit of class c
+    (Jiang et al. 2021, eq. (5)-(7)).
 
     Args:
         selector: the score to differentiate; see `SELECTORS`.

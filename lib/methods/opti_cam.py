@@ -151,9 +151,7 @@ def _objective(objective, net, x, S, target, score, masking, y) -> Tensor:
     if objective == "diff":
         return -(y - inside).abs()
     outside = score(net(mask(net, x, 1 - S, masking)), target)
-    if objective == "iomask":
-        return inside - outside
-    return -(y - inside).abs() + (y - outside).abs()
+    return inside - outside if objective == "iomask" else (y - outside).abs() - (y - inside).abs()
 
 
 def _stopped(stopping: str, history: Tensor, tolerance: float, iterations: int) -> Tensor:

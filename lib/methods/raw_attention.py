@@ -1,7 +1,7 @@
 import torch
 from torch import Tensor
 
-from .attention import Attention, Transformer, mean_over_heads
+from .attention import Attention, Transformer
 
 
 @torch.no_grad()
@@ -26,4 +26,4 @@ def raw_attention(net, x: Tensor, target: Tensor, *, row: str = "class") -> Tens
     """
     transformer = Transformer(net, row)
     _, A = transformer.run(x, Attention())
-    return transformer.map(x, [mean_over_heads(A[-1])])
+    return transformer.map(x, [A[-1].mean(1)])  # (B, N, N) of (B, heads, N, N)

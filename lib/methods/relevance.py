@@ -29,13 +29,10 @@ class Relevance(Attention):
     """
 
     def __init__(self) -> None:
-        super().__init__(RULES)
-
-    def note(self, A: Tensor) -> None:
-        super().note(A)
-        self.refusal = (
+        super().__init__(
+            RULES,
             "relevance has no rule for {!r}, which this network uses: take relevance='attention', "
-            "which needs none"
+            "which needs none",
         )
 
 

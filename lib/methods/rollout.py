@@ -1,7 +1,7 @@
 import torch
 from torch import Tensor
 
-from .attention import Attention, Transformer, mean_over_heads, with_identity
+from .attention import Attention, Transformer, with_identity
 
 
 @torch.no_grad()
@@ -26,5 +26,5 @@ def rollout(net, x: Tensor, target: Tensor, *, row: str = "class") -> Tensor:
     """
     transformer = Transformer(net, row)
     _, A = transformer.run(x, Attention())
-    blocks = [with_identity(mean_over_heads(a)) for a in A]
+    blocks = [with_identity(a.mean(1)) for a in A]
     return transformer.map(x, [M / M.sum(2, keepdim=True) for M in blocks])

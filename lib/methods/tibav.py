@@ -2,7 +2,7 @@ import torch
 from torch import Tensor
 
 from ..checks import check_choice
-from .attention import Attention, Transformer, mean_over_heads, with_identity
+from .attention import Attention, Transformer, with_identity
 from .relevance import Relevance
 
 RELEVANCES = ("lrp", "attention")
@@ -13,10 +13,10 @@ def tibav(net, x: Tensor, target: Tensor, *, relevance: str = "lrp", row: str = 
 
     $$\bar A^{(l)} = I + \mathbb{E}_h \big(\nabla A^{(l)} \odot R^{(l)}\big)^+, \quad
       S^c = \big(\bar A^{(L)} \cdots \bar A^{(1)}\big)_{\mathrm{cls}}$$
-    with $A^{(l)}$ the attention of the heads h of block l, $y_c$ the logit of class c (Chefer et
-    al. 2021, eq. (13)-(14)), where $\nabla A = \partial y_c / \partial A$ and R is the relevance
-    of A for class c, propagated from the logit through every layer; see `Relevance`. Blocks count
-    from the image: the paper's product, read as its code has it.
+    with $A^{(l)}$ the attention of the heads h of block l, $y_c$ the logit of class c
+    (Chefer et al. 2021, eq. (13)-(14)), where $\nabla A = \partial y_c / \partial A$ and R is the
+    relevance of A for class c, propagated from the logit through every layer; see `Relevance`.
+    Blocks count from the image: the paper's product, read as its code has it.
 
     Args:
         relevance: R: "lrp" as above; "attention", $R = A$, the authors' later simplification
@@ -42,4 +42,4 @@ def tibav(net, x: Tensor, target: Tensor, *, relevance: str = "lrp", row: str = 
             y, A = transformer.run(x, Relevance())
             R = torch.autograd.grad(y, A, one_hot, materialize_grads=True)
     positive = [(gradient * r.detach()).relu() for gradient, r in zip(g, R)]
-    return transformer.map(x.detach(), [with_identity(mean_over_heads(P)) for P in positive])
+    return transformer.map(x.detach(), [with_identity(P.mean(1)) for P in positive])

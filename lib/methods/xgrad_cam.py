@@ -13,8 +13,8 @@ def xgrad_cam(
     r"""Channels weighted by their gradient averaged where they are active.
 
     $$w_k^c = \sum_{ij} \frac{A_{ij}^k}{\sum_{ab} A_{ab}^k} \frac{\partial y_c}{\partial A_{ij}^k}$$
-    with $A^k$ the channels of the target layer and $y_c$ the logit of class c (Fu et al. 2020,
-    eq. (8)).
+    with $A^k$ the channels of the target layer and $y_c$ the logit of class c
+    (Fu et al. 2020, eq. (8)).
 
     Departure: the denominator sums |A|, which is the same after a ReLU and stays away from zero
     where a layer can be negative. A dead channel has weight zero.

@@ -36,6 +36,14 @@ class Classifier(nn.Module):
         input_size: height (and width) that the network was trained for.
         name: for tables.
 
+    Attributes:
+        layer, num_classes: what the target layer is called, and C.
+        architecture: "transformer" where activations are tokens, there is a class token, or the
+            network ends in blocks that begin with a LayerNorm; else "CNN".
+        affine_head: whether the head is known to be affine, so that perturbations of A have closed
+            forms.
+        needs_context: whether the head needs more than A.
+
     Raises:
         UnknownName: no such layer; lists the layers.
         ValueError: the network cannot be cut there, with the reason.
@@ -68,7 +76,6 @@ class Classifier(nn.Module):
         self.model = model.to(memory_format=torch.channels_last)
         self._recipe = dict(layer=layer, mean=mean, std=std, input_size=input_size, name=name)
         self.cpu()._find_cut(layer)  # in full precision: convolutions on CUDA default to TF32
-        self.layer = self._cut.layer
         self._halves = nn.ModuleList(self._cut.modules())  # so that .to() reaches them
         self.to(device).eval()
         if compile:
@@ -127,18 +134,6 @@ class Classifier(nn.Module):
         """How many images of this size make a pass that suits the device: in cache on a CPU."""
         per_pass = 8 if self.device.type == "cpu" else 256
         return max(1, round(per_pass * 224**2 / (x.shape[2] * x.shape[3])))
-
-    @property
-    def architecture(self) -> str:
-        """What the class is read from. "transformer": activations are tokens, there is a class token,
-        or the network ends in blocks that begin with a LayerNorm; else "CNN"."""
-        tokens = self._grid.layout == "tokens" or has_class_token(self.model)
-        return "transformer" if tokens or self._ends_in_blocks else "CNN"
-
-    @property
-    def affine_head(self) -> bool:
-        """Whether the head is known to be affine, so that perturbations of A have closed forms."""
-        return self._cut.affine
 
     @cached_property
     def additive_head(self) -> AdditiveHead | None:
@@ -217,14 +212,15 @@ class Classifier(nn.Module):
                 f"{self.name} gives {what}; a classifier gives logits (B, C): wrap it in one that does"
             )
         self.num_classes = logits.shape[1]
-        last_norm = last_block_norm(self.model, calls)
-        self._ends_in_blocks = last_norm is not None
+        last_norm, reasons = last_block_norm(self.model, calls), []
         layer = layer or last_norm
-        reasons = []
         for kind in (GraphCut, ReplayCut):
             try:
                 self._cut = kind(self.model, layer, x)
                 self._check(x, logits)
+                self.layer, self.affine_head = self._cut.layer, self._cut.affine
+                tokens = last_norm or self._grid.layout == "tokens" or has_class_token(self.model)
+                self.architecture = "transformer" if tokens else "CNN"
                 return
             except UnknownName:
                 raise

@@ -2,11 +2,11 @@
 
 import operator
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import torch
 from timm.models import get_notrace_functions, get_notrace_modules
 from torch import Tensor, fx, nn
-from torch.fx.passes.shape_prop import ShapeProp
 
 from .fold import fold_batch_norms
 from .padding import spare_padded_copies
@@ -95,11 +95,19 @@ def _find(model: nn.Module, root: fx.GraphModule, layer: str) -> fx.Node:
     raise ValueError(f"layer {layer!r} is not on the traced path from image to logits")
 
 
+class _Shapes(fx.Interpreter):
+    """Runs a graph once and notes the shape that each node gives."""
+
+    def run_node(self, node: fx.Node) -> Any:
+        out = super().run_node(node)
+        node.meta["shape"] = getattr(out, "shape", None)
+        return out
+
+
 def _default(root: fx.GraphModule, probe: Tensor) -> fx.Node:
-    ShapeProp(root).propagate(probe[:1])
+    _Shapes(root).run(probe[:1])
     for node in reversed(root.graph.nodes):
-        shape = getattr(node.meta.get("tensor_meta"), "shape", None)
-        if is_spatial(shape) and not _is_passive(node, root):
+        if is_spatial(node.meta.get("shape")) and not _is_passive(node, root):
             return node
     raise ValueError("no layer of this network gives maps (B, K, h, w): name a layer")
 
