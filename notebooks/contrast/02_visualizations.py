@@ -37,7 +37,7 @@ from book.contested import contested, contrasted
 from lib.methods import METHODS
 from lib.metrics import differences
 from lib.metrics.similarity import correlation
-from testbeds.birds import FAMILIES, differing
+from testbeds.birds import FAMILIES
 
 page = Page("contrast/02_visualizations", globals())
 VARIANTS = contrasted("grad_cam", "linear_approximation")

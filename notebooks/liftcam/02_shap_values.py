@@ -28,7 +28,7 @@ batch_size: int = 8  # images a pass; changes no number
 device: str = "cpu"  # cpu, cuda, cuda:1, mps
 
 # %%
-from book import Page, fewer, report
+from book import Page, fewer
 
 page = Page("liftcam/02_shap_values", globals())
 
