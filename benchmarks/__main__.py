@@ -135,7 +135,7 @@ class Bench:
             module.inplace = False  # which captum does not take
         x, target = self.x[:batch], self.target[:batch]
         with torch.no_grad():
-            A = net.features(x)
+            A, context = net.cut(x)
         head = torch.nn.Sequential(
             model.features[30], model.avgpool, torch.nn.Flatten(), model.classifier
         )
@@ -143,7 +143,7 @@ class Bench:
         normalised = (x - net.mean) / net.std
 
         def on_head():
-            return contributions(net, A, target).sum((2, 3))
+            return contributions(net, A, context, target).sum((2, 3))
 
         def captums_on_head():
             return alone.attribute(A, torch.zeros_like(A), target=target).sum((2, 3))

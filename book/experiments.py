@@ -67,11 +67,20 @@ class Experiment:
             options: further ones of `nets.load`, such as device.
         """
         options |= {"weights": weights or None, "layer": self.layer or None}
-        if own_dataset(self.network) == self.dataset:
-            options |= {"root": root or None}
-        net = nets.load(self.network, **options)
+        net = nets.load(self.network, **options, **self._trained_at(root))
         net.name = self.name
         return net, self.images_at(net.input_size, root)
+
+    def test_accuracy(self, root: str = "") -> float | None:
+        """The fraction of test images that a network of this project classifies correctly, with the
+        weights of its recipe; None for any other network."""
+        if self.network not in nets.RECIPES:
+            return None
+        return nets.recipe(self.network).train(**self._trained_at(root)).accuracy
+
+    def _trained_at(self, root: str) -> dict[str, str | None]:
+        """Where the network finds the dataset that it is trained on, if that is this one."""
+        return {"root": root or None} if own_dataset(self.network) == self.dataset else {}
 
     def images_at(self, size: int, root: str = "") -> data.Dataset:
         """Its images alone."""

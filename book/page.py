@@ -1,7 +1,7 @@
 """A page of the book: what it runs, and how it shows what came out."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +125,7 @@ class Page:
         """
         cells = report.published(self.paper, table)
         if net is not None:
-            alike = counterparts(net.name, [*cells["network"].unique()])
+            alike = counterparts(net.name, [*cells["network"].unique()], net.architecture)
             cells = cells[cells["network"].isin(alike)]
         return [name for name in cells["method"].unique() if name in METHODS]
 
@@ -138,6 +138,11 @@ class Page:
         light = {label: m for label, m in methods.items() if label not in dear}
         both = [(light, images), (dear, fewer(images, n) if n else images)]
         return [(some, seen) for some, seen in both if some]
+
+    def batches(self, net, images: Dataset) -> Iterator[tuple[Tensor, Tensor]]:
+        """The images and their classes, see `batch`, `batch_size` at a time."""
+        for start in range(0, len(images), self.batch_size):
+            yield batch(net, images[start : start + self.batch_size])
 
     # -------------------------------------------------------------------------------- evaluation
 
@@ -274,6 +279,7 @@ class Page:
         titles: Sequence[str] | None = None,
         columns: int = 4,
         signed: bool = False,
+        boxes: bool = False,
     ) -> None:
         """Show images under the maps of several methods.
 
@@ -281,6 +287,7 @@ class Page:
             methods: names, of which those that do not run are left out; or maps by title.
             alt: by default the methods and the images' labels.
             titles: above each image; by default its label.
+            boxes: whether those of the images are outlined in every panel.
         """
         if not isinstance(methods, Mapping):
             names = self.methods(methods, net)
@@ -290,6 +297,9 @@ class Page:
         figure = report.gallery(
             [sample.image for sample in images], methods, titles, columns=columns, signed=signed
         )
+        for block, sample in zip(figure.subfigs, images) if boxes else []:
+            for panel in block.axes[: 1 + len(methods)]:
+                report.draw_boxes(panel, sample.boxes, edgecolor="#40e0d0", linewidth=1.5)
         report.show(figure, name=name, alt=alt, caption=caption)
 
     def folder(self, name: str) -> Path:

@@ -51,7 +51,7 @@ class Question:
 
 def questions(
     data: Dataset,
-    networks: Sequence[str] = NETWORKS,
+    networks: Sequence[str | nets.Classifier] = NETWORKS,
     *,
     n: int = 20,
     seed: int = 0,
@@ -65,7 +65,7 @@ def questions(
 
     Args:
         data: labelled photographs; damaged ones are left out.
-        networks: two names for `nets.load`.
+        networks: two names for `nets.load`, or two networks.
         n: at most so many questions, drawn at random where more photographs would do.
         seed: of their choice and order, and of which network is A.
         method, options: how maps are made, for the true class.
@@ -75,10 +75,11 @@ def questions(
         ValueError: not two networks, or no photograph that both classify correctly.
     """
     check_count("n", n)
-    if len(set(networks)) != 2:
-        raise ValueError(f"a survey compares two networks, got {', '.join(networks) or 'none'}")
+    names = [net if isinstance(net, str) else net.name for net in networks]
+    if len(set(names)) != 2:
+        raise ValueError(f"a survey compares two networks, got {', '.join(names) or 'none'}")
     data = data.readable()
-    opened = [nets.load(name) for name in networks]
+    opened = [nets.load(net) if isinstance(net, str) else net for net in networks]
     right = np.ones(len(data), bool)
     for net in opened:
         right &= [_is_right(net, sample) for sample in data.at(net.input_size)]
@@ -97,12 +98,12 @@ def questions(
         order = (1, 0) if swap else (0, 1)
         pictures = tuple(overlay(sample.image, maps[k][i]) for k in order)
         picture = sample.image.permute(1, 2, 0).numpy()  # (H, W, 3)
-        found.append(Question(sample.id, picture, pictures, tuple(networks[k] for k in order)))
+        found.append(Question(sample.id, picture, pictures, tuple(names[k] for k in order)))
     return found
 
 
 def _is_right(net: nets.Classifier, sample) -> bool:
-    return predict(net, sample.image[None]).item() == sample.target
+    return predict(net, sample.image[None].to(net.device)).item() == sample.target
 
 
 # The form ---------------------------------------------------------------------------------------

@@ -14,11 +14,7 @@ def check_images(x: Tensor) -> None:
         raise ValueError(f"no images: the batch is empty, {tuple(x.shape)}")
     if not x.is_floating_point():
         raise ValueError(f"images are float in [0, 1], got {x.dtype}: divide by 255")
-    bad = (~torch.isfinite(x)).flatten(1).any(1).nonzero().flatten().tolist()
-    if bad:
-        raise ValueError(
-            f"image {bad[0]} of the batch holds NaN or infinity: check how it was loaded"
-        )
+    check_finite("image", x, ": check how it was loaded")
     low, high = x.aminmax()
     if low < -1e-3 or high > 1 + 1e-3:  # antialiased resizing may overshoot by rounding
         raise ValueError(
@@ -51,15 +47,20 @@ def check_maps(S: Tensor, x: Tensor, signed: bool = False) -> None:
         raise ValueError(
             f"maps are (B, H, W) = {(len(x), *x.shape[2:])}, got {tuple(S.shape)}: use saliency.explain"
         )
-    bad = (~torch.isfinite(S)).flatten(1).any(1).nonzero().flatten().tolist()
-    if bad:
-        raise ValueError(f"the map of image {bad[0]} of the batch holds NaN or infinity")
+    check_finite("the map of image", S)
     least, remedy = (-1, "(..., signed=True)") if signed else (0, "")
     if S.numel() and (S.min() < least - 1e-3 or S.max() > 1 + 1e-3):
         raise ValueError(
             f"maps are in [{least}, 1], got [{S.min():.3g}, {S.max():.3g}]: use "
             f"saliency.explain{remedy}"
         )
+
+
+def check_finite(what: str, x: Tensor, remedy: str = "") -> None:
+    """Each of a batch (B, ...) is finite; the error names the first that is not."""
+    bad = (~torch.isfinite(x)).flatten(1).any(1).nonzero().flatten().tolist()
+    if bad:
+        raise ValueError(f"{what} {bad[0]} of the batch holds NaN or infinity{remedy}")
 
 
 def check_options(kind: str, name: str, given: dict, valid: dict) -> None:

@@ -1,7 +1,7 @@
 """Many methods, many metrics, many images: one long table, durable and resumable."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import Executor, as_completed
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +12,12 @@ from torch import Tensor
 from tqdm import tqdm
 
 from .data import Dataset
-from .methods import method_named
-from .metrics import metric_named
-from .metrics.cosine_similarity import cosine_similarity
-from .metrics.similarity import similarities
+from .metrics.similarity import cosine_similarity, similarities
 from .saliency import finish
-from .shard import COLUMNS, Choice, Given, Images, Shard, Variant, chosen_methods, chosen_metrics
-from .store import Held
+from .shard import Block, GivenMaps, Shard
+from .store import Explained
+from .values import COLUMNS, values
+from .variants import Choice, Variant, chosen_methods, chosen_metrics
 
 SHARD_SIZE = 32
 
@@ -39,9 +38,9 @@ def evaluate(
 
     Results do not depend on batch size, shard size, order or executor. With a `store`, each map is
     written with its batch and each shard's values when they are known, and the map of an image is
-    never computed again, whichever call or page asked first: an interrupted run resumes. An image
-    that cannot be read, or whose map is not finite, becomes a row with its error; the rest goes on.
-    Out of memory halves the batch.
+    never computed again, whichever call or page asked first: an interrupted run resumes, and a
+    process waits while another makes the same shard. An image that cannot be read, or whose map is
+    not finite, becomes a row with its error; the rest goes on. Out of memory halves the batch.
 
     Args:
         net: a `Classifier`; images are taken at the size of `data` (see `data.at(net.input_size)`).
@@ -68,24 +67,35 @@ def evaluate(
     methods, metrics = chosen_methods(methods), chosen_metrics(metrics)
     if not (methods and metrics and len(data)):
         return pd.DataFrame(columns=COLUMNS)
-    blocks = [data[i : i + shard_size] for i in range(0, len(data), shard_size)]
-    places = [(m, b) for m in range(len(methods)) for b in range(len(blocks))]
-    work = net, blocks, methods, metrics, batch_size, store
-    runs = _run_here(*work) if executor is None else _run_there(executor, *work)
+    # Lazily, so that the images of a block are decoded once for all methods, and then forgotten.
+    blocks = _blocks(net, data, batch_size, shard_size)
+    tasks = ((block, method, metrics, store) for block in blocks for method in methods)
+    runs = (map if executor is None else executor.map)(_run, tasks)
+    total = len(methods) * -(-len(data) // shard_size)
     hidden = None if progress is None else not progress
-    frames = dict(tqdm(runs, total=len(places), unit="shard", desc=net.name, disable=hidden))
-    return _as_a_whole(pd.concat([frames[place] for place in places], ignore_index=True), metrics)
+    frames = list(tqdm(runs, total=total, unit="shard", desc=net.name, disable=hidden))
+    by_method = [frame for m in range(len(methods)) for frame in frames[m :: len(methods)]]
+    return _as_a_whole(pd.concat(by_method, ignore_index=True), metrics)
+
+
+def _blocks(net, data: Dataset, batch_size: int, size: int = SHARD_SIZE) -> Iterator[Block]:
+    return (Block(net, data[i : i + size], batch_size) for i in range(0, len(data), size))
+
+
+def _run(task: tuple) -> pd.DataFrame:
+    """One method on a block of images, every metric; where an executor wants it."""
+    block, method, metrics, store = task
+    return values(Shard(block, method, store), metrics)
 
 
 def _as_a_whole(table: pd.DataFrame, metrics: list[Variant]) -> pd.DataFrame:
     """The values of metrics that compare the images of a data set, from their measurements."""
     for variant in metrics:
-        if metric_named(variant.name).whole:
+        if variant.of.whole:
             rows = table[(table["metric"] == variant.label) & table["error"].isna()]
             for _, known in rows.groupby("method"):
                 measured = torch.from_numpy(np.stack(known["value"]))  # (N, ...)
-                values = metric_named(variant.name).value(measured)
-                table.loc[known.index, "value"] = values.numpy()
+                table.loc[known.index, "value"] = variant.of.value(measured).numpy()
     return table.astype({"value": float})
 
 
@@ -110,16 +120,15 @@ def evaluate_maps(
     """
     metrics = chosen_metrics(metrics)
     for variant in metrics:
-        if metric_named(variant.name).given.get("method"):
+        if variant.of.given.get("method"):
             raise ValueError(f"{variant.name} explains further images: use evaluate with a method")
     for label, S in maps.items():
         if S.shape != (len(data), *data.size):
             expected = (len(data), *data.size)
             raise ValueError(f"maps {label!r} are (N, H, W) = {expected}, got {tuple(S.shape)}")
-    images = Images(net, data, batch_size)
-    shards = [Given(images, label, S) for label, S in maps.items()]
-    table = pd.concat([shard.values(metrics) for shard in shards], ignore_index=True)
-    return _as_a_whole(table, metrics)
+    block = Block(net, data, batch_size)
+    rows = [values(GivenMaps(block, label, S), metrics) for label, S in maps.items()]
+    return _as_a_whole(pd.concat(rows, ignore_index=True), metrics)
 
 
 def saliency_maps(
@@ -141,12 +150,23 @@ def saliency_maps(
     from.
     """
     (variant,) = chosen_methods({method: (method, options)})
-    maps = []
-    for i in range(0, len(data), SHARD_SIZE):
-        images = Images(net, data[i : i + SHARD_SIZE], batch_size)
-        index, targets = list(range(len(images.data))), images.targets(target)
-        maps += Shard(images, variant, store).saliency(index, targets, raw=raw, signed=signed)
-    return torch.stack(maps)
+    maps = _explained(net, data, variant, target, batch_size, store)
+    for name, one in zip(data.ids, maps):
+        if isinstance(one, str):
+            raise ValueError(f"image {name!r}: {one}")
+    found = torch.from_numpy(np.stack([one.map for one in maps]))
+    return found if raw else finish(method, found, data.size, signed=signed, **options)
+
+
+def _explained(
+    net, data: Dataset, method: Variant, target: str, batch_size: int, store
+) -> list[Explained | str]:
+    """Of each image its raw map, or the error that it has in place of one."""
+    return [
+        one
+        for block in _blocks(net, data, batch_size)
+        for one in Shard(block, method, store).maps(block.targets(target))
+    ]
 
 
 def coefficients(
@@ -162,15 +182,14 @@ def coefficients(
     """
     found = {}
     for variant in chosen_methods(methods):
-        if method_named(variant.name).coefficients is None:
+        if variant.of.coefficients is None:
             raise ValueError(f"{variant.name} has no coefficients: its map is no sum over channels")
-        alphas = []
-        for i in range(0, len(data), SHARD_SIZE):
-            images = Images(net, data[i : i + SHARD_SIZE], batch_size)
-            alphas += Shard(images, variant, store).coefficients()
-        width = max(len(alpha) for alpha in alphas)
-        rows = [alpha if len(alpha) else torch.full((width,), torch.nan) for alpha in alphas]
-        found[variant.label] = torch.stack(rows)
+        maps = _explained(net, data, variant, "label", batch_size, store)
+        alphas = [None if isinstance(one, str) else one.coefficients for one in maps]
+        width = max((len(alpha) for alpha in alphas if alpha is not None), default=0)
+        none = np.full(width, np.nan, np.float32)
+        rows = [none if alpha is None else alpha for alpha in alphas]
+        found[variant.label] = torch.from_numpy(np.stack(rows))
     return found
 
 
@@ -191,12 +210,39 @@ def similarity(
     """
     options = {"batch_size": batch_size, "store": store}
     truth = torch.stack([*coefficients(net, data, reference, **options).values()]).mean(0)
-    alphas = coefficients(net, data, methods, **options)
-    return as_frame(
-        net,
-        data,
-        {(m, "cosine_similarity"): cosine_similarity(alpha, truth) for m, alpha in alphas.items()},
-    )
+    found = coefficients(net, data, methods, **options)
+    cosines = {
+        (label, "cosine_similarity"): cosine_similarity(alpha, truth)
+        for label, alpha in found.items()
+    }
+    return as_frame(net, data, cosines)
+
+
+def as_frame(
+    net,
+    data: Dataset,
+    values: Mapping[tuple[str, str], Iterable[float]],
+    seconds: float | Iterable[float] = np.nan,
+) -> pd.DataFrame:
+    """What was measured elsewhere, as rows of `evaluate`.
+
+    Args:
+        values: by method and metric, one number an image.
+        seconds: for the map of each image.
+
+    Example:
+        >>> as_frame(net, data, {("grad_cam", "correlation"): correlation(M, N)})
+    """
+    groups = [block.group(i) for block in _blocks(net, data, 1) for i in range(len(block))]
+    images = pd.DataFrame({
+        "network": net.name, "dataset": data.name, "image": data.ids, "group": groups,
+        "target": pd.array(data.targets, dtype="Int64"), "seconds": seconds, "error": None,
+    })  # fmt: skip
+    frames = [
+        images.assign(method=method, metric=metric, value=[float(v) for v in of])[COLUMNS]
+        for (method, metric), of in values.items()
+    ]
+    return pd.concat(frames, ignore_index=True)
 
 
 def compare(
@@ -227,18 +273,14 @@ def compare(
     """
     options = {"batch_size": batch_size, "store": store}
     own = {label: _maps(net, data, *method, **options) for label, method in methods.items()}
-    images = pd.DataFrame({
-        "network": net.name, "dataset": data.name, "image": data.ids,
-        "group": [sample.group for sample in data], "target": pd.array(data.targets, dtype="Int64"),
-        "seconds": np.nan, "error": None,
-    })  # fmt: skip
     frames = []
     for key, other in others:
+        values = {}
         for label, method in methods.items():
             theirs = own[label] if other is net else _maps(other, data, *method, **options)
-            for metric, value in similarities(own[label], theirs).items():
-                rows = images.assign(method=label, metric=metric, value=value.numpy(), other=key)
-                frames.append(rows[[*COLUMNS, "other"]])
+            alike = similarities(own[label], theirs)
+            values |= {(label, metric): value for metric, value in alike.items()}
+        frames.append(as_frame(net, data, values).assign(other=key))
     return pd.concat(frames, ignore_index=True)
 
 
@@ -246,74 +288,3 @@ def _maps(net, data: Dataset, name: str, options: dict, **how) -> tuple[Tensor, 
     """Raw maps (N, h, w) and finished ones (N, H, W)."""
     raw = saliency_maps(net, data, name, raw=True, **how, **options)
     return raw, finish(name, raw, data.size, **options)
-
-
-def as_frame(
-    net,
-    data: Dataset,
-    values: Mapping[tuple[str, str], Iterable[float]],
-    seconds: float | Iterable[float] = np.nan,
-) -> pd.DataFrame:
-    """What was measured elsewhere, as rows of `evaluate`.
-
-    Args:
-        values: by method and metric, one number an image.
-        seconds: for the map of each image.
-
-    Example:
-        >>> as_frame(net, data, {("grad_cam", "correlation"): correlation(M, N)})
-    """
-    images = pd.DataFrame({
-        "network": net.name, "dataset": data.name, "image": data.ids, "group": _groups(data),
-        "target": pd.array(data.targets, dtype="Int64"), "seconds": seconds, "error": None,
-    })  # fmt: skip
-    frames = [
-        images.assign(method=method, metric=metric, value=[float(v) for v in of])[COLUMNS]
-        for (method, metric), of in values.items()
-    ]
-    return pd.concat(frames, ignore_index=True)
-
-
-def _groups(data: Dataset) -> list[str]:
-    """The cluster of each sample; one that cannot be read stands for itself."""
-    readable = data.readable()
-    known = {sample.id: sample.group for sample in readable}
-    return [known.get(name, name) for name in data.ids]
-
-
-# By method and block, each a shard.
-Frames = Iterator[tuple[tuple[int, int], pd.DataFrame]]
-
-
-def _run_here(net, blocks, methods, metrics, batch_size, store) -> Frames:
-    """Each image is decoded once for all methods. What another process is computing comes last: by
-    then it is stored."""
-    held = []
-    for b, block in enumerate(blocks):
-        images = Images(net, block, batch_size)
-        for m, method in enumerate(methods):
-            try:
-                yield (m, b), run_shard(images, method, metrics, store, wait=False)
-            except Held:
-                held.append((m, b))
-    for m, b in held:
-        images = Images(net, blocks[b], batch_size)
-        yield (m, b), run_shard(images, methods[m], metrics, store)
-
-
-def _run_there(executor, net, blocks, methods, metrics, batch_size, store) -> Frames:
-    """As the executor's workers finish them."""
-    running = {
-        executor.submit(run_shard, Images(net, block, batch_size), method, metrics, store): (m, b)
-        for m, method in enumerate(methods)
-        for b, block in enumerate(blocks)
-    }
-    for future in as_completed(running):
-        yield running[future], future.result()
-
-
-def run_shard(
-    images: Images, method: Variant, metrics: list[Variant], store, wait: bool = True
-) -> pd.DataFrame:
-    """One method on a few images, every metric: read what is stored, compute and store the rest."""
-    return Shard(images, method, store).values(metrics, wait)

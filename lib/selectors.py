@@ -7,7 +7,13 @@ Contrasts subtract from the logit of a class those of the others, $y_t - \sum_{s
 $\sum_s a_s = 1$ ("Why Not Other Classes?", Wang & Wang 2022). The weights $a$ are constants of the
 image: nothing is differentiated by them, so that a contrast is linear in the logits, and the
 contrast of explanations is the explanation of the contrast wherever propagation is linear
-(proposition 3).
+(proposition 3): whatever carries $\partial y_s$ linearly from the logits, derivatives or the rules of
+DeepLIFT and LRP, gives $\phi_t - \sum_{s \ne t} a_s \phi_s$ in one pass.
+
+Layer-CAM and Grad-CAM++ rectify the derivatives themselves, so that theirs are no such
+combinations, and behind a ReLU show what speaks for the class alone. Methods that optimise or sample
+have no contrasts, for their logits change on the way; nor has TIBAV, which shares out the relevance
+of the score: that of a contrast is zero in all.
 """
 
 from collections.abc import Callable

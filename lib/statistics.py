@@ -24,10 +24,20 @@ class Interval(NamedTuple):
         return Interval(self.mean * factor, low, high, self.n)
 
     def __str__(self) -> str:
-        """Mean and bounds with a decimal; what is missing is left out."""
+        return format(self, ".1f")
+
+    def __format__(self, spec: str) -> str:
+        """Mean and bounds, each by a format such as "+.2f"; what is missing is left out.
+
+        Example:
+            >>> f"{Interval(0.5, 0.25, 0.75, 10):.2f}"
+            '0.50 [0.25, 0.75]'
+        """
+        spec = spec or ".1f"
         if self.mean != self.mean:
             return "–"
-        return f"{self.mean:.1f}" + ("" if self.low != self.low else f" [{self.low:.1f}, {self.high:.1f}]")
+        bounds = "" if self.low != self.low else f" [{self.low:{spec}}, {self.high:{spec}}]"
+        return f"{self.mean:{spec}}{bounds}"
 
 
 def mean_ci(

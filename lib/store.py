@@ -5,27 +5,26 @@ decides its numbers, so nothing is computed twice and nothing stale is read. Map
 so that every choice of images finds them, and values by the images that were measured together:
 
     <store>/<folder>/<image>-<class>.safetensors   a raw map
-    <store>/<folder>/<metric>-<key>.parquet        one value an image
+    <store>/<folder>/<metric>-<images>.parquet     one value an image
+    <store>/<folder>/<images>.lock                 held by the process that makes either
 """
 
 import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from functools import partial
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from functools import cached_property, partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from filelock import FileLock, Timeout
+from filelock import FileLock
 from safetensors.numpy import load_file, save_file
 
-
-class Held(Exception):
-    """Another process is making what is asked for."""
+Pair = tuple[str, int]  # an image's fingerprint, and the class
 
 
 class Explained(NamedTuple):
@@ -34,9 +33,6 @@ class Explained(NamedTuple):
     map: np.ndarray
     seconds: float
     coefficients: np.ndarray | None = None
-
-
-Maps = dict[tuple[int, int], Explained]  # by an image's place in its shard, and class
 
 
 def key(*parts: object) -> str:
@@ -67,56 +63,44 @@ class ShardStore:
 
     def __init__(self, store: str | Path | None, folder: str, images: Sequence[str]):
         self.folder = Path(store) / folder if store is not None else None
-        self.images = list(images)
+        self.images = key(images)
 
-    @contextmanager
-    def claim(self, image: int, target: int, *, wait: bool) -> Iterator[None]:
-        """Held while a map is computed: another process does others first, or waits.
-
-        Raises:
-            Held: another process holds it, and this one does not `wait`.
-        """
+    @cached_property
+    def lock(self) -> AbstractContextManager:
+        """Held while maps or values are made: another process waits, and then reads them. A process
+        that dies lets go of it. Who holds it may take it again."""
         if self.folder is None:
-            yield
-            return
-        path = self._map(image, target).with_suffix(".claim")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with ExitStack() as mine:
-            try:
-                mine.enter_context(FileLock(path, timeout=-1 if wait else 0))
-            except Timeout:
-                raise Held(path.name) from None
-            yield
-            path.unlink(missing_ok=True)  # whoever waits for it finds the map, or makes it again
+            return nullcontext()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return FileLock(self.folder / f"{self.images}.lock")
+
+    def read_maps(self, wanted: Iterable[Pair]) -> dict[Pair, Explained]:
+        """Those that are known of the maps of these images for these classes."""
+        paths = {pair: self._map(pair) for pair in wanted} if self.folder else {}
+        return {pair: _explained(path) for pair, path in paths.items() if path.is_file()}
+
+    def write_maps(self, maps: dict[Pair, Explained]) -> None:
+        for pair, explained in maps.items() if self.folder else ():
+            tensors = {
+                name: np.asarray(value, order="C")
+                for name, value in explained._asdict().items()
+                if value is not None
+            }
+            write_atomically(self._map(pair), partial(save_file, tensors))
 
     def read_values(self, name: str) -> pd.DataFrame | None:
-        path = self._values(name)
+        path = self.folder and self._values(name)
         return pd.read_parquet(path) if path and path.is_file() else None
 
     def write_values(self, name: str, frame: pd.DataFrame) -> None:
         if self.folder:
-            write_atomically(self._values(name), lambda p: frame.to_parquet(p, index=False))
+            write_atomically(self._values(name), lambda path: frame.to_parquet(path, index=False))
 
-    def read_maps(self, wanted: Iterable[tuple[int, int]]) -> Maps:
-        """Those that are known of the maps of these images for these classes."""
-        paths = {pair: self._map(*pair) for pair in wanted} if self.folder else {}
-        return {pair: _explained(path) for pair, path in paths.items() if path.is_file()}
+    def _map(self, pair: Pair) -> Path:
+        return self.folder / "{}-{}.safetensors".format(*pair)
 
-    def write_maps(self, maps: Maps) -> None:
-        if self.folder:
-            for pair, explained in maps.items():
-                tensors = {
-                    name: np.asarray(value, order="C")
-                    for name, value in explained._asdict().items()
-                    if value is not None
-                }
-                write_atomically(self._map(*pair), partial(save_file, tensors))
-
-    def _map(self, image: int, target: int) -> Path:
-        return self.folder / f"{self.images[image]}-{target}.safetensors"
-
-    def _values(self, name: str) -> Path | None:
-        return self.folder and self.folder / f"{name}-{key(self.images)}.parquet"
+    def _values(self, name: str) -> Path:
+        return self.folder / f"{name}-{self.images}.parquet"
 
 
 def _explained(path: Path) -> Explained:

@@ -6,7 +6,7 @@ from .claims import Claim, claims
 from .contrast import changes, median_image, over_classes, separation, show_changes
 from .display import show
 from .gallery import draw, draw_boxes, gallery, grid, in_colour, overlay
-from .labels import method_title, symbols
+from .labels import Variant, method_title, symbols, variant_of
 from .plots import curves, forest
 from .provenance import Provenance, provenance
 from .published import published
@@ -33,6 +33,7 @@ __all__ = [
     "Interval",
     "Provenance",
     "Table",
+    "Variant",
     "by_image",
     "cell_verdict",
     "changed",
@@ -66,4 +67,5 @@ __all__ = [
     "show_changes",
     "style",
     "symbols",
+    "variant_of",
 ]

@@ -7,6 +7,7 @@ from lib.metrics.replacement import REPLACEMENTS
 from lib.statistics import by_image, column, mean_of
 
 from .display import show
+from .labels import variant_of
 from .plots import forest
 from .published import counterparts, published
 
@@ -22,9 +23,10 @@ def over_classes(frame: pd.DataFrame) -> pd.DataFrame:
         >>> over_classes(frame)["method"].unique()
         array(['grad_cam', 'grad_cam_weighted'], dtype=object)
     """
-    named = frame["method"].str.extract(r"(?P<method>.*)_(?P<of>t[12])$")
-    of = frame.assign(**named).dropna(subset="of")
-    wide = of.pivot(index=[*_IMAGE, "method", "metric"], columns="of", values="value")
+    variants = [variant_of(label) for label in frame["method"]]
+    named = [variant._replace(of="").label for variant in variants]
+    both = frame.assign(method=named, of=[variant.of for variant in variants]).query("of != ''")
+    wide = both.pivot(index=[*_IMAGE, "method", "metric"], columns="of", values="value")
     return _rows(wide.mean(axis=1, skipna=False))
 
 
@@ -49,9 +51,9 @@ def separation(frame: pd.DataFrame) -> pd.DataFrame:
     wide = over_classes(frame).pivot(index=[*_IMAGE, "method"], columns="metric", values="value")
     apart = sum(wide[f"positive_{r}"] - wide[f"negative_{r}"] for r in REPLACEMENTS)
     methods = (apart / len(REPLACEMENTS)).unstack("method")
-    for weighted in methods.columns[methods.columns.str.endswith("_weighted")]:
-        original = weighted.removesuffix("_weighted")
-        methods[f"{weighted}_change"] = methods[weighted] - methods[original]
+    for label, (method, variant, _) in {name: variant_of(name) for name in methods}.items():
+        if variant == "weighted":
+            methods[f"{label}_change"] = methods[label] - methods[method]
     return _rows(methods.stack()).assign(metric="separation")
 
 
@@ -73,14 +75,14 @@ def changes(paper: str, table: str | int, frame: pd.DataFrame) -> pd.DataFrame:
     """
     cells = published(paper, table)
     titles = dict(zip(cells["method"], cells["title"]))
-    originals = [method for method in titles if "_weighted_" not in method]
+    originals = [variant_of(label) for label in titles if not variant_of(label).variant]
     printed = cells.pivot(index=["metric", "method"], columns="network", values="value")
     rows = []
     for network, measured in frame.groupby("network", sort=False):
         images = by_image(measured)
         theirs = printed[counterparts(network, list(printed.columns))]
-        for original in originals:
-            weighted = "_weighted_".join(original.rsplit("_", 1))
+        for variant in originals:
+            original, weighted = variant.label, variant._replace(variant="weighted").label
             for replacement in REPLACEMENTS:
                 name = f"{original}_{replacement}"
                 title = f"{titles[original].replace(',', '')} {replacement}"

@@ -158,8 +158,8 @@ def draw(panel: Axes, picture: np.ndarray | None, title: str = "") -> None:
     panel.set_title(title, fontsize=11, pad=3)
 
 
-def draw_boxes(panel: Axes, boxes: ArrayLike, **look) -> None:
-    """Outlines of boxes (n, 4), x0, y0, x1, y1 in pixels, half-open, over an image.
+def draw_boxes(panel: Axes, boxes: ArrayLike | None, **look) -> None:
+    """Outlines of boxes (n, 4), x0, y0, x1, y1 in pixels, half-open, over an image; of None, none.
 
     Args:
         look: of their lines, as for `matplotlib.patches.Rectangle`; by default white and 2.2 wide.
@@ -168,7 +168,7 @@ def draw_boxes(panel: Axes, boxes: ArrayLike, **look) -> None:
         >>> draw_boxes(panel, sample.boxes, linestyle="--")
     """
     look = {"fill": False, "edgecolor": "white", "linewidth": 2.2} | look
-    for x0, y0, x1, y1 in array(boxes).tolist():
+    for x0, y0, x1, y1 in [] if boxes is None else array(boxes).tolist():
         corner = (x0 - 0.5, y0 - 0.5)  # the middle of pixel 0 is drawn at 0
         panel.add_patch(Rectangle(corner, x1 - x0, y1 - y0, **look))
 

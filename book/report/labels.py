@@ -93,10 +93,47 @@ def symbols(metrics: Sequence[str]) -> str:
     return f"{', '.join(several)} and {last}" if several else last
 
 
+class Variant(NamedTuple):
+    """What the label of a variant says: `<method>_<variant>_<of>`, as tables, claims and manifests have
+    it. Nowhere else is a label taken apart.
+
+    Attributes:
+        method: a name in `METHODS`; of what is no variant of a method, the label itself.
+        variant: what sets it apart, such as "weighted", "25" or "in_box"; or nothing.
+        of: which of an image's two most probable classes it explains, "t1" or "t2"; or nothing.
+
+    Example:
+        >>> variant_of("grad_cam_weighted_t1")
+        Variant(method='grad_cam', variant='weighted', of='t1')
+        >>> variant_of("grad_cam_t1")._replace(variant="weighted").label
+        'grad_cam_weighted_t1'
+    """
+
+    method: str
+    variant: str = ""
+    of: str = ""
+
+    @property
+    def label(self) -> str:
+        return "_".join(filter(None, self))
+
+
+def variant_of(label: str) -> Variant:
+    """A label taken apart; see `Variant`."""
+    from lib.methods import METHODS
+
+    if label in METHODS:
+        return Variant(label)
+    method = max((m for m in METHODS if label.startswith(f"{m}_")), key=len, default=None)
+    if method is None:
+        return Variant(label)
+    words = label.removeprefix(f"{method}_").split("_")
+    of = words.pop() if words[-1] in _CLASSES else ""
+    return Variant(method, "_".join(words), of)
+
+
 def method_title(name: str, printed: str | None = None) -> str:
     """How the method `name` is called: its title, or as a paper printed it, or its name.
-
-    A variant's label is the method's name and what sets it apart.
 
     Example:
         >>> method_title("opti_cam_25"), method_title("grad_cam_weighted_t1")
@@ -108,14 +145,13 @@ def method_title(name: str, printed: str | None = None) -> str:
         return METHODS[name].title
     if name in _COMPARED:
         return _COMPARED[name]
-    method = max((m for m in METHODS if name.startswith(f"{m}_")), key=len, default=None)
-    if printed or method is None:
+    method, variant, of = variant_of(name)
+    if printed or method not in METHODS:
         return printed or name
-    variant = name.removeprefix(f"{method}_")
-    if variant.isdecimal():
+    if variant.isdecimal() and not of:
         return METHODS[method].title + variant.translate(_SUBSCRIPTS)
-    words = [_CLASSES.get(word, word) for word in variant.split("_")]
-    return f"{METHODS[method].title}, {' '.join(words)}"
+    words = " ".join(filter(None, [*variant.split("_"), _CLASSES.get(of)]))
+    return f"{METHODS[method].title}, {words}"
 
 
 def number(value: float, decimals: int = 1) -> str:

@@ -1,7 +1,8 @@
 """Images with their annotations, from the datasets that the manifests describe.
 
 To add a dataset that is read, write its manifest and one module with a function
-`records(entry, root, split) -> (records, class names or None)`, and list it in `LOADERS`. One that is
+`records(entry, root, split) -> (records, class names or None)`, where `root` is the folder that was
+found and verified, and list it in `LOADERS`. One that is
 drawn has a manifest whose `generator` names its `records(seed, split, n)`, of whatever package.
 """
 
@@ -88,10 +89,9 @@ def load(
 
 def _records(entry: manifests.Entry, root: str | Path | None, split: str | None):
     """The records of a split, and the names of the classes."""
-    source = entry["source"]
+    source, place = entry["source"], manifests.locate(entry, root)
     if "generator" not in source:
-        return LOADERS[entry["name"]](entry, root, split)
-    manifests.find(entry, root)  # refuses a root
+        return LOADERS[entry["name"]](entry, place, split)
     return manifests.resolve(source["generator"])(source["seed"], split, entry["splits"][split])
 
 

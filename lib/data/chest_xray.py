@@ -3,29 +3,24 @@
 from pathlib import Path
 
 from .. import manifests
-from .files import present
-from .image_file import ImageFile, image_files
+from .files import present, some
+from .image_file import ImageFile, Images, image_files
 
 CLASSES = ("NORMAL", "PNEUMONIA")
 
 
-def records(
-    entry: manifests.Entry, root: str | Path | None, split: str
-) -> tuple[list[ImageFile], tuple[str, ...]]:
+def records(entry: manifests.Entry, root: Path, split: str) -> Images:
     """The images of a split, sorted by class and then by name.
 
     The files of pneumonia begin with the name of the person: those of one person are one group.
     """
-    root = manifests.find(entry, root)
     folder = present(entry, root / "chest_xray" / split, root / split)
     images = [
         ImageFile(path, f"{split}/{name}/{path.name}", target, group=_person(path.stem))
         for target, name in enumerate(CLASSES)
         for path in image_files(present(entry, folder / name))
     ]
-    if not images:
-        raise FileNotFoundError(f"no images in {folder}.\n{manifests.remedy(entry)}")
-    return images, CLASSES
+    return some(entry, images, folder), CLASSES
 
 
 def _person(stem: str) -> str | None:

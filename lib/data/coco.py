@@ -9,16 +9,13 @@ from pathlib import Path
 
 from .. import manifests
 from .files import check_complete, present, read_json, reading
-from .image_file import Box, ImageFile
+from .image_file import Box, ImageFile, Images, by_class
 
 N_CLASSES = 80
 
 
-def records(
-    entry: manifests.Entry, root: str | Path | None, split: str
-) -> tuple[list[ImageFile], tuple[str, ...]]:
+def records(entry: manifests.Entry, root: Path, split: str) -> Images:
     """The (image, class) pairs of a split, sorted by class and then by image."""
-    root = manifests.find(entry, root)
     path = present(entry, root / f"annotations/instances_{split}2014.json")
     folder = present(entry, root / f"{split}2014", root / f"images/{split}2014")
     with reading(path):
@@ -27,13 +24,13 @@ def records(
         boxes = _boxes(instances["annotations"], {c: i for i, c in enumerate(classes)})
         files = {image["id"]: folder / image["file_name"] for image in instances["images"]}
         shown = {image: files[image] for image, _ in boxes}
-    check_complete(entry, folder, (file.name for file in shown.values()))
+    check_complete(entry, shown.values())
     names = tuple(classes.values())
     samples = [
         _sample(shown[image], target, names[target], boxes_of_class)
         for (image, target), boxes_of_class in boxes.items()
     ]
-    return sorted(samples, key=lambda sample: (sample.target, sample.id)), names
+    return by_class(samples), names
 
 
 def _sample(file: Path, target: int, name: str, boxes: list[Box]) -> ImageFile:

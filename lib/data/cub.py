@@ -13,8 +13,8 @@ from torch import Tensor
 
 from .. import manifests
 from .dataset import Part, Sample, Size
-from .files import check_all_complete, present, reading
-from .image_file import Box, ImageFile
+from .files import check_complete, present, reading
+from .image_file import Box, ImageFile, Images
 
 Point = tuple[float, float]
 
@@ -58,11 +58,8 @@ def _silhouette(path: Path, size: Size) -> Tensor:
     return torch.from_numpy(np.array(grey) >= _MAJORITY)
 
 
-def records(
-    entry: manifests.Entry, root: str | Path | None, split: str
-) -> tuple[list[Photograph], tuple[str, ...]]:
+def records(entry: manifests.Entry, root: Path, split: str) -> Images:
     """The photographs of a split, in the dataset's own order, which is by class."""
-    root = manifests.find(entry, root)
     home = present(entry, root / "CUB_200_2011/images.txt", root / "images.txt").parent
     names, classes, targets, in_training, boxes = (_table(entry, home / file) for file in _TABLES)
     masks = next(filter(Path.is_dir, (home / "segmentations", home.parent / "segmentations")), None)
@@ -80,7 +77,7 @@ def records(
             for image, name in names.items()
             if in_training[image] == _IN_TRAINING[split]
         ]
-    check_all_complete(entry, (photograph.path for photograph in photographs))
+    check_complete(entry, (photograph.path for photograph in photographs))
     return photographs, tuple(map(_readable, classes.values()))
 
 

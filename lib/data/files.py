@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,24 +26,25 @@ def present(entry: manifests.Entry, *places: Path, why: str = "") -> Path:
     )
 
 
-def check_complete(entry: manifests.Entry, folder: Path, names: Iterable[str]) -> None:
+def some(entry: manifests.Entry, images: list, folder: Path) -> list:
+    """The images found in a folder; a FileNotFoundError, with how to get them, where there are none."""
+    if not images:
+        raise FileNotFoundError(f"no images in {folder}.\n{manifests.remedy(entry)}")
+    return images
+
+
+def check_complete(entry: manifests.Entry, files: Iterable[Path]) -> None:
     """A FileNotFoundError, with how to get them, where a folder lacks some of these files."""
-    names = set(names)
-    missing = sorted(names.difference(os.listdir(present(entry, folder))))
-    if missing:
-        raise FileNotFoundError(
-            f"{entry['name']}: {folder} lacks {len(missing)} of {len(names)} files, such as "
-            f"{missing[0]}.\n{manifests.remedy(entry)}"
-        )
-
-
-def check_all_complete(entry: manifests.Entry, files: Iterable[Path]) -> None:
-    """`check_complete` for files of several folders."""
-    names: dict[Path, list[str]] = {}
+    names: dict[Path, set[str]] = defaultdict(set)
     for file in files:
-        names.setdefault(file.parent, []).append(file.name)
-    for folder, of_folder in names.items():
-        check_complete(entry, folder, of_folder)
+        names[file.parent].add(file.name)
+    for folder, wanted in names.items():
+        missing = sorted(wanted.difference(os.listdir(present(entry, folder))))
+        if missing:
+            raise FileNotFoundError(
+                f"{entry['name']}: {folder} lacks {len(missing)} of {len(wanted)} files, such as "
+                f"{missing[0]}.\n{manifests.remedy(entry)}"
+            )
 
 
 @contextmanager

@@ -5,8 +5,8 @@ from pathlib import Path
 from torchvision.datasets import FGVCAircraft, Flowers102, Food101, StanfordCars
 
 from .. import manifests
-from .files import check_all_complete, reading
-from .image_file import ImageFile
+from .files import check_complete, reading
+from .image_file import ImageFile, Images, by_class
 
 # The reader of each dataset, and the folder that it looks for.
 _READERS = {
@@ -18,11 +18,8 @@ _READERS = {
 _JOINED = {("flowers102", "trainval"): ("train", "val")}
 
 
-def records(
-    entry: manifests.Entry, root: str | Path | None, split: str
-) -> tuple[list[ImageFile], tuple[str, ...]]:
+def records(entry: manifests.Entry, root: Path, split: str) -> Images:
     """The images of a split, sorted by class and then by name."""
-    root = manifests.find(entry, root)
     reader, name = _READERS[entry["name"]]
     home = root if not (root / name).is_dir() and root.name == name else root / name
     splits = _JOINED.get((entry["name"], split), (split,))
@@ -32,8 +29,8 @@ def records(
         for dataset in found
         for path, target in _listed(dataset)
     ]
-    check_all_complete(entry, (image.path for image in images))
-    return sorted(images, key=lambda image: (image.target, image.id)), tuple(found[0].classes)
+    check_complete(entry, (image.path for image in images))
+    return by_class(images), tuple(found[0].classes)
 
 
 def _read(entry: manifests.Entry, reader: type, home: Path, split: str):

@@ -3,15 +3,13 @@
 from pathlib import Path
 
 from .. import manifests
-from .image_file import ImageFile, image_files
+from .files import some
+from .image_file import ImageFile, Images, image_files
 from .imagenet import class_indices, class_names
 
 
-def records(
-    entry: manifests.Entry, root: str | Path | None, split: str | None
-) -> tuple[list[ImageFile], tuple[str, ...] | None]:
+def records(entry: manifests.Entry, root: Path, split: str | None) -> Images:
     """The images sorted by folder and name, and the names of the classes where they have any."""
-    root = manifests.find(entry, root)
     folders = sorted(path for path in root.iterdir() if path.is_dir() and path.name[0] != ".")
     loose = image_files(root)
     if folders and loose:
@@ -25,9 +23,7 @@ def records(
         for folder, target in zip(folders, targets, strict=True)
         for path in image_files(folder)
     ]
-    if not images:
-        raise FileNotFoundError(f"no images in {root}.\n{manifests.remedy(entry)}")
-    return images, classes
+    return some(entry, images, root), classes
 
 
 def _classes(folders: list[str]) -> tuple[list[int], tuple[str, ...] | None]:

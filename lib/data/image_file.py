@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
@@ -12,10 +13,12 @@ from PIL import Image
 from torch import Tensor
 
 from .dataset import Sample, Size
+from .files import reading
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 
 Box = tuple[float, float, float, float]  # x0, y0, x1, y1, half-open
+Images = tuple[list["ImageFile"], tuple[str, ...] | None]  # and the names of the classes
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,11 @@ def image_files(folder: Path) -> list[Path]:
     )
 
 
+def by_class(images: list[ImageFile]) -> list[ImageFile]:
+    """Sorted by class and then by name, so in one order in every layout."""
+    return sorted(images, key=lambda image: (image.target, image.id))
+
+
 def decode(path: Path) -> Image.Image:
     """The file as an RGB image; a ValueError names a file that is truncated or no image."""
     try:
@@ -95,13 +103,14 @@ def scale(boxes: tuple[Box, ...], frame: Size, size: Size) -> Tensor:
     return torch.tensor(boxes).reshape(-1, 4) * factor
 
 
+def voc_objects(path: Path) -> Iterator[tuple[ElementTree.Element, Box]]:
+    """The objects of a Pascal VOC file, with their boxes as it gives them."""
+    for thing in ElementTree.parse(path).iterfind("object"):
+        sides = (thing.findtext(f"bndbox/{side}") for side in ("xmin", "ymin", "xmax", "ymax"))
+        yield thing, tuple(map(float, sides))
+
+
 def voc_boxes(path: Path) -> tuple[Box, ...]:
     """The boxes of a Pascal VOC file, as it gives them; a ValueError names a malformed file."""
-    try:
-        boxes = ElementTree.parse(path).iterfind("object/bndbox")
-        return tuple(
-            tuple(float(box.findtext(side)) for side in ("xmin", "ymin", "xmax", "ymax"))
-            for box in boxes
-        )
-    except (ElementTree.ParseError, TypeError, ValueError) as error:  # TypeError: no such side
-        raise ValueError(f"cannot read boxes from {path}: {error}; replace or remove it") from error
+    with reading(path):
+        return tuple(box for _, box in voc_objects(path))

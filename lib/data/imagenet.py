@@ -8,7 +8,8 @@ from pathlib import Path
 from timm.data import ImageNetInfo
 
 from .. import manifests
-from .image_file import Box, ImageFile, image_files
+from .files import some
+from .image_file import Box, ImageFile, Images, by_class, image_files
 
 SOLUTION = "LOC_val_solution.csv"
 Solution = dict[str, tuple[int, tuple[Box, ...]]]  # class and boxes by image
@@ -26,20 +27,15 @@ def class_names() -> tuple[str, ...]:
     return tuple(names.split(",")[0] for names in ImageNetInfo().label_descriptions())
 
 
-def records(
-    entry: manifests.Entry, root: str | Path | None, split: str | None
-) -> tuple[list[ImageFile], tuple[str, ...]]:
+def records(entry: manifests.Entry, root: Path, split: str | None) -> Images:
     """The validation images, sorted by class and then by name, so in one order in every layout."""
-    root = manifests.find(entry, root)
     solution = _read_solution(root)
     annotations = _annotation_files(root)
     images = [
         _image(path, target, solution, annotations)
         for path, target in _labelled_files(root, solution)
     ]
-    if not images:
-        raise FileNotFoundError(f"no ImageNet images under {root}.\n{manifests.remedy(entry)}")
-    return sorted(images, key=lambda image: (image.target, image.id)), class_names()
+    return by_class(some(entry, images, root)), class_names()
 
 
 def _image(path: Path, target: int, solution: Solution, annotations: dict[str, Path]) -> ImageFile:

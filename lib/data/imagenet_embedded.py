@@ -6,19 +6,16 @@ from pathlib import Path
 
 from .. import manifests
 from ..paths import MANIFESTS
-from .image_file import Box, ImageFile
+from .image_file import Box, ImageFile, Images
 from .imagenet import class_names
 
 
-def records(
-    entry: manifests.Entry, root: str | Path | None, split: str | None
-) -> tuple[list[ImageFile], tuple[str, ...]]:
-    """The photographs in the order of the manifest, every file's checksum verified."""
-    folder = manifests.locate(entry, root)
+def records(entry: manifests.Entry, root: Path, split: str | None) -> Images:
+    """The photographs in the order of the manifest."""
     boxes = _read_boxes(MANIFESTS / "datasets" / entry["boxes"]["file"])
     frame = tuple(entry["boxes"]["frame"])
     images = [
-        ImageFile(folder / name, Path(name).stem, _target(name), tuple(boxes[name]), frame)
+        ImageFile(root / name, Path(name).stem, _target(name), tuple(boxes[name]), frame)
         for name in entry["files"]
     ]
     return images, class_names()

@@ -1,49 +1,34 @@
 """Kvasir (Pogorelov et al. 2017): endoscopic images of eight classes, 1,000 of each."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from .. import manifests
 from ..seeding import stream
-from .files import present
-from .image_file import ImageFile, image_files
+from .files import present, some
+from .image_file import ImageFile, Images, image_files
 
-CLASSES = (
-    "dyed-lifted-polyps",
-    "dyed-resection-margins",
-    "esophagitis",
-    "normal-cecum",
-    "normal-pylorus",
-    "normal-z-line",
-    "polyps",
-    "ulcerative-colitis",
+CLASSES = tuple(
+    "dyed-lifted-polyps dyed-resection-margins esophagitis normal-cecum normal-pylorus normal-z-line "
+    "polyps ulcerative-colitis".split()
 )
 
 # Opti-CAM splits 8,000 images in 6,000, 1,000 and 1,000: of each class, these eighths.
 _EIGHTHS = {"test": (0, 1), "val": (1, 2), "train": (2, 8)}
 
 
-def records(
-    entry: manifests.Entry, root: str | Path | None, split: str
-) -> tuple[list[ImageFile], tuple[str, ...]]:
+def records(entry: manifests.Entry, root: Path, split: str) -> Images:
     """The images of a split, sorted by class and then by name.
 
     Kvasir comes without splits. Each class is shuffled, by its name alone, and then cut.
     """
-    root = manifests.find(entry, root)
-    folder = next((path for path in _places(root) if (path / CLASSES[0]).exists()), root)
+    places = (root, root / "kvasir-dataset-v2", root / "kvasir-dataset")
+    folder = next((path for path in places if (path / CLASSES[0]).exists()), root)
     images = [
         ImageFile(path, f"{name}/{path.name}", target)
         for target, name in enumerate(CLASSES)
         for path in _part(image_files(present(entry, folder / name)), name, split)
     ]
-    if not images:
-        raise FileNotFoundError(f"no images in {folder}.\n{manifests.remedy(entry)}")
-    return images, CLASSES
-
-
-def _places(root: Path) -> Sequence[Path]:
-    return root, root / "kvasir-dataset-v2", root / "kvasir-dataset"
+    return some(entry, images, folder), CLASSES
 
 
 def _part(paths: list[Path], name: str, split: str) -> list[Path]:

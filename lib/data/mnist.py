@@ -39,12 +39,11 @@ class Digit:
 
 
 def records(
-    entry: manifests.Entry, root: str | Path | None, split: str
+    entry: manifests.Entry, root: Path, split: str
 ) -> tuple[tuple[Digit, ...], tuple[str, ...]]:
     """The digits of a split, sorted by class, as the file is. Of every class each fifth is for
     testing, the others for training."""
-    folder = manifests.locate(entry, root)
-    return _digits(folder / next(iter(entry["files"])))[split], CLASSES
+    return _digits(root / next(iter(entry["files"])))[split], CLASSES
 
 
 @cache

@@ -9,16 +9,13 @@ from pathlib import Path
 
 from .. import manifests
 from .files import check_complete, present, read_json, reading
-from .image_file import ImageFile
+from .image_file import ImageFile, Images, by_class
 
 N_ANSWERS = 1000
 
 
-def records(
-    entry: manifests.Entry, root: str | Path | None, split: str
-) -> tuple[list[ImageFile], tuple[str, ...]]:
+def records(entry: manifests.Entry, root: Path, split: str) -> Images:
     """The questions of a split, sorted by answer and then by question id."""
-    root = manifests.find(entry, root)
     answers = _frequent_answers(_annotations(entry, root, "train"))
     indices = {answer: i for i, answer in enumerate(answers)}
     path = _annotations(entry, root, split)
@@ -32,8 +29,8 @@ def records(
             for asked in read_json(path, leave_out="answers")["annotations"]
             if asked["multiple_choice_answer"] in indices
         ]
-    check_complete(entry, images, (sample.path.name for sample in samples))
-    return sorted(samples, key=lambda sample: (sample.target, sample.id)), answers
+    check_complete(entry, (sample.path for sample in samples))
+    return by_class(samples), answers
 
 
 def _sample(

@@ -3,9 +3,9 @@ from torch import Tensor
 
 from ..checks import check_count
 from ..selectors import select
+from .coalition_game import ask_each_game
 from .combination import combination
-from .game import game
-from .gradients import activation_and_gradient
+from .gradients import gradient
 
 
 @combination
@@ -29,16 +29,12 @@ def ablation_cam(
         Raw maps (B, h, w), before the ReLU.
     """
     check_count("chunk", chunk)
-    if net.affine_head and selector == "logit":
-        A, g = activation_and_gradient(net, x, target)
-        drop = (A * g).sum((2, 3))  # (B, K)
-    else:
-        with torch.no_grad():
-            A = net.features(x)
-            drop = torch.zeros(A.shape[:2], device=A.device, dtype=A.dtype)
-            for i in range(len(x)):
-                play = game(net, A[i : i + 1], target[i : i + 1], selector, chunk)
-                drop[i, play.players] = play.losses()
     with torch.no_grad():
-        y = select(selector)(net.head(A), target)
+        A, context = net.cut(x)
+        y = select(selector)(net.head(A, context), target)
+        if net.affine_head and selector == "logit":
+            drop = (A * gradient(net, A, context, target)).sum((2, 3))  # (B, K)
+        else:
+            options = {"selector": selector, "chunk": chunk}
+            drop = ask_each_game(net, A, context, target, lambda game, _: game.drops(), **options)
     return drop / y[:, None], A

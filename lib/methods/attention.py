@@ -7,49 +7,34 @@ batch runs, and computes fused attention in its steps, so that A exists; outside
 exception, there is nothing to restore.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
 from ..checks import check_choice
-from ..nets.activation import Grid
+from ..nets.grid import Grid
+from .propagation import Propagation, Rule, name_of
 
 ROWS = {"class": (0,), "distillation": (1,), "both": (0, 1)}
 
 
-def name_of(func) -> str:
-    """The name of a torch function, whether called, or written as an operator."""
-    name = getattr(func, "__name__", "")
-    return name[2:-2] if name.startswith("__") and name.endswith("__") else name
-
-
-class Attention(TorchFunctionMode):
+class Attention(Propagation):
     """Notes every softmax of what runs inside, in order; its fused attention runs in steps."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, rules: Mapping[str, Rule] = {}) -> None:
+        super().__init__({**rules, "scaled_dot_product_attention": self.attend})
         self.found: list[Tensor] = []
 
-    def __torch_function__(self, func, types, args=(), kwargs=None):
-        if name_of(func) == "scaled_dot_product_attention":
-            return self.attend(*args, **kwargs or {})
-        return self.step(func, *args, **kwargs or {})
-
-    def step(self, func, *args, **kwargs):
-        """One call of a torch function."""
-        out = self.call(func, *args, **kwargs)
+    def step(self, func: Callable, *args, **kwargs) -> Any:
+        out = super().step(func, *args, **kwargs)
         if name_of(func) == "softmax":
             self.found.append(out)
         return out
 
-    def call(self, func, *args, **kwargs):
-        """What a function gives; the place for another derivative."""
-        return func(*args, **kwargs)
-
     def attend(
-        self, q: Tensor, k: Tensor, v: Tensor, attn_mask: Tensor | None = None,
+        self, func: Callable, q: Tensor, k: Tensor, v: Tensor, attn_mask: Tensor | None = None,
         dropout_p: float = 0.0, is_causal: bool = False, scale: float | None = None,
         enable_gqa: bool = False,
     ) -> Tensor:  # fmt: skip

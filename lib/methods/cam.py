@@ -1,15 +1,15 @@
 import torch
 from torch import Tensor
 
-from ..selectors import Score
+from ..selectors import select
 from .combination import combination
-from .contrastive import contrastive
 from .gradients import activation_and_gradient
 
 
 @combination
-@contrastive
-def cam(net, x: Tensor, target: Tensor, score: Score) -> tuple[Tensor, Tensor]:
+def cam(
+    net, x: Tensor, target: Tensor, *, selector: str = "logit", contrast: str = "none"
+) -> tuple[Tensor, Tensor]:
     r"""The classifier's own weights combine the feature maps it pools.
 
     $$S^c = \sum_k w_k^c A^k$$ with $w_k^c$ the weight between channel k and class c, for a head that
@@ -25,7 +25,7 @@ def cam(net, x: Tensor, target: Tensor, score: Score) -> tuple[Tensor, Tensor]:
     Raises:
         ValueError: the head is something else, so no such weight exists.
     """
-    A, g = activation_and_gradient(net, x, target, score)
+    A, g = activation_and_gradient(net, x, target, select(selector, contrast))
     # Behind pooling and a linear layer every position has the gradient w / hw.
     if not net.affine_head or not torch.allclose(g, g[..., :1, :1].expand_as(g), atol=1e-7):
         raise ValueError(

@@ -1,14 +1,14 @@
 from torch import Tensor
 
-from ..selectors import Score
+from ..selectors import select
 from .combination import combination
-from .contrastive import contrastive
 from .gradients import activation_and_gradient
 
 
 @combination
-@contrastive
-def grad_cam(net, x: Tensor, target: Tensor, score: Score) -> tuple[Tensor, Tensor]:
+def grad_cam(
+    net, x: Tensor, target: Tensor, *, selector: str = "logit", contrast: str = "none"
+) -> tuple[Tensor, Tensor]:
     r"""Channels weighted by their mean gradient.
 
     $$w_k^c = \mathrm{GAP}(\partial y_c / \partial A^k), \quad S^c = \mathrm{ReLU}(\sum_k w_k^c A^k)$$
@@ -21,5 +21,5 @@ def grad_cam(net, x: Tensor, target: Tensor, score: Score) -> tuple[Tensor, Tens
     Returns:
         Raw maps (B, h, w), before the ReLU.
     """
-    A, g = activation_and_gradient(net, x, target, score)
+    A, g = activation_and_gradient(net, x, target, select(selector, contrast))
     return g.mean((2, 3)), A

@@ -1,15 +1,15 @@
 import torch
 from torch import Tensor
 
-from ..selectors import Score
+from ..selectors import select
 from .combination import combination
-from .contrastive import contrastive
 from .gradients import activation_and_gradient
 
 
 @combination
-@contrastive
-def grad_cam_plus_plus(net, x: Tensor, target: Tensor, score: Score) -> tuple[Tensor, Tensor]:
+def grad_cam_plus_plus(
+    net, x: Tensor, target: Tensor, *, selector: str = "logit", contrast: str = "none"
+) -> tuple[Tensor, Tensor]:
     r"""Channels weighted by their positive gradients, each position by a ratio of derivatives.
 
     $$\alpha_{ij}^{kc} = \frac{g^2}{2 g^2 + g^3 \sum_{ab} A_{ab}^k}, \quad
@@ -28,7 +28,7 @@ def grad_cam_plus_plus(net, x: Tensor, target: Tensor, score: Score) -> tuple[Te
     Returns:
         Raw maps (B, h, w), before the ReLU.
     """
-    A, g = activation_and_gradient(net, x, target, score)
+    A, g = activation_and_gradient(net, x, target, select(selector, contrast))
     denominator = 2 * g**2 + g**3 * A.sum((2, 3), keepdim=True)
     alpha = torch.where(denominator == 0, 0.0, g**2 / denominator)
     return (alpha * g.relu()).sum((2, 3)), A

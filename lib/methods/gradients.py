@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from ..nets.activation import Context
 from ..selectors import Score, logit
 
 
@@ -14,8 +15,13 @@ def activation_and_gradient(
     The features run once and without gradients; only the head is differentiated.
     """
     with torch.no_grad():
-        A = net.features(x)
+        A, context = net.cut(x)
+    return A, gradient(net, A, context, target, score)
+
+
+def gradient(net, A: Tensor, context: Context, target: Tensor, score: Score = logit) -> Tensor:
+    """The gradient of the score by A, (B, K, h, w)."""
     with torch.enable_grad():
         A = A.detach().requires_grad_()
-        (g,) = torch.autograd.grad(score(net.head(A), target).sum(), A)
-    return A.detach(), g
+        (g,) = torch.autograd.grad(score(net.head(A, context), target).sum(), A)
+    return g

@@ -1,12 +1,12 @@
 from torch import Tensor
 
-from ..selectors import Score
-from .contrastive import contrastive
+from ..selectors import select
 from .gradients import activation_and_gradient
 
 
-@contrastive
-def layer_cam(net, x: Tensor, target: Tensor, score: Score) -> Tensor:
+def layer_cam(
+    net, x: Tensor, target: Tensor, *, selector: str = "logit", contrast: str = "none"
+) -> Tensor:
     r"""Activation times positive gradient at each position, summed over channels.
 
     $$S^c = \mathrm{ReLU}\big(\sum_k \mathrm{ReLU}(\partial y_c / \partial A^k) \odot A^k\big)$$
@@ -19,5 +19,5 @@ def layer_cam(net, x: Tensor, target: Tensor, score: Score) -> Tensor:
     Returns:
         Raw maps (B, h, w), before the ReLU.
     """
-    A, g = activation_and_gradient(net, x, target, score)
+    A, g = activation_and_gradient(net, x, target, select(selector, contrast))
     return (g.relu() * A).sum(1)

@@ -1,23 +1,23 @@
 import torch
 from torch import Tensor
 
-from ..nets import context_of
-from ..selectors import Score, logit
+from ..nets.activation import Context
+from ..selectors import Score, logit, select
 from .combination import combination
-from .contrastive import contrastive
-from .rescale import Reference, Rescale
+from .deeplift import Reference, Rescale
 
 
 @combination
-@contrastive
-def lift_cam(net, x: Tensor, target: Tensor, score: Score) -> tuple[Tensor, Tensor]:
+def lift_cam(
+    net, x: Tensor, target: Tensor, *, selector: str = "logit", contrast: str = "none"
+) -> tuple[Tensor, Tensor]:
     r"""Channels weighted by their DeepLIFT contributions: SHAP values, estimated in one pass.
 
     $$\alpha_k^{\mathrm{lift}} = \sum_{ij} C_{\Delta A_k(i,j)\, \Delta F^c}, \quad
       S^c = \mathrm{ReLU}(\sum_k \alpha_k A_k), \quad
       \sum_k \alpha_k^{\mathrm{lift}} = F^c(A) - F^c(0)$$
     (LIFT-CAM eq. (7)-(8)). Contributions are those of DeepLIFT-Rescale with reference $A = 0$; see
-    `rescale` for max pooling and products, where the paper leaves the rule open. Behind an affine
+    `deeplift` for max pooling and products, where the paper leaves the rule open. Behind an affine
     head they are the SHAP values themselves.
 
     Args:
@@ -29,26 +29,29 @@ def lift_cam(net, x: Tensor, target: Tensor, score: Score) -> tuple[Tensor, Tens
 
     Raises:
         ValueError: the contributions do not add up, so that the head holds a step that is neither
-            affine nor known to `rescale`, such as attention.
+            affine nor known to `deeplift`, such as attention.
     """
+    score = select(selector, contrast)
     with torch.no_grad():
-        A = net.features(x)
-    return contributions(net, A, target, score).sum((2, 3)), A
+        A, context = net.cut(x)
+    return contributions(net, A, context, target, score).sum((2, 3)), A
 
 
-def contributions(net, A: Tensor, target: Tensor, score: Score = logit) -> Tensor:
+def contributions(
+    net, A: Tensor, context: Context, target: Tensor, score: Score = logit
+) -> Tensor:
     r"""$C_{\Delta A_k(i,j)\, \Delta F^c}$ (B, K, h, w): what each activation adds to the score.
 
     Args:
-        A: what `net.features` gave, (B, K, h, w), with its context. Errors as for `lift_cam`.
+        A, context: what `net.cut` gave. Errors as for `lift_cam`.
     """
     with torch.no_grad(), Reference() as reference:
-        rows = A if net.needs_context else A[:1]  # one reference serves all images
-        y0 = net.head(torch.zeros_like(rows), context_of(A))
+        rows = A if context is not None else A[:1]  # one reference serves all images
+        y0 = net.head(torch.zeros_like(rows), context)
     with torch.enable_grad():
         A = A.detach().requires_grad_()
         with Rescale(reference):
-            y = net.head(A)
+            y = net.head(A, context)
         v, m = torch.autograd.grad(score(y, target).sum(), (y, A))
     C = A.detach() * m
     _check_sum(net, C, (v * y.detach()).sum(1), (v * y0).sum(1))

@@ -9,7 +9,7 @@ from torch import Tensor
 from ..checks import check_choice, check_count
 from ..seeding import generator, quantised, seeded_globally
 from ..selectors import select
-from .lime_cam import similarity, weighted_ridge
+from .lime_cam import kernel, weighted_ridge
 
 HIDINGS = ("superpixel", "black")
 
@@ -88,7 +88,7 @@ def _surrogate(
     explainer = LimeBase(
         f,
         _Ridge(ridge),
-        similarity_func=lambda original, perturbed, z, **_: similarity(z, kernel_width),
+        similarity_func=lambda original, perturbed, z, **_: kernel(z, kernel_width),
         perturb_func=lambda original, **_: next(samples),
         perturb_interpretable_space=True,
         from_interp_rep_transform=lambda z, original, **_: torch.where(

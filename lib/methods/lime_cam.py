@@ -2,8 +2,8 @@ import torch
 from torch import Tensor
 
 from ..checks import check_count
+from .coalition_game import ask_each_game
 from .combination import combination
-from .game import game
 
 
 @combination
@@ -41,14 +41,13 @@ def lime_cam(
     check_count("n", n)
     if not (kernel_width > 0 and ridge > 0):
         raise ValueError(f"kernel_width and ridge are positive, got {kernel_width} and {ridge}")
-    A = net.features(x)
-    alpha = torch.zeros(A.shape[:2], device=A.device, dtype=A.dtype)
-    for i in range(len(x)):
-        play = game(net, A[i : i + 1], target[i : i + 1], chunk=chunk)
-        a = _coalitions(n or len(play.players), len(play.players), seed).to(A.device)
-        slopes = weighted_ridge(a, play.worth(a), similarity(a, kernel_width), ridge)
-        alpha[i, play.players] = slopes.to(A)
-    return alpha, A
+    A, context = net.cut(x)
+
+    def fit(game, _):
+        a = _coalitions(n or len(game.players), len(game.players), seed).to(A.device)
+        return weighted_ridge(a, game.value(a), kernel(a, kernel_width), ridge)
+
+    return ask_each_game(net, A, context, target, fit, chunk=chunk), A
 
 
 def _coalitions(n: int, players: int, seed: int) -> Tensor:
@@ -57,7 +56,7 @@ def _coalitions(n: int, players: int, seed: int) -> Tensor:
     return torch.rand(n, players, generator=generator, dtype=torch.float64) < 0.5
 
 
-def similarity(a: Tensor, kernel_width: float) -> Tensor:
+def kernel(a: Tensor, kernel_width: float) -> Tensor:
     r"""$e^{-d^2 / \sigma^2}$ of coalitions (n, players), by their cosine distance d to all players."""
     distance = 1 - a.double().mean(1).sqrt()
     return torch.exp(-(distance**2) / kernel_width**2)

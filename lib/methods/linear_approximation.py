@@ -1,12 +1,12 @@
 from torch import Tensor
 
-from ..selectors import Score
-from .contrastive import contrastive
+from ..selectors import select
 from .gradients import activation_and_gradient
 
 
-@contrastive
-def linear_approximation(net, x: Tensor, target: Tensor, score: Score) -> Tensor:
+def linear_approximation(
+    net, x: Tensor, target: Tensor, *, selector: str = "logit", contrast: str = "none"
+) -> Tensor:
     r"""What each position adds to a score that is taken as linear in the activation, with its sign.
 
     $$\phi_t = \sum_k A_k \odot \partial y_t / \partial A_k$$
@@ -20,5 +20,5 @@ def linear_approximation(net, x: Tensor, target: Tensor, score: Score) -> Tensor
     Returns:
         Raw maps (B, h, w), signed.
     """
-    A, g = activation_and_gradient(net, x, target, score)
+    A, g = activation_and_gradient(net, x, target, select(selector, contrast))
     return (A * g).sum(1)

@@ -1,15 +1,15 @@
 import torch
 from torch import Tensor
 
-from ..selectors import Score
+from ..selectors import select
 from .combination import combination
-from .contrastive import contrastive
-from .rescale import Relevance
+from .lrp import LRP0
 
 
 @combination
-@contrastive
-def lrp_cam(net, x: Tensor, target: Tensor, score: Score) -> tuple[Tensor, Tensor]:
+def lrp_cam(
+    net, x: Tensor, target: Tensor, *, selector: str = "logit", contrast: str = "none"
+) -> tuple[Tensor, Tensor]:
     r"""Channels weighted by their relevance, propagated layer by layer from the logit.
 
     $$R_i = \sum_j \frac{a_i w_{ij}}{b_j + \sum_{i'} a_{i'} w_{i'j}} R_j, \quad
@@ -25,12 +25,13 @@ def lrp_cam(net, x: Tensor, target: Tensor, score: Score) -> tuple[Tensor, Tenso
     Returns:
         Raw maps (B, h, w), before the ReLU.
     """
+    score = select(selector, contrast)
     with torch.no_grad():
-        A = net.features(x)
+        A, context = net.cut(x)
     with torch.enable_grad():
         A = A.detach().requires_grad_()
-        with Relevance():
-            y = net.head(A)
+        with LRP0():
+            y = net.head(A, context)
         (m,) = torch.autograd.grad(score(y, target).sum(), A)
     A = A.detach()
     return (A * m).sum((2, 3)), A

@@ -1,3 +1,4 @@
+import inspect
 import math
 from dataclasses import dataclass
 
@@ -85,12 +86,22 @@ class Optimisation:
     iterations: Tensor
 
 
-def optimise(
-    net, x: Tensor, target: Tensor, *, objective="mask", normalisation="range", selector="logit",
-    iterations=100, learning_rate=0.1, schedule="constant", initial=0.5, tolerance=1e-10,
-    stopping="loss", masking="pixels",
+def optimise(net, x: Tensor, target: Tensor, **options) -> Optimisation:
+    """The optimisation behind `opti_cam`, with its history; its options, but for `chunk`.
+
+    Example:
+        >>> optimise(net, x, target, iterations=25, schedule="cosine").objective.shape
+        torch.Size([25, 1])
+    """
+    defaults = inspect.signature(opti_cam).parameters.values()
+    defaults = {p.name: p.default for p in defaults if p.kind is p.KEYWORD_ONLY and p.name != "chunk"}
+    return _optimise(net, x, target, **defaults | options)
+
+
+def _optimise(
+    net, x, target, objective, normalisation, selector, iterations, learning_rate, schedule, initial,
+    tolerance, stopping, masking,
 ) -> Optimisation:  # fmt: skip
-    """The optimisation behind `opti_cam`, with its history; the same options."""
     check_count("iterations", iterations, least=0)
     check_choice("objective", objective, OBJECTIVES)
     check_choice("normalisation", normalisation, NORMALISATIONS)
@@ -98,7 +109,7 @@ def optimise(
     check_choice("schedule", schedule, SCHEDULES)
     score = select(selector)
     with torch.no_grad():
-        A = net.features(x)
+        A, _ = net.cut(x)
         y = score(net(x), target) if "diff" in objective else None
     # One parameter an image: Adam keeps their moments apart and skips those without a gradient.
     u = [A.new_full((A.shape[1],), initial, requires_grad=True) for _ in x]

@@ -14,24 +14,11 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.nn import functional as F
 
-from .attention import Attention, name_of
-
-_PASSING = {  # one activation in, one of the same shape out
-    "gelu", "relu", "silu", "sigmoid", "tanh", "hardswish", "softmax", "layer_norm", "rms_norm",
-    "neg", "to", "float", "double", "type", "type_as",
-}  # fmt: skip
-_SUMS = {"add", "radd", "iadd"}
-_GATES = {"mul", "rmul", "imul", "multiply"}
-_SCALING = _GATES | {"div", "truediv", "itruediv"}
-_PRODUCTS = {"matmul", "bmm"}
-_RESHAPING = {  # their derivative is where each entry came from
-    "reshape", "view", "permute", "transpose", "swapaxes", "movedim", "unbind", "chunk", "split",
-    "getitem", "select", "narrow", "cat", "concat", "stack", "expand", "flatten", "unflatten",
-    "squeeze", "unsqueeze", "contiguous", "clone", "dropout", "get",
-}  # fmt: skip
+from .attention import Attention
+from .propagation import RESHAPING, Rule, free, unchanged
 
 
-class Propagation(Attention):
+class Relevance(Attention):
     """What runs inside has relevances for derivatives: `torch.autograd.grad` of the logits, from a
     one-hot vector, gives the relevance of every activation.
 
@@ -39,32 +26,15 @@ class Propagation(Attention):
         ValueError: after the first attention, a step without a rule; names it.
     """
 
-    def call(self, func, *args, **kwargs):
-        name = name_of(func)
-        free = [a for a in args[:2] if isinstance(a, Tensor) and a.requires_grad]
-        if name == "linear":
-            return _Linear.apply(*args, **kwargs)
-        if name in _PASSING and free:
-            return _Pass.apply(args[0], lambda t: func(t, *args[1:], **kwargs))
-        if name in _SUMS | _SCALING and len(free) == 1:  # the other is a constant
-            first = free[0] is args[0]
-            return _Pass.apply(
-                free[0], lambda t: func(*((t, args[1]) if first else (args[0], t)), **kwargs)
-            )
-        if name in _RULES and len(free) == 2 and not kwargs:
-            return _RULES[name].apply(*args)
-        out = func(*args, **kwargs)
-        if self.found and name not in _RESHAPING and _has_gradient(out):
+    def __init__(self) -> None:
+        super().__init__(RULES)
+
+    def unknown(self, name: str) -> None:
+        if self.found:
             raise ValueError(
                 f"relevance has no rule for {name!r}, which this network uses: take "
                 "relevance='attention', which needs none"
             )
-        return out
-
-
-def _has_gradient(out) -> bool:
-    outs = out if isinstance(out, tuple | list) else (out,)
-    return any(isinstance(o, Tensor) and o.requires_grad for o in outs)
 
 
 def ratio(a: Tensor, b: Tensor) -> Tensor:
@@ -145,11 +115,6 @@ class _MatMul(Function):
         return balanced(u * (s @ v.transpose(-2, -1)), v * (u.transpose(-2, -1) @ s), R)
 
 
-_RULES = (
-    dict.fromkeys(_SUMS, _Sum) | dict.fromkeys(_GATES, _Product) | dict.fromkeys(_PRODUCTS, _MatMul)
-)  # of two activations
-
-
 def balanced(Ru: Tensor, Rv: Tensor, R: Tensor) -> tuple[Tensor, Tensor]:
     r"""Both relevances scaled so that, in each image, they add up to R and neither sum leaves
     $[0, \sum R]$:
@@ -169,3 +134,43 @@ def _sum(t: Tensor) -> Tensor:
 
 def _like(factor: Tensor, t: Tensor) -> Tensor:
     return factor.view(-1, *(1,) * (t.ndim - 1))
+
+
+# ------------------------------------------------------------------------------------- the rules
+
+
+def _share_out(func: Callable, *args, **kwargs) -> Tensor:
+    return _Linear.apply(*args, **kwargs)
+
+
+def _pass_on(func: Callable, t: Tensor, *args, **kwargs):
+    return _Pass.apply(t, lambda t: func(t, *args, **kwargs)) if free((t,)) else NotImplemented
+
+
+def _combine(both: type[Function] | None, constants: bool = True) -> Rule:
+    """The rule of a step with two inputs: `both`, where both are activations; a constant gets none."""
+
+    def rule(func: Callable, a, b, **kwargs):
+        given = free((a, b))
+        if constants and len(given) == 1:
+            one = (lambda t: func(t, b, **kwargs)) if given[0] is a else (lambda t: func(a, t, **kwargs))
+            return _Pass.apply(given[0], one)
+        return both.apply(a, b) if both and len(given) == 2 and not kwargs else NotImplemented
+
+    return rule
+
+
+_PASSING = (  # one activation in, one of the same shape out
+    "gelu", "relu", "silu", "sigmoid", "tanh", "hardswish", "softmax", "layer_norm", "rms_norm",
+    "neg", "to", "float", "double", "type", "type_as",
+)  # fmt: skip
+
+RULES: dict[str, Rule] = {
+    "linear": _share_out,
+    **dict.fromkeys(_PASSING, _pass_on),
+    **dict.fromkeys(("add", "radd", "iadd"), _combine(_Sum)),
+    **dict.fromkeys(("mul", "rmul", "imul", "multiply"), _combine(_Product)),
+    **dict.fromkeys(("div", "truediv", "itruediv"), _combine(None)),
+    **dict.fromkeys(("matmul", "bmm"), _combine(_MatMul, constants=False)),
+    **dict.fromkeys(RESHAPING, unchanged),
+}

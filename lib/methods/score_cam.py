@@ -44,7 +44,7 @@ def score_cam(
     check_choice("weighting", weighting, WEIGHTINGS)
     check_count("chunk", chunk)
     score = select("logit" if weighting == "logit" else "probability")
-    A = net.features(x)
+    A, _ = net.cut(x)
     alive = A.amax((2, 3)) > A.amin((2, 3))  # (B, K)
     image, M, mask_of = _distinct_masks(A, alive)
     size = net.batch_hint(x) if chunk is None else chunk

@@ -3,8 +3,8 @@ from torch import Tensor
 
 from ..checks import check_count
 from ..seeding import generator
+from .coalition_game import ask_each_game
 from .combination import combination
-from .game import game
 from .gradients import activation_and_gradient
 
 
@@ -38,13 +38,13 @@ def shap_cam(
         A, g = activation_and_gradient(net, x, target)
         return (A * g).sum((2, 3)), A
     with torch.no_grad():
-        A = net.features(x)
-        alpha = torch.zeros(A.shape[:2], device=A.device, dtype=A.dtype)
-        for i in range(len(x)):
-            play = game(net, A[i : i + 1], target[i : i + 1], chunk=chunk)
-            joins = orderings(x[i], n, A.shape[1], seed).to(A.device)[:, play.players]
-            alpha[i, play.players] = play.gains(joins.argsort(dim=1, stable=True))
-    return alpha, A
+        A, context = net.cut(x)
+
+        def estimate(game, i):
+            joins = orderings(x[i], n, A.shape[1], seed).to(A.device)[:, game.players]
+            return game.marginal_contributions(joins.argsort(dim=1, stable=True))
+
+        return ask_each_game(net, A, context, target, estimate, chunk=chunk), A
 
 
 def orderings(image: Tensor, n: int, channels: int, seed: int) -> Tensor:

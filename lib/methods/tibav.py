@@ -3,7 +3,7 @@ from torch import Tensor
 
 from ..checks import check_choice
 from .attention import Attention, Transformer, mean_over_heads, with_identity
-from .relevance import Propagation
+from .relevance import Relevance
 
 RELEVANCES = ("lrp", "attention")
 
@@ -14,7 +14,7 @@ def tibav(net, x: Tensor, target: Tensor, *, relevance: str = "lrp", row: str = 
     $$\bar A^{(l)} = I + \mathbb{E}_h \big(\nabla A^{(l)} \odot R^{(l)}\big)^+, \quad
       S^c = \big(\bar A^{(L)} \cdots \bar A^{(1)}\big)_{\mathrm{cls}}$$
     (Chefer et al. 2021, eq. (13)-(14)), where $\nabla A = \partial y_c / \partial A$ and R is the
-    relevance of A for class c, propagated from the logit through every layer; see `Propagation`.
+    relevance of A for class c, propagated from the logit through every layer; see `Relevance`.
     Blocks count from the image: the paper's product, read as its code has it.
 
     Args:
@@ -35,7 +35,7 @@ def tibav(net, x: Tensor, target: Tensor, *, relevance: str = "lrp", row: str = 
         g = torch.autograd.grad(y, A, one_hot, materialize_grads=True)
         R = A
         if relevance == "lrp":
-            y, A = transformer.run(x, Propagation())
+            y, A = transformer.run(x, Relevance())
             R = torch.autograd.grad(y, A, one_hot, materialize_grads=True)
     positive = [(gradient * r.detach()).relu() for gradient, r in zip(g, R)]
     return transformer.map(x.detach(), [with_identity(mean_over_heads(P)) for P in positive])

@@ -1,15 +1,15 @@
 import torch
 from torch import Tensor
 
-from ..selectors import Score
+from ..selectors import select
 from .combination import combination
-from .contrastive import contrastive
 from .gradients import activation_and_gradient
 
 
 @combination
-@contrastive
-def xgrad_cam(net, x: Tensor, target: Tensor, score: Score) -> tuple[Tensor, Tensor]:
+def xgrad_cam(
+    net, x: Tensor, target: Tensor, *, selector: str = "logit", contrast: str = "none"
+) -> tuple[Tensor, Tensor]:
     r"""Channels weighted by their gradient averaged where they are active.
 
     $$w_k^c = \sum_{ij} \frac{A_{ij}^k}{\sum_{ab} A_{ab}^k} \frac{\partial y_c}{\partial A_{ij}^k}$$
@@ -25,6 +25,6 @@ def xgrad_cam(net, x: Tensor, target: Tensor, score: Score) -> tuple[Tensor, Ten
     Returns:
         Raw maps (B, h, w), before the ReLU.
     """
-    A, g = activation_and_gradient(net, x, target, score)
+    A, g = activation_and_gradient(net, x, target, select(selector, contrast))
     total = A.abs().sum((2, 3))  # (B, K)
     return torch.where(total == 0, 0.0, (A * g).sum((2, 3)) / total), A

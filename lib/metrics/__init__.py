@@ -1,4 +1,7 @@
-"""The metrics, one function each, and what tables and tests need to know of them."""
+"""The metrics, one function each, and what tables and tests need to know of them.
+
+Metrics of one family share a module; `METRICS` says in which.
+"""
 
 import inspect
 import math
@@ -13,34 +16,17 @@ from torch import Tensor
 from ..checks import check_images, check_maps, check_options, check_targets
 from ..errors import unknown
 from ..saliency import explain
+from . import (
+    adcc,
+    aopc,
+    box_accuracy,
+    confidence,
+    curves,
+    localization,
+    max_sensitivity,
+    relative_probability,
+)
 from .accumulator import Accumulator
-from .adcc import adcc, explained_again
-from .aopc import aopc, patched
-from .area_imbalance import area_imbalance
-from .average_drop import average_drop
-from .average_drop_in_deletion import average_drop_in_deletion
-from .average_gain import average_gain
-from .average_increase import average_increase
-from .box_accuracy import box_accuracy, overlaps
-from .coherency import coherency
-from .complexity import complexity
-from .confidence import deleted, preserved
-from .curves import hidden, inserted, removed, seen
-from .deletion import deletion
-from .deletion_auc import deletion_auc
-from .energy_pointing_game import energy, energy_pointing_game
-from .insertion import insertion
-from .insertion_auc import insertion_auc
-from .localization import localized
-from .localization_error import localization_error
-from .max_sensitivity import max_sensitivity, perturbed
-from .mean_saliency import itself, mean_saliency
-from .official_metric import official_metric
-from .pixel_f1 import pixel_f1
-from .pointing_game import hit, pointing_game
-from .positive_area import positive_area, signs
-from .relative_probability import kept, relative_probability
-from .saliency_metric import saliency_metric, sized
 
 __all__ = ["METRICS", "Accumulator", "Metric", "metric_named"]
 
@@ -125,7 +111,7 @@ class Metric:
         check_maps(S, x, self.signed)
         target = check_targets(target, len(x), net.num_classes, net.device)
         if isinstance(options.get("method"), str):
-            options["method"] = partial(_explained, options["method"], net)
+            options["method"] = partial(explain, options["method"], net)
         return self.measure(net, x, target, S, **options)
 
     def check_given(self, options: dict) -> None:
@@ -162,49 +148,59 @@ class Metric:
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
-        Metric(average_drop, preserved, "average drop", "AD", higher_is_better=False),
-        Metric(average_gain, preserved, "average gain", "AG", higher_is_better=True),
-        Metric(average_increase, preserved, "average increase", "AI", higher_is_better=True),
-        Metric(average_drop_in_deletion, deleted, "average drop in deletion", "ADD",
-               higher_is_better=True, paper="liftcam", range=(-math.inf, 1)),
-        Metric(insertion, inserted, "insertion", "I", higher_is_better=True, target="predicted", paper="rise"),
-        Metric(deletion, removed, "deletion", "D", higher_is_better=False, target="predicted", paper="rise"),
-        Metric(insertion_auc, seen, "insertion AUC", "Ins. AUC", higher_is_better=True, unit="",
-               target="predicted", paper="liftcam"),
-        Metric(deletion_auc, hidden, "deletion AUC", "Del. AUC", higher_is_better=False, unit="",
-               target="predicted", paper="liftcam"),
-        Metric(energy_pointing_game, energy, "energy pointing game", "energy", higher_is_better=True,
-               paper="score_cam"),
-        Metric(aopc, patched, "area over the perturbation curve", "AOPC", higher_is_better=True, paper="aopc",
-               range=(-1.0, 1.0)),
-        Metric(max_sensitivity, perturbed, "max-sensitivity", "MS", higher_is_better=False, unit="",
-               paper="max_sensitivity", range=(0.0, math.inf)),
-        Metric(adcc, explained_again, "average drop, coherency, complexity", "ADCC", higher_is_better=True,
-               paper="fake_cam"),
-        Metric(coherency, explained_again, "coherency", "coherency", higher_is_better=True, paper="fake_cam"),
-        Metric(complexity, explained_again, "complexity", "complexity", higher_is_better=False, paper="fake_cam"),
-        Metric(official_metric, localized, "official metric", "OM", higher_is_better=False),
-        Metric(localization_error, localized, "localization error", "LE", higher_is_better=False),
-        Metric(pixel_f1, energy, "pixel-wise F1", "F1", higher_is_better=True),
-        Metric(box_accuracy, overlaps, "box accuracy", "BA", higher_is_better=True, paper="wsol", whole=True),
-        Metric(pointing_game, hit, "standard pointing game", "SP", higher_is_better=True,
-               paper="pointing_game"),
-        Metric(saliency_metric, sized, "saliency metric", "SM", higher_is_better=False, unit="",
-               paper="saliency_metric", range=(math.log(0.05), math.inf)),
-        Metric(mean_saliency, itself, "mean saliency", "mean S", higher_is_better=False,
-               target="predicted", paper="fake_cam"),
-        Metric(relative_probability, kept, "relative probability", "p", higher_is_better=True, unit="",
-               paper="contrast", signed=True),
-        Metric(positive_area, signs, "positive area", "positive area", higher_is_better=True,
-               paper="contrast", signed=True),
-        Metric(area_imbalance, signs, "area imbalance", "imbalance", higher_is_better=False,
-               paper="contrast", signed=True),
+        Metric(confidence.average_drop, confidence.preserved, "average drop", "AD",
+               higher_is_better=False),
+        Metric(confidence.average_gain, confidence.preserved, "average gain", "AG",
+               higher_is_better=True),
+        Metric(confidence.average_increase, confidence.preserved, "average increase", "AI",
+               higher_is_better=True),
+        Metric(confidence.average_drop_in_deletion, confidence.deleted,
+               "average drop in deletion", "ADD", higher_is_better=True, paper="liftcam",
+               range=(-math.inf, 1)),
+        Metric(curves.insertion, curves.insertion_curve, "insertion", "I",
+               higher_is_better=True, target="predicted", paper="rise"),
+        Metric(curves.deletion, curves.deletion_curve, "deletion", "D",
+               higher_is_better=False, target="predicted", paper="rise"),
+        Metric(curves.insertion_auc, curves.insertion_auc_curve, "insertion AUC", "Ins. AUC",
+               higher_is_better=True, unit="", target="predicted", paper="liftcam"),
+        Metric(curves.deletion_auc, curves.deletion_auc_curve, "deletion AUC", "Del. AUC",
+               higher_is_better=False, unit="", target="predicted", paper="liftcam"),
+        Metric(localization.energy_pointing_game, localization.energy,
+               "energy pointing game", "energy", higher_is_better=True, paper="score_cam"),
+        Metric(aopc.aopc, aopc.patched, "area over the perturbation curve", "AOPC",
+               higher_is_better=True, paper="aopc", range=(-1.0, 1.0)),
+        Metric(max_sensitivity.max_sensitivity, max_sensitivity.perturbed, "max-sensitivity", "MS",
+               higher_is_better=False, unit="", paper="max_sensitivity", range=(0.0, math.inf)),
+        Metric(adcc.adcc, adcc.explained_again, "average drop, coherency, complexity", "ADCC",
+               higher_is_better=True, paper="fake_cam"),
+        Metric(adcc.coherency, adcc.explained_again, "coherency", "coherency",
+               higher_is_better=True, paper="fake_cam"),
+        Metric(adcc.complexity, adcc.explained_again, "complexity", "complexity",
+               higher_is_better=False, paper="fake_cam"),
+        Metric(localization.official_metric, localization.localized, "official metric", "OM",
+               higher_is_better=False),
+        Metric(localization.localization_error, localization.localized, "localization error", "LE",
+               higher_is_better=False),
+        Metric(localization.pixel_f1, localization.energy, "pixel-wise F1", "F1",
+               higher_is_better=True),
+        Metric(box_accuracy.box_accuracy, box_accuracy.overlaps, "box accuracy", "BA",
+               higher_is_better=True, paper="wsol", whole=True),
+        Metric(localization.pointing_game, localization.hit, "standard pointing game", "SP",
+               higher_is_better=True, paper="pointing_game"),
+        Metric(localization.saliency_metric, localization.sized, "saliency metric", "SM",
+               higher_is_better=False, unit="", paper="saliency_metric",
+               range=(math.log(0.05), math.inf)),
+        Metric(adcc.mean_saliency, adcc.saliency_map, "mean saliency", "mean S",
+               higher_is_better=False, target="predicted", paper="fake_cam"),
+        Metric(relative_probability.relative_probability, relative_probability.kept_logits,
+               "relative probability", "p", higher_is_better=True, unit="", paper="contrast",
+               signed=True),
+        Metric(relative_probability.positive_area, relative_probability.signs,
+               "positive area", "positive area", higher_is_better=True, paper="contrast", signed=True),
+        Metric(relative_probability.area_imbalance, relative_probability.signs,
+               "area imbalance", "imbalance", higher_is_better=False, paper="contrast", signed=True),
     )
 }  # fmt: skip
-
-
-def _explained(method: str, net, x: Tensor, target: Tensor) -> Tensor:
-    return explain(method, net, x, target)
 
 
 def metric_named(name: str) -> Metric:

@@ -1,3 +1,5 @@
+"""Coherency, complexity and average drop, and ADCC, which is made of them; the mean of a map."""
+
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -6,9 +8,8 @@ from torch import Tensor
 
 from ..checks import check_maps
 from ..maps import mask
-from .average_drop import average_drop
-from .confidence import preserved
-from .mean_saliency import mean_saliency
+from .confidence import average_drop, preserved
+from .similarity import correlation, flat
 
 
 class Terms(NamedTuple):
@@ -38,15 +39,9 @@ def explained_again(
     check_maps(again, x)
     drop = average_drop(preserved(net, x, target, S, masking=masking))
     S, again = S.double(), again.to(S).double()
-    return Terms((correlation(S, again) + 1) / 2, mean_saliency(S).clamp(0, 1), drop)
-
-
-def correlation(S: Tensor, T: Tensor) -> Tensor:
-    """Pearson's correlation (B,) of maps (B, H, W); -1 where one is flat, and has none."""
-    S, T = S.flatten(1), T.flatten(1)
-    flat = (S.amax(1) == S.amin(1)) | (T.amax(1) == T.amin(1))
-    S, T = S - S.mean(1, keepdim=True), T - T.mean(1, keepdim=True)
-    return torch.cosine_similarity(S, T, dim=1, eps=0).where(~flat, -1.0).clamp(-1, 1)
+    agreement = (correlation(S, again) + 1) / 2
+    none = flat(S) | flat(again)  # a flat map agrees with no other
+    return Terms(agreement.masked_fill(none, 0), mean_saliency(S).clamp(0, 1), drop)
 
 
 def adcc(terms: Terms) -> Tensor:
@@ -60,3 +55,36 @@ def adcc(terms: Terms) -> Tensor:
     """
     shares = torch.stack((terms.coherency, 1 - terms.complexity, 1 - terms.drop))
     return 3 / (1 / shares).sum(0)  # 1/0 is infinity, and 3 over infinity 0
+
+
+def coherency(terms: Terms) -> Tensor:
+    r"""How well the map of the masked image agrees with the map; higher is better.
+
+    $$\mathrm{coherency} = \tfrac12 \big(1 + \mathrm{corr}(S(x), S(x \odot S(x)))\big)$$
+    with Pearson's correlation (Poppi et al. 2021), for each image (B,), in [0, 1]. Zero where either
+    map is flat.
+    """
+    return terms.coherency
+
+
+def complexity(terms: Terms) -> Tensor:
+    r"""How much of the image a map covers: its mean; lower is better.
+
+    $$\mathrm{complexity} = \frac{1}{HW} \sum_{ij} S_{ij}$$ (Poppi et al. 2021), for each image (B,), in
+    [0, 1]: `mean_saliency`, but of the map of the label, and beside the other terms of `adcc`.
+    """
+    return terms.complexity
+
+
+def mean_saliency(S: Tensor) -> Tensor:
+    r"""How much of the image a map covers: its mean, small for a focused map.
+
+    $$\mathrm{complexity}(S) = \frac{1}{HW} \sum_{ij} S_{ij}$$ (Poppi et al. 2021, for maps in
+    [0, 1]), for each image (B,). It asks nothing of the network.
+    """
+    return S.mean((1, 2))
+
+
+def saliency_map(net, x: Tensor, target: Tensor, S: Tensor) -> Tensor:
+    """The map: there is nothing to measure of the network."""
+    return S

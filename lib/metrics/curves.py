@@ -1,4 +1,5 @@
-"""Probability curves while pixels change in order of saliency: what insertion and deletion integrate."""
+"""Probability curves while pixels change in order of saliency, and the area under them: insertion and
+deletion, as RISE and as LIFT-CAM define them."""
 
 from functools import lru_cache
 from typing import NamedTuple
@@ -64,7 +65,7 @@ def evenly(pixels: int, steps: int) -> Tensor:
     return (torch.arange(steps + 1, dtype=torch.float64) / steps * pixels).round().long()
 
 
-def inserted(
+def insertion_curve(
     net,
     x: Tensor,
     target: Tensor,
@@ -80,14 +81,14 @@ def inserted(
     )
 
 
-def removed(
+def deletion_curve(
     net, x: Tensor, target: Tensor, S: Tensor, *, step: int = 224, chunk: int | None = None
 ) -> Curve:
     """From the image to black, `step` pixels at a time."""
     return change(net, x, torch.zeros_like(x), target, ranks(S), stepped(S[0].numel(), step), chunk)
 
 
-def seen(
+def insertion_auc_curve(
     net, x: Tensor, target: Tensor, S: Tensor, *, steps: int = 40, chunk: int | None = None
 ) -> Curve:
     """From black to the image, the same fraction of its pixels a step."""
@@ -95,7 +96,7 @@ def seen(
     return change(net, torch.zeros_like(x), x, target, ranks(S), counts, chunk)
 
 
-def hidden(
+def deletion_auc_curve(
     net, x: Tensor, target: Tensor, S: Tensor, *, steps: int = 40, chunk: int | None = None
 ) -> Curve:
     """From the image to black, the same fraction of its pixels a step."""
@@ -125,3 +126,47 @@ def _kernel(blur: str, size: int = 11, sigma: float = 5.0) -> Tensor:
         return torch.from_numpy(gaussian_filter(impulse, sigma))
     ray = torch.exp(-((torch.arange(size, dtype=torch.float64) - size // 2) ** 2) / (2 * sigma**2))
     return torch.outer(ray, ray) / ray.sum() ** 2
+
+
+# ------------------------------------------------------------------------------------- the metrics
+
+
+def insertion(curve: Curve) -> Tensor:
+    r"""Area under the predicted class's probability while salient pixels appear in a blurred image;
+    higher is better.
+
+    $$\mathrm{I} = \int_0^1 p(x_{\mathrm{blur}} \leftarrow x \text{ on the } q \text{ most salient})\, dq$$
+    (Petsiuk et al. 2018; Opti-CAM section 5.3.2), for each image (B,), in [0, 1]. 224 pixels a step;
+    option `step`. The blur is RISE's own, almost a box; option `blur="gaussian"`.
+    """
+    return area(curve)
+
+
+def deletion(curve: Curve) -> Tensor:
+    r"""Area under the predicted class's probability while salient pixels turn black; lower is better.
+
+    $$\mathrm{D} = \int_0^1 p(x \leftarrow 0 \text{ on the } q \text{ most salient})\, dq$$
+    (Petsiuk et al. 2018; Opti-CAM section 5.3.2), for each image (B,), in [0, 1]. 224 pixels a step;
+    option `step`.
+    """
+    return area(curve)
+
+
+def insertion_auc(curve: Curve) -> Tensor:
+    r"""Area under the probability of what is seen through the most salient pixels; higher is better.
+
+    $$\int_0^1 p(x \odot 1[\text{the fraction } \delta \text{ of most salient pixels}])\, d\delta$$
+    by trapezoids over $\delta \in \{0, 0.025, \dots, 1\}$ (LIFT-CAM section 4.3.2), for each image (B,),
+    in [0, 1]. All other pixels are black, where `insertion` starts from a blurred image.
+    """
+    return area(curve)
+
+
+def deletion_auc(curve: Curve) -> Tensor:
+    r"""Area under the probability of the image without its most salient pixels; lower is better.
+
+    $$\int_0^1 p(x \odot 1[\text{all but the fraction } \delta \text{ of most salient pixels}])\, d\delta$$
+    by trapezoids over $\delta \in \{0, 0.025, \dots, 1\}$ (LIFT-CAM section 4.3.2), for each image (B,),
+    in [0, 1]. Deleted pixels are black.
+    """
+    return area(curve)

@@ -1,11 +1,18 @@
-"""The box that a map predicts, beside those of the object: what OM and LE are made of."""
+"""Where a map lies, beside the boxes of the object: OM and LE, EP and F1, SP; and SM, the size of its
+own box."""
 
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn.functional import interpolate
 
-from .boxes import check_boxes, iou, predicted_boxes
+from ..checks import check_choice
+from .boxes import area, check_boxes, iou, predicted_boxes, unions
+from .confidence import probability
+
+TIES = ("first", "any")
+SEEN = ("image", "crop")
 
 
 class Localized(NamedTuple):
@@ -26,3 +33,129 @@ def localized(net, x: Tensor, target: Tensor, S: Tensor, *, boxes: list[Tensor])
     found = predicted_boxes(S)
     overlap = torch.stack([iou(one[None], b).max() for one, b in zip(found, boxes)])
     return Localized(overlap, net(x).argmax(1) == target)
+
+
+def official_metric(localized: Localized) -> Tensor:
+    r"""How far the map's box is from the object's, where the class is right; lower is better.
+
+    $$\mathrm{OM} = 1 - \Big(\max_{B \in \mathcal{B}} \mathrm{IoU}(B, B_p)\Big) 1[c_p = c]$$
+    (Opti-CAM eq. (A1)), for each image (B,), in [0, 1]. Earlier code counts overlaps below a half.
+    """
+    return 1 - localized.overlap * localized.correct
+
+
+def localization_error(localized: Localized) -> Tensor:
+    r"""How far the map's box is from the object's, whatever class is predicted; lower is better.
+
+    $$\mathrm{LE} = 1 - \max_{B \in \mathcal{B}} \mathrm{IoU}(B, B_p)$$
+    (Opti-CAM eq. (A2)), for each image (B,), in [0, 1]. Earlier code counts overlaps below a half.
+    """
+    return 1 - localized.overlap
+
+
+class Energy(NamedTuple):
+    """The sum of a map (B,) inside the boxes, and over the image; the pixels of the boxes (B,)."""
+
+    inside: Tensor
+    whole: Tensor
+    pixels: Tensor
+
+
+def energy(net, x: Tensor, target: Tensor, S: Tensor, *, boxes: list[Tensor]) -> Energy:
+    """Where the map lies.
+
+    Args:
+        boxes: for each image those of its object, (n, 4) as x0, y0, x1, y1 in pixels, half-open. A
+            pixel counts if its centre lies in one of them.
+    """
+    inside = unions(boxes, S)  # (B, H, W)
+    S = S.double()
+    return Energy((S * inside).sum((1, 2)), S.sum((1, 2)), inside.sum((1, 2)))
+
+
+def energy_pointing_game(energy: Energy) -> Tensor:
+    r"""The share of the map that lies in the boxes of the object; higher is better.
+
+    $$\mathrm{Proportion} = \sum_{(i,j) \in \mathrm{bbox}} S_{ij} \,/ \sum_{(i,j)} S_{ij}$$
+    (Wang et al. 2020; LIFT-CAM eq. (14); Opti-CAM eq. (A3)), for each image (B,), in [0, 1]. Zero for
+    a map of zeros.
+    """
+    return energy.inside / energy.whole.clamp_min(torch.finfo(energy.whole.dtype).tiny)
+
+
+def pixel_f1(energy: Energy) -> Tensor:
+    r"""How well the map covers the boxes of the object, and only them; higher is better.
+
+    $$F_1 = \frac{2PR}{P + R}, \quad P = \frac{\sum_{p \in U} S_p}{\sum_p S_p}, \quad
+    R = \frac{\sum_{p \in U} S_p}{|U|}$$
+    (Opti-CAM eq. (A3)-(A4), with $U$ the union of the boxes), for each image (B,), in [0, 1], as
+    $2 \sum_U S / (\sum S + |U|)$, to which it reduces. Zero for a map of zeros.
+    """
+    both = energy.whole + energy.pixels
+    return 2 * energy.inside / both.clamp_min(torch.finfo(both.dtype).tiny)
+
+
+def hit(
+    net, x: Tensor, target: Tensor, S: Tensor, *, boxes: list[Tensor], ties: str = "first"
+) -> Tensor:
+    """Whether the map's maximum lies in one of the boxes (B,).
+
+    Args:
+        boxes: as for `energy`.
+        ties: which of several equal maxima counts: the "first" in raster order, or "any".
+    """
+    check_choice("ties", ties, TIES)
+    inside = unions(boxes, S).flatten(1)  # (B, HW)
+    peaks = S.flatten(1) == S.flatten(1).amax(1, keepdim=True)
+    if ties == "first":
+        peaks = peaks & (peaks.cumsum(1) == 1)
+    return (peaks & inside).any(1)
+
+
+def pointing_game(hit: Tensor) -> Tensor:
+    r"""Whether the most salient pixel lies in a box of the object; higher is better.
+
+    $$\mathrm{SP} = 1[p^* \in U], \quad p^* = \arg\max_p S_p$$
+    (Zhang et al. 2018; Opti-CAM eq. (A6), with $U$ the union of the boxes), for each image (B,), 0 or
+    1. Of several equal maxima the first in raster order is taken; option `ties`.
+    """
+    return hit.double()
+
+
+class Sized(NamedTuple):
+    """The share of the image (B,) that the map's box takes, and the probability (B,)."""
+
+    share: Tensor
+    p: Tensor
+
+
+def sized(net, x: Tensor, target: Tensor, S: Tensor, *, of: str = "image") -> Sized:
+    """How large the map's box is, and how sure the network.
+
+    Args:
+        of: whose probability: the "image"'s, or, as in earlier code, the "crop"'s: what the box
+            holds, resized to the image's size.
+    """
+    check_choice("of", of, SEEN)
+    boxes = predicted_boxes(S)
+    if of == "crop":
+        x = torch.stack([_crop(image, box) for image, box in zip(x, boxes.int().tolist())])
+    return Sized(area(boxes) / S[0].numel(), probability(net, x, target))
+
+
+def _crop(image: Tensor, box: list[int]) -> Tensor:
+    x0, y0, x1, y1 = box
+    crop = image[None, :, y0:y1, x0:x1]
+    return interpolate(crop, image.shape[1:], mode="bilinear", align_corners=False)[0]
+
+
+def saliency_metric(sized: Sized) -> Tensor:
+    r"""A small box, and a sure network; lower is better.
+
+    $$\mathrm{SM} = \log \max\Big(0.05, \frac{|B_p|}{hw}\Big) - \log p^c$$
+    (Dabkowski & Gal 2017; Opti-CAM eq. (A7)), for each image (B,), at least log 0.05. Not of the
+    object's boxes. With $p^c$ of the image, as the equation is written, no map scores worse than one
+    that marks everything; with $p^c$ of the crop (option `of`), a box that misses the object does.
+    """
+    p = sized.p.clamp_min(torch.finfo(sized.p.dtype).tiny)
+    return sized.share.clamp_min(0.05).log() - p.log()

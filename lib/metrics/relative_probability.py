@@ -1,3 +1,6 @@
+"""Metrics of signed maps: a class against its rival on part of the evidence, and the areas marked for
+and against it."""
+
 from typing import NamedTuple
 
 import torch
@@ -31,7 +34,7 @@ def relative_probability(logits: Logits) -> Tensor:
     return torch.sigmoid(logits.t - logits.s)
 
 
-def kept(
+def kept_logits(
     net,
     x: Tensor,
     target: Tensor,
@@ -96,3 +99,27 @@ def equalised(S: Tensor, T: Tensor, keep: str) -> tuple[Tensor, Tensor]:
     hidden = (ranks(-sign * M) < number[:, None, None] for M in (S, T))
     one, two = (sign * (1 - 2 * h.to(S)) for h in hidden)
     return one, two
+
+
+def signs(net, x: Tensor, target: Tensor, S: Tensor) -> Tensor:
+    """The sign (B, H, W) of each pixel: 1, -1 or 0."""
+    return S.sign()
+
+
+def positive_area(signs: Tensor) -> Tensor:
+    r"""How much of the image a signed map marks for its class.
+
+    $$\frac{1}{HW} \sum_{ij} [S_{ij} > 0]$$ (Wang & Wang 2022, appendix G, who find it large for
+    original maps), for each image (B,). It asks nothing of the network.
+    """
+    return (signs > 0).to(signs).mean((1, 2))
+
+
+def area_imbalance(signs: Tensor) -> Tensor:
+    r"""How far the areas that a signed map marks for and against its class differ.
+
+    $$\frac{1}{HW} \Big| \sum_{ij} [S_{ij} > 0] - \sum_{ij} [S_{ij} < 0] \Big|$$ (the balance of
+    Wang & Wang 2022, appendix G), for each image (B,): 0 where they are equal, 1 for a map of one
+    sign. It asks nothing of the network.
+    """
+    return signs.mean((1, 2)).abs()

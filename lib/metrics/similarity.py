@@ -7,15 +7,14 @@ and gives one number for each pair (B,). A flat map, which ranks nothing and has
 another flat map (1) and unlike any other map (0).
 """
 
-from collections.abc import Callable
-
 import numpy as np
 import torch
-from scipy.stats import pearsonr, spearmanr
+from scipy.stats import rankdata
 from skimage.feature import hog
 from skimage.metrics import structural_similarity
 from torch import Tensor
 
+from ..checks import check_finite
 from ..maps import upsample
 
 CELL = 16  # pixels, the side of a HOG cell, as Adebayo et al. take it
@@ -24,8 +23,9 @@ _WINDOW = 11  # pixels, the side of SSIM's Gaussian window
 
 
 def correlation(M: Tensor, R: Tensor) -> Tensor:
-    r"""Pearson's correlation of signed maps (B, H, W), in [-1, 1]."""
-    return _each(M, R, lambda m, r: _correlation(pearsonr, m.ravel(), r.ravel()))
+    """Pearson's correlation of signed maps (B, H, W), in [-1, 1]."""
+    _check_pair(M, R)
+    return _pearson(M.double().flatten(1), R.double().flatten(1))
 
 
 def rank_correlation(M: Tensor, R: Tensor) -> Tensor:
@@ -39,7 +39,8 @@ def rank_correlation(M: Tensor, R: Tensor) -> Tensor:
         >>> rank_correlation(M, M.exp()), rank_correlation(M, -M)
         (tensor([1.], dtype=torch.float64), tensor([-1.], dtype=torch.float64))
     """
-    return _each(M, R, lambda m, r: _correlation(spearmanr, m.ravel(), r.ravel()))
+    _check_pair(M, R)
+    return _pearson(_ranks(M), _ranks(R))
 
 
 def rank_correlation_absolute(M: Tensor, R: Tensor) -> Tensor:
@@ -60,12 +61,14 @@ def hog_similarity(S: Tensor, R: Tensor, *, cell: int = CELL) -> Tensor:
         S, R: finished maps (B, H, W) in [0, 1], of at least 3 x 3 cells.
         cell: the side of a cell in pixels.
     """
+    _check_pair(S, R)
     _check_size(S, _BLOCK * cell, "HOG")
 
-    def features(map: np.ndarray) -> np.ndarray:
-        return hog(map, pixels_per_cell=(cell, cell), cells_per_block=(_BLOCK, _BLOCK))
+    def features(maps: Tensor) -> Tensor:
+        how = {"pixels_per_cell": (cell, cell), "cells_per_block": (_BLOCK, _BLOCK)}
+        return torch.from_numpy(np.stack([hog(map, **how) for map in _numpy(maps)]))
 
-    return _each(S, R, lambda s, r: _correlation(pearsonr, features(s), features(r)))
+    return _pearson(features(S), features(R))
 
 
 def ssim(S: Tensor, R: Tensor) -> Tensor:
@@ -79,9 +82,11 @@ def ssim(S: Tensor, R: Tensor) -> Tensor:
     Args:
         S, R: finished maps (B, H, W) in [0, 1], of at least 11 x 11 pixels.
     """
+    _check_pair(S, R)
     _check_size(S, _WINDOW, "SSIM")
-    options = {"data_range": 1.0, "gaussian_weights": True, "use_sample_covariance": False}
-    return _each(S, R, lambda s, r: structural_similarity(s, r, **options))
+    how = {"data_range": 1.0, "gaussian_weights": True, "use_sample_covariance": False}
+    values = [structural_similarity(s, r, **how) for s, r in zip(_numpy(S), _numpy(R))]
+    return torch.tensor(values, dtype=torch.float64)
 
 
 _RAW = {f.__name__: f for f in (rank_correlation, rank_correlation_absolute)}
@@ -102,29 +107,52 @@ def similarities(one: tuple[Tensor, Tensor], two: tuple[Tensor, Tensor]) -> dict
     return values | {name: measure(S, T) for name, measure in _FINISHED.items()}
 
 
-def _each(A: Tensor, B: Tensor, compare: Callable[[np.ndarray, np.ndarray], float]) -> Tensor:
-    """One value a pair of maps; the two batches are checked."""
+def cosine_similarity(alpha: Tensor, reference: Tensor) -> Tensor:
+    r"""The cosine of the angle between coefficients (B, K) and their reference; higher is better.
+
+    $$\cos = \alpha^\top \alpha^* / (\|\alpha\| \|\alpha^*\|)$$
+    (LIFT-CAM section 4.2, where the reference are SHAP values), for each image (B,), in [-1, 1]. Zero
+    where either is zero. Not a metric of maps, hence not in `METRICS`.
+
+    Example:
+        >>> cosine_similarity(torch.tensor([[1.0, 0.0]]), torch.tensor([[3.0, 4.0]]))
+        tensor([0.6000], dtype=torch.float64)
+    """
+    return torch.cosine_similarity(alpha.double(), reference.double(), dim=1)
+
+
+def flat(M: Tensor) -> Tensor:
+    """Which maps (B, ...) are constant but for the rounding errors of upsampling, (B,)."""
+    low, high = M.flatten(1).aminmax(dim=1)
+    return high - low <= 1e-9 * torch.maximum(low.abs(), high.abs())
+
+
+def _pearson(A: Tensor, B: Tensor) -> Tensor:
+    """Of rows (B, n); where it is undefined, 1 for two flat ones and 0 for one."""
+    a, b = flat(A), flat(B)
+    A, B = A - A.mean(1, keepdim=True), B - B.mean(1, keepdim=True)
+    r = torch.cosine_similarity(A, B, dim=1, eps=0).clamp(-1, 1)
+    return torch.where(a | b, (a & b).to(r), r)
+
+
+def _ranks(M: Tensor) -> Tensor:
+    """The places (B, n) of the pixels of maps (B, H, W), which of a flat one are all the same."""
+    values = M.double().flatten(1).masked_fill(flat(M.double())[:, None], 0)
+    return torch.from_numpy(rankdata(values.cpu().numpy(), axis=1))
+
+
+def _numpy(maps: Tensor) -> np.ndarray:
+    return maps.double().cpu().numpy()
+
+
+def _check_pair(A: Tensor, B: Tensor) -> None:
+    """Two batches of finite maps of one shape."""
     if A.shape != B.shape or A.ndim != 3:
         raise ValueError(
             f"maps are two batches of one shape (B, H, W), got {tuple(A.shape)} and {tuple(B.shape)}"
         )
     for maps in (A, B):
-        bad = (~torch.isfinite(maps)).flatten(1).any(1).nonzero().flatten().tolist()
-        if bad:
-            raise ValueError(f"map {bad[0]} of the batch holds NaN or infinity")
-    pairs = zip(A.double().cpu().numpy(), B.double().cpu().numpy())
-    return torch.tensor([float(compare(a, b)) for a, b in pairs], dtype=torch.float64)
-
-
-def _correlation(by: Callable, a: np.ndarray, b: np.ndarray) -> float:
-    """A coefficient of scipy, which leaves it undefined where a side is constant."""
-    flat = _flat(a), _flat(b)
-    return float(all(flat)) if any(flat) else by(a, b).statistic
-
-
-def _flat(a: np.ndarray) -> bool:
-    """Constant but for the rounding errors of upsampling."""
-    return np.ptp(a) <= 1e-9 * np.abs(a).max()
+        check_finite("map", maps)
 
 
 def _check_size(S: Tensor, least: int, what: str) -> None:

@@ -10,6 +10,7 @@ from torch.nn.modules.conv import _ConvNd
 
 from ..checks import check_count
 from ..store import key
+from .architecture import run_in_order
 from .classifier import Classifier
 
 Layer = list[str]  # the paths of the modules that are re-initialised together
@@ -107,18 +108,9 @@ def _own(module: nn.Module) -> list[Tensor]:
 
 def _in_call_order(net: Classifier) -> list[str]:
     """The modules' paths by first call; one that is never called is where its holder is."""
-    calls: dict[nn.Module, int] = {}
-
-    def note(module: nn.Module, _: tuple) -> None:
-        calls.setdefault(module, len(calls))
-
-    hooks = [module.register_forward_pre_hook(note) for module in net.model.modules()]
-    try:
-        net.model(net.mean.new_zeros(1, 3, net.input_size, net.input_size))
-    finally:
-        for hook in hooks:
-            hook.remove()
+    x = net.mean.new_zeros(1, 3, net.input_size, net.input_size)
+    _, calls = run_in_order(net.model, x)
     place = {"": 0}
-    for name, module in net.model.named_modules():
-        place[name] = calls.get(module, place[name.rpartition(".")[0]])
+    for name, _ in net.model.named_modules():
+        place[name] = calls.get(name, place[name.rpartition(".")[0]])
     return sorted(place, key=place.get)

@@ -1,16 +1,21 @@
 """A classifier cut at its target layer."""
 
+import copy
 import hashlib
 from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves, tree_map_only
 
 from ..errors import UnknownName
-from . import split as splits
-from .activation import Activation, Context, Grid, attach, plain, rows
-from .stages import Stages
+from .activation import Context, attach, context_of, plain, rows
+from .additive_head import AdditiveHead, additive_head
+from .architecture import has_class_token, last_block_norm, run_in_order
+from .graph_cut import GraphCut
+from .grid import Grid
+from .replay_cut import ReplayCut
 
 
 class Classifier(nn.Module):
@@ -24,8 +29,9 @@ class Classifier(nn.Module):
     Args:
         model: the bare network; it is put in eval mode and frozen (see `nets.wrap` for a copy).
         layer: a module's path, or the name of a step between modules (as `net.layer` gives it);
-            `path#i` for a module's i-th call, else its last; None for the paper's choice: the last convolutional activation before pooling, or the first LayerNorm of the
-            last transformer block.
+            `path#i` for a module's i-th call, else its last; None for the paper's choice: the last
+            convolutional activation before pooling, or the first LayerNorm of the last
+            transformer block.
         mean, std: of each colour channel, subtracted and divided inside.
         input_size: height (and width) that the network was trained for.
         name: for tables.
@@ -61,9 +67,9 @@ class Classifier(nn.Module):
         self.name, self.input_size = name, input_size
         self.model = model.to(memory_format=torch.channels_last)
         self._recipe = dict(layer=layer, mean=mean, std=std, input_size=input_size, name=name)
-        self.cpu()._cut(layer)  # where convolutions have full precision: CUDA's default to TF32
-        self.layer = self._split.layer
-        self._halves = nn.ModuleList(self._split.modules())  # so that .to() reaches them
+        self.cpu()._find_cut(layer)  # where convolutions have full precision: CUDA's default to TF32
+        self.layer = self._cut.layer
+        self._halves = nn.ModuleList(self._cut.modules())  # so that .to() reaches them
         self.to(device).eval()
         if compile:
             self._logits = torch.compile(self._logits)
@@ -76,30 +82,38 @@ class Classifier(nn.Module):
 
     def features(self, x: Tensor) -> Tensor:
         """A (B, K, h, w), the target layer's activation. What else the head needs rides along."""
-        raw, context = self._split.features(self._normalise(x))
+        A, context = self.cut(x)
+        return A if context is None else attach(A, context)
+
+    def cut(self, x: Tensor) -> tuple[Tensor, Context]:
+        """A (B, K, h, w) as an ordinary tensor, and its context, which `head` takes as it is.
+
+        Example:
+            >>> A, context = net.cut(x)
+            >>> y = net.head(torch.zeros_like(A), context)
+        """
+        raw, crossing = self._cut.features(self._normalise(x))
         A, prefix = self._grid.split(raw, x.shape[2:])
-        if not self.needs_context:
-            return A
-        return attach(A, (prefix, context))
+        return A, (prefix, crossing) if self.needs_context else None
 
     def head(self, A: Tensor, context: Context = None) -> Tensor:
         """Logits (B, C) of activations (B, K, h, w).
 
         Args:
-            context: what `features` gave beside A, for networks where skip connections or class
-                tokens cross the cut. A result of `features` carries it by itself; for a batch that
-                repeats images, pass `context_of(A, index)`.
+            context: what `cut` gave beside A, for networks where skip connections or class tokens
+                cross the cut. A result of `features` carries it by itself; for a batch that repeats
+                images, pass `context_of(A, index)`.
         """
+        prefix, crossing = None, ()
         if self.needs_context:
-            context = getattr(A, "context", None) if context is None else context
+            context = context_of(A) if context is None else context
             if context is None:
                 raise ValueError(
                     f"the head of {self.name} after {self.layer!r} needs more than A {tuple(A.shape)}: "
                     "pass context=context_of(features, index), with the image of each row"
                 )
-        prefix, extra = context if self.needs_context else (None, ())
-        A = plain(A) if isinstance(A, Activation) else A
-        return self._split.head(self._guard(self._grid.join(A, prefix)), self._guard(extra))
+            prefix, crossing = context
+        return self._cut.head(*self._guard((self._grid.join(plain(A), prefix), crossing)))
 
     @property
     def device(self) -> torch.device:
@@ -115,31 +129,48 @@ class Classifier(nn.Module):
         return max(1, round(per_pass * 224**2 / (x.shape[2] * x.shape[3])))
 
     @property
+    def architecture(self) -> str:
+        """"transformer" where the class is read from tokens: activations are tokens, there is a class
+        token, or the network ends in blocks that begin with a LayerNorm; else "CNN"."""
+        tokens = self._grid.layout == "tokens" or has_class_token(self.model)
+        return "transformer" if tokens or self._ends_in_blocks else "CNN"
+
+    @property
     def affine_head(self) -> bool:
         """Whether the head is known to be affine, so that perturbations of A have closed forms."""
-        return self._split.affine
+        return self._cut.affine
 
     @cached_property
-    def stages(self) -> Stages | None:
-        """The head in stages, where it begins additively over channels; None where not known."""
-        if self.needs_context or self.affine_head:
+    def additive_head(self) -> AdditiveHead | None:
+        """The head in additive form, where it begins additively over channels; None where not known."""
+        if self.needs_context or self.affine_head or self._cut.graph is None:
             return None
-        probe = torch.zeros(1, 3, self.input_size, self.input_size, device=self.device)
         with torch.no_grad():
-            return self._split.stages(self.features(probe))
+            return additive_head(self._cut.graph, self.features(self._probe(1)))
 
     @cached_property
     def fingerprint(self) -> str:
-        """A hash of what decides the logits and the maps: architecture, weights, layer, scaling."""
-        digest = hashlib.sha256(repr((self.model, self.layer)).encode())
-        for name, tensor in [
-            *self.model.state_dict().items(),
-            ("mean", self.mean),
-            ("std", self.std),
-        ]:
+        """A hash of what decides logits and maps: architecture, weights, layer, scaling, and what the
+        cut network gives for an image of noise, so that changed code counts too."""
+        digest = hashlib.sha256(repr((self.model, self.layer, self._behaviour())).encode())
+        scaling = {"mean": self.mean, "std": self.std}
+        for name, tensor in (self.model.state_dict() | scaling).items():
             digest.update(name.encode())
             digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
         return digest.hexdigest()
+
+    def _behaviour(self) -> list[float]:
+        """Two numbers of A and two of the logits of an image of noise.
+
+        In double precision, in which runs with more threads or on another device differ by about
+        1e-13, and rounded to six digits: one network in a million lies so near to a boundary that its
+        hash could change.
+        """
+        twin = copy.deepcopy(self).cpu()
+        try:
+            return _summary(twin.double(), 6)
+        except RuntimeError:  # its code makes tensors of single precision
+            return _summary(twin.to(self.dtype), 2)
 
     def like(self, model: nn.Module) -> "Classifier":
         """Another model of the same architecture, cut, scaled and named as this one."""
@@ -151,7 +182,7 @@ class Classifier(nn.Module):
         return super().train(False)
 
     def _apply(self, fn, recurse=True):
-        self.__dict__.pop("stages", None)  # of the old device and dtype
+        self.__dict__.pop("additive_head", None)  # of the old device and dtype
         return super()._apply(fn, recurse)
 
     def __reduce__(self) -> tuple:
@@ -164,40 +195,42 @@ class Classifier(nn.Module):
         return ((x - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
 
     def _logits(self, x: Tensor) -> Tensor:
-        return self._split.head(*self._split.features(x))
+        return self._cut.head(*self._cut.features(x))
 
     def _guard(self, tree: Any) -> Any:
         """Copies of what an in-place head would overwrite."""
         if not self._in_place:
             return tree
-        return torch.utils._pytree.tree_map_only(Tensor, Tensor.clone, tree)
+        return tree_map_only(Tensor, torch.clone, tree)
+
+    def _probe(self, n: int) -> Tensor:
+        """Images of noise (n, 3, H, W), always the same."""
+        generator = torch.Generator().manual_seed(0)
+        return torch.rand(n, 3, self.input_size, self.input_size, generator=generator)
 
     @torch.no_grad()
-    def _cut(self, layer: str | None) -> None:
+    def _find_cut(self, layer: str | None) -> None:
         """Cut by the graph if that reproduces the network, else by replaying."""
-        generator = torch.Generator().manual_seed(0)
-        probe = torch.rand(2, 3, self.input_size, self.input_size, generator=generator)
-        x = self._normalise(probe)
-        logits = self.model(x.clone())
+        x = self._normalise(self._probe(2))
+        logits, calls = run_in_order(self.model, x.clone())
         if not isinstance(logits, Tensor) or logits.ndim != 2:
             what = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
             raise ValueError(
                 f"{self.name} gives {what}; a classifier gives logits (B, C): wrap it in one that does"
             )
         self.num_classes = logits.shape[1]
-        if layer is None:
-            layer = splits.default_transformer_layer(self.model)
+        last_norm = last_block_norm(self.model, calls)
+        self._ends_in_blocks = last_norm is not None
+        layer = layer or last_norm
         reasons = []
-        for kind in (splits.GraphSplit, splits.ReplaySplit):
+        for kind in (GraphCut, ReplayCut):
             try:
-                self._split = kind(self.model, layer, x)
+                self._cut = kind(self.model, layer, x)
                 self._check(x, logits)
                 return
             except UnknownName:
                 raise
-            except (
-                Exception
-            ) as error:  # tracing runs the network's own code, which may raise anything
+            except Exception as error:  # it runs the network's own code, which may raise anything
                 reasons.append(f"{kind.__name__}: {type(error).__name__}: {error}")
         raise ValueError(
             f"{self.name} cannot be cut at layer {layer or 'its default'!r}:\n  "
@@ -206,21 +239,21 @@ class Classifier(nn.Module):
 
     def _check(self, x: Tensor, logits: Tensor) -> None:
         """head(features(x)) is the network, on the probe and on a batch that repeats its images."""
-        raw, context = self._split.features(x)
+        raw, context = self._cut.features(x)
         prefix_tokens = getattr(self.model, "num_prefix_tokens", None)
-        self._grid = Grid(raw.shape, tuple(x.shape[2:]), prefix_tokens, self._split.layer)
+        self._grid = Grid(raw.shape, tuple(x.shape[2:]), prefix_tokens, self._cut.layer)
         A, prefix = self._grid.split(raw, x.shape[2:])
         self.needs_context = prefix is not None or len(context) > 0
         again = torch.tensor([1, 0, 1], device=x.device)
         A_again, prefix_again, context_again = rows((A, prefix, context), again)  # copies
         raw, versions = self._grid.join(A, prefix), _versions((raw, context))
-        out = self._split.head(raw, context)
+        out = self._cut.head(raw, context)
         self._in_place = _versions((raw, context)) != versions
         with torch.enable_grad():
             raw = self._grid.join(A_again.requires_grad_(), prefix_again)
-            repeated = self._split.head(*self._guard((raw, context_again)))
+            repeated = self._cut.head(*self._guard((raw, context_again)))
         if not repeated.requires_grad:
-            raise ValueError(f"layer {self._split.layer!r} has no influence on the logits")
+            raise ValueError(f"layer {self._cut.layer!r} has no influence on the logits")
         tolerance = 1e-5 if x.dtype in (torch.float32, torch.float64) else 5e-2
         for name, got, want in (
             ("head(features(x))", out, logits),
@@ -235,7 +268,18 @@ class Classifier(nn.Module):
 
 def _versions(tree: Any) -> list[int]:
     """How often each tensor of a tree has been overwritten."""
-    return [t._version for t in torch.utils._pytree.tree_leaves(tree) if isinstance(t, Tensor)]
+    return [t._version for t in tree_leaves(tree) if isinstance(t, Tensor)]
+
+
+@torch.no_grad()
+def _summary(net: Classifier, digits: int) -> list[float]:
+    A, context = net.cut(net._probe(1))
+    found = []
+    for t in (A.double().flatten(), net.head(A, context).double().flatten()):
+        size = t.norm().item()
+        along = (t @ torch.arange(len(t)).to(t).cos()).item() / size if size else 0.0
+        found += [float(f"{size:.{digits}g}"), round(along, digits)]
+    return found
 
 
 def _restore(model: nn.Module, recipe: dict) -> Classifier:

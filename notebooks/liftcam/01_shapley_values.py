@@ -34,10 +34,9 @@ import torch
 
 from book import Page, batch, report
 from lib.methods import METHODS
-from lib.methods.game import game
+from lib.methods.coalition_game import coalition_game
 from lib.methods.lift_cam import contributions
 from lib.metrics import METRICS
-from lib.nets import context_of
 from lib.saliency import attribute, explain, finish
 
 page = Page("liftcam/01_shapley_values", globals())
@@ -87,12 +86,12 @@ def algorithm_1(F, orderings):
 net, images = page.opened[0]
 x, target = batch(net, images.readable(1))
 with torch.no_grad():
-    A = net.features(x)
+    A, context = net.cut(x)
     ten = attribute("lift_cam", net, x, target).coefficients[0].abs().topk(10).indices
     few = A.clone()
     few[:, [k for k in range(A.shape[1]) if k not in ten.tolist()]] = 0
     coalitions = (torch.arange(2**10)[:, None] >> torch.arange(10) & 1).bool()
-    F = game(net, few, target).worth(coalitions.to(A.device)).double().cpu()
+    F = coalition_game(net, few, context, target).value(coalitions.to(A.device)).double().cpu()
 
 truth = exact(F)
 counts, runs = [1, 3, 10, 30, 100, 300, 1000, 3000], page.setting("runs")
@@ -135,16 +134,16 @@ $$
 
 # %%
 @torch.no_grad()
-def worth(net, A, target):
+def worth(net, A, context, target):
     """F(A) - F(0): what all channels together add to the logit of the class (B,)."""
-    gain = net.head(A, context_of(A)) - net.head(torch.zeros_like(A), context_of(A))
+    gain = net.head(A, context) - net.head(torch.zeros_like(A), context)
     return gain.gather(1, target[:, None])[:, 0]
 
 
-A = net.features(x).detach()
-C = contributions(net, A, target)
+A, context = net.cut(x)
+C = contributions(net, A, context, target)
 alpha = C.sum((2, 3))[0].cpu()
-all_of_them = worth(net, A, target).item()
+all_of_them = worth(net, A, context, target).item()
 top = alpha.abs().topk(4).indices.tolist()
 S = finish("lift_cam", torch.einsum("k,khw->hw", alpha.to(A), A[0])[None], x.shape[2:])[0]
 so_far = alpha.sort(descending=True).values.cumsum(0)
@@ -199,7 +198,7 @@ CHECKED = {"shap_cam": {"n": 1}, "lift_cam": {}, "lrp_cam": {}, "ablation_cam": 
 opened = [(net, *batch(net, images.readable())) for net, images in page.opened]
 deviations = {}
 for net, x, target in opened:
-    all_of_them = worth(net, net.features(x).detach(), target)
+    all_of_them = worth(net, *net.cut(x), target)
     row = deviations[net.name, "affine" if net.affine_head else "not affine"] = {}
     for method, options in CHECKED.items():
         total = attribute(method, net, x, target, **options).coefficients.sum(1)
@@ -221,7 +220,7 @@ $\sum_k C_{\Delta A_k(i,j)\,\Delta F^c}$, know no such trap. The paper's layers 
 # %%
 def maps(net, x, target):
     """The map of eq. (1), the contributions summed over channels, and Grad-CAM's."""
-    C = contributions(net, net.features(x).detach(), target)
+    C = contributions(net, *net.cut(x), target)
     return {
         "LIFT-CAM": explain("lift_cam", net, x, target),
         "contributions": finish("lift_cam", C.sum(1), x.shape[2:]),

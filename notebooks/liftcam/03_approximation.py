@@ -28,7 +28,7 @@ import torch
 
 from book import Page, report
 from lib.evaluate import coefficients
-from lib.metrics.cosine_similarity import cosine_similarity
+from lib.metrics.similarity import cosine_similarity
 
 page = Page("liftcam/03_approximation", globals())
 

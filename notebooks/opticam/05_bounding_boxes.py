@@ -35,7 +35,7 @@ from lib.evaluate import evaluate_maps
 from lib.methods import METHODS
 from lib.metrics.boxes import covered
 from lib.metrics.confidence import probability
-from lib.metrics.editing import edited
+from lib.metrics.confidence import edited
 from lib.saliency import mask
 
 page = Page("opticam/05_bounding_boxes", globals())
@@ -121,11 +121,13 @@ table
 # %%
 def by_marker(cells):
     """The cells of a network, those of each region as a run of their own, a method a row."""
-    label = cells["method"].str.extract(r"^(?P<of>.*?)_?(?P<region>in_box|outside_box|box)?$")
-    places = {"in_box": "inside", "box": "inside", "outside_box": "outside"}
-    region = label["region"].map(places).fillna("image").map(REGIONS)
-    titles = [METHODS[m].title if m else "no map" for m in label["of"]]
-    return cells.assign(network=region, method=label["of"], title=titles, paper=[{}] * len(cells))
+    places = {"in_box": "inside", "box": "inside", "outside_box": "outside", "": "image"}
+    alone = {"box": ("", "box"), "outside_box": ("", "outside_box")}  # without a map
+    pairs = [alone.get(label, report.variant_of(label)[:2]) for label in cells["method"]]
+    regions = [REGIONS[places[variant]] for _, variant in pairs]
+    titles = [METHODS[method].title if method else "no map" for method, _ in pairs]
+    methods = [method for method, _ in pairs]
+    return cells.assign(network=regions, method=methods, title=titles, paper=[{}] * len(cells))
 
 
 for name, cells in table.frame.groupby("network", sort=False):

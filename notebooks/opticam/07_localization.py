@@ -100,7 +100,7 @@ $\delta \in \{0.3, 0.5, 0.7\}$; its intervals hold these thresholds fixed.
 # %%
 def methods(net):
     """Those of the paper's table about such networks."""
-    return page.methods_of("A8" if kind(net.name) == "transformer" else "A7")
+    return page.methods_of("A8" if kind(net.name, net.architecture) == "transformer" else "A7")
 
 
 METRICS_OF_TABLE_A7 = report.published("opticam", "A7")["metric"].unique()

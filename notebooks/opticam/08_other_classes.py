@@ -1,17 +1,3 @@
-# ---
-# jupyter:
-#   jupytext:
-#     cell_markers: '"""'
-#     formats: ipynb,py:percent
-#     text_representation:
-#       extension: .py
-#       format_name: percent
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
-# ---
-
 # %% [markdown]
 """
 # Maps of other classes
@@ -29,10 +15,11 @@ really there.
 
 # %% tags=["parameters"]
 profile: str = "smoke"  # smoke: seconds; embedded: what the book shows; paper: the published setting
-network: str = ""  # a timm name, torchvision:<name>, scenes_vgg; empty: the profile's network
+cost: str = ""  # at whose cost (options, counts) to run images of your own; empty: the profile's
+network: str = ""  # a timm name, torchvision:<name>, a network of this project; empty: the profile's
 weights: str = ""  # path of a state dict; empty: the manifest's weights
 layer: str = ""  # target layer; empty: the last activation before pooling
-dataset: str = ""  # scenes, imagenet_embedded, imagenet, folder; empty: the profile's
+dataset: str = ""  # a name of `python -m lib data list`, such as folder; empty: the profile's
 root: str = ""  # the dataset's folder; empty: where its manifest says
 n_images: int = 0  # how many images; 0: the profile's choice
 batch_size: int = 16  # images a pass; changes no number
@@ -42,24 +29,14 @@ device: str = "cpu"  # cpu, cuda, cuda:1, mps
 import pandas as pd
 import torch
 
-from book import report
-from lib import data, nets
-from book.experiments import settings
-from lib.evaluate import evaluate_maps, saliency_maps
-from book.parameters import check_parameters, choose
-from lib.paths import BUILD
+from book import Page, report
+from lib.data import spread
+from lib.evaluate import evaluate_maps
 
-check_parameters()
-name = network or choose(profile, smoke="scenes_vgg_quick", embedded="scenes_vgg", paper="torchvision:resnet50")
-net = nets.load(name, weights=weights or None, layer=layer or None, device=device)
-whole = data.load(
-    dataset or choose(profile, smoke="scenes", embedded="scenes", paper="imagenet"),
-    root=root or None,
-    limit=choose(profile, smoke=10, embedded=None, paper=None),
-    size=net.input_size,
-).readable()
-count = n_images or choose(profile, smoke=2, embedded=30, paper=len(whole))
-store = BUILD / "results"
+page = Page("opticam/08_other_classes", globals(), limited=False)
+net, images = page.opened[0]
+images = images.readable()
+count = n_images or page.setting("chosen")
 
 # %% [markdown]
 """
@@ -69,28 +46,16 @@ One half of table A9 takes all images, the other those that the network classifi
 """
 
 # %%
-def logits(images):
-    """(N, C)."""
-    found = []
-    for start in range(0, len(images), batch_size):
-        x = torch.stack([sample.image for sample in images[start : start + batch_size]])
-        with torch.no_grad():
-            found.append(net(x).cpu())
-    return torch.cat(found)
-
-
-def spread(index):
-    """At most `count` of them, evenly."""
-    return [index[i] for i in data.spread(len(index), count)]
-
-
-order = logits(whole).argsort(dim=1, descending=True)  # (N, C): classes by falling probability
-true = torch.tensor(whole.targets)
-wrong = (order[:, 0] != true).nonzero().flatten().tolist()
-chosen = {"all": spread(range(len(whole))), "wrong": spread(wrong)}
+with torch.no_grad():
+    logits = torch.cat([net(x).cpu() for x, _ in page.batches(net, images)])  # (N, C)
+order = logits.argsort(dim=1, descending=True)  # classes by falling probability
+true = torch.tensor(images.targets)
+errors = (order[:, 0] != true).nonzero().flatten().tolist()
+chosen = spread(len(images), count)
+wrong = [errors[i] for i in spread(len(errors), count)]
 print(
-    f"{net.name} is right on {1 - len(wrong) / len(whole):.1%} of {len(whole):,} images; "
-    f"used here: {len(chosen['all'])} of all and {len(chosen['wrong'])} of the wrong ones"
+    f"{net.name} is right on {1 - len(errors) / len(images):.1%} of {len(images):,} images; "
+    f"used here: {len(chosen)} of all and {len(wrong)} of the wrong ones"
 )
 
 # %% [markdown]
@@ -102,51 +67,40 @@ AD, AG and AI always concern the true class; the map is that of the class in the
 
 # %%
 METHODS_OF_TABLE_A9 = ["grad_cam", "grad_cam_plus_plus", "score_cam", "opti_cam"]
-OPTIONS = settings(profile)
-CLASSES = {
-    "": ("all", lambda i: int(true[i])),
-    "_most": ("all", lambda i: int(order[i, 0])),
-    "_second": ("all", lambda i: int(order[i, 1])),
-    "_least": ("all", lambda i: int(order[i, -1])),
-    "_most_misclassified": ("wrong", lambda i: int(order[i, 0])),
+METRICS_OF_TABLE_A9 = ["average_drop", "average_gain", "average_increase"]
+EXPLAINED = {  # by what the row's name adds: the images, and the class that is explained of each image
+    "": (chosen, true),
+    "_most": (chosen, order[:, 0]),
+    "_second": (chosen, order[:, 1]),
+    "_least": (chosen, order[:, -1]),
+    "_most_misclassified": (wrong, order[:, 0]),
 }
-CLASSES = {suffix: chosen_by for suffix, chosen_by in CLASSES.items() if chosen[chosen_by[0]]}
 
 
-def maps_of(method, suffix):
-    """The images, and the maps S (N, H, W) for the class that the suffix names."""
-    index, class_of = chosen[CLASSES[suffix][0]], CLASSES[suffix][1]
-    images = whole.subset(index)
-    explained = images.relabelled(map(class_of, index))
-    return images, saliency_maps(
-        net, explained, method, batch_size=batch_size, store=store, **OPTIONS.get(method, {})
-    )
+def maps_of(method, index, classes):
+    """The maps S (N, H, W) of the images at an index, each for its class."""
+    return page.maps(net, images.subset(index).relabelled(classes[index].tolist()), method)
 
 
 frames = []
-for suffix in CLASSES:
-    for method in METHODS_OF_TABLE_A9:
-        images, S = maps_of(method, suffix)
-        frames.append(
-            evaluate_maps(
-                net, images, {method + suffix: S}, ["average_drop", "average_gain", "average_increase"],
-                batch_size=batch_size,
-            )  # fmt: skip
-        )
+for suffix, (index, classes) in EXPLAINED.items():
+    if index:
+        maps = {m + suffix: maps_of(m, index, classes) for m in METHODS_OF_TABLE_A9}
+        frames.append(evaluate_maps(net, images.subset(index), maps, METRICS_OF_TABLE_A9, batch_size=batch_size))
 frame = pd.concat(frames, ignore_index=True)
-table = report.comparison("opticam", "A9", frame)
+table = page.table("A9", frame)
 table
 
 # %%
-gains = frame[frame["metric"] == "average_gain"].groupby("method")["value"].mean()
+gains = 100 * frame[frame["metric"] == "average_gain"].groupby("method")["value"].mean()
 report.show(
     report.forest(table.frame),
     name="opticam-table-a9",
     alt="AD, AG and AI for the true class of maps of the true, most, second and least probable class. "
-    f"AG of Opti-CAM falls from {gains['opti_cam']:.0%} for the true class to {gains['opti_cam_second']:.0%} for "
-    f"the second and {gains['opti_cam_least']:.0%} for the least probable one.".replace("%", " %"),
-    caption="Table A9 as a picture: filled markers are means here with 95 % intervals, hollow markers what the paper "
-    "prints for ResNet-50 and ImageNet.",
+    f"AG of Opti-CAM falls from {gains['opti_cam']:.0f} % for the true class to {gains['opti_cam_second']:.0f} % "
+    f"for the second and {gains['opti_cam_least']:.0f} % for the least probable one.",
+    caption="Table A9 as a picture: filled markers are means here with 95 % intervals, hollow markers what "
+    "the paper prints for ResNet-50 and ImageNet.",
 )
 
 # %% [markdown]
@@ -160,16 +114,15 @@ what its rivals lose. Image by image, the value with that map minus the value wi
 # %% tags=["nbval-check-output"]
 def changes(suffix):
     """Rows of what the map of another class changes, named <method><suffix>_change."""
-    keys = ["image", "metric"]
-    other = frame[frame["method"].str.endswith(suffix)]
-    base = other["method"].str.removesuffix(suffix)
-    true_map = frame.set_index(["method", *keys])["value"]
-    before = true_map.loc[list(zip(base, other["image"], other["metric"]))].to_numpy()
-    return other.assign(method=other["method"] + "_change", value=other["value"].to_numpy() - before)
+    keys = ["method", "image", "metric"]
+    parts = frame["method"].map(report.variant_of)
+    other = frame[parts.map(lambda part: part.variant) == suffix.strip("_")]
+    own = other[keys].assign(method=parts.map(lambda part: part.method)).merge(frame, on=keys)
+    change = other["value"].to_numpy() - own["value"].to_numpy()
+    return other.assign(method=other["method"] + "_change", value=change)
 
 
-others = [suffix for suffix in CLASSES if suffix in ("_most", "_second", "_least")]
-report.claims_table(report.claims("opticam", "Table A9"), pd.concat([frame, *map(changes, others)]))
+page.verdicts(pd.concat([frame, *map(changes, ("_most", "_second", "_least"))]), "Table A9")
 
 # %% [markdown]
 """
@@ -177,28 +130,17 @@ report.claims_table(report.claims("opticam", "Table A9"), pd.concat([frame, *map
 """
 
 # %%
-few = choose(profile, smoke=1, embedded=3, paper=3)
-picked = [len(chosen["all"]) * i // few for i in range(few)]
-images = maps_of("opti_cam", "")[0].subset(picked)
-named = ["true", "most probable", "second", "least probable"]
-shown = {
-    title: maps_of("opti_cam", suffix)[1][picked]
-    for title, suffix in zip(named, ("", "_most", "_second", "_least"))
-}
-titles = [
-    " > ".join(
-        images.classes[c] if images.classes else str(c)
-        for c in order[chosen["all"][i]][[0, 1, -1]].tolist()
-    )
-    for i in picked
-]
-report.show(
-    report.gallery([sample.image for sample in images], shown, titles, columns=5),
-    name="opticam-other-classes",
-    alt="Opti-CAM's maps for the true, most probable, second and least probable class of images whose classes by "
-    "falling probability are " + "; ".join(titles) + ".",
+few = [chosen[i] for i in spread(len(chosen), page.setting("shown"))]
+classes = {"true": true, "most probable": order[:, 0], "second": order[:, 1], "least probable": order[:, -1]}
+names = images.classes or list(map(str, range(order.shape[1])))
+titles = [" > ".join(names[c] for c in order[i, [0, 1, -1]].tolist()) for i in few]
+page.gallery(
+    net, images.subset(few), {title: maps_of("opti_cam", few, of) for title, of in classes.items()},
+    titles=titles, columns=5, name="opticam-other-classes",
+    alt="Opti-CAM's maps for the true, most probable, second and least probable class of images whose "
+    "classes by falling probability are " + "; ".join(titles) + ".",
     caption="Opti-CAM's maps for four classes. Above each image: its most, second and least probable class.",
-)
+)  # fmt: skip
 
 # %% [markdown]
 """
@@ -214,7 +156,4 @@ their maps.
 """
 
 # %%
-report.provenance(
-    profile=profile, network=network, weights=weights, layer=layer, dataset=dataset, root=root,
-    n_images=n_images, batch_size=batch_size, device=device,
-)  # fmt: skip
+page.provenance()

@@ -1,17 +1,3 @@
-# ---
-# jupyter:
-#   jupytext:
-#     cell_markers: '"""'
-#     formats: ipynb,py:percent
-#     text_representation:
-#       extension: .py
-#       format_name: percent
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
-# ---
-
 # %% [markdown]
 """
 # Asking people
@@ -27,37 +13,34 @@ share can bear.
 
 # %% tags=["parameters"]
 profile: str = "smoke"  # smoke: seconds; embedded: what the book shows; paper: the published setting
-network: str = ""  # a timm name or torchvision:<name>; empty: the profile's
-rival: str = ""  # the network beside it; empty: the profile's
-dataset: str = ""  # imagenet_embedded, imagenet, folder; empty: the profile's
+cost: str = ""  # at whose cost (options, counts) to run images of your own; empty: the profile's
+network: str = ""  # a timm name, torchvision:<name>, a network of this project; empty: the profile's
+weights: str = ""  # path of a state dict; empty: the manifest's weights
+layer: str = ""  # target layer; empty: the last activation before pooling
+dataset: str = ""  # a name of `python -m lib data list`, such as folder; empty: the profile's
 root: str = ""  # the dataset's folder; empty: where its manifest says
-n_images: int = 0  # photographs to choose from; 0: the profile's choice
+n_images: int = 0  # how many images; 0: the profile's choice
+batch_size: int = 16  # images a pass; changes no number
+device: str = "cpu"  # cpu, cuda, cuda:1, mps
+rival: str = ""  # the network beside it; empty: the profile's
 seed: int = 0  # of the questions' order, and of which network is A
 
 # %%
+from dataclasses import replace
+
 import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
 from scipy.stats import binomtest
 
-from book import report, survey
-from lib import data, nets
-from book.experiments import COSINE_40, settings
-from lib.evaluate import saliency_maps
-from book.parameters import check_parameters, choose
-from lib.paths import BUILD
+from book import Page, report, survey
+from book.experiments import plan
+from lib.metrics.localization import energy
 
-check_parameters()
-pair = choose(
-    profile, smoke=survey.NETWORKS, embedded=survey.NETWORKS, paper=("torchvision:resnet50", "torchvision:vgg16_bn")
-)
-pair = network or pair[0], rival or pair[1]
-images = data.load(
-    dataset or choose(profile, smoke="imagenet_embedded", embedded="imagenet_embedded", paper="imagenet"),
-    root=root or None,
-    limit=n_images or choose(profile, smoke=3, embedded=None, paper=100),
-).readable()
-options = settings(profile, schedule=COSINE_40)["opti_cam"] | {"store": BUILD / "results"}
+page = Page("opticam/09_survey", globals())
+first, planned = page.experiments[0], plan(page.name, profile).experiments[1].network
+one, images = page.open(first)
+two, _ = replace(first, network=rival or planned, layer="").open(root=root, device=device)
+images = images.readable()
 
 # %% [markdown]
 """
@@ -69,21 +52,14 @@ The key is a table beside it.
 """
 
 # %%
-questions = survey.questions(images, pair, n=20, seed=seed, **options)
-survey.make(questions, BUILD / "survey" / profile)
+questions = survey.questions(images, (one, two), n=20, seed=seed, **page.how, **page.options("opti_cam"))
+survey.make(questions, page.folder("survey"))
 
 shown = questions[:3]
-report.style()
-figure, panels = plt.subplots(len(shown), 3, squeeze=False, figsize=(6.4, 0.5 + 2.1 * len(shown)))
-for number, (row, question) in enumerate(zip(panels, shown), 1):
-    for panel, title, picture in zip(row, [f"{number}. Photograph", "Map A", "Map B"], [question.photograph, *question.maps]):
-        panel.imshow(picture)
-        panel.set_title(title)
-        panel.set(xticks=[], yticks=[])
-        panel.spines[:].set_visible(False)
-figure.suptitle(survey.QUESTION)
+rows = [[question.photograph, *question.maps] for question in shown]
+titles = [f"{number}. {survey.QUESTION}" for number in range(1, len(shown) + 1)]
 report.show(
-    figure,
+    report.grid(rows, ["Photograph", "Map A", "Map B"], titles),
     name="opticam-survey",
     alt=f"The first {len(shown)} of {len(questions)} questions: a photograph, map A and map B, without a name.",
     caption=f"The beginning of the form: {len(questions)} photographs with two maps each. {survey.QUESTION}",
@@ -122,16 +98,15 @@ PARTICIPANTS, PHOTOGRAPHS, PRINTED = 38, 20, 0.5815  # appendix D
 n = PARTICIPANTS * PHOTOGRAPHS
 chosen = round(PRINTED * n)
 independent = binomtest(chosen, n).proportion_ci(method="wilson")
+low, high = 100 * independent.low, 100 * independent.high
 r = np.linspace(0, 1, 201)
 clusters = {"one person's answers correlate": PHOTOGRAPHS, "answers to one photograph correlate": PARTICIPANTS}
-spread = {title: 1.96 * np.sqrt(PRINTED * (1 - PRINTED) / n * (1 + (m - 1) * r)) for title, m in clusters.items()}
-of_people, of_photographs = (r[PRINTED - half > 0.5].max() for half in spread.values())
+reach = {title: 1.96 * np.sqrt(PRINTED * (1 - PRINTED) / n * (1 + (m - 1) * r)) for title, m in clusters.items()}
+of_people, of_photographs = (r[PRINTED - half > 0.5].max() for half in reach.values())
 
-report.style()
 figure, axis = plt.subplots(figsize=(6.4, 4.4))
-for (title, half), colour, line in zip(spread.items(), ["C0", "C1"], ["-", "--"]):
-    axis.plot(r, 100 * (PRINTED - half), line, color=colour, linewidth=2.5, label=title)
-    axis.plot(r, 100 * (PRINTED + half), line, color=colour, linewidth=2.5)
+for (title, half), look in zip(reach.items(), ["C0-", "C1--"]):
+    axis.plot(r, 100 * (PRINTED + np.outer(half, [-1, 1])), look, linewidth=2.5, label=[title, None])
 axis.axhline(100 * PRINTED, color="0.4", linewidth=1)
 axis.axhline(50, color="0.4", linestyle=":")
 axis.annotate("no preference", (1, 50), textcoords="offset points", xytext=(0, 5), ha="right")
@@ -140,11 +115,11 @@ axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18))
 report.show(
     figure,
     name="opticam-survey-interval",
-    alt=f"The 95 % interval of the printed share, from {100 * independent.low:.0f} to {100 * independent.high:.0f} % when answers are "
-    f"independent, widening with their correlation until it takes in 50 %: at {of_people:.2f} between answers of "
-    f"one person, at {of_photographs:.2f} between answers to one photograph.",
-    caption=f"95 % interval of the printed 58.15 %. With independent answers it is {100 * independent.low:.1f} to "
-    f"{100 * independent.high:.1f} % (Wilson, {chosen} of {n}). It takes in 50 % once answers of one person correlate by more than "
+    alt=f"The 95 % interval of the printed share, from {low:.0f} to {high:.0f} % when answers are independent, "
+    f"widening with their correlation until it takes in 50 %: at {of_people:.2f} between answers of one person, "
+    f"at {of_photographs:.2f} between answers to one photograph.",
+    caption=f"95 % interval of the printed 58.15 %. With independent answers it is {low:.1f} to {high:.1f} % "
+    f"(Wilson, {chosen} of {n}). It takes in 50 % once answers of one person correlate by more than "
     f"{of_people:.2f}, or answers to one photograph by more than {of_photographs:.2f}.",
 )
 
@@ -164,31 +139,25 @@ would choose between the two networks above.
 """
 
 # %%
-def coverage(name):
-    """The mean of Opti-CAM's map inside the boxes of each photograph of the survey."""
-    net = nets.load(name)
-    sized = images.at(net.input_size)
-    S = dict(zip(sized.ids, saliency_maps(net, sized, "opti_cam", **options)))
-    found = {}
-    for sample in sized:
-        if sample.boxes is None or sample.id not in {q.image for q in questions}:
-            continue
-        inside = np.zeros(sized.size, bool)
-        for x0, y0, x1, y1 in sample.boxes.round().int().tolist():
-            inside[y0:y1, x0:x1] = True
-        found[sample.id] = S[sample.id].numpy()[inside].mean()
-    return pd.Series(found, dtype=float)
+asked = {question.image for question in questions}
+boxed = [i for i, s in enumerate(images) if s.id in asked and s.boxes is not None]
 
 
-covered = pd.DataFrame({name: coverage(name) for name in pair})
-first, second = (report.mean_ci(covered[name]) for name in pair)
-more = report.mean_ci(covered[pair[1]] > covered[pair[0]])
-by = report.mean_ci(covered[pair[1]] - covered[pair[0]])
-if len(covered) >= report.MIN_IMAGES:
-    print(f"mean of the map in the box: {pair[0]} {first.mean:.2f}, {pair[1]} {second.mean:.2f}")
-    print(f"difference {by.mean:+.2f} [{by.low:+.2f}, {by.high:+.2f}]; {pair[1]} covers more on {more.mean:.0%} of {more.n} photographs")
+def coverage(net):
+    """The mean of Opti-CAM's map inside the boxes of each photograph of the survey (N,)."""
+    sized = images.subset(boxed).at(net.input_size)
+    S = page.maps(net, sized, "opti_cam")
+    found = energy(net, None, None, S, boxes=[sample.boxes.round() for sample in sized])
+    return (found.inside / found.pixels).numpy()
+
+
+if len(boxed) >= report.MIN_IMAGES:
+    ours, theirs = coverage(one), coverage(two)
+    by, more = report.mean_ci(theirs - ours), report.mean_ci(theirs > ours)
+    print(f"mean of the map in the box: {one.name} {ours.mean():.2f}, {two.name} {theirs.mean():.2f}")
+    print(f"difference {by:+.2f}; {two.name} covers more on {more.mean:.0%} of {more.n} photographs")
 else:
-    print(f"{len(covered)} photographs with boxes: not enough images")
+    print(f"{len(boxed)} photographs with boxes: not enough images")
 
 # %% [markdown]
 """
@@ -209,6 +178,4 @@ participants were told what the photograph shows is not said; here they are not.
 """
 
 # %%
-report.provenance(
-    profile=profile, network=network, rival=rival, dataset=dataset, root=root, n_images=n_images, seed=seed,
-)  # fmt: skip
+page.provenance()

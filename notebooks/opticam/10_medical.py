@@ -1,17 +1,3 @@
-# ---
-# jupyter:
-#   jupytext:
-#     cell_markers: '"""'
-#     formats: ipynb,py:percent
-#     text_representation:
-#       extension: .py
-#       format_name: percent
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
-# ---
-
 # %% [markdown]
 """
 # Medical images
@@ -31,13 +17,16 @@ has the real ones runs the profile `paper`.
 
 # %% tags=["parameters"]
 profile: str = "smoke"  # smoke: seconds; embedded: what the book shows; paper: the published setting
-network: str = ""  # one of nets.RECIPES that is trained on one of the four datasets; empty: the profile's
-chest_xray: str = ""  # the folder of Chest X-ray; empty: where its manifest says
-kvasir: str = ""  # the folder of Kvasir; empty: where its manifest says
-n_images: int = 0  # how many test images a network; 0: the profile's choice
-step: int = 0  # pixels a step of insertion and deletion; 0: the profile's choice
+cost: str = ""  # at whose cost (options, counts) to run images of your own; empty: the profile's
+network: str = ""  # a timm name, torchvision:<name>, a network of this project; empty: the profile's
+weights: str = ""  # path of a state dict; empty: the manifest's weights
+layer: str = ""  # target layer; empty: the last activation before pooling
+dataset: str = ""  # a name of `python -m lib data list`, such as folder; empty: the profile's
+root: str = ""  # the dataset's folder; empty: where its manifest says
+n_images: int = 0  # how many images; 0: the profile's choice
 batch_size: int = 32  # images a pass; changes no number
 device: str = "cpu"  # cpu, cuda, cuda:1, mps
+step: int = 0  # pixels a step of insertion and deletion; 0: the profile's choice
 
 # %%
 import textwrap
@@ -45,28 +34,14 @@ import textwrap
 import matplotlib.pyplot as plt
 import pandas as pd
 import torch
-from matplotlib.patches import Rectangle
-from torch.nn import functional as F
 
-from book import report
-from lib import data, nets
-from book.experiments import settings
-from lib.evaluate import evaluate, saliency_maps
-from lib.methods import METHODS
-from lib.metrics.energy_pointing_game import energy, energy_pointing_game
-from book.parameters import check_parameters, choose
-from lib.paths import BUILD
+from book import Page, report
+from book.experiments import own_dataset
+from lib import data
+from lib.maps import upsample
+from lib.metrics.localization import energy, energy_pointing_game
 
-check_parameters()
-DRAWN = ["radiographs_vgg", "endoscopy_resnet"]  # or radiographs_resnet, endoscopy_vgg
-REAL = ["chest_xray_resnet50", "chest_xray_vgg16_bn", "kvasir_resnet50", "kvasir_vgg16_bn"]
-networks = [network] if network else choose(
-    profile, smoke=["radiographs_resnet_quick", "endoscopy_vgg_quick"], embedded=DRAWN, paper=REAL
-)
-datasets = {name: nets.recipe(name).dataset for name in networks}
-roots = {"chest_xray": chest_xray or None, "kvasir": kvasir or None}
-step = step or choose(profile, smoke=1024, embedded=256, paper=224)
-store = BUILD / "results"
+page = Page("opticam/10_medical", globals())
 
 # %% [markdown]
 """
@@ -79,33 +54,14 @@ cushion of dye beneath it, the wound where it was cut off, erosions, inflamed pa
 """
 
 # %%
-def load(name):
-    limit = n_images or choose(profile, smoke=2, embedded=30, paper=None)
-    root = roots.get(datasets[name])
-    net = nets.load(name, root=root, device=device)
-    return net, data.load(datasets[name], root=root, limit=limit, size=net.input_size)
-
-
-def outline(panel, boxes):
-    """The boxes of the lesions, where they are known."""
-    for x0, y0, x1, y1 in [] if boxes is None else boxes.tolist():
-        frame = Rectangle((x0 - 0.5, y0 - 0.5), x1 - x0, y1 - y0, fill=False, edgecolor="#40e0d0", linewidth=1.5)
-        panel.add_patch(frame)
-
-
-def several(name):
-    """Eight test images, spread over the classes."""
-    return data.load(name, root=roots.get(name), limit=8, size=224)
-
-
-sheet = [(s, of.classes[s.target]) for of in map(several, dict.fromkeys(datasets.values())) for s in of]
-report.style()
-figure, panels = plt.subplots(len(sheet) // 4, 4, figsize=(6.4, 0.5 * len(sheet)))
+datasets = dict.fromkeys(experiment.dataset for experiment in page.experiments)
+loaded = [data.load(name, root=root or None, limit=8, size=224) for name in datasets]
+sheet = [pair for images in loaded for pair in zip(images, images.labels)]
+rows, bare = -(-len(sheet) // 4), {"frame_on": False, "xticks": [], "yticks": []}
+figure, panels = plt.subplots(rows, 4, figsize=(6.4, 2 * rows), subplot_kw=bare)
 for panel, (sample, title) in zip(panels.flat, sheet):
-    panel.imshow(sample.image.permute(1, 2, 0))
-    panel.set_title(textwrap.fill(title.replace("-", " "), 15), fontsize=11)
-    panel.axis("off")
-    outline(panel, sample.boxes)
+    report.draw(panel, report.in_colour(sample.image), textwrap.fill(title.replace("-", " "), 15))
+    report.draw_boxes(panel, sample.boxes, edgecolor="#40e0d0", linewidth=1.5)
 report.show(
     figure,
     name="opticam-medical-images",
@@ -121,16 +77,16 @@ Kvasir.
 """
 
 # %%
-opened = {name: load(name) for name in networks}
-trained = {name: nets.recipe(name).train(root=roots.get(datasets[name])) for name in networks}
-pd.DataFrame(
-    {
-        "trained on": datasets,
-        "head is affine": {name: "yes" if net.affine_head else "no" for name, (net, _) in opened.items()},
-        "test accuracy": {name: f"{found.accuracy:.1%}".replace("%", " %") for name, found in trained.items()},
-        "parameters": {name: f"{sum(p.numel() for p in net.model.parameters()):,}" for name, (net, _) in opened.items()},
+rows = {}
+for experiment, (net, _) in zip(page.experiments, page.opened):
+    accuracy = None if weights else experiment.test_accuracy(root)  # that of the recipe's weights
+    rows[net.name] = {
+        "trained on": own_dataset(experiment.network) or "–",
+        "head is affine": "yes" if net.affine_head else "no",
+        "test accuracy": "–" if accuracy is None else f"{100 * accuracy:.1f} %",
+        "parameters": f"{sum(p.numel() for p in net.model.parameters()):,}",
     }
-)
+pd.DataFrame(rows).T
 
 # %% [markdown]
 r"""
@@ -142,58 +98,22 @@ columns.
 """
 
 # %%
-METHODS_OF_TABLE_A10 = [
-    "fake_cam", "grad_cam", "grad_cam_plus_plus", "score_cam", "ablation_cam", "xgrad_cam", "layer_cam",
-    "extremal_perturbation", "opti_cam",
-]  # fmt: skip
-METRICS_OF_TABLE_A10 = ["average_drop", "average_gain", "average_increase"]
-OPTIONS = settings(profile)
-
-
-def methods(net):
-    """The slowest runs where the head is affine, in the embedded profile."""
-    slow = {"extremal_perturbation"} if profile == "embedded" and not net.affine_head else set()
-    return {m: (m, OPTIONS.get(m, {})) for m in METHODS_OF_TABLE_A10 if m not in slow}
-
-
-lesions = {  # the images that have any
-    name: [s.id for s in images.readable() if s.boxes is not None and len(s.boxes)]
-    for name, (_, images) in opened.items()
-}
-
-frames = []
-for name, (net, images) in opened.items():
-    metrics = METRICS_OF_TABLE_A10 + (["energy_pointing_game"] if lesions[name] else [])
-    frames.append(evaluate(net, images, methods(net), metrics, batch_size=batch_size, store=store))
-frame = pd.concat(frames, ignore_index=True)
-measured = frame[frame["metric"] != "energy_pointing_game"]  # which a normal image has not
-for row in measured.dropna(subset="error").drop_duplicates("image").itertuples():
-    print(f"left out: {row.image}: {row.error}")
-table = report.comparison("opticam", "A10", frame)
+METHODS_OF_TABLE_A10 = page.methods_of("A10")
+frame = page.evaluate(METHODS_OF_TABLE_A10, ["average_drop", "average_gain", "average_increase"])
+table = page.table("A10", frame)
 table
 
 # %%
-def kinds(compared):
-    """The rows of a table for radiographs, then for endoscopy."""
-    for title, pattern in {"radiographs": "radiograph|chest", "endoscopy": "endoscopy|kvasir"}.items():
-        rows = compared[compared["network"].str.contains(pattern)]
-        if len(rows):
-            yield title, rows
-
-
-for title, rows in kinds(table.frame):
-    best = rows.query("method != 'fake_cam' and metric == 'average_gain' and n > 0").groupby("network", sort=False)
+KINDS = {"chest_xray": "radiographs", "kvasir": "endoscopy"}  # which of the two test beds is drawn for each
+kinds = {net.name: KINDS.get(images.name, images.name) for net, images in page.opened}
+for kind, rows in table.frame.groupby(table.frame["network"].map(kinds), sort=False):
     report.show(
         report.forest(rows),
-        name=f"opticam-table-a10-{title}",
-        alt=f"AD, AG and AI of each method on {title}, here with 95 % intervals and as printed: "
-        + "; ".join(
-            f"on {name} the highest AG is {of.loc[of['mean'].idxmax(), 'title']}'s, {of['mean'].max():.0f} %"
-            for name, of in best
-        )
-        + ".",
-        caption=f"Table A10 as a picture, {title}: filled markers are the test images here with their 95 % intervals, "
-        "hollow markers what the paper prints.",
+        name=f"opticam-table-a10-{kind}",
+        alt=f"AD, AG and AI of each method on {kind}, here with 95 % intervals and as printed: "
+        f"{report.leaders(rows, 'average_gain')}.",
+        caption=f"Table A10 as a picture, {kind}: filled markers are the test images here with their 95 % "
+        "intervals, hollow markers what the paper prints.",
     )
 
 # %% [markdown]
@@ -204,19 +124,9 @@ As on [the second page](02_insertion_deletion), for the predicted class.
 """
 
 # %%
-METHODS_OF_TABLE_A11 = {
-    m: (m, OPTIONS.get(m, {}))
-    for m in ("grad_cam", "grad_cam_plus_plus", "score_cam", "ablation_cam", "xgrad_cam", "opti_cam")
-}
-METRICS_OF_TABLE_A11 = {m: (m, {"step": step}) for m in ("insertion", "deletion")}
-ordered = pd.concat(
-    [
-        evaluate(net, images, METHODS_OF_TABLE_A11, METRICS_OF_TABLE_A11, batch_size=batch_size, store=store)
-        for net, images in opened.values()
-    ],
-    ignore_index=True,
-)
-report.comparison("opticam", "A11", ordered)
+METRICS_OF_TABLE_A11 = {m: (m, {"step": page.setting("step")}) for m in ("insertion", "deletion")}
+ordered = page.evaluate(page.methods_of("A11"), METRICS_OF_TABLE_A11)
+page.table("A11", ordered)
 
 # %% [markdown]
 """
@@ -224,9 +134,7 @@ report.comparison("opticam", "A11", ordered)
 """
 
 # %% tags=["nbval-check-output"]
-report.claims_table(
-    report.claims("opticam", "Table A10", "Table A11"), pd.concat([frame, ordered], ignore_index=True)
-)
+page.verdicts(pd.concat([frame, ordered], ignore_index=True), "Table A10", "Table A11")
 
 # %% [markdown]
 """
@@ -236,39 +144,23 @@ As in figure 2 of the paper, rows 3 and 4: two images of each dataset, the boxes
 """
 
 # %%
-SHOWN = ["grad_cam", "grad_cam_plus_plus", "score_cam", "ablation_cam", "xgrad_cam", "layer_cam", "opti_cam"]
+SHOWN = [m for m in METHODS_OF_TABLE_A10 if m not in ("fake_cam", "extremal_perturbation")]
 
 
-def maps_of(name):
-    """The maps of every method for all images of a network; stored by the table above."""
-    net, images = opened[name]
-    block = images.readable()
-    return block, {
-        m: saliency_maps(net, block, m, batch_size=batch_size, store=store, **options)
-        for m, (_, options) in methods(net).items()
-    }
+def with_lesions(images):
+    """The images that have any."""
+    return images.subset(i for i, s in enumerate(images) if s.boxes is not None and len(s.boxes))
 
 
-for name in {dataset: name for name, dataset in datasets.items()}.values():  # the last of each dataset
-    block, maps = maps_of(name)
-    marked = [i for i, image in enumerate(block.ids) if image in lesions[name]] or list(range(len(block)))
-    few = [marked[len(marked) // 3], marked[-1]][: choose(profile, smoke=1, embedded=2, paper=2)]
-    large = [block.at(224)[i] for i in few]
-    drawn = {
-        METHODS[m].title: F.interpolate(maps[m][few, None], size=(224, 224), mode="bilinear")[:, 0] for m in SHOWN
-    }
-    titles = [block.classes[sample.target] for sample in large]
-    figure = report.gallery([sample.image for sample in large], drawn, titles, columns=4)
-    for part, sample in zip(figure.subfigs, large):
-        for panel in part.axes:
-            if panel.images:
-                outline(panel, sample.boxes)
-    report.show(
-        figure,
-        name=f"opticam-gallery-{block.name.replace('_', '-')}",
-        alt="Saliency maps of " + ", ".join(drawn) + " for images of " + ", ".join(titles) + ".",
-        caption=f"Maps for the true class, {name}. Bright is salient; the boxes are those of the lesions.",
-    )
+for net, images in {images.name: (net, images) for net, images in page.opened}.values():  # the last of each
+    images = images.readable()
+    marked = with_lesions(images) or images
+    shown = marked.subset([len(marked) // 3, len(marked) - 1][: page.setting("shown")])
+    maps = {report.method_title(m): upsample(page.maps(net, shown, m), (224, 224)) for m in SHOWN}
+    page.gallery(
+        net, shown.at(224), maps, boxes=True, name=f"opticam-gallery-{images.name.replace('_', '-')}",
+        caption=f"Maps for the true class, {net.name}. Bright is salient; the boxes are those of the lesions.",
+    )  # fmt: skip
 
 # %% [markdown]
 r"""
@@ -280,29 +172,21 @@ scores the area of the boxes, which is Fake-CAM's row: only what is above that i
 """
 
 # %%
-found = frame.query("metric == 'energy_pointing_game'")
-found = pd.concat(
-    [found[(found["network"] == name) & found["image"].isin(images)] for name, images in lesions.items()]
-)
-if len(found):
-    rows = []
-    for (name, method), of in found.groupby(["network", "method"], sort=False):
-        share = report.mean_ci(of["value"], of["group"]).scaled(100)
-        rows.append((name, method, report.method_title(method), "energy_pointing_game", {}, *share))
-    shares = pd.DataFrame(rows, columns="network method title metric paper mean low high n".split())
-    merit = shares.pivot(index="network", columns="method", values="mean").loc[list(shares["network"].unique())]
+marked = [(net, some) for net, images in page.opened if len(some := with_lesions(images.readable()))]
+if marked:
+    shares = report.measured(page.evaluate(METHODS_OF_TABLE_A10, ["energy_pointing_game"], marked))
+    merit = shares.pivot(index="network", columns="method", values="mean").loc[shares["network"].unique()]
+    words = [
+        f"on {name} Opti-CAM {row['opti_cam']:.0f} %, the best other "
+        f"{row.drop(['opti_cam', 'fake_cam']).max():.0f} %, a uniform map {row['fake_cam']:.0f} %"
+        for name, row in merit.iterrows()
+    ]
     report.show(
         report.forest(shares),
         name="opticam-lesions",
-        alt="Share of each method's map in the boxes of the lesions: "
-        + "; ".join(
-            f"on {name} Opti-CAM {row['opti_cam']:.0f} %, the best other "
-            f"{row.drop(['opti_cam', 'fake_cam']).max():.0f} %, a uniform map {row['fake_cam']:.0f} %"
-            for name, row in merit.iterrows()
-        )
-        + ".",
-        caption="Share of the map in the boxes of the lesions, with 95 % intervals over the images that have any. "
-        "Fake-CAM's is the area of the boxes.",
+        alt="Share of each method's map in the boxes of the lesions: " + "; ".join(words) + ".",
+        caption="Share of the map in the boxes of the lesions, with 95 % intervals over the images that have "
+        "any. Fake-CAM's is the area of the boxes.",
     )
 
 # %% [markdown]
@@ -312,18 +196,19 @@ four corner squares, each a fifth of the image wide; a uniform map has 16 % ther
 """
 
 # %%
-def in_corners(name):
-    block, maps = maps_of(name)
-    side = block.size[0]
-    fifth, rest = side / 5, side * 4 / 5
-    corners = [[x, y, x + fifth, y + fifth] for x in (0, rest) for y in (0, rest)]
-    boxes = [torch.tensor(corners)] * len(block)
-    shares = {m: energy_pointing_game(energy(None, None, None, S, boxes=boxes)) for m, S in maps.items()}
-    return {METHODS[m].title: round(100 * share.mean().item(), 1) for m, share in shares.items()}
+def in_corners(net, images):
+    """The share of each method's maps in the four corners (%)."""
+    images, shares = images.readable(), {}
+    ends = (torch.tensor([[0, 0.2], [0.8, 1]]) * images.size[0]).tolist()
+    corners = torch.tensor([[x0, y0, x1, y1] for x0, x1 in ends for y0, y1 in ends])
+    for m in page.methods(METHODS_OF_TABLE_A10, net):
+        lies = energy(net, None, None, page.maps(net, images, m), boxes=[corners] * len(images))
+        shares[report.method_title(m)] = round(100 * energy_pointing_game(lies).mean().item(), 1)
+    return shares
 
 
-films = [name for name in networks if datasets[name] in ("radiographs", "chest_xray")]
-pd.DataFrame({f"{name} (%)": in_corners(name) for name in films})
+films = [(net, images) for net, images in page.opened if kinds[net.name] == "radiographs"]
+pd.DataFrame({f"{net.name} (%)": in_corners(net, images) for net, images in films})
 
 # %% [markdown]
 """
@@ -355,6 +240,4 @@ runs on the residual network only in the embedded profile, as briefly as on
 """
 
 # %%
-report.provenance(
-    profile=profile, network=network, n_images=n_images, step=step, batch_size=batch_size, device=device,
-)  # fmt: skip
+page.provenance()

@@ -1,17 +1,3 @@
-# ---
-# jupyter:
-#   jupytext:
-#     cell_markers: '"""'
-#     formats: ipynb,py:percent
-#     text_representation:
-#       extension: .py
-#       format_name: percent
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
-# ---
-
 # %% [markdown]
 r"""
 # How selective should a map be?
@@ -27,10 +13,11 @@ This page computes the figure on photographs of ImageNet classes, from the maps 
 
 # %% tags=["parameters"]
 profile: str = "smoke"  # smoke: seconds; embedded: what the book shows; paper: the published setting
-network: str = ""  # a timm name, torchvision:<name>; empty: the profile's network
+cost: str = ""  # at whose cost (options, counts) to run images of your own; empty: the profile's
+network: str = ""  # a timm name, torchvision:<name>, a network of this project; empty: the profile's
 weights: str = ""  # path of a state dict; empty: the manifest's weights
 layer: str = ""  # target layer; empty: the last activation before pooling
-dataset: str = ""  # imagenet_embedded, imagenet, folder; empty: the profile's
+dataset: str = ""  # a name of `python -m lib data list`, such as folder; empty: the profile's
 root: str = ""  # the dataset's folder; empty: where its manifest says
 n_images: int = 0  # how many images; 0: the profile's choice
 batch_size: int = 8  # images a pass; changes no number
@@ -40,27 +27,11 @@ device: str = "cpu"  # cpu, cuda, cuda:1, mps
 import matplotlib.pyplot as plt
 import pandas as pd
 
-from book import report
-from lib import data, nets
-from book.experiments import by_cost, settings
-from lib.evaluate import evaluate
-from lib.methods import METHODS
+from book import Page, report
 from lib.metrics import METRICS
-from book.parameters import check_parameters, choose
-from lib.paths import BUILD
 
-check_parameters()
-name = network or choose(
-    profile, smoke="tf_efficientnet_lite0", embedded="tf_efficientnet_lite0", paper="torchvision:vgg16_bn"
-)
-net = nets.load(name, weights=weights or None, layer=layer or None, device=device)
-images = data.load(
-    dataset or choose(profile, smoke="imagenet_embedded", embedded="imagenet_embedded", paper="imagenet"),
-    root=root or None,
-    limit=n_images or choose(profile, smoke=2, embedded=None, paper=1000),
-    size=net.input_size,
-)
-store = BUILD / "results"
+page = Page("opticam/11_selectivity", globals())
+net, images = page.opened[0]
 
 # %% [markdown]
 r"""
@@ -71,58 +42,34 @@ embedded profile takes seven.
 """
 
 # %%
-EXPONENTS = choose(
-    profile,
-    smoke=[0.1, 1, 3],
-    embedded=[0.01, 0.1, 0.5, 1, 1.5, 3, 10],
-    paper=[0.01, 0.05, 0.1, 0.5, 1, 1.5, 2, 3, 5, 10],
-)
-METRICS_HERE = ["average_drop", "average_gain", "average_increase"]
-COMPARED = [
-    "grad_cam", "grad_cam_plus_plus", "score_cam", "ablation_cam", "xgrad_cam", "layer_cam", "opti_cam",
-]  # fmt: skip
-if profile == "smoke":
-    COMPARED.remove("score_cam")  # a pass a channel
-OPTIONS = settings(profile)
-
-asked = {f"{m}, {exponent}": (m, exponent) for exponent in EXPONENTS for m in METRICS_HERE}
+COMPARED = ["grad_cam", "grad_cam_plus_plus", "score_cam", "ablation_cam", "xgrad_cam", "layer_cam", "opti_cam"]
+METRICS_OF_FIGURE_A4 = ["average_drop", "average_gain", "average_increase"]
+EXPONENTS = page.setting("exponents")
+asked = {f"{m}, {exponent}": (m, exponent) for exponent in EXPONENTS for m in METRICS_OF_FIGURE_A4}
 metrics = {label: (m, {"exponent": float(exponent)}) for label, (m, exponent) in asked.items()}
-frame = pd.concat(
-    [
-        evaluate(net, some, compared, metrics, batch_size=batch_size, store=store)
-        for compared, some in by_cost({m: (m, OPTIONS.get(m, {})) for m in COMPARED}, images, profile)
-    ],
-    ignore_index=True,
-)
+frame = page.evaluate(COMPARED, metrics)
 frame["metric"], frame["exponent"] = zip(*frame["metric"].map(asked))
-for row in frame.dropna(subset="error").drop_duplicates("image").itertuples():
-    print(f"left out: {row.image}: {row.error}")
 
-# %%
-report.style()
+titles = {method: report.method_title(method) for method in page.methods(COMPARED, net)}
 figure, panels = plt.subplots(3, 1, figsize=(6.4, 10.2), sharex=True)
-for panel, metric in zip(panels, METRICS_HERE):
-    wide = frame[frame["metric"] == metric].pivot(index="image", columns=["method", "exponent"], values="value")
-    report.curves(
-        EXPONENTS,
-        {METHODS[m].title: 100 * wide[m][EXPONENTS].dropna().to_numpy() for m in COMPARED},
-        xlabel="",
-        ylabel=f"{METRICS[metric].symbol} (%)",
-        emphasis="Opti-CAM",
-        ax=panel,
-    )
+for panel, metric in zip(panels, METRICS_OF_FIGURE_A4):
+    rows = frame[frame["metric"] == metric]
+    values = rows.pivot(index="image", columns=["method", "exponent"], values="value")
+    lines = {title: 100 * values[method][EXPONENTS].dropna() for method, title in titles.items()}
+    report.curves(EXPONENTS, lines, xlabel="", ylabel=f"{METRICS[metric].symbol} (%)", emphasis="Opti-CAM", ax=panel)
     panel.set_xscale("log")
     panel.axvline(1, color="0.5", linestyle=":", zorder=0)
 for panel in panels[:-1]:
     panel.get_legend().remove()
 ticks = [e for e in EXPONENTS if e in (0.01, 0.1, 1, 3, 10)]
 panels[-1].set(xlabel="exponent", xticks=ticks, xticklabels=[f"{e:g}" for e in ticks])
-means = frame[frame["method"] == "opti_cam"].groupby(["metric", "exponent"])["value"].mean()
+mean = 100 * frame.groupby(["method", "metric", "exponent"], sort=False)["value"].mean()
+gain = mean["opti_cam", "average_gain"]
 report.show(
     figure,
     name="opticam-figure-a4",
     alt="AD, AG and AI of each method against the exponent of its maps. Opti-CAM's AG is highest, "
-    f"{means['average_gain'].max():.0%}, at exponent {means['average_gain'].idxmax():g}.".replace("%", " %"),
+    f"{gain.max():.0f} %, at exponent {gain.idxmax():g}.",
     caption=f"Figure A4, computed on {len(images)} images, {net.name}; the band is Opti-CAM's 95 % interval.",
 )
 
@@ -132,15 +79,16 @@ The exponent at which each method is best, and what it gains over its maps as th
 """
 
 # %%
-mean = frame.groupby(["method", "metric", "exponent"], sort=False)["value"].mean().mul(100)
-rows = {}
-for method in COMPARED:
-    row = rows[METHODS[method].title] = {}
-    for metric in METRICS_HERE:
-        values, label = mean[method, metric], METRICS[metric]
-        best = values.idxmax() if label.higher_is_better else values.idxmin()
-        row[label.symbol] = f"{values[best]:.1f} at {best:g} ({values[1]:.1f} at 1)"
-pd.DataFrame(rows).T
+def best(method, metric):
+    """The mean at the best exponent, and at 1."""
+    values = mean[method, metric]
+    at = values.idxmax() if METRICS[metric].higher_is_better else values.idxmin()
+    return f"{values[at]:.1f} at {at:g} ({values[1]:.1f} at 1)"
+
+
+pd.DataFrame(
+    {METRICS[m].symbol: [best(method, m) for method in titles] for m in METRICS_OF_FIGURE_A4}, titles.values()
+)
 
 # %% [markdown]
 """
@@ -148,8 +96,8 @@ pd.DataFrame(rows).T
 """
 
 # %% tags=["nbval-check-output"]
-labels = frame["method"] + frame["exponent"].map(lambda e: "" if e == 1 else f"_exponent_{e:g}")
-report.claims_table(report.claims("opticam", "Figure A4"), frame.assign(method=labels))
+suffix = frame["exponent"].map(lambda e: "" if e == 1 else f"_exponent_{e:g}")
+page.verdicts(frame.assign(method=frame["method"] + suffix), "Figure A4")
 
 # %% [markdown]
 """
@@ -164,7 +112,4 @@ so at the smallest exponent a map is nearly Fake-CAM's: ones wherever it is not 
 """
 
 # %%
-report.provenance(
-    profile=profile, network=network, weights=weights, layer=layer, dataset=dataset, root=root,
-    n_images=n_images, batch_size=batch_size, device=device,
-)  # fmt: skip
+page.provenance()

@@ -1,17 +1,3 @@
-# ---
-# jupyter:
-#   jupytext:
-#     cell_markers: '"""'
-#     formats: ipynb,py:percent
-#     text_representation:
-#       extension: .py
-#       format_name: percent
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
-# ---
-
 # %% [markdown]
 """
 # Sanity check
@@ -31,60 +17,32 @@ This page repeats both on [drawn scenes](real), a test bed, and the first on pho
 
 # %% tags=["parameters"]
 profile: str = "smoke"  # smoke: seconds; embedded: what the book shows; paper: the published setting
-network: str = ""  # a timm name, torchvision:<name>, scenes_vgg; empty: the profile's networks
+cost: str = ""  # at whose cost (options, counts) to run images of your own; empty: the profile's
+network: str = ""  # a timm name, torchvision:<name>, a network of this project; empty: the profile's
 weights: str = ""  # path of a state dict; empty: the manifest's weights
-permuted: str = ""  # a network of this project, or a state dict, that learned permuted labels
 layer: str = ""  # target layer; empty: the last activation before pooling
-dataset: str = ""  # imagenet_embedded, imagenet, scenes, folder; empty: the profile's
+dataset: str = ""  # a name of `python -m lib data list`, such as folder; empty: the profile's
 root: str = ""  # the dataset's folder; empty: where its manifest says
 n_images: int = 0  # how many images; 0: the profile's choice
 batch_size: int = 8  # images a pass; changes no number
 device: str = "cpu"  # cpu, cuda, cuda:1, mps
+permuted: str = ""  # a network of this project, or a state dict, that learned permuted labels
 seed: int = 0  # of the random layers
 
 # %%
 import matplotlib.pyplot as plt
 import pandas as pd
-import torch
+from IPython.display import display
 
-from book import report
-from lib import data, nets
-from book.experiments import COSINE_25, Case, fewer, settings
-from lib.evaluate import COLUMNS, saliency_maps
-from lib.methods import METHODS
-from testbeds.training import permuted as permute
-from book.parameters import check_parameters, choose
-from lib.paths import BUILD
+from book import Page, batch, fewer, report
 from book.report.labels import bounds, number
-from lib.saliency import predict
+from lib import data, nets
 from lib.evaluate import compare
 from lib.metrics.similarity import SIMILARITIES, similarities
+from testbeds import training
 
-check_parameters()
-PHOTOGRAPHS = "tf_efficientnet_lite0"
-CASES = [Case(network, dataset or "imagenet", layer, n_images or None)] if network else choose(
-    profile,
-    smoke=[Case("scenes_vgg_quick", "scenes", n=n_images or 2)],
-    embedded=[
-        Case("scenes_vgg", "scenes", n=n_images or 15),
-        Case(PHOTOGRAPHS, dataset or "imagenet_embedded", n=n_images or 10),
-    ],
-    paper=[Case("torchvision:resnet50", dataset or "imagenet", n=n_images or 1000)],
-)
-opened = [case.open(weights=weights, root=root, device=device) for case in CASES]
-opened = [(net, images.readable()) for net, images in opened]
-store = BUILD / "results"
-
-
-def spared(net):
-    """Photographs take Opti-CAM seconds each; the embedded profile saves iterations and steps on them."""
-    return net.name == PHOTOGRAPHS and profile == "embedded"
-
-
-def methods(net):
-    opti_cam = settings(profile, schedule=COSINE_25 if spared(net) else None)["opti_cam"]
-    return {"opti_cam": ("opti_cam", opti_cam), "grad_cam": ("grad_cam", {}), "fake_cam": ("fake_cam", {})}
-
+page = Page("opticam/12_sanity_check", globals())
+opened = [(net, images.readable()) for net, images in page.opened]
 
 # %% [markdown]
 r"""
@@ -113,27 +71,18 @@ Fake-CAM, a map of ones, knows nothing of any network, and has to fail.
 """
 
 # %%
-frames, networks = [], {}
-for net, images in opened:
-    networks[net.name] = dict(nets.cascade(net, 3 if spared(net) else 5, seed=seed))
-    frames.append(
-        compare(net, networks[net.name].items(), images, methods(net), batch_size=batch_size, store=store)
-    )
-frame = pd.concat(frames, ignore_index=True)
-THRESHOLD = 0.5
+METHODS_OF_FIGURE_A6 = ["opti_cam", "grad_cam", "fake_cam"]
 TITLES = dict(zip(SIMILARITIES, ["rank correlation", "absolute rank correlation", "HOG similarity", "SSIM"]))
+THRESHOLD = 0.5
 
 
-def maps(net, images, method="opti_cam", raw=False):
-    name, options = methods(net)[method]
-    return saliency_maps(net, images, name, batch_size=batch_size, store=store, raw=raw, **options)
+def alike(net, others, images):
+    """How like a network's maps those of others, {key: network}, are, image by image."""
+    return compare(net, others.items(), images, page.methods(METHODS_OF_FIGURE_A6, net), **page.how)
 
 
-def neighbours(net, images):
-    """How like the map of another image is: Opti-CAM's maps against those of half the images on."""
-    own = maps(net, images, raw=True), maps(net, images)
-    return similarities(own, tuple(m.roll(len(images) // 2, 0) for m in own))
-
+cascades = {net.name: dict(nets.cascade(net, page.setting("steps", net), seed=seed)) for net, _ in opened}
+frame = pd.concat([alike(net, cascades[net.name], images) for net, images in opened], ignore_index=True)
 
 # %% [markdown]
 """
@@ -147,33 +96,30 @@ well above zero where maps cover little of the image.
 
 # %%
 for net, images in opened:
-    mine = frame[frame["network"] == net.name]
-    counts = list(networks[net.name])
-    report.style()
+    mine, counts = frame[frame["network"] == net.name], list(cascades[net.name])
+    own = page.maps(net, images, "opti_cam", raw=True), page.maps(net, images, "opti_cam")
+    another = similarities(own, [maps.roll(len(images) // 2, 0) for maps in own])  # that of half the images on
     figure, panels = plt.subplots(2, 2, figsize=(6.4, 6.0), sharex=True, sharey=True)
-    elsewhere = neighbours(net, images)
     for panel, (metric, title) in zip(panels.flat, TITLES.items()):
-        table = mine[mine["metric"] == metric].pivot(index=["method", "image"], columns="other", values="value")
-        lines = {METHODS[m].title: table.loc[m].to_numpy() for m in methods(net)}
+        values = mine[mine["metric"] == metric].pivot(index=["method", "image"], columns="other", values="value")
+        lines = {report.method_title(m): values.loc[m] for m in METHODS_OF_FIGURE_A6}
         report.curves(range(len(counts)), lines, xlabel="", ylabel="", ax=panel)
-        panel.axhline(elsewhere[metric].mean(), color="0.35", linestyle=":", label="another image")
+        panel.axhline(another[metric].mean(), color="0.35", linestyle=":", label="another image")
         panel.axhline(THRESHOLD, color="0.35", linewidth=1, label="threshold")
-        panel.set_title(title)
-        panel.set_xticks(range(len(counts)), counts)
+        panel.set(title=title, xticks=range(len(counts)), xticklabels=counts)
         panel.get_legend().remove()
-    for panel in panels[1]:
-        panel.set_xlabel("random layers")
+    plt.setp(panels[1], xlabel="random layers")
     figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
-    means = mine.groupby(["method", "metric", "other"])["value"].mean().loc["opti_cam"]
+    mean = mine.groupby(["method", "metric", "other"])["value"].mean()["opti_cam"]
+    falls = [f"{t} {mean[m, counts[1]]:.2f} and {mean[m, counts[-1]]:.2f}" for m, t in TITLES.items()]
     report.show(
         figure,
         name=f"opticam-sanity-{net.name.replace('_', '-')}",
-        alt=f"Similarity of maps of {net.name} to those of networks with {', '.join(map(str, counts[1:]))} random layers. "
-        "With one random layer and with all, Opti-CAM falls from 1 to: "
-        + "; ".join(f"{t} {means[m, counts[1]]:.2f} and {means[m, counts[-1]]:.2f}" for m, t in TITLES.items())
-        + ". Fake-CAM stays at 1.",
-        caption=f"Figure A6, computed: {net.name}, means and 95 % intervals of {len(images)} images of {images.name}, "
-        f"against the number of random layers, from none to all {counts[-1]}.",
+        alt=f"Similarity of maps of {net.name} to those of networks with {', '.join(map(str, counts[1:]))} random "
+        f"layers. With one random layer and with all, Opti-CAM falls from 1 to: {'; '.join(falls)}. "
+        "Fake-CAM stays at 1.",
+        caption=f"Figure A6, computed: {net.name}, means and 95 % intervals of {len(images)} images of "
+        f"{images.name}, against the number of random layers, from none to all {counts[-1]}.",
     )
 
 # %% [markdown]
@@ -191,13 +137,13 @@ def verdict(intervals):
     return "passed" if all(interval.high < THRESHOLD for interval in intervals) else "undecided"
 
 
-rows = []
-for (name, method), part in frame.groupby(["network", "method"], sort=False):
-    last = part[part["other"] == part["other"].max()]
-    found = {m: report.mean_ci(values["value"], values["group"]) for m, values in last.groupby("metric", sort=False)}
+last = frame[frame["other"] == frame.groupby("network")["other"].transform("max")]
+rows = {}
+for (network, method), part in last.groupby(["network", "method"], sort=False):
+    found = {m: report.mean_ci(of["value"], of["group"]) for m, of in part.groupby("metric", sort=False)}
     cells = {TITLES[m]: f"{number(interval.mean, 2)} {bounds(interval, 2)}" for m, interval in found.items()}
-    rows.append({"network": name, "method": METHODS[method].title, **cells, "sanity check": verdict(found.values())})
-pd.DataFrame(rows).set_index(["network", "method"])
+    rows[network, report.method_title(method)] = cells | {"sanity check": verdict(found.values())}
+pd.DataFrame(rows).T.rename_axis(["network", "method"])
 
 # %% [markdown]
 """
@@ -205,24 +151,16 @@ pd.DataFrame(rows).set_index(["network", "method"])
 """
 
 # %%
-def gallery(images, networks, *, name, alt, caption):
-    """Opti-CAM's maps of two images by several networks."""
-    few = fewer(images, choose(profile, smoke=1, embedded=2, paper=2))
-    shown = {title: maps(other, few) for title, other in networks.items()}
-    figure = report.gallery([s.image for s in few], shown, few.labels, columns=4)
-    alt = f"Opti-CAM's maps for images of {' and '.join(few.labels)} {alt}"
-    report.show(figure, name=name, alt=alt, caption=caption)
-
-
 for net, images in opened:
-    titles = {("trained" if n == 0 else f"{n} random"): other for n, other in networks[net.name].items()}
-    gallery(
-        images,
-        titles,
+    few = fewer(images, page.setting("shown"))
+    networks = {f"{n} random" if n else "trained": other for n, other in cascades[net.name].items()}
+    page.gallery(
+        net, few, {title: page.maps(one, few, "opti_cam") for title, one in networks.items()},
         name=f"opticam-sanity-maps-{net.name.replace('_', '-')}",
-        alt=f"by {net.name} and by its copies with ever more random layers.",
+        alt=f"Opti-CAM's maps for images of {' and '.join(few.labels)} by {net.name} and by its copies with ever "
+        "more random layers.",
         caption=f"Figure A7, computed: Opti-CAM for {net.name} and for its copies with so many random layers.",
-    )
+    )  # fmt: skip
 
 # %% [markdown]
 """
@@ -235,43 +173,40 @@ networks would share it.
 
 # %%
 net, images = opened[0]
-own = choose(profile, smoke="scenes_vgg_permuted_quick", embedded="scenes_vgg_permuted", paper="")
-learned = permuted or ("" if network else own)
+learned = page.setting("permuted", net)
 if learned in nets.RECIPES:
-    by_heart, recipe = nets.load(learned, device=device), nets.recipe(learned)
+    by_heart, recipe = nets.load(learned, layer=layer or None, device=device), nets.recipe(learned)
     pictures = data.load(recipe.dataset, split="train", limit=recipe.limit, size=recipe.input_size)
-    taught = permute(pictures, recipe.seed)
-    x, labels = torch.stack([s.image for s in taught]), torch.tensor(taught.targets)
-    known = (predict(by_heart, x.to(device)).cpu() == labels).float().mean()
-    print(f"{learned} knows {known:.1%} of the {len(taught):,} shuffled labels by heart;")
-    print(f"of new pictures it names {nets.recipe(learned).train().accuracy:.1%} as they are, where chance is {1 / len(taught.classes):.0%}")
+    x, labels = batch(by_heart, training.permuted(pictures, recipe.seed))
+    known = (by_heart(x).argmax(1) == labels).float().mean()
+    print(f"{learned} knows {known:.1%} of the {len(x):,} shuffled labels by heart;")
+    chance = f"where chance is {1 / len(pictures.classes):.0%}"
+    print(f"of new pictures it names {recipe.train().accuracy:.1%} as they are, {chance}")
 elif learned:
-    by_heart = nets.load(CASES[0].network, weights=learned, layer=layer or None, device=device)
+    by_heart = nets.load(page.experiments[0].network, weights=learned, layer=layer or None, device=device)
 else:
     print("none was given: its state dict is the parameter `permuted`")
 
 # %%
+judged = [last]
 if learned:
-    shuffled = compare(net, [("permuted", by_heart)], images, methods(net), batch_size=batch_size, store=store)
+    shuffled = alike(net, {"permuted": by_heart}, images)
+    judged.append(shuffled.assign(method=shuffled["method"] + "_permuted"))
     similar = shuffled.query("method == 'opti_cam' and metric == 'ssim'")
-    interval = report.mean_ci(similar["value"], similar["group"])
-    gallery(
-        images,
-        {"true labels": net, "permuted labels": by_heart},
+    ssim = report.mean_ci(similar["value"], similar["group"])
+    few = fewer(images, page.setting("shown"))
+    networks = {"true labels": net, "permuted labels": by_heart}
+    page.gallery(
+        net, few, {title: page.maps(one, few, "opti_cam") for title, one in networks.items()},
         name="opticam-permuted-labels",
-        alt=f"by a network that learned true labels and by one that learned permuted ones; over {interval.n} images the SSIM "
-        f"of the two is {interval.mean:.2f}.",
-        caption=f"Opti-CAM for the same class by two networks of one shape. SSIM over {interval.n} images: {interval.mean:.3f} "
-        f"[{interval.low:.3f}, {interval.high:.3f}]; the paper prints 0.013 for ResNet-50 on ImageNet.",
-    )
-
-# %%
-table = None
-if learned:
-    means = shuffled.groupby(["method", "metric"], sort=False)["value"].mean().unstack()[list(TITLES)]
-    means.index = [METHODS[m].title for m in means.index]
-    table = means.rename(columns=TITLES).round(3).rename_axis(columns="true against permuted labels")
-table
+        alt=f"Opti-CAM's maps for images of {' and '.join(few.labels)} by a network that learned true labels and by "
+        f"one that learned permuted ones; over {ssim.n} images the SSIM of the two is {ssim.mean:.2f}.",
+        caption=f"Opti-CAM for the same class by two networks of one shape. SSIM over {ssim.n} images: {ssim:.3f}; "
+        "the paper prints 0.013 for ResNet-50 on ImageNet.",
+    )  # fmt: skip
+    mean = shuffled.groupby(["method", "metric"], sort=False)["value"].mean().unstack()[list(TITLES)]
+    mean = mean.rename(columns=TITLES, index=report.method_title).round(3)
+    display(mean.rename_axis(index=None, columns="true against permuted labels"))
 
 # %% [markdown]
 """
@@ -279,11 +214,7 @@ table
 """
 
 # %% tags=["nbval-check-output"]
-judged = [frame[frame["other"] == frame.groupby("network")["other"].transform("max")]]
-if learned:
-    judged.append(shuffled.assign(method=shuffled["method"] + "_permuted"))
-claims = report.claims("opticam", "Figure A6", "Appendix G")
-report.claims_table(claims, pd.concat(judged, ignore_index=True)[COLUMNS])
+page.verdicts(pd.concat(judged, ignore_index=True), "Figure A6", "Appendix G")
 
 # %% [markdown]
 """
@@ -310,7 +241,4 @@ minute.
 """
 
 # %%
-report.provenance(
-    profile=profile, network=network, weights=weights, permuted=permuted, layer=layer, dataset=dataset, root=root,
-    n_images=n_images, batch_size=batch_size, device=device, seed=seed,
-)  # fmt: skip
+page.provenance()

@@ -1,17 +1,3 @@
-# ---
-# jupyter:
-#   jupytext:
-#     cell_markers: '"""'
-#     formats: ipynb,py:percent
-#     text_representation:
-#       extension: .py
-#       format_name: percent
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
-# ---
-
 # %% [markdown]
 """
 # Without input normalisation
@@ -27,10 +13,11 @@ things: is every method better with normalised input, and does Opti-CAM's lead s
 
 # %% tags=["parameters"]
 profile: str = "smoke"  # smoke: seconds; embedded: what the book shows; paper: the published setting
-network: str = ""  # a timm name, torchvision:<name>, scenes_vgg; empty: the profile's networks
+cost: str = ""  # at whose cost (options, counts) to run images of your own; empty: the profile's
+network: str = ""  # a timm name, torchvision:<name>, a network of this project; empty: the profile's
 weights: str = ""  # path of a state dict; empty: the manifest's weights
 layer: str = ""  # target layer; empty: the last activation before pooling
-dataset: str = ""  # imagenet_embedded, imagenet, scenes, folder; empty: the profile's
+dataset: str = ""  # a name of `python -m lib data list`, such as folder; empty: the profile's
 root: str = ""  # the dataset's folder; empty: where its manifest says
 n_images: int = 0  # how many images; 0: the profile's choice
 batch_size: int = 8  # images a pass; changes no number
@@ -38,32 +25,11 @@ device: str = "cpu"  # cpu, cuda, cuda:1, mps
 
 # %%
 import pandas as pd
-import torch
 
-from book import report
-from book.experiments import COSINE_25, Case, settings
-from lib.evaluate import evaluate, saliency_maps
-from lib.methods import METHODS
-from book.parameters import check_parameters, choose
-from lib.paths import BUILD
+from book import Page, report
 
-check_parameters()
-LITE = "tf_efficientnet_lite0"
-CASES = [Case(network, dataset or "imagenet", layer, n_images or None)] if network else choose(
-    profile,
-    smoke=[Case(LITE, dataset or "imagenet_embedded", n=n_images or 2)],
-    embedded=[
-        Case(LITE, dataset or "imagenet_embedded", n=n_images or 10),
-        Case("scenes_vgg", "scenes", n=n_images or 30),
-    ],
-    paper=[Case(name, dataset or "imagenet", layer, n_images or None) for name in ("torchvision:resnet50", "torchvision:vgg16_bn")],
-)
-store = BUILD / "results"
-
-
-def options(net, method):
-    """Photographs take Opti-CAM seconds each; the embedded profile saves iterations on them."""
-    return settings(profile, schedule=COSINE_25 if net.input_size > 100 else None).get(method, {})
+page = Page("opticam/13_without_normalization", globals())
+as_it_is = [page.open(experiment, normalize=False) for experiment in page.experiments]
 
 # %% [markdown]
 """
@@ -73,23 +39,15 @@ What the network classifies correctly, with and without:
 """
 
 # %%
-def opened(case, normalize):
-    return case.open(weights=weights, root=root, device=device, normalize=normalize)
+def correct(net, images):
+    """How many of the images the network classifies correctly."""
+    images = images.readable()
+    right = sum(net(s.image[None].to(net.device)).argmax().item() == s.target for s in images)
+    return f"{right} of {len(images)}"
 
 
-def accuracy(net, images):
-    with torch.no_grad():
-        right = [int(net(sample.image[None]).argmax()) == sample.target for sample in images.readable()]
-    return f"{sum(right)} of {len(right)}"
-
-
-counted = {
-    opened(case, True)[0].name: {
-        label: accuracy(*opened(case, normalize)) for label, normalize in (("normalised", True), ("as it is", False))
-    }
-    for case in CASES
-}
-pd.DataFrame(counted).T
+counted = {"normalised": page.opened, "as it is": as_it_is}
+pd.DataFrame({title: {net.name: correct(net, images) for net, images in of} for title, of in counted.items()})
 
 # %% [markdown]
 """
@@ -97,38 +55,14 @@ And the table, every map and every mask on the network without normalisation:
 """
 
 # %%
-METHODS_OF_TABLE_A14 = [
-    "fake_cam", "grad_cam", "grad_cam_plus_plus", "score_cam", "ablation_cam", "xgrad_cam", "layer_cam",
-    "opti_cam",
-]  # fmt: skip
+METHODS_OF_TABLE_A14 = [m for m in page.methods_of("A14") if m != "extremal_perturbation"]
 METRICS_OF_TABLE_A14 = ["average_drop", "average_gain", "average_increase"]
-
-
-def measured(case, normalize):
-    """Score-CAM's pass a channel is left out on photographs, except in the published setting."""
-    net, images = opened(case, normalize)
-    spared = {"score_cam"} if net.input_size > 100 and profile != "paper" else set()
-    methods = {m: (m, options(net, m)) for m in METHODS_OF_TABLE_A14 if m not in spared}
-    return evaluate(net, images, methods, METRICS_OF_TABLE_A14, batch_size=batch_size, store=store)
-
-
-without = pd.concat([measured(case, False) for case in CASES], ignore_index=True)
-for row in without.dropna(subset="error").drop_duplicates("image").itertuples():
-    print(f"left out: {row.image}: {row.error}")
-table = report.comparison("opticam", "A14", without)
+without = page.evaluate(METHODS_OF_TABLE_A14, METRICS_OF_TABLE_A14, as_it_is)
+table = page.table("A14", without)
 table
 
 # %%
-gains = table.frame.query("metric == 'average_gain' and n > 0 and method != 'fake_cam'").groupby("network", sort=False)
-report.show(
-    report.forest(table.frame),
-    name="opticam-table-a14",
-    alt="AD, AG and AI of each method on networks without input normalisation: "
-    + "; ".join(f"on {name} the highest AG is {rows.loc[rows['mean'].idxmax(), 'title']}'s, {rows['mean'].max():.0f} %" for name, rows in gains)
-    + ".",
-    caption="Table A14 as a picture: filled markers are means here with 95 % intervals, hollow markers what the paper "
-    "prints for ImageNet.",
-)
+page.forest(table.frame, "average_gain", name="opticam-table-a14", title="Table A14, without input normalisation,")
 
 # %% [markdown]
 """
@@ -140,14 +74,9 @@ lose, and AD says little: read its rows with that in mind.
 """
 
 # %% tags=["nbval-check-output"]
-both = pd.concat(
-    [
-        without.assign(method=without["method"] + "_unnormalized"),
-        *(measured(case, True) for case in CASES),
-    ],
-    ignore_index=True,
-)
-report.claims_table(report.claims("opticam", "Table A14"), both)
+normalised = page.evaluate(METHODS_OF_TABLE_A14, METRICS_OF_TABLE_A14)
+unnormalised = without.assign(method=without["method"] + "_unnormalized")
+page.verdicts(pd.concat([unnormalised, normalised], ignore_index=True), "Table A14")
 
 # %% [markdown]
 """
@@ -155,21 +84,18 @@ report.claims_table(report.claims("opticam", "Table A14"), both)
 """
 
 # %%
-case = CASES[0]
-maps = {}
-for normalize, suffix in ((True, ""), (False, ", as it is")):
-    net, images = opened(case, normalize)
-    shown = images.readable(choose(profile, smoke=1, embedded=3, paper=3))
-    for method in ("grad_cam", "opti_cam"):
-        found = saliency_maps(net, shown, method, batch_size=batch_size, store=store, **options(net, method))
-        maps[METHODS[method].title + suffix] = found
-named = shown.labels
-report.show(
-    report.gallery([s.image for s in shown], maps, named, columns=5),
-    name="opticam-unnormalized",
-    alt="Maps of Grad-CAM and Opti-CAM with and without input normalisation for " + ", ".join(named) + ".",
+(net, images), (bare, _) = page.opened[0], as_it_is[0]
+shown = images.readable(page.setting("shown"))
+maps = {
+    report.method_title(method) + suffix: page.maps(of, shown, method)
+    for of, suffix in ((net, ""), (bare, ", as it is"))
+    for method in ("grad_cam", "opti_cam")
+}
+page.gallery(
+    net, shown, maps, columns=5, name="opticam-unnormalized",
+    alt="Maps of Grad-CAM and Opti-CAM with and without input normalisation for " + ", ".join(shown.labels) + ".",
     caption=f"The same photographs and weights, with normalised input and with images as they are; {net.name}.",
-)
+)  # fmt: skip
 
 # %% [markdown]
 """
@@ -190,7 +116,4 @@ lowest value that it ever sees.
 """
 
 # %%
-report.provenance(
-    profile=profile, network=network, weights=weights, layer=layer, dataset=dataset, root=root,
-    n_images=n_images, batch_size=batch_size, device=device,
-)  # fmt: skip
+page.provenance()

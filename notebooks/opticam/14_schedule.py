@@ -1,17 +1,3 @@
-# ---
-# jupyter:
-#   jupytext:
-#     cell_markers: '"""'
-#     formats: ipynb,py:percent
-#     text_representation:
-#       extension: .py
-#       format_name: percent
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
-# ---
-
 # %% [markdown]
 r"""
 # Beyond the paper: a quarter of the iterations
@@ -27,10 +13,11 @@ the headline numbers.
 
 # %% tags=["parameters"]
 profile: str = "smoke"  # smoke: seconds; embedded: what the book shows; paper: the published setting
-network: str = ""  # a timm name, torchvision:<name>; empty: the profile's network
+cost: str = ""  # at whose cost (options, counts) to run images of your own; empty: the profile's
+network: str = ""  # a timm name, torchvision:<name>, a network of this project; empty: the profile's
 weights: str = ""  # path of a state dict; empty: the manifest's weights
 layer: str = ""  # target layer; empty: the last activation before pooling
-dataset: str = ""  # imagenet_embedded, imagenet, folder; empty: the profile's
+dataset: str = ""  # a name of `python -m lib data list`, such as folder; empty: the profile's
 root: str = ""  # the dataset's folder; empty: where its manifest says
 n_images: int = 0  # how many images; 0: the profile's choice
 batch_size: int = 8  # images a pass; changes no number
@@ -38,32 +25,17 @@ device: str = "cpu"  # cpu, cuda, cuda:1, mps
 
 # %%
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
 import torch
+from torch.nn import functional as F
 
-from book import report
-from lib import data, nets
-from book.experiments import COSINE_25, COSINE_40, settings
-from lib.evaluate import evaluate
+from book import Page, report
 from lib.methods.opti_cam import authors_checks, optimise
 from lib.metrics import METRICS
-from book.parameters import check_parameters, choose
-from lib.paths import BUILD
-from lib.statistics import mean_ci, paired_difference
+from lib.statistics import by_image, mean_of, paired_difference
 
-check_parameters()
-name = network or choose(
-    profile, smoke="tf_efficientnet_lite0", embedded="tf_efficientnet_lite0", paper="torchvision:resnet50"
-)
-net = nets.load(name, weights=weights or None, layer=layer or None, device=device)
-images = data.load(
-    dataset or choose(profile, smoke="imagenet_embedded", embedded="imagenet_embedded", paper="imagenet"),
-    root=root or None,
-    limit=n_images or choose(profile, smoke=2, embedded=10, paper=1000),
-    size=net.input_size,
-)
-store = BUILD / "results"
+page = Page("opticam/14_schedule", globals())
+net, images = page.opened[0]
 METRICS_HERE = ["average_drop", "average_gain", "average_increase"]
 
 # %% [markdown]
@@ -75,68 +47,52 @@ schedules apart; AD and AI are near their limits.
 """
 
 # %%
-if profile == "smoke":
-    SCHEDULES = {"opti_cam": {"iterations": 5}, "opti_cam_cosine_3": {"iterations": 3, "learning_rate": 1.0, "schedule": "cosine"}}
-else:
-    SCHEDULES = {
-        "opti_cam": {"iterations": 100},
-        "opti_cam_25": {"iterations": 25},
-        "opti_cam_cosine_25": COSINE_25,
-        "opti_cam_cosine_40": COSINE_40,
-    }
-frame = evaluate(
-    net, images, {label: ("opti_cam", options) for label, options in SCHEDULES.items()}, METRICS_HERE,
-    batch_size=batch_size, store=store,
-)  # fmt: skip
-for row in frame.dropna(subset="error").drop_duplicates("image").itertuples():
-    print(f"left out: {row.image}: {row.error}")
-
-# %%
-took = frame.drop_duplicates(["image", "method"]).groupby("method")["seconds"].mean()
+SCHEDULES = page.setting("compared")  # options of Opti-CAM, the paper's first
+frame = page.evaluate({label: ("opti_cam", options) for label, options in SCHEDULES.items()}, METRICS_HERE)
+values = by_image(frame)
+gains = {label: mean_of(100 * values["average_gain", label]) for label in SCHEDULES}
+took = values["seconds"].mean()
 
 
 def titled(label):
+    """Iterations and learning rate of a schedule."""
     options = SCHEDULES[label]
-    kind = "cosine from" if options.get("schedule") == "cosine" else "constant"
+    kind = "cosine from" if "schedule" in options else "constant"
     return f"{options['iterations']} at {kind} {options.get('learning_rate', 0.1):g}"
 
 
-rows = {}
-for label in SCHEDULES:
-    own = frame[frame["method"] == label]
-    row = rows[titled(label)] = {}
-    for metric in METRICS_HERE:
-        found = mean_ci(100 * own[own["metric"] == metric]["value"], own[own["metric"] == metric]["group"])
-        row[f"{METRICS[metric].symbol} (%)"] = f"{found.mean:.1f} [{found.low:.1f}, {found.high:.1f}]"
-    if label != "opti_cam":
-        apart = paired_difference(frame, "average_gain", label, "opti_cam").scaled(100)
-        row["AG against the paper's"] = f"{apart.mean:+.1f} [{apart.low:.1f}, {apart.high:.1f}]"
-    row["s an image"] = f"{took[label]:.2f}"
-pd.DataFrame(rows).T.fillna("")
+def against(frame, label, reference):
+    """AG against that of the reference, in points; nothing for the reference itself."""
+    difference = paired_difference(frame, "average_gain", label, reference).scaled(100)
+    return "" if label == reference else f"{difference:+.1f}"
+
+
+rows = {
+    titled(label): {
+        **{f"{METRICS[m].symbol} (%)": str(mean_of(100 * values[m, label])) for m in METRICS_HERE},
+        "s an image": f"{took[label]:.2f}",
+        "AG against the paper's": against(frame, label, "opti_cam"),
+    }
+    for label in SCHEDULES
+}
+pd.DataFrame(rows).T
 
 # %%
-report.style()
 figure, panel = plt.subplots(figsize=(6.4, 4.6))
-for label in SCHEDULES:
-    own = frame[(frame["method"] == label) & (frame["metric"] == "average_gain")]
-    found = mean_ci(100 * own["value"], own["group"])
-    marker = "o" if SCHEDULES[label].get("schedule") == "cosine" else "s"
-    panel.errorbar(
-        took[label], found.mean, [[found.mean - found.low], [found.high - found.mean]],
-        fmt=marker, markersize=9, linewidth=1.8, label=titled(label),
-    )  # fmt: skip
+for label, gain in gains.items():
+    reach = [[gain.mean - gain.low], [gain.high - gain.mean]]
+    marker = "o" if "schedule" in SCHEDULES[label] else "s"
+    panel.errorbar(took[label], gain.mean, reach, fmt=marker, markersize=9, linewidth=1.8, label=titled(label))
 panel.set(xlabel="seconds an image", ylabel="AG (%)", xlim=(0, None))
 panel.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2)
 panel.grid(axis="y")
+words = [f"{titled(label)}: {gain.mean:.0f} %" for label, gain in gains.items()]
 report.show(
     figure,
     name="opticam-schedules",
-    alt="AG against time for each schedule: " + "; ".join(
-        f"{titled(label)}: {100 * frame[(frame['method'] == label) & (frame['metric'] == 'average_gain')]['value'].mean():.0f} %"
-        for label in SCHEDULES
-    ) + ".",
-    caption=f"AG with its 95 % interval against the time of a map, {len(images)} images, {net.name}. Squares keep the "
-    "learning rate constant, circles let it fall.",
+    alt="AG against time for each schedule: " + "; ".join(words) + ".",
+    caption=f"AG with its 95 % interval against the time of a map, {len(images)} images, {net.name}. Squares keep "
+    "the learning rate constant, circles let it fall.",
 )
 
 # %% [markdown]
@@ -149,35 +105,31 @@ last look. The objective of each image, as a share of what it gains in all:
 """
 
 # %%
-some = images.readable(choose(profile, smoke=2, embedded=5, paper=100))
-x = torch.stack([sample.image for sample in some])
-target = torch.tensor([sample.target for sample in some]) if None not in some.targets else net(x).argmax(1)
-length = choose(profile, smoke=5, embedded=100, paper=100)
-parts = [optimise(net, x[i : i + batch_size].to(net.device), target[i : i + batch_size].to(net.device), iterations=length)
-         for i in range(0, len(x), batch_size)]  # fmt: skip
-taken = torch.cat([part.iterations for part in parts]).cpu()
-curves = torch.full((len(x), length), torch.nan)
-for i, part in zip(range(0, len(x), batch_size), parts):
-    curves[i : i + part.objective.shape[1], : len(part.objective)] = part.objective.T.cpu()
-share = (curves - curves[:, :1]) / (curves.nan_to_num(-torch.inf).amax(1, keepdim=True) - curves[:, :1])
-report.style()
+followed = page.setting("followed")
+some, T = images.readable(followed["images"]), followed["iterations"]
+runs = [optimise(net, x, target, iterations=T) for x, target in page.batches(net, some)]
+taken = torch.cat([run.iterations for run in runs]).cpu()
+ended = [F.pad(run.objective.T, (0, T - len(run.objective)), value=torch.nan) for run in runs]
+objective = torch.cat(ended).cpu()  # (N, T)
+gain = objective - objective[:, :1]
+share = gain / gain.nan_to_num(-torch.inf).amax(1, keepdim=True)
+reached = pd.Series([int((row >= 0.95).float().argmax()) + 1 for row in share])
 figure, panel = plt.subplots(figsize=(6.4, 4.2))
-panel.plot(range(1, length + 1), 100 * share.T, color="#4477aa", linewidth=1, alpha=0.5)
-panel.plot(range(1, length + 1), 100 * share.nanmean(0), color="#aa3377", linewidth=3)
+panel.plot(range(1, T + 1), 100 * share.T, color="#4477aa", linewidth=1, alpha=0.5)
+panel.plot(range(1, T + 1), 100 * share.nanmean(0), color="#aa3377", linewidth=3)
 panel.set(xlabel="iteration", ylabel="share of the gain (%)")
 panel.grid(axis="y")
-reached = [int((row >= 0.95).float().argmax()) + 1 for row in share]
 report.show(
     figure,
     name="opticam-convergence",
-    alt=f"The objective of {len(x)} images over {length} iterations, as a share of its gain; half of the images have 95 % "
-    f"after {int(np.median(reached))} iterations.",
-    caption=f"How {len(x)} images converge, and their mean (thick). 95 % of the gain is reached after {min(reached)} to "
-    f"{max(reached)} iterations, at the median after {int(np.median(reached))}.",
+    alt=f"The objective of {len(some)} images over {T} iterations, as a share of its gain; half of the images have "
+    f"95 % after {int(reached.median())} iterations.",
+    caption=f"How {len(some)} images converge, and their mean (thick). 95 % of the gain is reached after "
+    f"{reached.min()} to {reached.max()} iterations, at the median after {int(reached.median())}.",
 )
-falls = authors_checks(curves.T, length).diff(dim=0) < 0
-print(f"iterations taken: {taken.min()} to {taken.max()}; {(taken < length).sum()} of {len(taken)} stopped before {length}")
-print(f"by the authors' rule {falls.any(0).sum()} of {len(taken)} would have stopped before {length}")
+falls = authors_checks(objective.T, T).diff(dim=0) < 0
+print(f"iterations taken: {taken.min()} to {taken.max()}; {(taken < T).sum()} of {len(taken)} stopped before {T}")
+print(f"by the authors' rule {falls.any(0).sum()} of {len(taken)} would have stopped before {T}")
 
 # %% [markdown]
 """
@@ -188,28 +140,16 @@ what is measured; the others only the map. The embedded profile takes the schedu
 """
 
 # %%
-base = settings(profile, schedule=COSINE_25)["opti_cam"]
-CHOICES = {
-    "the default": (base, {}),
-    'masking="normalized"': (base | {"masking": "normalized"}, {"masking": "normalized"}),
-    'normalisation="max"': (base | {"normalisation": "max"}, {}),
-    'selector="probability"': (base | {"selector": "probability"}, {}),
-}
-if profile == "smoke":
-    CHOICES = dict(list(CHOICES.items())[:2])
-found = pd.concat(
-    evaluate(
-        net, images, {label: ("opti_cam", options)}, {m: (m, measured) for m in METRICS_HERE},
-        batch_size=batch_size, store=store,
-    )
-    for label, (options, measured) in CHOICES.items()
-)  # fmt: skip
-effects = found.pivot_table(index="method", columns="metric", values="value", sort=False).mul(100).round(1)
-effects = effects.rename(columns=lambda m: f"{METRICS[m].symbol} (%)").rename_axis(None).rename_axis(None, axis="columns")
-apart = {label: paired_difference(found, "average_gain", label, "the default").scaled(100) for label in CHOICES}
-effects["AG against the default"] = [
-    "" if label == "the default" else f"{a.mean:+.1f} [{a.low:.1f}, {a.high:.1f}]" for label, a in apart.items()
-]
+base = SCHEDULES[page.setting("open_choices")["schedule"]]
+changes = page.setting("open_choices")["changes"]
+choices = {"the default": {}} | {f'{option}="{value}"': {option: value} for option, value in changes.items()}
+frames = []
+for label, options in choices.items():
+    measured = {m: (m, options if "masking" in options else {}) for m in METRICS_HERE}
+    frames.append(page.evaluate({label: ("opti_cam", base | options)}, measured))
+found = pd.concat(frames, ignore_index=True)
+effects = report.means(found, METRICS_HERE).loc[net.name].round(1).add_suffix(" (%)").rename_axis(None)
+effects["AG against the default"] = [against(found, label, "the default") for label in effects.index]
 effects
 
 # %% [markdown]
@@ -224,7 +164,4 @@ another page, and on a machine that was busy with other pages: they tell a quart
 """
 
 # %%
-report.provenance(
-    profile=profile, network=network, weights=weights, layer=layer, dataset=dataset, root=root,
-    n_images=n_images, batch_size=batch_size, device=device,
-)  # fmt: skip
+page.provenance()

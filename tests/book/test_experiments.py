@@ -141,3 +141,20 @@ def test_images_bring_the_networks_of_their_classes():
 def test_a_number_of_images_or_a_layer_changes_all():
     assert [e.images for e in asked(BOTH, "embedded", n_images=4)] == [4, 4]
     assert [e.layer for e in asked(BOTH, "embedded", layer="act")] == ["act", "act"]
+
+
+def test_accuracy_is_known_of_networks_that_are_trained_here(monkeypatch):
+    asked_for = []
+
+    class Recipe:
+        dataset = "kvasir"
+
+        def train(self, **options):
+            asked_for.append(options)
+            return type("Trained", (), {"accuracy": 0.875})
+
+    assert Experiment(LITE, PHOTOGRAPHS).test_accuracy() is None
+    monkeypatch.setattr(nets, "recipe", lambda name: Recipe())
+    assert Experiment("kvasir_resnet50", "kvasir").test_accuracy("mine") == 0.875
+    Experiment("kvasir_resnet50", "folder").test_accuracy("photographs")
+    assert asked_for == [{"root": "mine"}, {}]  # its own data are not in a folder of others

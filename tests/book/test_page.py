@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from matplotlib.axes import Axes
 
 from book import Page, batch, fewer, report
 from book.experiments import Experiment, plan
@@ -118,6 +119,24 @@ def test_a_batch_has_the_labels_or_what_is_predicted(page):
     assert x.shape == (3, 3, 64, 64) and target.tolist() == list(images.targets)
     unlabelled = images.relabelled([None] * 3)
     assert torch.equal(batch(net, unlabelled)[1], net(x).argmax(1))
+
+
+def test_batches_are_all_images_in_order(page):
+    made = page(network="scenes_vgg_quick", n_images=6)
+    net, images = made.opened[0]
+    parts = [target.tolist() for _, target in made.batches(net, images)]
+    assert [len(part) for part in parts] == [4, 2] and sum(parts, []) == list(images.targets)
+
+
+def test_a_gallery_outlines_the_boxes_of_its_images(page, monkeypatch):
+    made = page(network="scenes_vgg_quick", n_images=2)
+    net, images = made.opened[0]
+    figures = []
+    monkeypatch.setattr(report, "show", lambda figure, **texts: figures.append(figure))
+    for boxes in (False, True):
+        made.gallery(net, images, ["grad_cam"], name="maps", caption="Maps.", boxes=boxes)
+    found = [sum(len(ax.patches) for ax in figure.findobj(Axes)) for figure in figures]
+    assert found == [0, 2 * sum(len(sample.boxes) for sample in images)]
 
 
 def test_fewer_are_evenly_spread():

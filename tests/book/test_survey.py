@@ -9,9 +9,9 @@ from bs4 import BeautifulSoup
 from click.testing import CliRunner
 
 from book import survey
+from book.survey import Question, form, make, questions, score
 from lib import data, nets
 from lib.__main__ import main
-from book.survey import Question, form, make, questions, score
 
 TWO = ("scenes_vgg_quick", "tiny_rival")
 
@@ -92,6 +92,12 @@ def test_both_networks_classify_the_photographs(scenes):
     found = questions(scenes, TWO, method="grad_cam")
     assert {q.image for q in found} == set(scenes.ids[2:])
     assert len(questions(scenes, TWO, n=3, method="grad_cam")) == 3
+
+
+def test_networks_that_are_open_are_taken_as_they_are(scenes):
+    opened = [survey.nets.load(name) for name in TWO]
+    asked = [(q.image, q.networks) for q in questions(scenes, opened, method="grad_cam")]
+    assert asked == [(q.image, q.networks) for q in questions(scenes, TWO, method="grad_cam")]
 
 
 def test_each_network_is_a_in_half_of_the_questions(scenes):

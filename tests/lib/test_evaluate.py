@@ -2,13 +2,11 @@
 
 import inspect
 import pickle
-import shutil
-import time
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from threading import Event
+from threading import Event, get_ident
 
 import numpy as np
 import pandas as pd
@@ -18,15 +16,14 @@ from filelock import FileLock
 from PIL import Image
 from torch import nn
 
+from lib import code, nets
 from lib import data as datasets
-from lib import nets
 from lib.data import Dataset, Sample
 from lib.errors import UnknownName
 from lib.evaluate import COLUMNS, coefficients, evaluate, evaluate_maps, saliency_maps, similarity
 from lib.methods import METHODS
 from lib.metrics import METRICS
 from lib.saliency import attribute, explain
-from lib.store import ShardStore
 
 SIZE, N = 16, 7
 METHOD_NAMES = ["grad_cam", "score_cam"]
@@ -147,28 +144,25 @@ def test_nor_on_the_order_of_images_methods_and_metrics(net, data):
     assert_same(other, evaluate(net, data, METHOD_NAMES, METRIC_NAMES))
 
 
-@pytest.mark.parametrize("pool", [ThreadPoolExecutor, ProcessPoolExecutor])
+class Elsewhere(ThreadPoolExecutor):
+    """What it is given and what it gives goes through bytes, as to another process and back."""
+
+    def map(self, fn, tasks):
+        def run(task: bytes) -> bytes:
+            fn, argument = pickle.loads(task)
+            return pickle.dumps(fn(argument))
+
+        return map(pickle.loads, super().map(run, [pickle.dumps((fn, task)) for task in tasks]))
+
+
+@pytest.mark.parametrize("pool", [ThreadPoolExecutor, Elsewhere])
 def test_nor_on_the_executor(net, data, tmp_path, pool):
+    options = {"shard_size": 4, "store": tmp_path / "s"}
+    with pool(3) as executor:
+        got = evaluate(net, data, METHOD_NAMES, METRIC_NAMES, executor=executor, **options)
     want = evaluate(net, data, METHOD_NAMES, METRIC_NAMES)
-    options = (
-        {"mp_context": torch.multiprocessing.get_context("spawn")}
-        if pool is ProcessPoolExecutor
-        else {}
-    )
-    with pool(1 if options else 3, **options) as executor:
-        got = evaluate(
-            net,
-            data,
-            METHOD_NAMES,
-            METRIC_NAMES,
-            executor=executor,
-            shard_size=4,
-            store=tmp_path / "s",
-        )
     assert_same(got, want)
-    assert list(got.image) == list(
-        evaluate(net, data, METHOD_NAMES, METRIC_NAMES, shard_size=4).image
-    )
+    assert list(got.image) == list(want.image) and list(got.metric) == list(want.metric)
 
 
 def test_variants_of_one_method_and_metric(net, data):
@@ -261,7 +255,7 @@ def test_an_empty_dataset_gives_an_empty_table(net, data):
 def test_metrics_that_share_a_measurement_run_it_once(net, data, calls):
     evaluate(net, data, ["grad_cam"], METRIC_NAMES)
     assert sum(calls["preserved"]) == N  # average drop and average gain
-    assert sum(calls["removed"]) == N
+    assert sum(calls["deletion_curve"]) == N
 
 
 def test_one_map_serves_metrics_of_the_same_class(net, data, calls):
@@ -326,56 +320,50 @@ def test_figures_cost_nothing_after_the_table(net, data, calls, tmp_path):
     assert torch.allclose(S.double(), explain("grad_cam", net, x), atol=1e-6)
 
 
-def test_what_another_process_computes_comes_last_and_is_read(
-    net, data, calls, tmp_path, monkeypatch
-):
-    """Two processes with the same methods share the work, in place of waiting or doing it twice."""
-    want = evaluate(net, data, METHOD_NAMES, ["average_drop"], store=tmp_path / "elsewhere")
-    theirs = next(path for path in sorted((tmp_path / "elsewhere").glob("*/*.safetensors")))
-    claimed = tmp_path / "s" / theirs.relative_to(tmp_path / "elsewhere").with_suffix(".claim")
-    claimed.parent.mkdir(parents=True)
-    entered, asked, inner = Event(), [], ShardStore.claim
+def test_what_another_process_makes_is_waited_for_and_read(net, data, calls, tmp_path, monkeypatch):
+    """One that finds a shard locked computes nothing of it; here, a thread each."""
+    askers, second = set(), Event()
 
-    def claim(files, image, target, *, wait):
-        asked.append((files.folder.name, files.images[image], wait))
-        return inner(files, image, target, wait=wait)
+    class Lock(FileLock):
+        def acquire(self, *args, **options):
+            askers.add(get_ident())
+            if len(askers) == 2:
+                second.set()
+            return super().acquire(*args, **options)
 
-    def other_process():
-        with FileLock(claimed):
-            entered.set()
-            time.sleep(0.5)
-            shutil.copy(theirs, claimed.parent)
+    inner = METHODS["grad_cam"].fn
 
-    monkeypatch.setattr(ShardStore, "claim", claim)
-    before = total(calls)
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(other_process)
-        entered.wait()
-        found = evaluate(net, data, METHOD_NAMES, ["average_drop"], store=tmp_path / "s")
-    place = claimed.parent.name, theirs.name.split("-")[0]
-    assert [wait for *at, wait in asked if tuple(at) == place] == [False, False, True]
-    assert all(not wait for *at, wait in asked if tuple(at) != place)
-    assert asked[-1] == (*place, True)
-    assert_same(found, want)
-    assert total(calls) - before == 4 * N - 1  # two methods and a metric of both, but for one map
+    def grad_cam(net, x, target, **options):
+        assert second.wait(timeout=60)
+        return inner(net, x, target, **options)
+
+    grad_cam.__signature__ = inspect.signature(inner)
+    monkeypatch.setattr("lib.store.FileLock", Lock)
+    monkeypatch.setitem(METHODS, "grad_cam", replace(METHODS["grad_cam"], fn=grad_cam))
+    with ThreadPoolExecutor(2) as pool:
+        work = net, data, ["grad_cam"], ["average_drop"]
+        runs = [pool.submit(evaluate, *work, store=tmp_path / "s") for _ in range(2)]
+        one, other = (run.result() for run in runs)
+    assert calls == {"grad_cam": [N], "preserved": [N]}
+    pd.testing.assert_frame_equal(one, other)
 
 
-def test_an_interrupted_run_resumes_where_it_was(net, data, calls, tmp_path, monkeypatch):
+def test_an_interruption_loses_no_more_than_a_batch(net, data, calls, tmp_path, monkeypatch):
     counting, budget = METHODS["score_cam"].fn, [2]
 
-    def interrupted(*args, weighting="logit", masking="pixels", chunk=None):
+    def score_cam(*args, weighting="logit", masking="pixels", chunk=None):
         budget[0] -= 1
         if budget[0] < 0:
             raise KeyboardInterrupt
         return counting(*args, weighting=weighting, masking=masking, chunk=chunk)
 
+    how = {"batch_size": 2, "store": tmp_path / "s"}
     with monkeypatch.context() as patch:
-        patch.setitem(METHODS, "score_cam", replace(METHODS["score_cam"], fn=interrupted))
-        interrupted.__name__ = "score_cam"
+        patch.setitem(METHODS, "score_cam", replace(METHODS["score_cam"], fn=score_cam))
         with pytest.raises(KeyboardInterrupt):
-            evaluate(net, data, METHOD_NAMES, ["average_drop"], shard_size=2, store=tmp_path / "s")
-    assert (sum(calls["grad_cam"]), sum(calls["score_cam"])) == (6, 4)
-    frame = evaluate(net, data, METHOD_NAMES, ["average_drop"], shard_size=2, store=tmp_path / "s")
+            evaluate(net, data, METHOD_NAMES, ["average_drop"], **how)
+    assert (sum(calls["grad_cam"]), sum(calls["score_cam"])) == (N, 4)
+    frame = evaluate(net, data, METHOD_NAMES, ["average_drop"], **how)
     assert (sum(calls["grad_cam"]), sum(calls["score_cam"])) == (N, N)
     assert_same(frame, evaluate(net, data, METHOD_NAMES, ["average_drop"]))
     assert not list((tmp_path / "s").rglob(".writing-*"))
@@ -435,6 +423,48 @@ def test_what_changes_the_numbers_computes_them_again(net, data, calls, tmp_path
     assert sum(calls["score_cam"]) > done
     assert not np.array_equal(before.value, after.value)
     assert_same(after, evaluate(other, images, methods, ["average_drop"]))
+
+
+@pytest.fixture
+def written(monkeypatch):
+    """`written("cam.py", "x = 1")` adds a line to a module, as far as its hash is concerned."""
+    added, inner = {}, Path.read_bytes
+
+    def add(module: str, line: str) -> None:
+        added[module] = b"\n" + line.encode()
+        forget()
+
+    def forget() -> None:
+        code._parsed.cache_clear(), code.code_key.cache_clear()
+
+    monkeypatch.setattr(Path, "read_bytes", lambda path: inner(path) + added.get(path.name, b""))
+    yield add
+    monkeypatch.undo()
+    forget()
+
+
+def test_a_comment_discards_nothing_and_changed_code_does(net, written, tmp_path):
+    """In a method, in what it imports, in a metric, and in what draws the images."""
+    data = datasets.load("scenes", limit=3, size=SIZE).relabelled(range(3))
+
+    def made(kind: str) -> set[Path]:
+        before = set((tmp_path / "s").rglob(f"*.{kind}"))
+        evaluate(net, data, ["xgrad_cam"], ["average_drop"], store=tmp_path / "s")
+        return set((tmp_path / "s").rglob(f"*.{kind}")) - before
+
+    modules = ("xgrad_cam.py", "gradients.py", "saliency.py", "drawing.py", "confidence.py")
+    assert made("safetensors")
+    for module in modules:
+        written(module, "# a comment")
+    assert not made("safetensors") and not made("parquet")
+    for module in modules[:-1]:
+        written(module, "changed = 1")
+        assert made("safetensors"), module
+    written("confidence.py", "changed = 1")
+    assert made("parquet")
+    written("classifier.py", "changed = 1")  # a network is known by what it says
+    written("score_cam.py", "changed = 1")
+    assert not made("safetensors") and not made("parquet")
 
 
 def test_a_moved_dataset_does_not(net, data, calls, tmp_path, root):
@@ -611,10 +641,10 @@ def test_out_of_memory_halves_the_batch(net, data, calls, monkeypatch):
 
 
 def test_out_of_memory_for_one_image_is_raised(net, data, monkeypatch):
-    def hungry(net, x, target):
+    def grad_cam(net, x, target):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setitem(METHODS, "grad_cam", replace(METHODS["grad_cam"], fn=hungry))
+    monkeypatch.setitem(METHODS, "grad_cam", replace(METHODS["grad_cam"], fn=grad_cam))
     with pytest.raises(torch.OutOfMemoryError):
         evaluate(net, data, ["grad_cam"], ["average_drop"])
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from book.report import by_image, mean_ci, paired_difference
+from lib.statistics import by_image, mean_ci, paired_difference
 
 from ..book.report.frames import frame, several
 
@@ -83,6 +83,13 @@ def test_bad_groups():
 
 def test_scaled_by_a_negative_number_keeps_the_order():
     assert mean_ci(VALUES).scaled(-1).low == -mean_ci(VALUES).high
+
+
+def test_an_interval_is_printed_without_what_is_missing():
+    interval = mean_ci([0.25, 0.75, 0.5]).scaled(-1)
+    assert f"{interval:+.2f}" == "-0.50 [-0.75, -0.25]"
+    assert f"{interval}" == str(interval) == "-0.5 [-0.8, -0.2]"
+    assert f"{mean_ci([0.5]):.2f}" == "0.50" and f"{mean_ci([]):.2f}" == "–"
 
 
 def test_paired_difference_is_sharper_than_the_means():

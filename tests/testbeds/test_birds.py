@@ -10,7 +10,6 @@ import pytest
 import torch
 
 from lib.data import load
-from testbeds.birds import habitats, pictures as birds
 from testbeds.birds.anatomy import Bird, draw
 from testbeds.birds.species import COLOURS, PATTERNS, SHAPES, attribute
 from testbeds.birds import ATTRIBUTES, CLASSES, FAMILIES, PARTS, differing_parts

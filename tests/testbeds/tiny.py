@@ -106,9 +106,10 @@ ASKING = Recipe(
 
 def register(monkeypatch, folder) -> None:
     """The datasets and recipes, for one test; what is trained lies in `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
     for name in ("tiny", "tiny_questions"):
-        source = {"folder": name}
-        entry = {"name": name, "size": SIZE, "splits": ["train", "test"], "source": source}
+        source = {"kind": "datasets", "source": {"folder": str(folder)}}
+        entry = {"name": name, "size": SIZE, "splits": ["train", "test"], **source}
         monkeypatch.setitem(data.DATASETS, name, entry)
         monkeypatch.setitem(data.LOADERS, name, records)
     monkeypatch.setitem(RECIPES, "tiny", f"{__name__}:PLAIN")

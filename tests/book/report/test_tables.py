@@ -42,6 +42,17 @@ def test_values_are_in_printed_units():
     assert cell(table, "grad_cam", "average_drop")["paper"] == {"ResNet50": "12.2", "VGG16": "14.2"}
 
 
+def test_what_the_paper_does_not_have_is_in_printed_units_too():
+    ours = report.measured(FRAME).set_index(["method", "metric"])
+    table = comparison("opticam", 1, FRAME)
+    for (method, metric), row in ours.iterrows():
+        theirs = cell(table, method, metric)
+        assert list(row[["network", "title", "n"]]) == list(theirs[["network", "title", "n"]])
+        for bound in ("mean", "low", "high"):
+            assert row[bound] == pytest.approx(theirs[bound], abs=0.05)
+    assert len(ours) == 9 and not any(ours["paper"])
+
+
 def test_verdicts():
     table = comparison("opticam", 1, FRAME)
     assert cell(table, "grad_cam", "average_drop")["verdict"] == "agrees"

@@ -29,12 +29,12 @@ def test_nowhere_names_the_first_place_the_reason_and_the_remedy(tmp_path):
 def test_a_folder_that_is_complete_or_lacks_files(tmp_path):
     for name in "abx":
         (tmp_path / name).touch()
-    check_complete(ENTRY, tmp_path, iter("abab"))
+    check_complete(ENTRY, (tmp_path / name for name in "abab"))
     message = f"(?s){tmp_path} lacks 2 of 3 files, such as c.\n{REMEDY}"
     with pytest.raises(FileNotFoundError, match=message):
-        check_complete(ENTRY, tmp_path, "dac")
+        check_complete(ENTRY, [tmp_path / name for name in "dac"])
     with pytest.raises(FileNotFoundError, match=f"nothing at {tmp_path}/absent"):
-        check_complete(ENTRY, tmp_path / "absent", "a")
+        check_complete(ENTRY, [tmp_path / "absent/a"])
 
 
 @pytest.mark.parametrize(

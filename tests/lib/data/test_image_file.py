@@ -112,5 +112,5 @@ def test_image_files_are_sorted_and_nothing_else_is_listed(tmp_path):
 )
 def test_a_malformed_annotation_is_named(tmp_path, text):
     (tmp_path / "bad.xml").write_text(text)
-    with pytest.raises(ValueError, match="cannot read boxes from .*bad.xml"):
+    with pytest.raises(ValueError, match="cannot read .*bad.xml: .*take the file anew"):
         voc_boxes(tmp_path / "bad.xml")

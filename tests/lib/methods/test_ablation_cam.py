@@ -6,7 +6,7 @@ from pytorch_grad_cam import AblationCAM
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
 from lib.methods.ablation_cam import ablation_cam
-from lib.methods.game import game
+from lib.methods.coalition_game import coalition_game
 from lib.selectors import SELECTORS, select
 
 from ..networks import (
@@ -61,7 +61,8 @@ def test_as_one_channel_at_a_time_through_any_head(head, selector):
 def test_the_closed_form_is_the_batched_head(network):
     net, x = network(), images()
     A, y = net.features(x), net(x).gather(1, TARGET[:, None])
-    drop = torch.stack([game(net, A[i : i + 1], TARGET[i : i + 1]).losses() for i in range(4)])
+    games = [coalition_game(net, A[i : i + 1], None, TARGET[i : i + 1]) for i in range(4)]
+    drop = torch.stack([game.drops() for game in games])
     want = torch.einsum("bk,bkhw->bhw", drop / y, A)
     assert torch.allclose(ablation_cam(net, x, TARGET), want, atol=1e-12)
 

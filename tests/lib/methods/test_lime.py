@@ -7,7 +7,7 @@ from torch import nn
 
 from lib.errors import UnknownName
 from lib.methods.lime import HIDINGS, lime, segments
-from lib.methods.lime_cam import similarity, weighted_ridge
+from lib.methods.lime_cam import kernel, weighted_ridge
 from lib.seeding import generator
 from lib.selectors import SELECTORS
 
@@ -61,7 +61,7 @@ def test_as_written_one_sample_at_a_time(selector, hidden):
             if not row[k]:
                 image[:, segment == k] = background(x[0], segment, hidden)[:, segment == k]
         y.append(SELECTORS[selector](net(image[None]), TARGET[1:2])[0])
-    w = weighted_ridge(z, torch.stack(y), similarity(z, 0.4), 0.1)
+    w = weighted_ridge(z, torch.stack(y), kernel(z, 0.4), 0.1)
     assert torch.allclose(found[0], w[segment], atol=1e-5)
 
 

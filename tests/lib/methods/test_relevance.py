@@ -5,7 +5,7 @@ import torch
 from timm.models.deit import VisionTransformerDistilled
 from torch import nn
 
-from lib.methods.relevance import Propagation, balanced
+from lib.methods.relevance import Relevance, balanced
 from lib.methods.tibav import tibav
 
 from .. import textbook
@@ -19,7 +19,7 @@ def noise(*shape, seed=0):
 
 def relevance(function, R, *inputs):
     """Of the inputs, when R is the relevance of what the function gives."""
-    with Propagation():
+    with Relevance():
         z = function(*inputs)
     return torch.autograd.grad(z, inputs, R)
 
@@ -110,7 +110,7 @@ def test_all_of_the_relevance_reaches_the_tokens(model):
     """From a one at the logit, through every block."""
     x = images()
     x = model._pos_embed(model.patch_embed(x)).requires_grad_()
-    with Propagation():
+    with Relevance():
         y = model.forward_head(model.norm(model.blocks(x)))
     for c in range(CLASSES):
         (R,) = torch.autograd.grad(y[:, c].sum(), x, retain_graph=True)
@@ -119,7 +119,7 @@ def test_all_of_the_relevance_reaches_the_tokens(model):
 
 def test_the_values_are_those_of_the_network():
     net, x = wrap_tokens(tokens()), images()
-    with Propagation():
+    with Relevance():
         y = net.model((x - net.mean) / net.std)
     assert torch.allclose(y, net(x), atol=1e-10)
 

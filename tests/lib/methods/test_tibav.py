@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from lib.methods.attention import Attention, Transformer
-from lib.methods.relevance import Propagation
+from lib.methods.relevance import Relevance
 from lib.methods.tibav import tibav
 
 from ..networks import TRANSFORMERS, distilled, images, tokens, transformer, wrap_tokens
@@ -38,7 +38,7 @@ def test_textbook(network, relevance):
 @pytest.mark.parametrize("network", ["transformer", "distilled"])
 def test_the_relevance_of_attention(network):
     net, x = TRANSFORMERS.networks[network](), images(2).requires_grad_()
-    y, A = Transformer(net).run(x, Propagation())
+    y, A = Transformer(net).run(x, Relevance())
     R = torch.autograd.grad(y[0, 3] + y[1, 3], A)
     for i in range(2):
         for got, want in zip(R, Textbook(net, x[i]).relevances(3)[0]):

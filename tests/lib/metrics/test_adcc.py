@@ -1,14 +1,12 @@
 """ADCC: the harmonic mean of coherency, what is not complex, and what is not dropped."""
 
-import numpy as np
 import pytest
 import torch
 from scipy.stats import hmean, pearsonr
 
 from lib.metrics import METRICS
-from lib.metrics.adcc import Terms, adcc, correlation, explained_again
-from lib.metrics.average_drop import average_drop
-from lib.metrics.confidence import preserved
+from lib.metrics.adcc import Terms, adcc, explained_again
+from lib.metrics.confidence import average_drop, preserved
 from lib.saliency import explain
 
 from ..networks import NETWORKS, affine, images, maps, normalised
@@ -103,18 +101,6 @@ def test_the_drop_is_that_of_average_drop():
         terms = explained_again(net, x, TARGET, S, method=lambda x, t: S, masking=masking)
         want = average_drop(preserved(net, x, TARGET, S, masking=masking))
         assert torch.equal(terms.drop, want)
-
-
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
-def test_correlation_is_pearsons(dtype):
-    S, T = maps().to(dtype), maps(seed=7).to(dtype)
-    T[1] = 1 - S[1]
-    T[2] = 0.2 + S[2] / 2
-    want = [pearsonr(a.flatten(), b.flatten()).statistic for a, b in zip(S.numpy(), T.numpy())]
-    assert correlation(S, T).tolist() == pytest.approx(want, abs=1e-6)
-    assert want[1] == pytest.approx(-1) and want[2] == pytest.approx(1)
-    small = np.float64(1e-6) * S
-    assert correlation(small.to(dtype), T).tolist() == pytest.approx(want, abs=1e-4)
 
 
 def test_bad_input_is_refused():

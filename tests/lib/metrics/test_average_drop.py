@@ -4,8 +4,7 @@ import pytest
 import torch
 
 from lib.metrics import METRICS
-from lib.metrics.average_drop import average_drop
-from lib.metrics.confidence import Confidence
+from lib.metrics.confidence import Confidence, average_drop
 
 from ..networks import affine, images
 

@@ -4,8 +4,7 @@ import pytest
 import torch
 
 from lib.metrics import METRICS
-from lib.metrics.average_drop_in_deletion import average_drop_in_deletion
-from lib.metrics.confidence import Confidence, probability
+from lib.metrics.confidence import Confidence, average_drop_in_deletion, probability
 
 from ..networks import CLASSES, affine, images, maps
 

@@ -6,8 +6,7 @@ import pytest
 import torch
 
 from lib.metrics import METRICS
-from lib.metrics.average_gain import average_gain
-from lib.metrics.confidence import Confidence
+from lib.metrics.confidence import Confidence, average_gain
 
 from ..networks import affine, brightness, images
 

@@ -3,8 +3,7 @@
 import torch
 
 from lib.metrics import METRICS
-from lib.metrics.average_increase import average_increase
-from lib.metrics.confidence import Confidence
+from lib.metrics.confidence import Confidence, average_increase
 
 from ..networks import CLASSES, affine, images, maps
 

@@ -4,8 +4,7 @@ import pytest
 import torch
 
 from lib.metrics import METRICS
-from lib.metrics.adcc import Terms
-from lib.metrics.coherency import coherency
+from lib.metrics.adcc import Terms, coherency
 
 from ..networks import affine, images, maps
 

@@ -4,9 +4,7 @@ import pytest
 import torch
 
 from lib.metrics import METRICS
-from lib.metrics.adcc import Terms
-from lib.metrics.complexity import complexity
-from lib.metrics.mean_saliency import mean_saliency
+from lib.metrics.adcc import Terms, complexity, mean_saliency
 
 from ..networks import affine, images, maps
 

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from scipy.spatial.distance import cosine
 
-from lib.metrics.cosine_similarity import cosine_similarity
+from lib.metrics.similarity import cosine_similarity
 
 
 def test_as_scipy():

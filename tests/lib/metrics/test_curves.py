@@ -8,8 +8,17 @@ from torch.nn import functional as F
 from torchvision.transforms.functional import gaussian_blur
 
 from lib.errors import UnknownName
-from lib.metrics.curves import Curve, area, blurred, change, inserted, ranks, removed, stepped
 from lib.metrics.confidence import probability
+from lib.metrics.curves import (
+    Curve,
+    area,
+    blurred,
+    change,
+    deletion_curve,
+    insertion_curve,
+    ranks,
+    stepped,
+)
 
 from ..networks import NETWORKS, affine, images, maps, non_linear, normalised
 
@@ -44,8 +53,8 @@ def test_as_pixel_by_pixel(network, step):
     S = (maps(2) * 20).round() / 20  # with ties
     assert len(S[0].unique()) < 30
     for curve, start, end in (
-        (removed(net, x, TARGET[:2], S, step=step), x, torch.zeros_like(x)),
-        (inserted(net, x, TARGET[:2], S, step=step), blurred(net, x), x),
+        (deletion_curve(net, x, TARGET[:2], S, step=step), x, torch.zeros_like(x)),
+        (insertion_curve(net, x, TARGET[:2], S, step=step), blurred(net, x), x),
     ):
         for i in range(2):
             fraction, p = pixel_by_pixel(net, start[i], end[i], TARGET[i], S[i], step)
@@ -56,7 +65,10 @@ def test_as_pixel_by_pixel(network, step):
 
 def test_the_ends_of_the_curves_are_the_images():
     net, x, S = affine(), images(), maps()
-    cut, put = removed(net, x, TARGET, S, step=100), inserted(net, x, TARGET, S, step=100)
+    cut, put = (
+        deletion_curve(net, x, TARGET, S, step=100),
+        insertion_curve(net, x, TARGET, S, step=100),
+    )
     assert torch.allclose(cut.probability[:, 0], probability(net, x, TARGET))
     assert torch.allclose(cut.probability[:, -1], probability(net, torch.zeros_like(x), TARGET))
     assert torch.allclose(put.probability[:, 0], probability(net, blurred(net, x), TARGET))
@@ -66,7 +78,7 @@ def test_the_ends_of_the_curves_are_the_images():
 @pytest.mark.parametrize("chunk", [1, 3, 7, 1000])
 def test_chunks_change_nothing(chunk):
     net, x, S = non_linear(), images(), maps()
-    for curve in (removed, inserted):
+    for curve in (deletion_curve, insertion_curve):
         want = curve(net, x, TARGET, S, step=50).probability
         assert torch.allclose(
             curve(net, x, TARGET, S, step=50, chunk=chunk).probability, want, atol=1e-12
@@ -75,9 +87,11 @@ def test_chunks_change_nothing(chunk):
 
 def test_only_the_order_of_the_pixels_counts():
     net, x, S = affine(), images(), maps()
-    want = removed(net, x, TARGET, S, step=50).probability
-    assert torch.equal(removed(net, x, TARGET, S**3 / 2, step=50).probability, want)
-    assert not torch.allclose(removed(net, x, TARGET, 1 - S, step=50).probability, want, atol=1e-3)
+    want = deletion_curve(net, x, TARGET, S, step=50).probability
+    assert torch.equal(deletion_curve(net, x, TARGET, S**3 / 2, step=50).probability, want)
+    assert not torch.allclose(
+        deletion_curve(net, x, TARGET, 1 - S, step=50).probability, want, atol=1e-3
+    )
 
 
 def test_changing_forth_in_order_is_changing_back_in_reverse():
@@ -107,7 +121,7 @@ def test_steps_reach_the_last_pixel():
 @pytest.mark.parametrize("step", [0, -5])
 def test_a_step_is_at_least_one_pixel(step):
     with pytest.raises(ValueError, match=f"at least 1, got {step}"):
-        removed(affine(), images(), TARGET, maps(), step=step)
+        deletion_curve(affine(), images(), TARGET, maps(), step=step)
 
 
 def test_area_by_hand():
@@ -163,4 +177,4 @@ def test_outside_the_image_lies_the_channel_mean():
 
 def test_an_unknown_blur_lists_the_valid_ones():
     with pytest.raises(UnknownName, match="unknown blur 'box'; valid: rise, gaussian"):
-        inserted(affine(), images(), TARGET, maps(), blur="box")
+        insertion_curve(affine(), images(), TARGET, maps(), blur="box")

@@ -6,8 +6,7 @@ import pytest
 import torch
 
 from lib.metrics import METRICS
-from lib.metrics.curves import Curve
-from lib.metrics.deletion import deletion
+from lib.metrics.curves import Curve, deletion
 
 from ..networks import brightness, maps
 

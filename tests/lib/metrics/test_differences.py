@@ -4,13 +4,13 @@ import pytest
 import torch
 
 from lib import data
-from testbeds.birds import PARTS, differing, differing_parts
 from lib.metrics.differences import (
     difference_rank,
     difference_share,
     difference_sign,
     shared_coverage,
 )
+from testbeds.birds import PARTS, differing, differing_parts
 
 M = torch.tensor([[[2.0, -1.0], [1.0, 1.0]]])
 D = torch.tensor([[[True, True], [False, False]]])

@@ -4,8 +4,7 @@ import pytest
 import torch
 
 from lib.metrics import METRICS
-from lib.metrics.curves import Curve
-from lib.metrics.insertion import insertion
+from lib.metrics.curves import Curve, insertion
 
 from ..networks import affine, brightness, images, maps
 

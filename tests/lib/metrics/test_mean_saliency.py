@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from lib.metrics import METRICS
-from lib.metrics.mean_saliency import mean_saliency
+from lib.metrics.adcc import mean_saliency
 from lib.saliency import explain
 
 from ..networks import affine, images, maps

@@ -4,8 +4,7 @@ import pytest
 import torch
 
 from lib.metrics import METRICS
-from lib.metrics.area_imbalance import area_imbalance
-from lib.metrics.positive_area import positive_area
+from lib.metrics.relative_probability import area_imbalance, positive_area
 
 from ..networks import affine, images, maps
 

@@ -9,7 +9,7 @@ from torch.nn.functional import interpolate
 from lib.errors import UnknownName
 from lib.metrics import METRICS
 from lib.metrics.boxes import predicted_boxes
-from lib.metrics.saliency_metric import Sized, saliency_metric
+from lib.metrics.localization import Sized, saliency_metric
 
 from ..networks import affine, brightness, images, maps
 

@@ -4,13 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy.stats import pearsonr
 
 from lib import data
-from lib.evaluate import compare
+from lib.evaluate import COLUMNS, compare
 from lib.metrics import similarity
-from lib.evaluate import COLUMNS
-from lib.nets import cascade
-from lib.saliency import attribute
 from lib.metrics.similarity import (
     SIMILARITIES,
     correlation,
@@ -20,6 +18,8 @@ from lib.metrics.similarity import (
     similarities,
     ssim,
 )
+from lib.nets import cascade
+from lib.saliency import attribute
 
 from .. import networks
 
@@ -102,6 +102,18 @@ def test_ties_share_their_rank():
     b = torch.tensor([[[0.0, 1.0], [2.0, 3.0]]])
     ranks = np.corrcoef([1.5, 1.5, 3, 4], [1, 2, 3, 4])[0, 1]
     assert rank_correlation(a, b).item() == pytest.approx(ranks)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_correlation_is_pearsons(dtype):
+    S, T = networks.maps().to(dtype), networks.maps(seed=7).to(dtype)
+    T[1] = 1 - S[1]
+    T[2] = 0.2 + S[2] / 2
+    want = [pearsonr(a.flatten(), b.flatten()).statistic for a, b in zip(S.numpy(), T.numpy())]
+    assert correlation(S, T).tolist() == pytest.approx(want, abs=1e-6)
+    assert want[1] == pytest.approx(-1) and want[2] == pytest.approx(1)
+    small = np.float64(1e-6) * S
+    assert correlation(small.to(dtype), T).tolist() == pytest.approx(want, abs=1e-4)
 
 
 def test_absolute_values_forget_the_sign_and_change_no_positive_map(S, R):

@@ -7,7 +7,7 @@ from torch import fx, nn
 from torch.nn import functional as F
 
 from lib import nets
-from lib.nets import split
+from lib.nets import graph_cut
 from lib.nets.padding import ZeroLedConv2d, spare_padded_copies
 
 
@@ -69,7 +69,7 @@ def test_a_real_network_keeps_its_logits_and_gradients(size, monkeypatch):
     net = nets.load("tf_efficientnet_lite0")
     assert sum(isinstance(m, ZeroLedConv2d) for m in net._halves.modules()) == 5
     assert sum(isinstance(m, Conv2dSame) for m in net.model.modules()) == 5
-    monkeypatch.setattr(split, "spare_padded_copies", lambda root: None)
+    monkeypatch.setattr(graph_cut, "spare_padded_copies", lambda root: None)
     textbook = nets.load("tf_efficientnet_lite0")
     assert not any(isinstance(m, ZeroLedConv2d) for m in textbook._halves.modules())
     x = torch.rand(1, 3, size, size, generator=torch.Generator().manual_seed(0))

@@ -6,7 +6,6 @@ from torch.nn import functional as F
 
 from lib import nets
 from testbeds.architectures import vit
-from lib.nets import RECIPES
 
 both = pytest.mark.parametrize("name", ["mnist_vit", "mnist_deit"])
 

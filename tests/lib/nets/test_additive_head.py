@@ -1,4 +1,4 @@
-"""A head in stages: columns of channels, and the row of a class."""
+"""A head in additive form: columns of channels, and the row of a class."""
 
 import pytest
 import torch
@@ -17,25 +17,25 @@ ADDITIVE = [head for head in HEADS if head != "gated"]
 @pytest.mark.parametrize("head", ADDITIVE)
 def test_columns_are_what_each_channel_alone_adds(head):
     net = headed(head)
-    A, stages = net.features(images(1)), net.stages
-    nothing = stages.lead(torch.zeros_like(A))
+    A, parts = net.features(images(1)), net.additive_head
+    nothing = parts.lead(torch.zeros_like(A))
     alone = torch.diag_embed(torch.ones(CHANNELS).double())[..., None, None] * A  # (K, K, h, w)
-    want = stages.lead(alone) - nothing
-    assert torch.allclose(stages.columns(A, torch.arange(CHANNELS)), want, atol=1e-12)
+    want = parts.lead(alone) - nothing
+    assert torch.allclose(parts.columns(A, torch.arange(CHANNELS)), want, atol=1e-12)
     some = torch.tensor([4, 1])
-    assert torch.allclose(stages.columns(A, some), want[some], atol=1e-12)
-    assert torch.allclose(nothing + want.sum(0), stages.lead(A), atol=1e-12)
+    assert torch.allclose(parts.columns(A, some), want[some], atol=1e-12)
+    assert torch.allclose(nothing + want.sum(0), parts.lead(A), atol=1e-12)
 
 
 @pytest.mark.parametrize("head", ADDITIVE)
-def test_the_stages_make_the_head(head):
+def test_its_parts_make_the_head(head):
     net, x = headed(head), images()
-    A, stages = net.features(x), net.stages
-    z = stages.lead(A)
-    h = stages.middle(z.clone())
-    assert torch.allclose(stages.end(h), net.head(A), atol=1e-12)
+    A, parts = net.features(x), net.additive_head
+    z = parts.lead(A)
+    h = parts.middle(z.clone())
+    assert torch.allclose(parts.end(h), net.head(A), atol=1e-12)
     for c in range(CLASSES):
-        weight, bias = stages.row(z, c)
+        weight, bias = parts.row(z, c)
         assert torch.allclose((h * weight).flatten(1).sum(1) + bias, net.head(A)[:, c], atol=1e-10)
 
 
@@ -65,24 +65,24 @@ class Mixed(Headed):
      lambda: wrap(seeded(Mixed()))],
 )  # fmt: skip
 def test_other_heads_have_none(network):
-    assert network().stages is None
+    assert network().additive_head is None
 
 
-def test_stages_follow_the_network_to_another_dtype():
+def test_it_follows_the_network_to_another_dtype():
     net, x = headed("deep"), images()
-    assert net.stages.lead(net.features(x)).dtype == torch.float64
+    assert net.additive_head.lead(net.features(x)).dtype == torch.float64
     net.float()
     A = net.features(x.float())
     assert torch.allclose(
-        net.stages.end(net.stages.middle(net.stages.lead(A))), net.head(A), atol=1e-4
+        net.additive_head.end(net.additive_head.middle(net.additive_head.lead(A))), net.head(A), atol=1e-4
     )
 
 
 def test_the_last_block_of_an_efficientnet_begins_additively():
     net = nets.load("tf_efficientnet_lite0", weights="random", layer="blocks.6")
     A = net.features(torch.rand(1, 3, 224, 224))
-    z = net.stages.lead(A)
-    columns = net.stages.columns(A, torch.arange(A.shape[1]))
+    z = net.additive_head.lead(A)
+    columns = net.additive_head.columns(A, torch.arange(A.shape[1]))
     assert columns.shape == (320, 1280, 7, 7)
-    error = (net.stages.lead(torch.zeros_like(A)) + columns.sum(0) - z).abs().max() / z.abs().max()
+    error = (net.additive_head.lead(torch.zeros_like(A)) + columns.sum(0) - z).abs().max() / z.abs().max()
     assert error < 1e-5

@@ -7,19 +7,18 @@ through the largest layers of the head. At the other end, the layers after the l
 affine, so the logit of one class is a dot product with its gradient.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
-from .graph import is_affine, section
+from .graph_cut import is_affine, subgraph
 
 
 @dataclass(frozen=True, eq=False)
-class Stages:
-    """A head in stages: `end(middle(rest(mix(start(A)))))`.
+class AdditiveHead:
+    """A head as `end(middle(rest(mix(start(A)))))`.
 
     Attributes:
         start: what comes before the first mixing layer; it treats each channel by itself.
@@ -72,19 +71,17 @@ class Stages:
         return weight[0], y.detach()
 
 
-def stages(head: fx.GraphModule, A: Tensor) -> Stages | None:
-    """The stages of a traced head, or None where it does not begin additively.
+def additive_head(head: fx.GraphModule, A: Tensor) -> AdditiveHead | None:
+    """A traced head in additive form, or None where it does not begin additively.
 
     Args:
         head: from A alone to logits.
-        A: an activation (1, K, h, w) on which additivity is checked, with random coalitions.
+        A: an activation (1, K, h, w); random ones like it are what additivity is checked on.
     """
-    if sum(node.op == "placeholder" for node in head.graph.nodes) != 1:
-        return None  # more than A crosses the cut
     for node in head.graph.nodes:
         if _mixes(node, head, A.shape[1]):
-            found = _stages_at(head, node)
-            return found if found and _is_additive(found.lead, A) else None
+            found = _taken_apart(head, node)
+            return found if found and _is_additive(found, A) else None
     return None
 
 
@@ -97,7 +94,7 @@ def _mixes(node: fx.Node, head: fx.GraphModule, channels: int) -> bool:
     return type(module) is nn.Linear and module.in_features % channels == 0
 
 
-def _stages_at(head: fx.GraphModule, mix: fx.Node) -> Stages | None:
+def _taken_apart(head: fx.GraphModule, mix: fx.Node) -> AdditiveHead | None:
     nodes = list(head.graph.nodes)
     A, logits = nodes[0], nodes[-1].args[0]
     after = nodes[nodes.index(mix) + 1 :]
@@ -106,19 +103,19 @@ def _stages_at(head: fx.GraphModule, mix: fx.Node) -> Stages | None:
         return None  # an affine head has a closed form
     z, h = bends[0].args[0], bends[-1]  # before the first non-linearity, and after the last
     ends = (A, mix.args[0]), (mix, z), (z, h), (h, logits)
-    parts = [section(head, *two) for two in ends]
+    parts = [subgraph(head, (source,), sink) for source, sink in ends]
     if None in parts:
         return None  # a branch goes round a layer
     start, rest, middle, end = parts
-    return Stages(start, head.get_submodule(mix.target), rest, middle, end)
+    return AdditiveHead(start, head.get_submodule(mix.target), rest, middle, end)
 
 
-def _is_additive(lead: Callable[[Tensor], Tensor], A: Tensor) -> bool:
+def _is_additive(head: AdditiveHead, A: Tensor) -> bool:
     """L(S) + L(complement of S) = L(A) + L(0), for random coalitions S of channels."""
     generator = torch.Generator().manual_seed(0)
     A = torch.randn(A.shape, generator=generator).to(A)
     keep = (torch.rand(4, A.shape[1], 1, 1, generator=generator) < 0.5).to(A)
-    parts = lead(A * keep) + lead(A * (1 - keep))
-    whole = lead(A) + lead(torch.zeros_like(A))
+    parts = head.lead(A * keep) + head.lead(A * (1 - keep))
+    whole = head.lead(A) + head.lead(torch.zeros_like(A))
     tolerance = torch.finfo(A.dtype).eps ** 0.5
     return bool(((parts - whole).abs().max() <= tolerance * whole.abs().max()).item())

@@ -1,81 +1,98 @@
-r"""The cooperative game of LIFT-CAM, section 3: players are channels, a coalition is worth its logit.
+r"""The coalition game of LIFT-CAM, section 3: players are channels, a coalition's value is its logit.
 
 $v(a') = F^c(h_A(a'))$, where $h_A(a')$ keeps the channels of $A$ with $a'_k = 1$ and zeroes the
 others. SHAP-CAM, LIME-CAM and Ablation-CAM ask the same game different questions.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from ..checks import check_count
-from ..nets import context_of
+from ..nets.activation import Context, rows
 from ..selectors import select
 
 
-def game(
-    net, A: Tensor, target: Tensor, selector: str = "logit", chunk: int | None = None
-) -> "Game":
+def coalition_game(
+    net, A: Tensor, context: Context, target: Tensor, selector: str = "logit", chunk: int | None = None
+) -> "CoalitionGame":
     """The game of one image and class.
 
-    Where the head begins additively (see `nets.stages`), a coalition is a sum of columns, and only
-    what follows the first mixing layer runs; otherwise the head runs on the kept channels.
+    Where the head begins additively (see `nets.additive_head`), a coalition is a sum of columns, and
+    only what follows the first mixing layer runs; otherwise the head runs on the kept channels.
 
     Args:
-        A: what `net.features` gave for the image, (1, K, h, w), with its context.
+        A, context: what `net.cut` gave for the image, A (1, K, h, w).
         target: the class, (1,).
         selector: what a coalition is worth; see `SELECTORS`.
         chunk: coalitions a pass; None for what suits the device. It changes no result.
     """
     check_count("chunk", chunk)
-    kind = HeadGame if net.stages is None else AdditiveGame
-    return kind(net, A, target, selector, chunk)
+    kind = HeadGame if net.additive_head is None else AdditiveGame
+    return kind(net, A, context, target, selector, chunk)
 
 
-class Game(ABC):
+def ask_each_game(
+    net, A: Tensor, context: Context, target: Tensor, ask: Callable, **options
+) -> Tensor:
+    """Coefficients (B, K) from the game of each image: `ask(game, i)` gives those of its players.
+
+    A channel of zeros is no player; its coefficient is zero.
+
+    Args:
+        options: `selector` and `chunk`, as for `coalition_game`.
+    """
+    alpha = torch.zeros(A.shape[:2], device=A.device, dtype=A.dtype)
+    for i in range(len(A)):
+        one = slice(i, i + 1)
+        game = coalition_game(net, A[one], rows(context, one), target[one], **options)
+        alpha[i, game.players] = ask(game, i).to(A)
+    return alpha
+
+
+class CoalitionGame(ABC):
     """The game, in terms of states: what stands for a coalition on its way through the head."""
 
-    elements: int  # of states a pass, on a CPU
-
-    def __init__(self, net, A: Tensor, target: Tensor, selector: str, chunk: int | None):
-        self.net, self.A, self.target, self.selector = net, A, target, selector
+    def __init__(self, net, A: Tensor, context: Context, target: Tensor, selector: str, chunk):
+        self.net, self.A, self.context, self.target = net, A, context, target
+        self.selector = selector
         self.players = (A[0] != 0).any(2).any(1).nonzero()[:, 0]  # a channel of zeros adds nothing
-        budget = self.elements if A.device.type == "cpu" else 2**27
+        budget = 2 ** (21 if A.device.type == "cpu" else 27)  # elements of states a pass
         self.chunk = chunk or max(1, budget // self.nobody.numel())
 
-    def worth(self, coalitions: Tensor) -> Tensor:
-        """The worth (n,) of coalitions (n, players), True where a player takes part."""
-        return torch.cat([self._worth(self._kept(some)) for some in coalitions.split(self.chunk)])
+    def value(self, coalitions: Tensor) -> Tensor:
+        """The values (n,) of coalitions (n, players), True where a player takes part."""
+        return torch.cat([self._value(self._kept(some)) for some in coalitions.split(self.chunk)])
 
-    def losses(self) -> Tensor:
-        """What everybody together loses when a player leaves, (players,)."""
-        everyone = torch.ones(1, len(self.players), dtype=torch.bool, device=self.A.device)
+    def drops(self) -> Tensor:
+        """How far the value of the coalition of all falls when a player leaves it, (players,)."""
         each = torch.arange(len(self.players), device=self.A.device)
-        without = [self._worth(self._without(some)) for some in each.split(self.chunk)]
-        return torch.cat(
-            [self.worth(everyone) - without for without in without or [each.to(self.A)]]
-        )
+        if len(each) == 0:
+            return each.to(self.A)
+        without = [self._value(self._without(some)) for some in each.split(self.chunk)]
+        return self.value(torch.ones_like(each, dtype=torch.bool)[None]) - torch.cat(without)
 
-    def gains(self, orderings: Tensor) -> Tensor:
+    def marginal_contributions(self, orderings: Tensor) -> Tensor:
         """What each player adds on joining, the mean over orderings (n, players): (players,)."""
         n, P = orderings.shape
         total = torch.zeros(P, dtype=torch.float64)
         if P == 0:
             return total.to(self.A)
-        nobody = self._worth(self.nobody.clone())
+        nobody = self._value(self.nobody.clone())
         for some in orderings.split(max(1, self.chunk // P)):
             order = some.T  # (players, m)
             state = self.nobody.expand(len(some), *self.nobody.shape[1:])
-            before, gains = nobody.expand(1, len(some)), []
+            before, added = nobody.expand(1, len(some)), []
             for joining in order.split(self.chunk):  # (s, m)
                 states = self._joined(state, joining)  # (s, m, ...)
                 state = states[-1].clone()
-                after = self._worth(states.flatten(0, 1)).unflatten(0, joining.shape)
-                gains.append(after - torch.cat([before, after[:-1]]))
+                after = self._value(states.flatten(0, 1)).unflatten(0, joining.shape)
+                added.append(after - torch.cat([before, after[:-1]]))
                 before = after[-1:]
-            by_player = torch.cat(gains).gather(0, order.argsort(0))
+            by_player = torch.cat(added).gather(0, order.argsort(0))
             total += by_player.sum(1).cpu().double()
         return (total / n).to(self.A)
 
@@ -97,30 +114,28 @@ class Game(ABC):
         """The states (s, m, ...) as players (s, m) join those of `state` (m, ...) one by one."""
 
     @abstractmethod
-    def _worth(self, states: Tensor) -> Tensor:
-        """The worth (n,) of states (n, ...), which it may overwrite."""
+    def _value(self, states: Tensor) -> Tensor:
+        """The values (n,) of states (n, ...), which it may overwrite."""
 
 
-class AdditiveGame(Game):
+class AdditiveGame(CoalitionGame):
     """States are pre-activations of the first mixing layer: each player adds its column."""
-
-    elements = 2**21
 
     @cached_property
     def nobody(self) -> Tensor:
-        return self.net.stages.lead(torch.zeros_like(self.A))
+        return self.net.additive_head.lead(torch.zeros_like(self.A))
 
     @cached_property
     def _everyone(self) -> Tensor:
-        return self.net.stages.lead(self.A)
+        return self.net.additive_head.lead(self.A)
 
     @cached_property
     def _columns(self) -> Tensor:
-        return self.net.stages.columns(self.A, self.players)  # (players, ...)
+        return self.net.additive_head.columns(self.A, self.players)  # (players, ...)
 
     @cached_property
     def _row(self) -> tuple[Tensor, Tensor]:
-        return self.net.stages.row(self.nobody, int(self.target))
+        return self.net.additive_head.row(self.nobody, int(self.target))
 
     def _kept(self, coalitions: Tensor) -> Tensor:
         flat = coalitions.to(self._columns) @ self._columns.flatten(1)
@@ -136,28 +151,24 @@ class AdditiveGame(Game):
             states[step] += states[step - 1] if step else state
         return states
 
-    def _worth(self, states: Tensor) -> Tensor:
-        h = self.net.stages.middle(states)
+    def _value(self, states: Tensor) -> Tensor:
+        h = self.net.additive_head.middle(states)
         if self.selector == "logit":
             weight, bias = self._row
             return h.flatten(1) @ weight.flatten() + bias
-        y = self.net.stages.end(h)
+        y = self.net.additive_head.end(h)
         return select(self.selector)(y, self.target.expand(len(y)))
 
 
-class HeadGame(Game):
+class HeadGame(CoalitionGame):
     """States are activations, absent channels at zero: the whole head runs."""
-
-    elements = 2**21
 
     @cached_property
     def nobody(self) -> Tensor:
         return torch.zeros_like(self.A)
 
     def _kept(self, coalitions: Tensor) -> Tensor:
-        keep = torch.zeros(
-            len(coalitions), self.A.shape[1], device=self.A.device, dtype=self.A.dtype
-        )
+        keep = self.A.new_zeros(len(coalitions), self.A.shape[1])
         keep[:, self.players] = coalitions.to(keep)
         return self.A * keep[..., None, None]
 
@@ -173,7 +184,7 @@ class HeadGame(Game):
             states[step:, ordering, joining] = self.A[0, joining]
         return states
 
-    def _worth(self, states: Tensor) -> Tensor:
+    def _value(self, states: Tensor) -> Tensor:
         image = torch.zeros(len(states), dtype=torch.long, device=states.device)
-        y = self.net.head(states, context_of(self.A, image))
+        y = self.net.head(states, rows(self.context, image))
         return select(self.selector)(y, self.target.expand(len(y)))

@@ -1,0 +1,44 @@
+"""The layer at which a network is cut: how it is named, and which may be the default."""
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..errors import unknown
+
+PASSIVE = (  # layers that no paper calls an activation: pooling and what does nothing in eval mode
+    nn.Identity, nn.Flatten, nn.modules.dropout._DropoutNd, nn.MaxPool2d, nn.AvgPool2d,
+    nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d,
+)  # fmt: skip
+
+
+def path_of(layer: str) -> str:
+    """'layer4.2.relu' of 'layer4.2.relu#0', which is the first of several calls."""
+    name, mark, call = layer.partition("#")
+    if mark and not call.isdigit():
+        raise ValueError(f"layer {layer!r}: after '#' comes the number of the call, from 0")
+    return name
+
+
+def pick_call(calls: list, layer: str) -> Any:
+    """The one of a layer's calls that `layer` names; the last if it names none."""
+    call = layer.partition("#")[2]
+    if call and int(call) >= len(calls):
+        raise ValueError(f"layer {layer!r}: that layer runs {len(calls)} time(s), counted from 0")
+    return calls[int(call or -1)]
+
+
+def check_layer(model: nn.Module, layer: str) -> None:
+    """Raise if the network has no such layer."""
+    names = [name for name, _ in model.named_modules() if name]
+    if path_of(layer) not in names:
+        raise unknown("layer", layer, names)
+
+
+def is_spatial(shape: torch.Size | None) -> bool:
+    """Maps (B, K, h, w) or (B, h, w, K) of more than one position, for a square image."""
+    if shape is None or len(shape) != 4:
+        return False
+    side = shape[1] if shape[1] == shape[2] != shape[3] else shape[3]
+    return side > 1

@@ -1,0 +1,120 @@
+"""What every metric says of a method's maps on a block of images: measured once, then read."""
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from .metrics import Metric
+from .metrics.relative_probability import rivals
+from .shard import GivenMaps, Shard, code_of
+from .store import key
+from .variants import Variant
+
+COLUMNS = ["network", "dataset", "image", "group", "method", "metric", "target", "value", "seconds",
+           "error"]  # fmt: skip
+
+Frames = dict[str, pd.DataFrame]  # by the metric's label, a row an image
+
+
+def values(shard: Shard | GivenMaps, metrics: list[Variant]) -> pd.DataFrame:
+    """The rows of every metric."""
+    frames = _stored(shard, metrics)
+    if missing := [v for v in metrics if v.label not in frames]:
+        with shard.files.lock:
+            frames |= _stored(shard, missing)  # what another process has measured meanwhile
+            for group in _groups([v for v in missing if v.label not in frames]):
+                frames |= _measured(shard, group)
+    data = shard.block.data
+    rows = [
+        frames[variant.label].assign(
+            place=range(len(data)),
+            network=shard.block.net.name,
+            dataset=data.name,
+            image=data.ids,
+            method=shard.label,
+            metric=variant.label,
+        )
+        for variant in metrics
+    ]
+    table = pd.concat(rows).sort_values("place", kind="stable")
+    return table[COLUMNS].reset_index(drop=True)
+
+
+def _stored(shard: Shard | GivenMaps, metrics: list[Variant]) -> Frames:
+    read = {v.label: shard.files.read_values(_name(shard, v)) for v in metrics}
+    return {label: frame for label, frame in read.items() if frame is not None}
+
+
+def _name(shard: Shard | GivenMaps, metric: Variant) -> str:
+    code = code_of(metric.of.value, metric.of.measure)
+    return f"{metric.name}-{key(metric.resolved, shard.block.data.targets, code)}"
+
+
+def _groups(metrics: list[Variant]) -> list[list[Variant]]:
+    """Metrics with the same measurement, options and class, which share its passes."""
+    groups: dict[str, list[Variant]] = {}
+    for variant in metrics:
+        metric = variant.of
+        shared = key(metric.measure.__name__, variant.resolved, metric.target)
+        groups.setdefault(shared, []).append(variant)
+    return list(groups.values())
+
+
+def _measured(shard: Shard | GivenMaps, group: list[Variant]) -> Frames:
+    """The values of metrics that share a measurement; stored, unless an image has none."""
+    block, metric = shard.block, group[0].of
+    targets = block.targets(metric.target)
+    groups = [block.group(i) for i in range(len(block))]
+    maps = shard.maps(targets)
+    errors = {i: one for i, one in enumerate(maps) if isinstance(one, str)}
+    # Of a metric that compares images, what is measured of each is kept until all are known.
+    kept = object if metric.whole else float
+    columns = {variant.label: np.full(len(block), np.nan, kept) for variant in group}
+
+    def measure(batch: list[int]):
+        target = torch.tensor([targets[i] for i in batch])
+        S = shard.finish([maps[i].map for i in batch], metric.signed)
+        options = group[0].options | _given(shard, metric, batch, target)
+        return metric.measurement(block.net, block.batch(batch), target, S, **options)
+
+    ready = [i for i in range(len(block)) if i not in errors]
+    for batch, measurement in block.attempt(ready, measure):
+        if isinstance(measurement, str):
+            errors[batch[0]] = measurement
+            continue
+        for variant in group:
+            value = measurement if metric.whole else variant.of.value(measurement)
+            for i, one in zip(batch, value.double().cpu().numpy()):
+                columns[variant.label][i] = one
+    frames = {}
+    for variant in group:
+        frames[variant.label] = frame = pd.DataFrame({
+            "group": groups,
+            "target": pd.array(targets, dtype="Int64"),
+            "value": columns[variant.label],
+            "seconds": [np.nan if isinstance(one, str) else one.seconds for one in maps],
+            "error": pd.array([errors.get(i) for i in range(len(block))], dtype="string"),
+        })  # fmt: skip
+        if not errors:  # an image may be mended: its shard is not final
+            shard.files.write_values(_name(shard, variant), frame)
+    return frames
+
+
+def _given(shard: Shard | GivenMaps, metric: Metric, index: list[int], target: Tensor) -> dict:
+    """What a metric takes beside images, classes and maps; see `metrics.GIVEN`."""
+    block, found = shard.block, {}
+    for name, needed in metric.given.items():
+        if name == "method":
+            found[name] = shard.explain
+            continue
+        if name == "rival":
+            y = block.logits(index)
+            found[name] = rivals(torch.stack([y[i] for i in index]), target.to(block.net.device))
+            continue
+        of_each = [getattr(block.sample(i), name) for i in index]
+        if None not in of_each:
+            found[name] = of_each
+        elif needed:
+            raise ValueError(f"image {block.data.ids[index[of_each.index(None)]]!r} has no {name}")
+    return found
