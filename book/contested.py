@@ -191,7 +191,9 @@ def contested(page: Page, *, threshold: float = 0.1) -> list[Contested]:
     found = []
     for net, images in page.opened:
         one = Contested(page, net, images, *choose(net, images, threshold, page.batch_size))
-        print(f"{net.name}: two classes compete on {len(one)} of {len(images)} images of {images.name}")
+        print(
+            f"{net.name}: two classes compete on {len(one)} of {len(images)} images of {images.name}"
+        )
         found += [one] if len(one) else []
     return found
 
@@ -254,7 +256,9 @@ def features_kept(sigma: float = 15.0) -> dict[str, tuple[str, dict]]:
 
 
 def evaluate_both(
-    found: Iterable[Contested], methods: Variants | Callable[[Classifier], Variants], metrics: Metrics
+    found: Iterable[Contested],
+    methods: Variants | Callable[[Classifier], Variants],
+    metrics: Metrics,
 ) -> pd.DataFrame:
     """The long frame for both classes of contested images: labels end in `_t1` and `_t2`.
 

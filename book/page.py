@@ -202,7 +202,8 @@ class Page:
         frames = [pd.DataFrame(columns=evaluation.COLUMNS)]
         for net, images in self.opened if opened is None else opened:
             truth = reference(net) if callable(reference) else reference
-            found = evaluation.similarity(net, images, self.methods(methods, net), truth, **self.how)
+            chosen = self.methods(methods, net)
+            found = evaluation.similarity(net, images, chosen, truth, **self.how)
             frames.append(found.assign(architecture=net.architecture))
         return pd.concat(frames[1:] or frames, ignore_index=True)
 

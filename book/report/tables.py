@@ -122,7 +122,9 @@ def cross(
         texts.append(f"{number(row.mean, digits)} {interval}".rstrip())
     said = measured.query("n > 0").assign(text=texts)
     table = said.pivot_table("text", rows, columns, aggfunc="first", sort=False).fillna("–")
-    return table.rename_axis(index=[None] * table.index.nlevels, columns=[None] * table.columns.nlevels)
+    return table.rename_axis(
+        index=[None] * table.index.nlevels, columns=[None] * table.columns.nlevels
+    )
 
 
 def claims_table(claims: Iterable[Claim], frame: pd.DataFrame) -> Table:

@@ -126,9 +126,10 @@ each map what is left of the image, with the probability that the class keeps.
 # %%
 SIGNS = {"positive": "p₊", "negative": "p₋"}
 for one in found[: page.setting("shown")]:
-    i = one.data.ids.index(report.median_image(apart, one.net.name))
+    name = report.median_image(apart, one.net.name)
+    i = one.data.ids.index(name)
     x, (t1, t2) = one.samples[i].image[None], one.names(i)
-    here = frame.query("network == @one.net.name and image == @one.data.ids[@i]").set_index(["method", "metric"])["value"]
+    here = frame.query("network == @one.net.name and image == @name").set_index(["method", "metric"])["value"]
     rows, titles = [], []
     for (label, t), S in one.maps(contrasted("grad_cam"), index=[i]).items():
         for sign in SIGNS if t == "t1" else ():

@@ -101,7 +101,8 @@ rows = []
 for net, images in page.opened:
     runs = list(coefficients(net, images, reference(net), **page.how).values())
     if half := len(runs) // 2:
-        cosine = cosine_similarity(torch.stack(runs[:half]).mean(0), torch.stack(runs[half:]).mean(0)).mean().item()
+        halves = (torch.stack(part).mean(0) for part in (runs[:half], runs[half:]))
+        cosine = cosine_similarity(*halves).mean().item()
         total = sum(options["n"] for _, options in reference(net).values())
         rows.append((net.name, total, len(images), cosine, (1 + (1 / cosine - 1) / 2) ** -0.5))
 columns = ["network", "orderings", "images", "cosine of the halves", "cosine with the truth"]

@@ -5,8 +5,14 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from book.contested import choose, contested, contrasted, evaluate_both, features_kept
-from book.contested import original_and_weighted
+from book.contested import (
+    choose,
+    contested,
+    contrasted,
+    evaluate_both,
+    features_kept,
+    original_and_weighted,
+)
 from book.experiments import Experiment
 from lib.evaluate import evaluate, saliency_maps
 from lib.methods import METHODS
@@ -62,7 +68,9 @@ def test_contested_images_are_called_by_both_classes(page, threshold):
     first, second = (one.images.classes[c] for c in one.top[0].tolist())
     assert one.names(0) == [first, second]
     assert one.titles(0)[0].startswith(f"$t_1$: {first}, ") and " %" in one.titles(0)[0]
-    assert one.spoken([0]).startswith(f"t1: {first}, ") and f" against t2: {second}, " in one.spoken([0])
+    assert one.spoken([0]).startswith(
+        f"t1: {first}, "
+    ) and f" against t2: {second}, " in one.spoken([0])
     right = one.data.relabelled(one.top[:, 1].tolist())
     assert one.both["t2"] == right and len(one) == len(one.samples)
 
@@ -89,7 +97,9 @@ def test_examples_are_others_that_are_rightly_taken_for_the_class(page, threshol
     for i in range(len(one)):
         for j in one.examples(i, 0):
             c = one.top[i, 0]
-            assert one.images.targets[j] == c == predicted[j] and one.images.ids[j] != one.data.ids[i]
+            assert (
+                one.images.targets[j] == c == predicted[j] and one.images.ids[j] != one.data.ids[i]
+            )
 
 
 def test_behind_an_affine_head_both_methods_are_one(birds):

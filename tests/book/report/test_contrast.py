@@ -98,7 +98,9 @@ def test_the_median_image_is_in_the_middle_of_the_changes():
 
 def test_changes_are_shown_with_how_many_are_as_claimed(monkeypatch):
     shown = {}
-    monkeypatch.setattr(contrast, "show", lambda figure, **texts: shown.update(texts, figure=figure))
+    monkeypatch.setattr(
+        contrast, "show", lambda figure, **texts: shown.update(texts, figure=figure)
+    )
     values, groups = measured()
     for (method, metric), of in values.items():  # all as claimed
         of += (1 if "positive" in metric else -1) * ("weighted" in method)
