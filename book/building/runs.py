@@ -28,14 +28,13 @@ def runs(profile: str, root: Path) -> str:
         several = len(plan.experiments)
         head = (
             f'<td rowspan="{several}"><a href="../notebooks/{page}.html">'
-            f"{escape(_title(notebook))}</a></td>"
+            f"{escape(_title(notebook))}</a>{_settings(plan)}</td>"
         )
-        tail = f'<td rowspan="{several}">{_settings(plan)}</td>'
         for i, experiment in enumerate(plan.experiments):
             cells = "".join(f"<td>{cell}</td>" for cell in _cells(experiment))
-            row = cells if i else head + cells + tail
+            row = cells if i else head + cells
             papers.setdefault(paper, []).append(f"<tr>{row}</tr>")
-    columns = ("Page", "Network", "Images", "Otherwise", "The page's settings")
+    columns = ("Page and its settings", "Network", "Images", "Otherwise")
     heading = "".join(f'<th scope="col">{name}</th>' for name in columns)
     return "\n\n".join(
         f'## {PAPERS[paper]}\n\n<div class="table-scroll"><table class="runs"><thead><tr>{heading}'
@@ -66,8 +65,8 @@ def _cells(experiment: experiments.Experiment) -> list[str]:
 
 
 def _settings(plan: experiments.Plan) -> str:
-    told = (f"{_words(name)}: {_told(value)}" for name, value in plan.settings.items())
-    return escape("; ".join(told))
+    told = "; ".join(f"{_words(name)}: {_told(value)}" for name, value in plan.settings.items())
+    return f"<br><small>{escape(told)}</small>" if told else ""
 
 
 def _words(name: str) -> str:
@@ -84,4 +83,5 @@ def _told(value: object) -> str:
     """A value of the file without the marks of Python."""
     if isinstance(value, dict):
         return ", ".join(f"{key} {_told(of)}" for key, of in value.items())
-    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value) or "none"
+    listed = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    return listed or "none"
