@@ -80,7 +80,9 @@ def _title(notebook: Path) -> str:
 
 
 def _told(value: object) -> str:
-    """A value of the file without the marks of Python."""
+    """A value of the file without the marks of Python: no limit is "all"."""
+    if value is None:
+        return "all"
     if isinstance(value, dict):
         return ", ".join(f"{key} {_told(of)}" for key, of in value.items())
     listed = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

@@ -30,7 +30,7 @@ def test_one_row_per_experiment(profile):
 @every_profile
 def test_values_are_told_without_the_marks_of_python(profile):
     html = runs(profile, ROOT)
-    assert not re.search(r"[{}\[\]']|: ?(;|<)", html)
+    assert not re.search(r"[{}\[\]']|None|: ?(;|<)", html)
 
 
 def test_options_of_methods():
