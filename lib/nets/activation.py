@@ -48,12 +48,6 @@ def attach(A: Tensor, context: Context) -> Activation:
     return A
 
 
-def plain(A: Tensor) -> Tensor:
-    """A as an ordinary tensor, in the same autograd graph."""
-    with torch._C.DisableTorchFunctionSubclass():
-        return A.as_subclass(Tensor)
-
-
 def context_of(A: Tensor, index: Tensor | None = None) -> Context:
     """The context of A, or of the images `index` of A (for a batch that repeats images)."""
     context = getattr(A, "context", None)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves, tree_map_only
 
 from ..errors import UnknownName
-from .activation import Context, attach, context_of, plain, rows
+from .activation import Context, attach, context_of, rows
 from .additive_head import AdditiveHead, additive_head
 from .architecture import has_class_token, last_block_norm, run_in_order
 from .graph_cut import GraphCut
@@ -120,7 +120,10 @@ class Classifier(nn.Module):
                     "pass context=context_of(features, index), with the image of each row"
                 )
             prefix, crossing = context
-        return self._cut.head(*self._guard((self._grid.join(plain(A), prefix), crossing)))
+        raw = self._grid.join(
+            A.as_subclass(Tensor), prefix
+        )  # an ordinary tensor, in the same graph
+        return self._cut.head(*self._guard((raw, crossing)))
 
     @property
     def device(self) -> torch.device:

@@ -6,7 +6,9 @@ import torch
 from lib.methods.gradients import activation_and_gradient
 from lib.methods.lrp_cam import lrp_cam
 
-from ..networks import Headed, affine, headed, images, non_linear, seeded, signed, wrap
+from ..networks import (
+    Headed, affine, headed, images, non_linear, seeded, signed, transformer, wrap,
+)  # fmt: skip
 
 TARGET = torch.tensor([0, 1, 2, 3])
 
@@ -62,3 +64,9 @@ def test_biases_keep_their_share():
     net, x = non_linear(), images()
     y = net(x).gather(1, TARGET[:, None])[:, 0]
     assert not torch.allclose(lrp_cam.coefficients(net, x, TARGET)[0].sum(1), y, atol=1e-3)
+
+
+def test_a_head_with_a_step_that_it_does_not_know_is_refused():
+    """Attention: its plain gradient would be no relevance."""
+    with pytest.raises(ValueError, match="LRP-0 has no rule for the step .*choose a later layer"):
+        lrp_cam(transformer(), images(), TARGET)

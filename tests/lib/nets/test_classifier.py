@@ -120,7 +120,9 @@ def test_so_is_whatever_else_decides_logits_and_maps(change):
     assert nets.wrap(model, layer, **options).fingerprint != net.fingerprint
 
 
-@pytest.mark.parametrize("name, options", [("test_efficientnet", {}), ("test_vit", {"img_size": 64})])
+@pytest.mark.parametrize(
+    "name, options", [("test_efficientnet", {}), ("test_vit", {"img_size": 64})]
+)
 def test_rounding_changes_no_fingerprint(name, options):
     """Other threads add up in another order."""
     before, found = torch.get_num_threads(), []
