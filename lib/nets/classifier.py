@@ -120,10 +120,8 @@ class Classifier(nn.Module):
                     "pass context=context_of(features, index), with the image of each row"
                 )
             prefix, crossing = context
-        raw = self._grid.join(
-            A.as_subclass(Tensor), prefix
-        )  # an ordinary tensor, in the same graph
-        return self._cut.head(*self._guard((raw, crossing)))
+        A = A.as_subclass(Tensor)  # an ordinary tensor, in the same autograd graph
+        return self._cut.head(*self._guard((self._grid.join(A, prefix), crossing)))
 
     @property
     def device(self) -> torch.device:
