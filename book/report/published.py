@@ -81,9 +81,9 @@ def kind(network: str, architecture: str = "CNN") -> str:
 
 
 def architectures(frame: pd.DataFrame) -> dict[str, str]:
-    """By network, what an evaluation frame says in its column `architecture`; "CNN" if it has none."""
-    said = frame.get("architecture", pd.Series("CNN", frame.index)).fillna("CNN")
-    return dict(zip(frame["network"], said))
+    """By network, what an evaluation frame says in its column `architecture`; "CNN" if nothing."""
+    said = frame.reindex(columns=["network", "architecture"]).dropna()
+    return dict.fromkeys(frame["network"], "CNN") | dict(zip(said["network"], said["architecture"]))
 
 
 def counterparts(network: str, printed: list[str], architecture: str = "CNN") -> list[str]:

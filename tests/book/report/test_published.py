@@ -275,3 +275,5 @@ def test_the_architecture_is_what_the_frame_says():
     frame = pd.DataFrame({"network": ["a", "b", "b"], "architecture": ["transformer", None, None]})
     assert architectures(frame) == {"a": "transformer", "b": "CNN"}
     assert architectures(frame[["network"]]) == {"a": "CNN", "b": "CNN"}
+    derived = pd.concat([frame, frame[["network"]]])  # rows that a page adds say nothing
+    assert architectures(derived) == {"a": "transformer", "b": "CNN"}
