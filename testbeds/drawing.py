@@ -19,9 +19,9 @@ from numpy import ndarray
 from numpy.random import Generator
 from torch import Tensor
 
+from lib.boxes import tight_box
 from lib.code import code_key
 from lib.data import Record, Size
-from lib.metrics.boxes import tight_box
 
 Colour = tuple[float, float, float]  # sRGB in [0,1]
 Line = tuple[float, float, float, float, float]  # from x, y to x, y, and its width

@@ -8,6 +8,8 @@ import torch
 from skimage.measure import label
 from torch import Tensor
 
+from ..boxes import tight_box
+
 CORNERS = 2  # pixels that touch at a corner are connected
 
 
@@ -77,14 +79,6 @@ def largest_component(pixels: np.ndarray) -> np.ndarray:
     if not parts.any():
         return np.zeros_like(pixels)
     return parts == 1 + np.bincount(parts.ravel())[1:].argmax()
-
-
-def tight_box(pixels: np.ndarray) -> tuple[int, int, int, int]:
-    """The smallest box of the pixels (H, W) that are True; without any, a box of no area."""
-    columns, rows = np.flatnonzero(pixels.any(0)), np.flatnonzero(pixels.any(1))
-    if len(rows) == 0:
-        return 0, 0, 0, 0
-    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
 def predicted_boxes(S: Tensor) -> Tensor:
