@@ -1,12 +1,18 @@
 """`python -m lib`: build the book, look after data, train networks, evaluate methods, ask people."""
 
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
+import torch
 
 from . import manifests
+
+INTERRUPTED = 130  # 128 and the number of SIGINT, as shells count
 
 ELSEWHERE = {"book": "book.commands:book", "survey": "book.commands:survey"}
 
@@ -22,6 +28,20 @@ class _Group(click.Group):
         if name in ELSEWHERE:
             return manifests.resolve(ELSEWHERE[name])
         return super().get_command(context, name)
+
+    def invoke(self, context: click.Context) -> Any:
+        with _stopped_by_hand("interrupted"):
+            return super().invoke(context)
+
+
+@contextmanager
+def _stopped_by_hand(message: str) -> Iterator[None]:
+    """Ctrl-C is a line on the terminal and the status of a process that SIGINT ends."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo(message, err=True)
+        raise click.exceptions.Exit(INTERRUPTED) from None
 
 
 @click.group(
@@ -66,7 +86,15 @@ def verify(name: str) -> None:
 @click.argument("name")
 def fetch(name: str) -> None:
     """Download a dataset or weight file, and verify it."""
-    click.echo(manifests.fetch(name))
+    import requests  # which `pooch` downloads with
+
+    try:
+        click.echo(manifests.fetch(name))
+    except requests.RequestException as error:
+        url = manifests.entry(name)["source"]["url"]
+        refused = error.response is not None
+        why = f"it answers {error.response.status_code}" if refused else "there is no connection"
+        raise OSError(f"{name} cannot be downloaded from {url}: {why}; try again later") from None
 
 
 # Networks ---------------------------------------------------------------------------------------
@@ -80,6 +108,7 @@ def train(name: str, root: Path | None, device: str) -> None:
     """Train a network of this project, unless it has been trained before."""
     from . import nets
 
+    nets.check_device(device)
     found = nets.recipe(name).train(root=root, device=device)
     click.echo(f"{name}: test accuracy {found.accuracy:.1%}, trained in {found.seconds:.0f} s")
 
@@ -92,11 +121,22 @@ METRICS_BY_DEFAULT = ("average_drop", "average_gain", "average_increase")
 
 
 @main.command()
-@click.option("--network", default="tf_efficientnet_lite0", show_default=True)
+@click.option(
+    "--network",
+    default="tf_efficientnet_lite0",
+    show_default=True,
+    help="A name, or module:function or file.py:function, which makes a network.",
+)
 @click.option("--weights", help="A state dict, or 'random'.  [default: the manifest's]")
 @click.option("--layer", help="The target layer.  [default: the paper's choice]")
-@click.option("--dataset", default="imagenet_embedded", show_default=True)
-@click.option("--root", type=click.Path(path_type=Path), help="The folder that holds the dataset.")
+@click.option(
+    "--dataset", help="[default: imagenet_embedded; with --root alone, folder: images of one's own]"
+)
+@click.option(
+    "--root",
+    type=click.Path(path_type=Path),
+    help="The folder that holds the dataset, or one image file.",
+)
 @click.option("--limit", type=click.IntRange(min=1), help="So many images, evenly spaced.")
 @click.option(
     "--method",
@@ -122,7 +162,7 @@ def evaluate(
     network: str,
     weights: str | None,
     layer: str | None,
-    dataset: str,
+    dataset: str | None,
     root: Path | None,
     limit: int | None,
     methods: tuple[str, ...],
@@ -138,18 +178,24 @@ def evaluate(
     from .methods import METHODS
     from .metrics import METRICS
 
+    nets.check_device(device)
     if out:
         _check_out(out)
-    net = nets.load(network, weights=weights, layer=layer, device=device)
-    images = data.load(dataset, root=root, limit=limit, size=net.input_size)
-    frame = run(
-        net,
-        images,
-        _chosen(methods, METHODS_BY_DEFAULT, METHODS),
-        _chosen(metrics, METRICS_BY_DEFAULT, METRICS),
-        batch_size=batch_size,
-        store=store,
-    )
+    kept = "nothing was kept: with --store FOLDER, a second run goes on from the first"
+    if store:
+        kept = f"what is made so far is kept in {store}, and the same command goes on from it"
+    with _stopped_by_hand(f"interrupted; {kept}"):
+        net = nets.load(network, weights=weights, layer=layer, device=device)
+        dataset = dataset or ("folder" if root else "imagenet_embedded")
+        images = data.load(dataset, root=root, limit=limit, size=net.input_size)
+        frame = run(
+            net,
+            images,
+            _chosen(methods, METHODS_BY_DEFAULT, METHODS),
+            _chosen(metrics, METRICS_BY_DEFAULT, METRICS),
+            batch_size=batch_size,
+            store=store,
+        )
     if out:
         _WRITERS[out.suffix](frame, out)
     click.echo(_summary(frame))
@@ -207,8 +253,15 @@ def _run() -> None:
         main()
     except (ValueError, OSError) as error:
         raise SystemExit(f"error: {error}") from None
-    except ModuleNotFoundError as error:  # of those that only the pages and the survey need
-        raise SystemExit(f"error: {error}; install the extra `book` of this package") from None
+    except ModuleNotFoundError as error:
+        elsewhere = ELSEWHERE.keys() & sys.argv[1:2]
+        what = "the extra `book` of this package" if elsewhere else "the package that has it"
+        raise SystemExit(f"error: {error}; install {what}") from None
+    except torch.OutOfMemoryError:  # of one image: batches have been halved before
+        raise SystemExit(
+            "error: the device has not enough memory for one image; take another --device, or "
+            "a smaller --network"
+        ) from None
 
 
 if __name__ == "__main__":

@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
+from .classes import matched
 from .data import Dataset
 from .metrics.similarity import cosine_similarity, similarities
+from .progress import Progress, Told
 from .saliency import finish
 from .shard import Block, GivenMaps, Shard
 from .store import Explained
@@ -32,7 +33,7 @@ def evaluate(
     store: str | Path | None = None,
     executor: Executor | None = None,
     shard_size: int = SHARD_SIZE,
-    progress: bool | None = None,
+    progress: bool | Told | None = None,
 ) -> pd.DataFrame:
     """The value of every metric for every method on every image.
 
@@ -51,7 +52,9 @@ def evaluate(
         store: a folder; None keeps nothing.
         executor: any `concurrent.futures.Executor` (also Dask's); None runs here.
         shard_size: images whose values are stored together: the most that an interruption loses.
-        progress: a bar on the terminal; None shows one if it is a terminal.
+        progress: a bar of the images explained, of all methods; None shows one if there is
+            a terminal; or a function `progress(label, done, total)`, called as they are done. They
+            are counted by the batch, and with an executor by the shard.
 
     Returns:
         One row an (image, method, metric): network, dataset, image, group, method, metric, target
@@ -59,6 +62,7 @@ def evaluate(
 
     Raises:
         UnknownName: unknown method, metric or option, before anything runs; lists the valid ones.
+        ValueError: the classes of `data` are not those of `net`; see `classes.matched`.
 
     Example:
         >>> frame = evaluate(net, data, ["grad_cam", "opti_cam"], ["average_drop"], store="results")
@@ -67,13 +71,18 @@ def evaluate(
     methods, metrics = chosen_methods(methods), chosen_metrics(metrics)
     if not (methods and metrics and len(data)):
         return pd.DataFrame(columns=COLUMNS)
+    data = matched(data, net)
     # Lazily, so that the images of a block are decoded once for all methods, and then forgotten.
     blocks = _blocks(net, data, batch_size, shard_size)
     tasks = ((block, method, metrics, store) for block in blocks for method in methods)
-    runs = (map if executor is None else executor.map)(_run, tasks)
-    total = len(methods) * -(-len(data) // shard_size)
-    hidden = None if progress is None else not progress
-    frames = list(tqdm(runs, total=total, unit="shard", desc=net.name, disable=hidden))
+    with Progress(net.name, len(methods) * len(data), progress) as shown:
+        if executor is None:
+            frames = [_run(task, shown) for task in tasks]
+        else:
+            frames = []
+            for number, frame in enumerate(executor.map(_run, tasks)):
+                with shown.part(methods[number % len(methods)].label, len(frame) // len(metrics)):
+                    frames.append(frame)
     by_method = [frame for m in range(len(methods)) for frame in frames[m :: len(methods)]]
     return _as_a_whole(pd.concat(by_method, ignore_index=True), metrics)
 
@@ -82,10 +91,13 @@ def _blocks(net, data: Dataset, batch_size: int, size: int = SHARD_SIZE) -> Iter
     return (Block(net, data[i : i + size], batch_size) for i in range(0, len(data), size))
 
 
-def _run(task: tuple) -> pd.DataFrame:
+def _run(task: tuple, shown: Progress | None = None) -> pd.DataFrame:
     """One method on a block of images, every metric; where an executor wants it."""
     block, method, metrics, store = task
-    return values(Shard(block, method, store), metrics)
+    if shown is None:
+        return values(Shard(block, method, store), metrics)
+    with shown.part(method.label, len(block)) as advance:
+        return values(Shard(block, method, store, advance), metrics)
 
 
 def _as_a_whole(table: pd.DataFrame, metrics: list[Variant]) -> pd.DataFrame:
@@ -118,7 +130,7 @@ def evaluate_maps(
     Example:
         >>> evaluate_maps(net, data, {"thirds": torch.stack(my_maps)}, ["average_drop"])
     """
-    metrics = chosen_metrics(metrics)
+    metrics, data = chosen_metrics(metrics), matched(data, net)
     for variant in metrics:
         if variant.of.given.get("method"):
             raise ValueError(f"{variant.name} explains further images: use evaluate with a method")
@@ -150,6 +162,7 @@ def saliency_maps(
     from.
     """
     (variant,) = chosen_methods({method: (method, options)})
+    data = matched(data, net)
     maps = _explained(net, data, variant, target, batch_size, store)
     for name, one in zip(data.ids, maps):
         if isinstance(one, str):
@@ -180,7 +193,7 @@ def coefficients(
     Raises:
         ValueError: a method is no combination of channels.
     """
-    found = {}
+    found, data = {}, matched(data, net)
     for variant in chosen_methods(methods):
         if variant.of.coefficients is None:
             raise ValueError(f"{variant.name} has no coefficients: its map is no sum over channels")
@@ -233,6 +246,7 @@ def as_frame(
     Example:
         >>> as_frame(net, data, {("grad_cam", "correlation"): correlation(M, N)})
     """
+    data = matched(data, net)
     groups = [block.group(i) for block in _blocks(net, data, 1) for i in range(len(block))]
     images = pd.DataFrame({
         "network": net.name, "dataset": data.name, "image": data.ids, "group": groups,

@@ -37,7 +37,7 @@ SCHEMAS: dict[str, tuple[str, set[str], set[str]]] = {
     "datasets": (
         "name",
         {"name", "title", "source", "size", "licence", "citation"},
-        {"files", "boxes", "splits", "layout", "obtain", "note"},
+        {"annotations", "files", "boxes", "splits", "layout", "obtain", "note"},
     ),
     "weights": (
         "network",

@@ -28,3 +28,23 @@ def build_folder() -> Path:
 
 
 BUILD = build_folder()
+
+
+def standing() -> Path:
+    """The folder in which the user gave the command: $PWD, where it is a folder, else the current
+    one. A notebook's kernel runs in the notebook's folder, but has the $PWD of who started it."""
+    shell = Path(os.environ.get("PWD") or "")
+    return shell if shell.is_absolute() and shell.is_dir() else Path.cwd()
+
+
+def given(path: str | Path) -> Path:
+    """The absolute path that the user means: ~ is the home folder, and a relative path begins where
+    the user stands if something is there, else in the current folder.
+
+    Example:
+        >>> given("weights/resnet50.pth")
+        PosixPath('/home/me/project/weights/resnet50.pth')
+    """
+    path = Path(path).expanduser()
+    there = standing() / path  # which is the path itself where it is absolute
+    return there if there.exists() else Path.cwd() / path

@@ -103,10 +103,18 @@ class Shard:
 
     Args:
         store: the folder of all results; None keeps nothing.
+        advance: called with the number of images whose maps have just been found or made.
     """
 
-    def __init__(self, block: Block, method: Variant, store):
+    def __init__(
+        self,
+        block: Block,
+        method: Variant,
+        store,
+        advance: Callable[[int], None] = lambda images: None,
+    ):
         self.block, self.method, self.label = block, method, method.label
+        self.advance = advance
         net, code = block.net, "" if store is None else code_of(method.of.fn)
         folder = key(net.fingerprint, net.device.type, str(net.dtype), method.name, method.resolved,
                      method.of.relu, block.data.size, code)  # fmt: skip
@@ -119,6 +127,7 @@ class Shard:
         """Of each image its raw map for its class, or the error that it has in place of one."""
         pairs = list(zip(self.images, targets))
         self._recall(pairs)
+        self.advance(sum(pair in self._known for pair in pairs))
         if any(pair not in self._known for pair in pairs):
             with self.files.lock:
                 self._recall(pairs)  # what another process has made meanwhile
@@ -141,6 +150,7 @@ class Shard:
             else:
                 self.files.write_maps(made)
                 self._known |= made
+            self.advance(len(batch))
 
     def _explain(self, batch: list[tuple[tuple, int]]) -> dict[tuple, Explained]:
         pairs, index = zip(*batch)

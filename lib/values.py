@@ -14,6 +14,8 @@ from .variants import Variant
 COLUMNS = ["network", "dataset", "image", "group", "method", "metric", "target", "value", "seconds",
            "error"]  # fmt: skip
 
+ANNOTATIONS = ("boxes", "mask", "parts")  # of a sample, that a metric may need
+
 Frames = dict[str, pd.DataFrame]  # by the metric's label, a row an image
 
 
@@ -68,6 +70,8 @@ def _measured(shard: Shard | GivenMaps, group: list[Variant]) -> Frames:
     groups = [block.group(i) for i in range(len(block))]
     maps = shard.maps(targets)
     errors = {i: one for i, one in enumerate(maps) if isinstance(one, str)}
+    ready = [i for i in range(len(block)) if i not in errors]
+    missing = _missing(shard, metric, ready)
     # Of a metric that compares images, what is measured of each is kept until all are known.
     kept = object if metric.whole else float
     columns = {variant.label: np.full(len(block), np.nan, kept) for variant in group}
@@ -78,7 +82,7 @@ def _measured(shard: Shard | GivenMaps, group: list[Variant]) -> Frames:
         options = group[0].options | _given(shard, metric, batch, target)
         return metric.measurement(block.net, block.batch(batch), target, S, **options)
 
-    ready = [i for i in range(len(block)) if i not in errors]
+    ready = [i for i in ready if i not in missing]
     for batch, measurement in block.attempt(ready, measure):
         if isinstance(measurement, str):
             errors[batch[0]] = measurement
@@ -89,22 +93,38 @@ def _measured(shard: Shard | GivenMaps, group: list[Variant]) -> Frames:
                 columns[variant.label][i] = one
     frames = {}
     for variant in group:
+        said = errors | {
+            i: f"{variant.name} needs {what}, and this image has none"
+            for i, what in missing.items()
+        }
         frames[variant.label] = frame = pd.DataFrame({
             "group": groups,
             "target": pd.array(targets, dtype="Int64"),
             "value": columns[variant.label],
             "seconds": [np.nan if isinstance(one, str) else one.seconds for one in maps],
-            "error": pd.array([errors.get(i) for i in range(len(block))], dtype="string"),
+            "error": pd.array([said.get(i) for i in range(len(block))], dtype="string"),
         })  # fmt: skip
-        if not errors:  # an image may be mended: its shard is not final
+        if not said:  # an image may be mended: its shard is not final
             shard.files.write_values(_name(shard, variant), frame)
     return frames
+
+
+def _missing(shard: Shard | GivenMaps, metric: Metric, index: list[int]) -> dict[int, str]:
+    """Of each image that lacks an annotation which the metric needs: which one."""
+    needed = [name for name, needed in metric.given.items() if needed and name in ANNOTATIONS]
+    samples = {i: shard.block.sample(i) for i in index}
+    return {i: name for i in index for name in needed if _nothing(getattr(samples[i], name))}
+
+
+def _nothing(annotation: Tensor | dict | None) -> bool:
+    """No annotation, or one that marks nothing in the image."""
+    return not (annotation.any() if isinstance(annotation, Tensor) else annotation)
 
 
 def _given(shard: Shard | GivenMaps, metric: Metric, index: list[int], target: Tensor) -> dict:
     """What a metric takes beside images, classes and maps; see `metrics.GIVEN`."""
     block, found = shard.block, {}
-    for name, needed in metric.given.items():
+    for name in metric.given:
         if name == "method":
             found[name] = shard.explain
             continue
@@ -113,8 +133,6 @@ def _given(shard: Shard | GivenMaps, metric: Metric, index: list[int], target: T
             found[name] = rivals(torch.stack([y[i] for i in index]), target.to(block.net.device))
             continue
         of_each = [getattr(block.sample(i), name) for i in index]
-        if None not in of_each:
+        if not any(one is None for one in of_each):
             found[name] = of_each
-        elif needed:
-            raise ValueError(f"image {block.data.ids[index[of_each.index(None)]]!r} has no {name}")
     return found

@@ -23,9 +23,12 @@ from . import (
     voc,
     vqa,
 )
-from .dataset import Dataset, Part, Record, Sample, Size, as_size
+from .dataset import ANNOTATIONS, Dataset, Part, Record, Sample, Size, as_size
 
-__all__ = ["DATASETS", "Dataset", "Part", "Record", "Sample", "Size", "load", "spread"]
+__all__ = [
+    *("ANNOTATIONS", "DATASETS", "Dataset", "Part", "Record", "Sample", "Size"),
+    *("load", "spread"),
+]
 
 DATASETS = manifests.read("datasets")
 
@@ -59,7 +62,8 @@ def load(
 
     Args:
         name: one of `DATASETS`.
-        root: the folder that holds it; by default where the manifest says.
+        root: the folder that holds it, or one image of one's own; by default where the manifest
+            says.
         split: one of the manifest's splits, by default the first.
         limit: at most so many samples, evenly spaced in the dataset's order, so that the classes
             are spread; always the same ones.

@@ -63,6 +63,10 @@ class Crop:
     def id(self) -> str:
         return f"{self.whole.id}:{self.place}"
 
+    @property
+    def annotated(self) -> frozenset[str]:
+        return self.whole.annotated
+
     def sample(self, size: Size) -> Sample:
         """The crop at (height, width), cut out of the image at a larger size."""
         height, width = size

@@ -1,61 +1,45 @@
 """Caltech-UCSD Birds-200-2011: 200 species of birds, with boxes, masks and the points of parts."""
 
-import hashlib
 import json
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-import torch
 from PIL import Image
-from torch import Tensor
 
 from .. import manifests
 from .dataset import Part, Sample, Size
 from .files import check_complete, present, reading
-from .image_file import Box, ImageFile, Images
+from .image_file import Box, ImageFile, Images, digest_of
 
 Point = tuple[float, float]
 
 _IN_TRAINING = {"test": "0", "train": "1"}
-_MAJORITY = 128  # a mask's grey value is the share of five people who marked the pixel
 
 
 @dataclass(frozen=True)
 class Photograph(ImageFile):
-    """A photograph of a bird.
+    """A photograph of a bird, with its silhouette.
 
     Attributes:
         points: the visible parts, in pixels of the file.
-        mask: the file of its silhouette; None where there is none.
     """
 
     points: tuple[tuple[str, Point], ...] = ()
-    mask: Path | None = None
+
+    @property
+    def annotated(self) -> frozenset[str]:
+        return super().annotated | {"parts"}
 
     def sample(self, size: Size) -> Sample:
+        sample = super().sample(size)  # first: it names a file that cannot be read
         with Image.open(self.path) as image:
             across, down = size[1] / image.width, size[0] / image.height
         parts = {name: Part((x * across, y * down)) for name, (x, y) in self.points}
-        mask = None if self.mask is None else _silhouette(self.mask, size)
-        return replace(super().sample(size), parts=parts, mask=mask)
+        return replace(sample, parts=parts)
 
     def fingerprint(self) -> str:
-        digest = hashlib.sha256(super().fingerprint().encode())
-        digest.update(json.dumps(self.points).encode())
-        digest.update(b"" if self.mask is None else self.mask.read_bytes())
-        return digest.hexdigest()
-
-
-def _silhouette(path: Path, size: Size) -> Tensor:
-    """The pixels (H,W) that most people marked as the bird's."""
-    try:
-        with Image.open(path) as image:
-            grey = image.convert("L").resize(size[::-1], Image.Resampling.NEAREST)
-    except OSError as error:
-        raise ValueError(f"cannot read the mask {path}: {error}; replace or remove it") from error
-    return torch.from_numpy(np.array(grey) >= _MAJORITY)
+        return digest_of(self.content() + json.dumps(self.points), self.mask)
 
 
 def records(entry: manifests.Entry, root: Path, split: str) -> Images:

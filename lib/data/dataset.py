@@ -6,6 +6,10 @@ from typing import NamedTuple, Protocol
 
 from torch import Tensor
 
+from ..errors import unknown
+
+ANNOTATIONS = ("boxes", "mask", "parts", "question")  # of a sample, as it calls them
+
 Size = tuple[int, int]  # height, width
 
 
@@ -55,10 +59,14 @@ class Record(Protocol):
     """What a sample is made from: an image file, a row of a table, a seed of a generator.
 
     A record is small, immutable and picklable; `sample` does the decoding or drawing.
+
+    Attributes:
+        annotated: those of `ANNOTATIONS` that its sample has.
     """
 
     id: str
     target: int | None
+    annotated: frozenset[str]
 
     def sample(self, size: Size) -> Sample:
         """The sample at (height, width)."""
@@ -126,6 +134,22 @@ class Dataset(Sequence[Sample]):
     def subset(self, indices: Iterable[int]) -> "Dataset":
         """The samples at these indices, in this order."""
         return replace(self, records=tuple(self.records[i] for i in indices))
+
+    def having(self, annotation: str) -> "Dataset":
+        """The samples with this annotation, one of `ANNOTATIONS`; nothing is decoded.
+
+        Raises:
+            UnknownName: there is no such annotation.
+
+        Example:
+            >>> len(load("imagenet_embedded").having("boxes"))
+            20
+        """
+        if annotation not in ANNOTATIONS:
+            raise unknown("annotation", annotation, ANNOTATIONS)
+        records = enumerate(self.records)
+        found = [index for index, record in records if annotation in record.annotated]
+        return self if len(found) == len(self) else self.subset(found)
 
     def relabelled(self, targets: Iterable[int | None]) -> "Dataset":
         """The same images with other classes, such as the predicted or the least probable ones."""

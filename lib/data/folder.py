@@ -3,41 +3,88 @@
 from pathlib import Path
 
 from .. import manifests
+from ..classes import imagenet_indices
 from .files import some
-from .image_file import ImageFile, Images, image_files
-from .imagenet import class_indices, class_names
+from .image_file import SUFFIXES, Images, image_files
+from .own_annotations import MASKS, find_masks, read_boxes
+from .own_image import OwnImage
+
+# What systems and programs put into folders, beside names that begin with "." or "__".
+_OF_SYSTEMS = {"@eadir", "lost+found", "system volume information", "$recycle.bin"}
 
 
 def records(entry: manifests.Entry, root: Path, split: str | None) -> Images:
-    """The images sorted by folder and name, and the names of the classes where they have any."""
-    folders = sorted(path for path in root.iterdir() if path.is_dir() and path.name[0] != ".")
+    """The images sorted by folder and name, and the folders' names as the classes.
+
+    A root that is a file is one image without a class.
+    """
+    if root.is_file():
+        return [_single(root)], None
     loose = image_files(root)
-    if folders and loose:
+    folders = {folder.name: image_files(folder) for folder in _class_folders(root)}
+    classes = tuple(_classes(root, loose, folders))
+    targets = {path.name: None for path in loose} | {
+        f"{name}/{path.name}": target
+        for target, name in enumerate(classes)
+        for path in folders[name]
+    }
+    some(entry, list(targets), root)
+    boxes, masks = read_boxes(root, targets), find_masks(root, targets)
+    images = [
+        OwnImage(root / name, name, target, boxes=boxes.get(name), mask=masks.get(name))
+        for name, target in targets.items()
+    ]
+    return images, classes or None
+
+
+def _single(path: Path) -> OwnImage:
+    if path.suffix.lower() not in SUFFIXES:
         raise ValueError(
-            f"{root} holds both class folders ({folders[0].name}) and images without a class "
+            f"{path} is no image that can be read: give a folder, or an image that ends in one of "
+            f"{', '.join(sorted(SUFFIXES))}"
+        )
+    return OwnImage(path, path.name)
+
+
+def _class_folders(root: Path) -> list[Path]:
+    folders = sorted((path for path in root.iterdir() if path.is_dir()), key=lambda path: path.name)
+    return [folder for folder in folders if folder.name != MASKS and not _is_hidden(folder.name)]
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith((".", "__")) or name.casefold() in _OF_SYSTEMS
+
+
+def _classes(root: Path, loose: list[Path], folders: dict[str, list[Path]]) -> list[str]:
+    """The names of the folders that are classes: all, or none of them."""
+    filled = [name for name, images in folders.items() if images]
+    if not filled:
+        return []
+    if loose:
+        raise ValueError(
+            f"{root} holds both class folders ({filled[0]}) and images without a class "
             f"({loose[0].name}); move either away"
         )
-    targets, classes = _classes([folder.name for folder in folders])
-    images = [ImageFile(path, path.name) for path in loose] + [
-        ImageFile(path, f"{folder.name}/{path.name}", target)
-        for folder, target in zip(folders, targets, strict=True)
-        for path in image_files(folder)
-    ]
-    return some(entry, images, root), classes
+    if empty := [name for name in folders if name not in filled]:
+        # Left out, it would shift the numbers of all classes after it.
+        raise ValueError(
+            f"the class folder {empty[0]!r} of {root} holds no images itself; fill it, or remove "
+            "it if it is no class"
+        )
+    _check_alike(filled)
+    return filled
 
 
-def _classes(folders: list[str]) -> tuple[list[int], tuple[str, ...] | None]:
-    """The class index of each folder, and the names of all classes where they are known."""
-    wnids = class_indices()
-    if not folders:
-        return [], None
-    if known := [name for name in folders if name in wnids]:
-        if others := [name for name in folders if name not in wnids]:
+def _check_alike(names: list[str]) -> None:
+    """An error where some folders are named by WordNet ids, or by indices, and others are not."""
+    kinds = {
+        "WordNet id of ImageNet": imagenet_indices().__contains__,
+        "class index": str.isdecimal,
+    }
+    for kind, is_one in kinds.items():
+        others = [name for name in names if not is_one(name)]
+        if others and len(others) < len(names):
+            one = next(filter(is_one, names))
             raise ValueError(
-                f"folder {others[0]!r} is no WordNet id of ImageNet while {known[0]!r} is one; "
-                "rename or remove it"
+                f"folder {others[0]!r} is no {kind} while {one!r} is one; rename or remove it"
             )
-        return [wnids[name] for name in folders], class_names()
-    if all(name.isdecimal() for name in folders):
-        return [int(name) for name in folders], None
-    return list(range(len(folders))), tuple(folders)

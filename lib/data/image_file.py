@@ -9,13 +9,21 @@ from xml.etree import ElementTree
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageOps, features
 from torch import Tensor
 
+from ..boxes import tight_box
 from .dataset import Sample, Size
 from .files import reading
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
+# Of an animation, the first frame is read. Pillow reads AVIF since 11.3, if it is built so.
+_AVIF = {".avif"} if "avif" in features.modules and features.check("avif") else set()
+SUFFIXES = _AVIF | {".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff"}
+
+MAJORITY = 128  # a mask's grey value may be the share of people who marked the pixel
+
+# What Pillow's decoders raise on damaged files.
+_DAMAGED = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
 
 Box = tuple[float, float, float, float]  # x0, y0, x1, y1, half-open
 Images = tuple[list["ImageFile"], tuple[str, ...] | None]  # and the names of the classes
@@ -23,13 +31,17 @@ Images = tuple[list["ImageFile"], tuple[str, ...] | None]  # and the names of th
 
 @dataclass(frozen=True, slots=True)
 class ImageFile:
-    """An image file with its class and boxes.
+    """An image file with its class, boxes and mask.
+
+    Boxes and masks are in the frame of the pixels as they are stored, in which the published
+    datasets annotate them: what a camera notes of its orientation is not followed.
 
     Attributes:
-        boxes: in the coordinates of `frame`, or None.
+        boxes: in the coordinates of `frame`; None with a mask is the tight box of the mask.
         frame: (height, width) in which the boxes are given; None is the image's own.
         annotation: a Pascal VOC file that is read with the image, in place of `boxes`.
         group, question: as in `Sample`.
+        mask: the file of the object's silhouette, bright on the object; None where there is none.
     """
 
     path: Path
@@ -40,27 +52,59 @@ class ImageFile:
     annotation: Path | None = None
     group: str | None = None
     question: str | None = None
+    mask: Path | None = None
+
+    @property
+    def annotated(self) -> frozenset[str]:
+        given = {
+            "boxes": self.boxes is not None or self.annotation or self.mask,
+            "mask": self.mask,
+            "question": self.question is not None,
+        }
+        return frozenset(name for name, there in given.items() if there)
 
     def sample(self, size: Size) -> Sample:
         """Decode the file and resize it to (height, width), without cropping."""
-        image = decode(self.path)
-        boxes = self._read_boxes()
-        if boxes is not None:
-            boxes = scale(boxes, self.frame or (image.height, image.width), size)
+        image = self.decoded()
+        silhouette = self.silhouette(image)
         return Sample(
             to_tensor(image, size),
             self.target,
             self.id,
-            boxes,
+            self._boxes(image, silhouette, size),
+            None if silhouette is None else _mask(silhouette, size),
             group=self.group,
             question=self.question,
         )
 
+    def decoded(self) -> Image.Image:
+        """The image in the frame of its annotations."""
+        return decode(self.path)
+
+    def silhouette(self, image: Image.Image) -> Image.Image | None:
+        """The mask in grey, in the shape of the decoded image but perhaps at another size."""
+        return None if self.mask is None else read_mask(self.mask, image)
+
     def fingerprint(self) -> str:
+        return self.content() if self.mask is None else digest_of(self.content(), self.mask)
+
+    def content(self) -> str:
+        """The fingerprint but for the mask."""
         digest = hashlib.sha256(self.path.read_bytes())
         annotations = [self.target, self._read_boxes(), self.frame, self.question]
         digest.update(json.dumps(annotations).encode())
         return digest.hexdigest()
+
+    def _boxes(self, image: Image.Image, silhouette: Image.Image | None, size: Size):
+        """The boxes (n,4) in the pixels of an image of `size`, or None."""
+        boxes = self._read_boxes()
+        if boxes is not None:
+            return scale(boxes, self.frame or (image.height, image.width), size)
+        if silhouette is None:
+            return None
+        box = tight_box(np.array(silhouette) >= MAJORITY)
+        empty = box[0] == box[2]
+        return scale(() if empty else (box,), (silhouette.height, silhouette.width), size)
 
     def _read_boxes(self) -> tuple[Box, ...] | None:
         return self.boxes if self.annotation is None else voc_boxes(self.annotation)
@@ -78,16 +122,55 @@ def by_class(images: list[ImageFile]) -> list[ImageFile]:
     return sorted(images, key=lambda image: (image.target, image.id))
 
 
-def decode(path: Path) -> Image.Image:
-    """The file as an RGB image; a ValueError names a file that is truncated or no image."""
+def decode(path: Path, *, upright: bool = False) -> Image.Image:
+    """The file as an RGB image; a ValueError names a file that is truncated or no image.
+
+    Args:
+        upright: turned as the camera noted in the file, as viewers show it.
+    """
     try:
         with Image.open(path) as image:
-            return image.convert("RGB")
+            return (ImageOps.exif_transpose(image) if upright else image).convert("RGB")
     except FileNotFoundError:
         raise
-    # Pillow's decoders raise all of these on damaged files.
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except _DAMAGED as error:
         raise ValueError(f"cannot read the image {path}: {error}; replace or remove it") from error
+
+
+def read_mask(path: Path, image: Image.Image) -> Image.Image:
+    """A mask's file in grey; a ValueError names one that is damaged or of another shape."""
+    try:
+        with Image.open(path) as file:
+            grey = file.convert("L")
+    except _DAMAGED as error:
+        raise ValueError(f"cannot read the mask {path}: {error}; replace or remove it") from error
+    if not _alike(grey.size, image.size):
+        raise ValueError(
+            f"the mask {path} is {_shape(grey)} and its image {_shape(image)}, of another shape: "
+            "give a mask of the whole image, at its size"
+        )
+    return grey
+
+
+def _alike(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Whether one size is the other one scaled, to a pixel of the smaller."""
+    (w, h), (width, height) = sorted((one, other))
+    return min(abs(w * height / width - h), abs(h * width / height - w)) <= 1
+
+
+def _shape(image: Image.Image) -> str:
+    return f"{image.width} x {image.height} pixels"
+
+
+def _mask(silhouette: Image.Image, size: Size) -> Tensor:
+    """The pixels (H,W) that most people marked as the object's."""
+    grey = silhouette.resize(size[::-1], Image.Resampling.NEAREST)
+    return torch.from_numpy(np.array(grey) >= MAJORITY)
+
+
+def digest_of(content: str, mask: Path | None) -> str:
+    """SHA-256 of a description of the content, and of a mask's file."""
+    return hashlib.sha256(content.encode() + (mask.read_bytes() if mask else b"")).hexdigest()
 
 
 def to_tensor(image: Image.Image, size: Size) -> Tensor:

@@ -1,30 +1,16 @@
-"""ImageNet (ILSVRC2012): its classes, and its validation set in the layouts that circulate."""
+"""ImageNet (ILSVRC2012): its validation set in the layouts that circulate."""
 
 import csv
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 
-from timm.data import ImageNetInfo
-
 from .. import manifests
+from ..classes import imagenet_indices, imagenet_names
 from .files import some
 from .image_file import Box, ImageFile, Images, by_class, image_files
 
 SOLUTION = "LOC_val_solution.csv"
 Solution = dict[str, tuple[int, tuple[Box, ...]]]  # class and boxes by image
-
-
-@cache
-def class_indices() -> dict[str, int]:
-    """The class index, as networks are trained with it, of each of the 1000 WordNet ids."""
-    return {wnid: index for index, wnid in enumerate(ImageNetInfo().label_names())}
-
-
-@cache
-def class_names() -> tuple[str, ...]:
-    """The first name of each class; two names are shared by two classes (crane, maillot)."""
-    return tuple(names.split(",")[0] for names in ImageNetInfo().label_descriptions())
 
 
 def records(entry: manifests.Entry, root: Path, split: str | None) -> Images:
@@ -35,7 +21,7 @@ def records(entry: manifests.Entry, root: Path, split: str | None) -> Images:
         _image(path, target, solution, annotations)
         for path, target in _labelled_files(root, solution)
     ]
-    return by_class(some(entry, images, root)), class_names()
+    return by_class(some(entry, images, root)), imagenet_names()
 
 
 def _image(path: Path, target: int, solution: Solution, annotations: dict[str, Path]) -> ImageFile:
@@ -46,7 +32,7 @@ def _image(path: Path, target: int, solution: Solution, annotations: dict[str, P
 
 def _labelled_files(root: Path, solution: Solution) -> Iterator[tuple[Path, int]]:
     for parent in (root / "val", root):
-        folders = [parent / wnid for wnid in class_indices() if (parent / wnid).is_dir()]
+        folders = [parent / wnid for wnid in imagenet_indices() if (parent / wnid).is_dir()]
         if folders:
             return _class_files(folders)
     return _flat_files(root, solution)
@@ -55,7 +41,7 @@ def _labelled_files(root: Path, solution: Solution) -> Iterator[tuple[Path, int]
 def _class_files(folders: list[Path]) -> Iterator[tuple[Path, int]]:
     for folder in folders:
         for path in image_files(folder):
-            yield path, class_indices()[folder.name]
+            yield path, imagenet_indices()[folder.name]
 
 
 def _flat_files(root: Path, solution: Solution) -> Iterator[tuple[Path, int]]:
@@ -83,7 +69,7 @@ def _parse_prediction(row: dict[str, str], path: Path) -> tuple[int, tuple[Box, 
         words = row["PredictionString"].split()  # wnid x0 y0 x1 y1, once an object
         objects = [words[i : i + 5] for i in range(0, len(words), 5)]
         boxes = tuple((float(x0), float(y0), float(x1), float(y1)) for _, x0, y0, x1, y1 in objects)
-        return class_indices()[words[0]], boxes
+        return imagenet_indices()[words[0]], boxes
     except (KeyError, ValueError, IndexError) as error:
         raise ValueError(f"{path}: cannot read the row {row}; take the file anew") from error
 

@@ -5,9 +5,9 @@ from collections import defaultdict
 from pathlib import Path
 
 from .. import manifests
+from ..classes import imagenet_names
 from ..paths import MANIFESTS
 from .image_file import Box, ImageFile, Images
-from .imagenet import class_names
 
 
 def records(entry: manifests.Entry, root: Path, split: str | None) -> Images:
@@ -18,7 +18,7 @@ def records(entry: manifests.Entry, root: Path, split: str | None) -> Images:
         ImageFile(root / name, Path(name).stem, _target(name), tuple(boxes[name]), frame)
         for name in entry["files"]
     ]
-    return images, class_names()
+    return images, imagenet_names()
 
 
 def _target(name: str) -> int:

@@ -28,6 +28,7 @@ class Digit:
     id: str
     target: int
     pixels: bytes = field(repr=False)
+    annotated = frozenset()
 
     def sample(self, size: Size) -> Sample:
         """The digit at (height, width), its grey repeated in three channels."""

@@ -7,13 +7,21 @@ import torch
 from torch import nn
 
 from .. import manifests
+from ..classes import imagenet_descriptions
 from ..errors import unknown
+from ..paths import given
 from .activation import context_of
 from .cascade import cascade
 from .classifier import Classifier
+from .device import check_device
+from .own import build_own, is_own, short
 from .weights import IMAGENET_MEAN, IMAGENET_STD, RECIPES, TORCHVISION, build, load_weights
 
-__all__ = ["RECIPES", "Classifier", "cascade", "context_of", "load", "recipe", "wrap"]
+__all__ = [
+    "RECIPES", "Classifier", "cascade", "check_device", "context_of", "load", "recipe", "wrap",
+]  # fmt: skip
+
+IMAGENET_CLASSES = 1000
 
 
 def load(
@@ -30,10 +38,12 @@ def load(
     """A named network, ready to be explained.
 
     Args:
-        name: a timm name (`tf_efficientnet_lite0`), `torchvision:<name>`, or one of `RECIPES`.
+        name: a timm name (`tf_efficientnet_lite0`), `torchvision:<name>`, or one of `RECIPES`; or
+            `module:function` or `path/of/a/file.py:function`, a function of one's own that takes no
+            argument and returns `(model, options)`, with the options of `wrap`.
         weights: None for the manifest's file, embedded in a package or local, or for a recipe's
-            trained weights, which are trained now if they are not there; "random" for
-            a fixed random initialisation; or the path of a state dict.
+            trained weights, which are trained now if they are not there, or for what a function of
+            one's own gave; "random" for a fixed random initialisation; or the path of a state dict.
         layer: the target layer; None for the paper's choice (see `Classifier`).
         device, dtype: where it runs; images follow.
         compile: run the whole network through torch.compile.
@@ -42,25 +52,52 @@ def load(
 
     Raises:
         UnknownName: no such network or layer; lists those that there are.
-        FileNotFoundError: no weights; says where it looked and how to get them.
-        ValueError: the network needs a question too.
+        FileNotFoundError: no weights, or no such module; says where it looked.
+        ValueError: no such device here; the network needs a question too; or a function of one's
+            own fails, or returns something else.
 
     Example:
         >>> net = load("tf_efficientnet_lite0")
         >>> net = load("torchvision:resnet50", weights="resnet50.pth", layer="layer4", device="cuda")
+        >>> net = load("mymodel.py:build")
     """
+    check_device(device)
+    if weights not in (None, "random"):
+        weights = given(weights)
+    if is_own(name):
+        model, options = build_own(name, weights)
+        options["name"] = short(name)
+    else:
+        model = _named(name, weights, root, device)
+        options = {**_preprocessing(name, model), "name": name}
+    if layer is not None:
+        options["layer"] = layer
+    if not normalize:
+        options |= {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}
+    net = Classifier(model.to(device, dtype), **options, compile=compile)
+    if net.classes is None and _of_imagenet(name, net):
+        net.classes = imagenet_descriptions()
+    return net
+
+
+def _named(name: str, weights: str | Path | None, root, device) -> nn.Module:
+    """A network of this project, of timm or of torchvision, with its weights."""
     if name in RECIPES:
         if recipe(name).questions:
             raise ValueError(
                 f"{name} needs a question: testbeds.questions.answerer({name!r}).ask('what is ...?')"
             )
-        model = recipe(name).load(weights, root=root, device=device)
-    else:
-        model = load_weights(build(name), name, weights)
-    preprocessing = _preprocessing(name, model)
-    if not normalize:
-        preprocessing |= {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}
-    return Classifier(model.to(device, dtype), layer, **preprocessing, name=name, compile=compile)
+        return recipe(name).load(weights, root=root, device=device)
+    return load_weights(build(name), name, weights)
+
+
+def _of_imagenet(name: str, net: Classifier) -> bool:
+    """Whether the outputs are the 1000 classes of ImageNet: those of torchvision's networks, and of
+    timm's where timm says so."""
+    if net.num_classes != IMAGENET_CLASSES or name in RECIPES:
+        return False
+    config = getattr(net.model, "default_cfg", None) or {}
+    return name.startswith(TORCHVISION) or config.get("num_classes") == IMAGENET_CLASSES
 
 
 def recipe(name: str):
@@ -82,7 +119,7 @@ def wrap(model: nn.Module, layer: str | None = None, **options) -> Classifier:
     """A network of one's own, copied, so that the original keeps its mode, hooks and gradients.
 
     Args:
-        options: `mean`, `std`, `input_size`, `name`, as for `Classifier`.
+        options: `mean`, `std`, `input_size`, `name`, `classes`, as for `Classifier`.
 
     Example:
         >>> net = wrap(my_resnet, "layer4", mean=IMAGENET_MEAN, std=IMAGENET_STD)

@@ -2,6 +2,7 @@
 
 import copy
 import hashlib
+from collections.abc import Sequence
 from functools import cached_property, partial
 from typing import Any
 
@@ -35,9 +36,11 @@ class Classifier(nn.Module):
         mean, std: of each colour channel, subtracted and divided inside.
         input_size: height (and width) that the network was trained for.
         name: for tables.
+        classes: the names of the classes, in order; None where they are not known.
 
     Attributes:
         layer, num_classes: what the target layer is called, and C.
+        classes: the names of the C classes, or None.
         architecture: "transformer" where activations are tokens, there is a class token, or the
             network ends in blocks that begin with a LayerNorm; else "CNN".
         affine_head: whether the head is known to be affine, so that perturbations of A have closed
@@ -46,7 +49,8 @@ class Classifier(nn.Module):
 
     Raises:
         UnknownName: no such layer; lists the layers.
-        ValueError: the network cannot be cut there, with the reason.
+        ValueError: the network cannot be cut there, with the reason; or there are more or fewer
+            names than classes.
 
     Example:
         >>> net = nets.load("tf_efficientnet_lite0")
@@ -64,6 +68,7 @@ class Classifier(nn.Module):
         std=(1.0, 1.0, 1.0),
         input_size: int = 224,
         name: str = "network",
+        classes: Sequence[str] | None = None,
         compile: bool = False,
     ):
         super().__init__()
@@ -71,13 +76,14 @@ class Classifier(nn.Module):
         parameter = next(model.parameters(), torch.empty(0))
         device = parameter.device
         for key, value in (("mean", mean), ("std", std)):
-            self.register_buffer(key, torch.tensor(value).to(parameter).view(1, -1, 1, 1))
+            self.register_buffer(key, _channels(key, value).to(parameter).view(1, -1, 1, 1))
         self.name, self.input_size = name, input_size
         self.model = model.to(memory_format=torch.channels_last)
         self._recipe = dict(layer=layer, mean=mean, std=std, input_size=input_size, name=name)
         self.cpu()._find_cut(layer)  # in full precision: convolutions on CUDA default to TF32
         self._halves = nn.ModuleList(self._cut.modules())  # so that .to() reaches them
         self.to(device).eval()
+        self.classes = self._named(classes)
         if compile:
             self._logits = torch.compile(self._logits)
 
@@ -168,10 +174,14 @@ class Classifier(nn.Module):
         except RuntimeError:  # its code makes tensors of single precision
             return _summary(twin.to(self.dtype), 2)
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the constructor takes beside the model, to make another as this one."""
+        return self._recipe | {"layer": self.layer, "name": self.name, "classes": self.classes}
+
     def like(self, model: nn.Module) -> "Classifier":
         """Another model of the same architecture, cut, scaled and named as this one."""
-        recipe = self._recipe | {"layer": self.layer, "name": self.name}
-        return Classifier(model, **recipe).to(self.device, self.dtype)
+        return Classifier(model, **self.settings).to(self.device, self.dtype)
 
     def train(self, mode: bool = True) -> "Classifier":
         """Explanations are of the network in eval mode: it stays there."""
@@ -182,9 +192,21 @@ class Classifier(nn.Module):
         return super()._apply(fn, recurse)
 
     def __reduce__(self) -> tuple:
-        return partial(Classifier, **self._recipe), (self.model,)
+        recipe = self._recipe | {"name": self.name, "classes": self.classes}
+        return partial(Classifier, **recipe), (self.model,)
 
     # ------------------------------------------------------------------------------- construction
+
+    def _named(self, classes: Sequence[str] | None) -> tuple[str, ...] | None:
+        """The names of the classes, as many as there are classes."""
+        if classes is None:
+            return None
+        if isinstance(classes, str) or len(classes) != self.num_classes:
+            got = repr(classes) if isinstance(classes, str) else f"{len(classes)} names"
+            raise ValueError(
+                f"classes of {self.name} are {self.num_classes} names, one an output, got {got}"
+            )
+        return tuple(str(one) for one in classes)
 
     def _normalise(self, x: Tensor) -> Tensor:
         x = x.to(self.mean)  # device and dtype
@@ -255,6 +277,17 @@ class Classifier(nn.Module):
                 raise ValueError(
                     f"{name} differs from the network by {error:.1e} of its largest logit"
                 )
+
+
+def _channels(name: str, value: Any) -> Tensor:
+    """A number of each colour channel, or one for all."""
+    try:
+        found = torch.tensor(value)
+    except (TypeError, ValueError, RuntimeError):
+        found = torch.empty(0)
+    if found.numel() not in (1, 3):
+        raise ValueError(f"{name} is three numbers, one a colour channel, got {value!r}")
+    return found
 
 
 def _versions(tree: Any) -> list[int]:

@@ -41,7 +41,8 @@ def unknown_network(name: str) -> Exception:
     """The error for a name that is no network's; lists the project's own and what has weights here."""
     close = get_close_matches(name, timm.list_models(), n=5)
     own = [*RECIPES, *manifests.read("weights")]
-    return unknown("network", name, [*own, *close, "any timm name", "torchvision:<name>"])
+    forms = ["any timm name", "torchvision:<name>", "<module>:<function>", "<file>.py:<function>"]
+    return unknown("network", name, [*own, *close, *forms])
 
 
 def load_weights(model: nn.Module, name: str, weights: str | Path | None) -> nn.Module:

@@ -45,6 +45,7 @@ class Picture:
     contrast: float
     grain: float
     seed: int
+    annotated = frozenset({"boxes", "mask", "parts"})
 
     def sample(self, size: Size) -> Sample:
         """Draw it at (height, width); parts that are nowhere seen are left out."""

@@ -125,6 +125,7 @@ class View:
     mucosa: Mucosa
     findings: tuple[Finding, ...]
     scope: Scope
+    annotated = frozenset({"boxes", "mask"})
 
     def sample(self, size: Size) -> Sample:
         """Draw it at (height, width).

@@ -50,7 +50,20 @@ class Answerer:
             std=self.recipe.std,
             input_size=self.recipe.input_size,
             name=self.recipe.name,
+            classes=self.answers,
         )
+
+
+def answering(name: str) -> Recipe:
+    """The recipe of a network of this project that answers questions about images.
+
+    Raises:
+        UnknownName: no such network; lists those that there are.
+    """
+    if name not in RECIPES or not recipe(name).questions:
+        able = [known for known in RECIPES if recipe(known).questions]
+        raise unknown("network that answers questions", name, able)
+    return recipe(name)
 
 
 def answerer(
@@ -66,13 +79,14 @@ def answerer(
         name: `scenes_vqa`, or `vqa_v1` where that dataset is.
         weights, root: as for `nets.load` and `data.load`.
 
+    Raises:
+        UnknownName: as for `answering`.
+
     Example:
         >>> net = answerer("scenes_vqa").ask("what colour is the star?")
         >>> net(torch.rand(1, 3, 64, 64)).shape
         torch.Size([1, 21])
     """
-    if not recipe(name).questions:
-        able = [known for known in RECIPES if recipe(known).questions]
-        raise unknown("network that answers questions", name, able)
-    model = recipe(name).load(weights, root=root, device=device)
-    return Answerer(model.to(device).eval(), recipe(name))
+    able = answering(name)
+    model = able.load(weights, root=root, device=device)
+    return Answerer(model.to(device).eval(), able)

@@ -62,6 +62,7 @@ class Question:
     about: tuple[int, ...]
     group: str
     scene: Scene
+    annotated = frozenset({"boxes", "mask", "question"})
 
     def sample(self, size: Size) -> Sample:
         """Draw it at (height, width); a box for each object asked about, and the mask of all."""

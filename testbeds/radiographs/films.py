@@ -113,6 +113,7 @@ class Radiograph:
     chest: Chest
     opacities: tuple[Opacity, ...]
     exposure: Exposure
+    annotated = frozenset({"boxes", "mask"})
 
     def sample(self, size: Size) -> Sample:
         """Draw it at (height, width).

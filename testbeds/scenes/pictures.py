@@ -39,6 +39,7 @@ class Picture:
     target: int
     scene: Scene
     main: int
+    annotated = frozenset({"boxes", "mask"})
 
     def sample(self, size: Size) -> Sample:
         """Draw it at (height, width); mask and box are those of the main object's visible part."""

@@ -1,13 +1,19 @@
 """The command line: help, data, evaluation, and errors as one line."""
 
+import os
+import signal
+import subprocess
 import sys
 
 import pandas as pd
 import pytest
+import requests
+import torch
 from click.testing import CliRunner
 
 from lib import nets
 from lib.__main__ import _run, main
+from lib.paths import ROOT
 from lib.statistics import mean_ci
 
 from ..testbeds import tiny
@@ -87,9 +93,8 @@ def test_train_trains_once_and_prints_the_accuracy(monkeypatch, tmp_path):
 def test_an_image_that_cannot_be_read_is_named_and_the_rest_goes_on(tmp_path):
     from PIL import Image
 
-    (tmp_path / "a").mkdir()
-    Image.new("RGB", (32, 32), "red").save(tmp_path / "a/fine.png")
-    (tmp_path / "a/broken.png").write_bytes(b"not an image")
+    Image.new("RGB", (32, 32), "red").save(tmp_path / "fine.png")
+    (tmp_path / "broken.png").write_bytes(b"not an image")
     output = invoke(*FEW, "--dataset", "folder", "--root", tmp_path).output
     assert "no value for" in output and "broken" in output and "Grad-CAM" in output
 
@@ -102,11 +107,102 @@ def test_an_image_that_cannot_be_read_is_named_and_the_rest_goes_on(tmp_path):
         (["--network", "resnet5000"], "unknown network 'resnet5000'"),
         (["--dataset", "imagnet"], "unknown dataset 'imagnet' .did you mean 'imagenet'"),
         (["--out", "table.xlsx"], r"table.xlsx: its name ends in .csv or .parquet"),
+        (["--network", "nowhere_at_all:build"], "no module 'nowhere_at_all'"),
+        (["--device", "quux", "--network", "resnet5000"], "there is no device 'quux' here"),
     ],
 )
 def test_wrong_input_is_an_error_that_names_it(arguments, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
         invoke("evaluate", "--limit", "1", *arguments)
+
+
+def test_training_asks_for_the_device_first(monkeypatch):
+    monkeypatch.setattr(nets, "recipe", lambda name: pytest.fail("trained first"))
+    with pytest.raises(ValueError, match="there is no device 'quux' here"):
+        invoke("train", "scenes_vgg", "--device", "quux")
+
+
+def test_one_image_alone_is_explained(tmp_path):
+    from PIL import Image
+
+    Image.new("RGB", (32, 32), "red").save(tmp_path / "dog.png")
+    out = tmp_path / "table.csv"
+    invoke(*FEW, "--root", tmp_path / "dog.png", "--out", out)
+    frame = pd.read_csv(out)
+    assert set(frame["dataset"]) == {"folder"} and set(frame["image"]) == {"dog.png"}
+    assert frame["value"].notna().all()
+
+
+def test_a_network_of_ones_own(tmp_path):
+    (tmp_path / "of_mine.py").write_text(
+        "import timm\ndef build():\n    return timm.create_model('test_resnet')\n"
+    )
+    out = tmp_path / "table.csv"
+    invoke(*FEW, "--network", tmp_path / "of_mine.py:build", "--out", out)
+    assert set(pd.read_csv(out)["network"]) == {"of_mine:build"}
+
+
+class Answer:
+    status_code = 404
+
+
+@pytest.mark.parametrize(
+    "error, why",
+    [(requests.ConnectionError("HTTPSConnectionPool(...)"), "there is no connection"),
+     (requests.HTTPError("404 Client Error", response=Answer()), "it answers 404")],
+)  # fmt: skip
+def test_a_download_that_fails_is_one_sentence(monkeypatch, tmp_path, error, why):
+    def get(*args, **options):
+        raise error
+
+    monkeypatch.setenv("CAMS_DATA", str(tmp_path))
+    monkeypatch.setattr(requests, "get", get)
+    with pytest.raises(OSError, match=f"^torchvision:resnet50 cannot .* from https:.*: {why}; try"):
+        invoke("data", "fetch", "torchvision:resnet50")
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize("stored", [False, True])
+def test_an_interruption_is_a_line_and_the_status_of_one(monkeypatch, tmp_path, stored):
+    def interrupted(*args, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("lib.evaluate.evaluate", interrupted)
+    result = invoke(*FEW, *(["--store", tmp_path] if stored else []))
+    assert result.exit_code == 130 and result.output.count("\n") == 1
+    kept = f"kept in {tmp_path}, and the same command" if stored else "with --store FOLDER"
+    assert result.output.startswith("interrupted; ") and kept in result.output
+
+
+def test_any_command_may_be_interrupted(monkeypatch):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("lib.manifests.status", interrupted)
+    result = invoke("data", "list")
+    assert result.exit_code == 130 and result.output == "interrupted\n"
+
+
+SLOW = """
+import time
+import timm
+
+def build():
+    print("built", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_sigint_ends_a_process_without_traceback_or_leak(tmp_path):
+    (tmp_path / "slow.py").write_text(SLOW)
+    command = [sys.executable, "-m", "lib", "evaluate", "--network", f"{tmp_path}/slow.py:build"]
+    how = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": ROOT}
+    with subprocess.Popen(command, **how, env=os.environ | {"OMP_NUM_THREADS": "1"}) as process:
+        assert process.stdout.readline() == "built\n"
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 130 and out == ""
+    assert err.startswith("interrupted; nothing was kept") and err.count("\n") == 1
 
 
 def test_an_unknown_profile_lists_the_valid_ones():
@@ -126,4 +222,18 @@ def test_what_an_installation_lacks_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "book.commands", None)
     monkeypatch.setattr(sys, "argv", ["lib", "book"])
     with pytest.raises(SystemExit, match="^error: .*book.commands.*install the extra `book`"):
+        _run()
+    monkeypatch.setitem(sys.modules, "lib.metrics", None)
+    monkeypatch.setattr(sys, "argv", ["lib", *FEW])
+    with pytest.raises(SystemExit, match="^error: .*lib.metrics.*; install the package that has"):
+        _run()
+
+
+def test_too_little_memory_for_one_image_is_a_line(monkeypatch):
+    def evaluate(*args, **options):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate ...")
+
+    monkeypatch.setattr("lib.evaluate.evaluate", evaluate)
+    monkeypatch.setattr(sys, "argv", ["lib", *FEW])
+    with pytest.raises(SystemExit, match="^error: the device has not enough memory for one image"):
         _run()

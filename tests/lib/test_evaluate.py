@@ -99,6 +99,11 @@ def assert_same(got: pd.DataFrame, want: pd.DataFrame) -> None:
     pd.testing.assert_frame_equal(table(got), table(want), rtol=1e-9, atol=1e-12)
 
 
+def unnamed(data: Dataset) -> Dataset:
+    """Its targets are the numbers of the network's classes, whatever their names were."""
+    return replace(data, classes=None)
+
+
 def total(calls: dict[str, list[int]]) -> int:
     return sum(map(sum, calls.values()))
 
@@ -445,7 +450,7 @@ def written(monkeypatch):
 
 def test_a_comment_discards_nothing_and_changed_code_does(net, written, tmp_path):
     """In a method, in what it imports, in a metric, and in what draws the images."""
-    data = datasets.load("scenes", limit=3, size=SIZE).relabelled(range(3))
+    data = unnamed(datasets.load("scenes", limit=3, size=SIZE).relabelled(range(3)))
 
     def made(kind: str) -> set[Path]:
         before = set((tmp_path / "s").rglob(f"*.{kind}"))
@@ -481,17 +486,14 @@ class Crop:
 
     record: object
     cluster: str
+    target: int
 
     @property
     def id(self) -> str:
         return self.record.id
 
-    @property
-    def target(self) -> int:
-        return self.record.target
-
     def sample(self, size) -> Sample:
-        return replace(self.record.sample(size), group=self.cluster)
+        return replace(self.record.sample(size), target=self.target, group=self.cluster)
 
     def fingerprint(self) -> str:
         return self.record.fingerprint()
@@ -499,7 +501,8 @@ class Crop:
 
 def test_groups_survive_the_store(net, data, tmp_path):
     crops = replace(
-        data, records=tuple(Crop(r, f"photograph {i % 2}") for i, r in enumerate(data.records))
+        data,
+        records=tuple(Crop(r, f"photograph {i % 2}", r.target) for i, r in enumerate(data.records)),
     )
     for _ in range(2):
         frame = evaluate(net, crops, ["grad_cam"], ["average_drop"], store=tmp_path / "s")
@@ -584,7 +587,7 @@ def test_an_image_is_decoded_once_for_all_methods(net, data, tmp_path):
             decoded.append(self.id)
             return super().sample(size)
 
-    records = tuple(Counted(record, record.id) for record in data.records)
+    records = tuple(Counted(record, record.id, record.target) for record in data.records)
     images = replace(data, records=records)
     evaluate(net, images, METHOD_NAMES, METRIC_NAMES, shard_size=3, store=tmp_path / "s")
     assert sorted(decoded) == sorted(images.ids)
@@ -610,17 +613,17 @@ def test_an_image_that_holds_nan_becomes_a_row(net, data):
             sample = super().sample(size)
             return replace(sample, image=sample.image / 0)
 
-    records = (Nan(data.records[0], "a"), *data.records[1:])
+    records = (Nan(data.records[0], "a", 0), *data.records[1:])
     frame = evaluate(net, replace(data, records=records), ["grad_cam"], ["average_drop"])
     assert frame.error.notna().tolist() == [True] + [False] * (N - 1)
     assert "NaN or infinity" in frame.error[0]
 
 
-def test_a_label_out_of_range_becomes_a_row(net, data):
-    records = (replace(data.records[0], target=3), *data.records[1:])
-    frame = evaluate(net, replace(data, records=records), ["grad_cam"], ["average_drop"])
-    assert frame.error.notna().tolist() == [True] + [False] * (N - 1)
-    assert "target class 3 is out of range: the network has classes 0 to 2" in frame.error[0]
+def test_a_label_out_of_range_is_refused_before_anything_runs(net, data, calls):
+    images = unnamed(data.relabelled([3, *data.targets[1:]]))
+    with pytest.raises(ValueError, match="class 3 of folder is none of tiny, .* 0 to 2"):
+        evaluate(net, images, ["grad_cam"], ["average_drop"])
+    assert total(calls) == 0
 
 
 def test_out_of_memory_halves_the_batch(net, data, calls, monkeypatch):
@@ -733,9 +736,7 @@ def test_an_unreadable_image_has_no_similarity(net, data, root):
 
 def test_metrics_get_the_boxes_of_their_images(net):
     images = datasets.load("imagenet_embedded", limit=3, size=SIZE)
-    data = replace(
-        images, records=tuple(replace(r, target=i) for i, r in enumerate(images.records))
-    )
+    data = unnamed(images.relabelled(range(3)))
     frame = evaluate(net, data, ["grad_cam"], ["energy_pointing_game"], batch_size=2)
     for i, sample in enumerate(data):
         S = explain("grad_cam", net, sample.image[None], sample.target)
@@ -748,8 +749,210 @@ def test_an_image_without_boxes_is_a_row_with_its_error(net, data):
     frame = evaluate(net, data, ["grad_cam"], ["energy_pointing_game", "average_drop"])
     rows = frame.set_index("metric")
     assert rows.loc["energy_pointing_game", "value"].isna().all()
-    assert "has no boxes" in rows.loc["energy_pointing_game", "error"].iloc[0]
+    errors = rows.loc["energy_pointing_game", "error"]
+    assert set(errors) == {"energy_pointing_game needs boxes, and this image has none"}
     assert rows.loc["average_drop", "error"].isna().all()
+
+
+BOXED = [name for name, metric in METRICS.items() if metric.given.get("boxes")]
+
+
+def test_every_metric_of_boxes_says_so_of_images_that_have_none(net, boxed, calls):
+    """One image without boxes and one with an empty list of them, among others."""
+    images = annotated(boxed, {1: {"boxes": None}, 2: {"boxes": torch.empty(0, 4)}})
+    assert "official_metric" in BOXED and "localization_error" in BOXED  # which share a measurement
+    frame = evaluate(net, images, ["grad_cam"], BOXED)
+    for name in BOXED:
+        rows = frame[frame["metric"] == name]
+        said = f"{name} needs boxes, and this image has none"
+        assert rows["error"].fillna("").tolist() == ["", said, said, "", ""]
+        assert rows["value"].isna().tolist() == [False, True, True, False, False]
+    assert sum(calls["grad_cam"]) == 5
+
+
+def test_so_do_metrics_of_a_mask_or_of_parts(net, boxed, monkeypatch):
+    def marked(net, x, target, S, *, mask):
+        return torch.tensor([float(one.sum()) for one in mask])
+
+    def seen(net, x, target, S, *, parts):
+        return torch.tensor([float(len(one)) for one in parts])
+
+    for measure in (marked, seen):
+        metric = replace(METRICS["average_drop"], value=lambda found: found, measure=measure)
+        monkeypatch.setitem(METRICS, measure.__name__, metric)
+    nothing, whole = (fill((SIZE, SIZE), dtype=bool) for fill in (torch.zeros, torch.ones))
+    images = annotated(boxed, {0: {"mask": nothing, "parts": {}}, 1: {"mask": whole}})
+    frame = evaluate(net, images, ["grad_cam"], ["marked", "seen"])
+    errors = {name: rows["error"].fillna("").tolist() for name, rows in frame.groupby("metric")}
+    none = {what: f"<lambda> needs {what}, and this image has none" for what in ("mask", "parts")}
+    assert errors == {"marked": [none["mask"], "", *3 * [none["mask"]]], "seen": 5 * [none["parts"]]}
+    assert frame["value"].dropna().tolist() == [SIZE**2]  # no value beside an error
+
+
+def annotated(data: Dataset, annotations: dict[int, dict]) -> Dataset:
+    """Some images with other annotations."""
+    records = [Annotated(r, annotations.get(i, {}), r.target) for i, r in enumerate(data.records)]
+    return replace(data, records=tuple(records))
+
+
+@dataclass(frozen=True)
+class Annotated:
+    """A record with other annotations."""
+
+    record: object
+    annotations: dict
+    target: int
+
+    @property
+    def id(self) -> str:
+        return self.record.id
+
+    def sample(self, size) -> Sample:
+        return replace(self.record.sample(size), **self.annotations)
+
+    def fingerprint(self) -> str:
+        return self.record.fingerprint()
+
+
+# ---------------------------------------------------------------------------------------- classes
+
+
+def named_folders(net, data, root, names) -> tuple[nets.Classifier, Dataset]:
+    """The folders by other names, and the network whose classes are b, a and c."""
+    for old, new in zip("012", names):
+        (root / old).rename(root / new)
+    known = nets.wrap(
+        net.model, "act", mean=(0.5,) * 3, input_size=SIZE, name="tiny", classes=("b", "a", "c")
+    )
+    return known, datasets.load("folder", root=root, size=SIZE)
+
+
+def test_class_folders_are_met_by_name_and_not_by_their_order(net, data, root):
+    want = evaluate(net, data, ["grad_cam"], ["average_drop"])
+    S = saliency_maps(net, data, "grad_cam")
+    alpha = coefficients(net, data, ["xgrad_cam"])["xgrad_cam"]
+    known, images = named_folders(net, data, root, ["b", "a", "c"])
+    place = [images.ids.index(f"{'bac'[int(name[0])]}{name[1:]}") for name in data.ids]
+    frame = evaluate(known, images, ["grad_cam"], ["average_drop"])
+    assert frame.value[place].tolist() == pytest.approx(want.value.tolist(), rel=1e-9)
+    assert frame.target[place].tolist() == want.target.tolist()
+    assert torch.allclose(saliency_maps(known, images, "grad_cam")[place], S, atol=1e-6)
+    found = coefficients(known, images, ["xgrad_cam"])["xgrad_cam"]
+    assert torch.allclose(found[place], alpha, atol=1e-6)
+    given = evaluate_maps(known, images, {"mine": S}, ["average_drop"])
+    assert given.target[place].tolist() == want.target.tolist()
+    cosines = similarity(known, images, ["xgrad_cam"], ["xgrad_cam"])
+    assert cosines.target[place].tolist() == want.target.tolist()
+
+
+def test_folders_of_other_classes_are_refused_before_anything_runs(net, data, root, calls):
+    known, images = named_folders(net, data, root, ["b", "cat", "c"])
+    for run in (
+        lambda: evaluate(known, images, ["grad_cam"], ["average_drop"]),
+        lambda: evaluate_maps(known, images, {"S": torch.rand(N, SIZE, SIZE)}, ["average_drop"]),
+        lambda: saliency_maps(known, images, "grad_cam"),
+        lambda: coefficients(known, images, ["xgrad_cam"]),
+    ):
+        with pytest.raises(ValueError, match="classes of folder .* are not those of tiny"):
+            run()
+    assert total(calls) == 0
+
+
+def test_folders_named_as_imagenet_names_them(tmp_path):
+    for name in ("tabby", "goldfish"):
+        (tmp_path / name).mkdir()
+        Image.new("RGB", (8, 8), "red").save(tmp_path / name / "0.png")
+    lite = nets.load("tf_efficientnet_lite0", weights="random")
+    images = datasets.load("folder", root=tmp_path, size=64)
+    frame = evaluate(lite, images, ["fake_cam"], ["average_drop"])
+    assert dict(zip(frame.image, frame.target)) == {"goldfish/0.png": 1, "tabby/0.png": 281}
+
+
+# --------------------------------------------------------------------------------------- progress
+
+
+class Told:
+    """What `progress` is told."""
+
+    def __init__(self):
+        self.calls = []
+
+    def __call__(self, label: str, done: int, total: int) -> None:
+        self.calls.append((label, done, total))
+
+    @property
+    def steps(self) -> list[tuple[str, int]]:
+        """By how many images each call advances, and with which label."""
+        done = [0, *(done for _, done, _ in self.calls)]
+        return [(c[0], after - before) for c, before, after in zip(self.calls, done, done[1:])]
+
+
+def told(net, data, metrics=("average_drop",), **options) -> list[tuple[str, int]]:
+    heard = Told()
+    evaluate(net, data, METHOD_NAMES, metrics, progress=heard, **options)
+    assert {total for _, _, total in heard.calls} == {2 * N} and heard.calls[-1][1] == 2 * N
+    return heard.steps
+
+
+def test_progress_goes_by_the_batch(net, data):
+    assert told(net, data, batch_size=3) == [(name, n) for name in METHOD_NAMES for n in (3, 3, 1)]
+
+
+def test_progress_counts_an_image_once_for_all_its_classes(net, data):
+    """Maps for the label, and for the predicted class."""
+    steps = told(net, data, ("average_drop", "deletion"), batch_size=3, shard_size=4)
+    assert sum(n for _, n in steps) == 2 * N and all(n > 0 for _, n in steps)
+
+
+def test_progress_leaps_over_what_is_known(net, data, tmp_path):
+    store = {"store": tmp_path / "s", "batch_size": 3}
+    assert len(told(net, data, **store)) == 6
+    assert told(net, data, **store) == [(name, N) for name in METHOD_NAMES]  # values
+    assert told(net, data, ("average_gain",), **store) == [(name, N) for name in METHOD_NAMES]
+    some = data.subset(range(5))
+    other = {"store": tmp_path / "t", "batch_size": 3}
+    evaluate(net, some, METHOD_NAMES, ["average_drop"], **other)
+    assert told(net, data, **other) == [(name, n) for name in METHOD_NAMES for n in (5, 2)]
+
+
+def test_progress_counts_unreadable_images(net, data):
+    data.records[2].path.write_bytes(b"no image")
+    steps = told(net, data, batch_size=3)
+    assert steps == [(name, n) for name in METHOD_NAMES for n in (3, 3, 1)]
+    for record in data.records:
+        record.path.write_bytes(b"no image")
+    assert told(net, data) == [(name, N) for name in METHOD_NAMES]
+
+
+def test_progress_counts_what_out_of_memory_halves(net, data, monkeypatch):
+    inner = METHODS["grad_cam"].fn
+
+    def hungry(net, x, target, **options):
+        if len(x) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return inner(net, x, target, **options)
+
+    hungry.__name__, hungry.__signature__ = "grad_cam", inspect.signature(inner)
+    monkeypatch.setitem(METHODS, "grad_cam", replace(METHODS["grad_cam"], fn=hungry))
+    steps = told(net, data, batch_size=N)
+    assert steps == [("grad_cam", n) for n in (2, 2, 2, 1)] + [("score_cam", N)]
+
+
+@pytest.mark.parametrize("pool", [partial(ThreadPoolExecutor, 3), partial(Elsewhere, 1)])
+def test_progress_of_an_executor_goes_by_the_shard(net, data, pool):
+    with pool() as executor:
+        steps = told(net, data, METRIC_NAMES, executor=executor, shard_size=4, batch_size=2)
+    assert steps == [(name, n) for n in (4, 3) for name in METHOD_NAMES]
+
+
+def test_the_bar_counts_images_and_names_network_and_method(net, data, capsys):
+    evaluate(net, data, METHOD_NAMES, ["average_drop"], progress=True)
+    last = capsys.readouterr().err.rpartition("\r")[2]
+    assert last.startswith("tiny: 100%") and f"{2 * N}/{2 * N} [" in last
+    assert " image/s, score_cam]" in last
+    evaluate(net, data, METHOD_NAMES, ["average_drop"])  # no terminal
+    evaluate(net, data, METHOD_NAMES, ["average_drop"], progress=lambda *told: None)
+    assert capsys.readouterr().err == ""
 
 
 # --------------------------------------------------------------------------- maps of other origin
@@ -796,8 +999,7 @@ def test_given_maps_of_another_shape_are_refused(net, data):
 @pytest.fixture(scope="module")
 def boxed() -> Dataset:
     images = datasets.load("imagenet_embedded", limit=5, size=SIZE)
-    records = tuple(replace(r, target=i % 3) for i, r in enumerate(images.records))
-    return replace(images, records=records)
+    return unnamed(images.relabelled(i % 3 for i in range(5)))
 
 
 def test_a_metric_of_the_data_set_is_that_of_all_its_images(net, boxed, tmp_path):
@@ -820,5 +1022,5 @@ def test_a_metric_of_the_data_set_is_that_of_all_its_images(net, boxed, tmp_path
 def test_images_without_boxes_are_left_out_of_the_whole(net, data):
     frame = evaluate(net, data, ["grad_cam"], ["box_accuracy", "average_drop"])
     rows = frame[frame.metric == "box_accuracy"]
-    assert rows.value.isna().all() and rows.error.str.contains("has no boxes").all()
+    assert rows.value.isna().all() and rows.error.str.contains("needs boxes").all()
     assert frame.value.dtype == float

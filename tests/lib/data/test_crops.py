@@ -19,6 +19,7 @@ class Ramp:
 
     id: str = "ramp"
     target: int | None = 1
+    annotated = frozenset({"boxes", "mask", "parts"})
 
     def sample(self, size):
         assert size == (H, W)
@@ -101,6 +102,11 @@ def test_crops_are_like_any_samples():
     again = data.relabelled([7] * len(data)).at(24)
     assert again.targets == (7,) * 6 and [s.target for s in again] == [7] * 6
     assert again[1].image.shape == (3, 24, 24)
+
+
+def test_crops_are_annotated_as_their_image_is():
+    assert all(record.annotated == Ramp.annotated for record in crops(ramp()).records)
+    assert len(crops(ramp()).having("parts")) == 6 and len(crops(ramp()).having("question")) == 0
 
 
 @pytest.mark.parametrize("side", [0, 1, 1.5])

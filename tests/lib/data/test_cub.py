@@ -69,6 +69,19 @@ def test_a_damaged_mask_is_an_error_of_its_sample(root):
     assert data[1].mask.any()
 
 
+def test_a_damaged_photograph_is_an_error_of_its_sample(root):
+    data = load("cub", root=root)
+    data.records[0].path.write_bytes(b"no image")
+    with pytest.raises(ValueError, match="cannot read the image .*0001.jpg"):
+        data[0]
+
+
+def test_records_say_their_annotations(root):
+    assert load("cub", root=root).records[0].annotated == {"boxes", "mask", "parts"}
+    shutil.rmtree(root / "CUB_200_2011/segmentations")
+    assert load("cub", root=root).records[0].annotated == {"boxes", "parts"}
+
+
 def test_malformed_lists_are_named(root):
     path = root / "CUB_200_2011/parts/part_locs.txt"
     path.write_text(path.read_text() + "1 2 3.0\n")

@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from lib.data import DATASETS, LOADERS, Dataset, Sample, load
+from lib.data import ANNOTATIONS, DATASETS, LOADERS, Dataset, Sample, load
 from lib.errors import UnknownName
 
 
@@ -19,6 +19,7 @@ class Drawn:
     id: str
     target: int
     grey: float
+    annotated = frozenset({"mask"})
 
     def sample(self, size):
         mask = torch.zeros(size, dtype=torch.bool)
@@ -125,6 +126,29 @@ def test_unknown_names_list_the_valid_ones(flat_folder):
         load("imagenet", split="train", root=flat_folder)
     with pytest.raises(UnknownName, match="split of folder 'val'; valid: none"):
         load("folder", split="val", root=flat_folder)
+
+
+def test_having_gives_the_samples_with_an_annotation(data):
+    assert data.having("mask") is data and len(data.having("boxes")) == 0
+    mixed = dataclasses.replace(data, records=data.records[:2] + load("mnist", limit=2).records)
+    assert mixed.having("mask").ids == ("d0", "d1")
+    with pytest.raises(UnknownName, match="annotation 'masks' .*'mask'.*valid: boxes, mask, parts"):
+        data.having("masks")
+
+
+HERE = [
+    name
+    for name, entry in DATASETS.items()
+    if "generator" in entry["source"] or "package" in entry["source"]
+]
+
+
+@pytest.mark.parametrize("name", HERE)
+def test_records_are_annotated_as_their_samples(name):
+    data = load(name, limit=8, size=32)
+    for record, sample in zip(data.records, data, strict=True):
+        given = {key for key in ANNOTATIONS if getattr(sample, key) is not None}
+        assert record.annotated == given
 
 
 def test_relabelled_images_stay_the_same(data):

@@ -4,7 +4,7 @@ import pytest
 import torch
 from PIL import Image
 
-from lib.data.image_file import ImageFile, image_files, scale, voc_boxes
+from lib.data.image_file import ImageFile, decode, image_files, scale, voc_boxes
 
 
 @pytest.fixture
@@ -54,6 +54,26 @@ def test_no_boxes_and_not_annotated_differ(photo):
     assert scale((), (4, 8), (4, 8)).shape == (0, 4)
     assert ImageFile(photo, "photo", boxes=()).sample((4, 8)).boxes.shape == (0, 4)
     assert ImageFile(photo, "photo").sample((4, 8)).boxes is None
+
+
+def test_a_file_says_its_annotations(photo, tmp_path):
+    def annotated(**given):
+        return ImageFile(photo, "photo", **given).annotated
+
+    assert annotated() == frozenset()
+    assert annotated(boxes=()) == annotated(annotation=tmp_path / "a.xml") == {"boxes"}
+    assert annotated(mask=photo) == {"boxes", "mask"}
+    assert annotated(question="what?") == {"question"}
+
+
+def test_published_boxes_are_in_the_frame_of_the_stored_pixels(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by 90 degrees
+    Image.new("RGB", (8, 4)).save(tmp_path / "a.jpg", exif=exif)
+    sample = ImageFile(tmp_path / "a.jpg", "a", boxes=((4, 0, 8, 4),)).sample((4, 8))
+    assert sample.boxes.tolist() == [[4, 0, 8, 4]]
+    assert decode(tmp_path / "a.jpg").size == (8, 4)
+    assert decode(tmp_path / "a.jpg", upright=True).size == (4, 8)
 
 
 def test_fingerprint_depends_on_content_only(photo, tmp_path):

@@ -1,5 +1,8 @@
 """What a classifier says of itself, and what is none."""
 
+import copy
+import pickle
+
 import pytest
 import torch
 from torch import nn
@@ -25,6 +28,39 @@ def test_a_network_that_is_no_classifier_says_what_it_gives():
         nets.wrap(Pair(), "conv", input_size=SIZE)
     with pytest.raises(ValueError, match=r"gives \(2, 4, 14, 14\)"):
         nets.wrap(nn.Sequential(nn.Conv2d(3, 4, 3)), "0", input_size=SIZE)
+
+
+@pytest.mark.parametrize("name, value", [("mean", (0.5, 0.5)), ("std", "0.5"), ("mean", None)])
+def test_scaling_is_three_numbers(name, value):
+    with pytest.raises(ValueError, match=f"{name} is three numbers, .* got"):
+        nets.wrap(networks.Affine(), "act", input_size=SIZE, **{name: value})
+
+
+# ---------------------------------------------------------------------------------------- classes
+
+
+NAMES = ["one", "two", "three", "four", "five"]
+
+
+def test_the_names_of_the_classes_stay_with_the_network_and_do_not_change_its_fingerprint():
+    options = {"layer": "act", "input_size": SIZE, "name": "mine"}
+    net = nets.wrap(networks.seeded(networks.Affine()), classes=NAMES, **options)
+    plain = nets.wrap(networks.seeded(networks.Affine()), **options)
+    assert plain.classes is None and net.fingerprint == plain.fingerprint
+    twins = copy.deepcopy(net), pickle.loads(pickle.dumps(net)), net.like(net.model), net.to("cpu")
+    for twin in twins:
+        assert twin.classes == tuple(NAMES) and twin.fingerprint == net.fingerprint
+    plain.classes, plain.name = tuple(NAMES), "other"
+    again = pickle.loads(pickle.dumps(plain))
+    assert (again.classes, again.name) == (tuple(NAMES), "other")
+
+
+@pytest.mark.parametrize(
+    "classes, got", [(NAMES[:3], "3 names"), ([*NAMES, "six"], "6 names"), ("abcde", "'abcde'")]
+)
+def test_there_are_as_many_names_as_classes(classes, got):
+    with pytest.raises(ValueError, match=f"classes of mine are 5 names, one an output, got {got}"):
+        nets.wrap(networks.Affine(), "act", input_size=SIZE, name="mine", classes=classes)
 
 
 # ---------------------------------------------------------------------------------- architecture

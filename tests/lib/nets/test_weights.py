@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from lib import data, manifests, nets
+from lib.classes import imagenet_descriptions
 from lib.errors import UnknownName
 from lib.nets.weights import build, load_weights
 
@@ -17,6 +18,8 @@ def test_an_unknown_network_lists_close_names_and_those_with_weights():
         UnknownName, match=r"unknown network 'resnet_50' .*valid: .*tf_efficientnet_lite0.*resnet50"
     ):
         nets.load("resnet_50")
+    with pytest.raises(UnknownName, match=r"<module>:<function>, <file>.py:<function>"):
+        nets.load("my_network")
     with pytest.raises(
         UnknownName, match=r"did you mean 'torchvision:resnet50'.*torchvision:alexnet"
     ):
@@ -133,6 +136,32 @@ def test_preprocessing_is_the_manifests_then_timms_then_imagenets():
         net.mean.flatten().tolist() == pytest.approx([0.485, 0.456, 0.406])
         and net.input_size == 224
     )
+
+
+@pytest.mark.parametrize("name", [NAME, TINY, SMALL])
+def test_the_classes_of_networks_of_imagenet_have_names(name):
+    classes = nets.load(name, weights="random").classes
+    assert classes == imagenet_descriptions() and classes[0] == "tench, Tinca tinca"
+
+
+def test_a_thousand_other_classes_are_not_imagenets(tmp_path, monkeypatch):
+    """Those of a network of this project, and a choice of the 21 841 of all ImageNet."""
+    net = nets.load(TINY, weights="random")
+    assert net.model.default_cfg["num_classes"] == 1000
+    monkeypatch.setitem(nets.weights.RECIPES, TINY, "somewhere:else")
+    assert not nets._of_imagenet(TINY, net)
+    monkeypatch.undo()
+    assert nets._of_imagenet(TINY, net)
+    net.model.default_cfg = net.model.default_cfg | {"num_classes": 21841}
+    assert not nets._of_imagenet(TINY, net)
+    torch.save(build(TINY, num_classes=7).state_dict(), tmp_path / "w.pth")
+    assert nets.load(TINY, weights=tmp_path / "w.pth").classes is None
+
+
+def test_weights_lie_where_the_user_stands(tmp_path, monkeypatch):
+    torch.save(build(TINY, num_classes=7).state_dict(), tmp_path / "w.pth")
+    monkeypatch.setenv("PWD", str(tmp_path))
+    assert nets.load(TINY, weights="w.pth").num_classes == 7
 
 
 def test_dtype():
