@@ -7,7 +7,7 @@ HTML.
 from importlib import import_module
 from typing import Any
 
-__all__ = ["Page", "batch", "fewer"]
+__all__ = ["Page", "batch", "fewer", "in_one_sentence"]
 
 
 def __getattr__(name: str) -> Any:

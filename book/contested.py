@@ -20,7 +20,7 @@ from lib.metrics.replacement import REPLACEMENTS
 from lib.nets import Classifier
 from testbeds.birds import differing
 
-from .page import Metrics, Page
+from .page import Metrics, Page, in_one_sentence
 from .report import grid, in_colour, overlay
 
 Variants = Mapping[str, tuple[str, dict]]  # {label: (name, options)}
@@ -58,6 +58,21 @@ class Contested:
         """The contested images labelled "t1" and "t2": to explain either class of each."""
         return {f"t{k + 1}": self.data.relabelled(self.top[:, k].tolist()) for k in (0, 1)}
 
+    @property
+    def labelled(self) -> bool:
+        """Whether it is known which class is the true one, and not only which is predicted."""
+        return self.net.name not in self.page.unlabelled
+
+    @property
+    def of_birds(self) -> bool:
+        """Whether the images are drawn birds, of which it is known what tells two species apart."""
+        return self.images.name == "birds"
+
+    @property
+    def third(self) -> Tensor:
+        """The probability (N,) of the third class; zero where a network has two."""
+        return F.pad(self.p, (0, 1)).topk(3).values[:, 2]
+
     @cached_property
     def differing(self) -> Tensor:
         """Of drawn birds, what is seen of the parts that tell the two species apart, (N, H, W)."""
@@ -70,8 +85,8 @@ class Contested:
         return [classes[c] if classes else f"class {c}" for c in self.top[i].tolist()]
 
     def titles(self, i: int) -> list[str]:
-        """The two classes of image i with their probabilities; the true one is ticked."""
-        target = self.data.targets[i]
+        """The two classes of image i with their probabilities; the true one is ticked, if it is known."""
+        target = self.data.targets[i] if self.labelled else None
         return [
             f"$t_{k}$: {name}, {self.p[i, c]:.0%}{' ✓' if c == target else ''}".replace("%", " %")
             for k, name, c in zip((1, 2), self.names(i), self.top[i].tolist())
@@ -141,10 +156,10 @@ class Contested:
                     outlines[len(rows), len(row)] = _outline(example, self.names(i))
                     row.append(in_colour(example.image))
                 rows.append(row + [None] * (len(headings) - len(row)))
-            if sample.parts is None:
-                rows[-1][0] = None
-            else:
+            if self.of_birds:
                 outlines[len(rows) - 1, 0] = _outline(sample, self.names(i))
+            else:
+                rows[-1][0] = None
         titles = [title for i in index for title in self.titles(i)]
         return grid(rows, headings, titles, outlines=outlines, signed=True)
 
@@ -183,35 +198,45 @@ def contested(page: Page, *, threshold: float = 0.1) -> list[Contested]:
     """The networks of a page with the images whose second most probable class has a probability above a
     threshold; says how many, and leaves out networks that have none.
 
+    Raises:
+        ValueError: there is no such image at all; says how probable a second class becomes.
+
     Example:
         >>> found = contested(page)
         >>> maps = found[0].maps(contrasted("grad_cam"))
         >>> maps["grad_cam_weighted", "t2"]  # (N, H, W)
     """
-    found = []
+    found, seconds = [], []
     for net, images in page.opened:
-        one = Contested(page, net, images, *choose(net, images, threshold, page.batch_size))
+        readable, p, top = ranked(net, images, page.batch_size)
+        seconds.append(p.gather(1, top)[:, 1])
+        kept = (seconds[-1] > threshold).nonzero().flatten().tolist()
+        one = Contested(page, net, images, readable.subset(kept), p[kept], top[kept])
         print(
             f"{net.name}: two classes compete on {len(one)} of {len(images)} images of {images.name}"
         )
         found += [one] if len(one) else []
+    with in_one_sentence():
+        if not found:
+            raise ValueError(
+                f"{page.name} compares two classes that compete, and here the second class is nowhere more "
+                f"probable than {threshold:g} (at most {torch.cat(seconds).max():.2g}): lower threshold, or "
+                "give other images"
+            )
     return found
 
 
-def choose(
-    net: Classifier, images: Dataset, threshold: float, batch_size: int = 16
+def ranked(
+    net: Classifier, images: Dataset, batch_size: int = 16
 ) -> tuple[Dataset, Tensor, Tensor]:
-    """The contested ones of the images, their probabilities (N, C), and two classes of each (N, 2).
-
-    What cannot be read is left out. Equally probable classes come in the order of their indices.
-    """
+    """The images that can be read, their probabilities (N, C), and the two most probable classes of each
+    (N, 2). Equally probable ones come in the order of their indices."""
     images = images.readable()
     parts = [images[i : i + batch_size] for i in range(0, len(images), batch_size)]
-    p = [probabilities(net, torch.stack([sample.image for sample in part])) for part in parts]
-    p = torch.cat(p or [torch.empty(0, net.num_classes)])  # (N, C)
-    ranked, classes = p.sort(dim=1, descending=True, stable=True)
-    kept = (ranked[:, 1] > threshold).nonzero().flatten().tolist()
-    return images.subset(kept), p[kept], classes[kept, :2]
+    p = torch.cat(
+        [probabilities(net, torch.stack([sample.image for sample in part])) for part in parts]
+    )
+    return images, p, p.sort(dim=1, descending=True, stable=True).indices[:, :2]
 
 
 @torch.no_grad()

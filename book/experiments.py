@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from lib import data, nets
+from lib.classes import matched
 from lib.data.crops import crops
 from lib.errors import unknown
 from lib.manifests import StrictLoader
@@ -55,8 +56,10 @@ class Experiment:
 
     @property
     def name(self) -> str:
-        suffix = f", {self.dataset}" if self.dataset in ("voc", "coco") else ""
-        return self.title or self.network + suffix
+        return self.title or self._of_data(self.network)
+
+    def _of_data(self, network: str) -> str:
+        return f"{network}, {self.dataset}" if self.dataset in ("voc", "coco") else network
 
     def open(self, *, weights: str = "", root: str = "", **options) -> tuple[Any, data.Dataset]:
         """The network under its name, and its images at its own size.
@@ -66,24 +69,25 @@ class Experiment:
                 is trained on this dataset finds it at `root` too.
             options: further ones of `nets.load`, such as device.
         """
+        images = self.images_at(None, root)  # first: they are sooner known to be missing
         options |= {"weights": weights or None, "layer": self.layer or None}
-        net = nets.load(self.network, **options, **self._trained_at(root))
-        net.name = self.name
-        return net, self.images_at(net.input_size, root)
+        net = nets.load(self.network, **options, **self.trained_at(root))
+        net.name = self.title or self._of_data(net.name)
+        return net, matched(images.at(net.input_size), net)
 
     def test_accuracy(self, root: str = "") -> float | None:
         """The fraction of test images that a network of this project classifies correctly, with the
         weights of its recipe; None for any other network."""
         if self.network not in nets.RECIPES:
             return None
-        return nets.recipe(self.network).train(**self._trained_at(root)).accuracy
+        return nets.recipe(self.network).train(**self.trained_at(root)).accuracy
 
-    def _trained_at(self, root: str) -> dict[str, str | None]:
+    def trained_at(self, root: str) -> dict[str, str | None]:
         """Where the network finds the dataset that it is trained on, if that is this one."""
         return {"root": root or None} if own_dataset(self.network) == self.dataset else {}
 
-    def images_at(self, size: int, root: str = "") -> data.Dataset:
-        """Its images alone."""
+    def images_at(self, size: int | None = None, root: str = "") -> data.Dataset:
+        """Its images alone, their classes as the dataset numbers them."""
         found = data.load(self.dataset, root=root or None, limit=self.images, size=size)
         return crops(found) if self.crops else found
 
@@ -102,12 +106,14 @@ class Plan:
         options: of methods: as good as the profile can afford.
         many_passes: the methods that take many passes an image.
         settings: what the page's notebook asks for by name.
+        notes: what the page says of these experiments, where they are what runs.
     """
 
     experiments: tuple[Experiment, ...]
     options: Mapping[str, dict]
     many_passes: tuple[str, ...]
     settings: Mapping[str, Any]
+    notes: tuple[str, ...] = ()
 
 
 @cache
@@ -139,7 +145,8 @@ def plan(page: str, profile: str) -> Plan:
     settings = dict(known["pages"][page][profile])
     experiments = tuple(_experiment(entry) for entry in settings.pop("experiments"))
     options = known["options"][profile] | _named(settings.pop("options", {}))
-    return Plan(experiments, options, tuple(known["many_passes"]), settings)
+    notes = tuple(settings.pop("notes", ()))
+    return Plan(experiments, options, tuple(known["many_passes"]), settings, notes)
 
 
 def _experiment(entry: Mapping[str, Any]) -> Experiment:
@@ -161,6 +168,7 @@ def asked(
     profile: str,
     *,
     network: str = "",
+    weights: str = "",
     layer: str = "",
     dataset: str = "",
     root: str = "",
@@ -168,34 +176,86 @@ def asked(
 ) -> tuple[Experiment, ...]:
     """The experiments of somebody who names a network, images, or both, in place of the planned ones.
 
-    A network brings the dataset that it is trained on, or else photographs, all of them; if it is
+    A network runs alone, on the dataset that it is trained on, or else on photographs; if it is
     planned, it keeps its options and settings. Images bring the planned networks that are trained on
-    their classes, or else the first of this project that is, or else one of ImageNet. A layer, or a
-    number of images, changes all of them.
+    their classes, or else the first of this project that is, or else one of ImageNet. So many of them
+    run as the plan says of this dataset; of one that is not planned, all. A layer, or a number of
+    images, changes all experiments.
 
     Args:
         planned: by the profile.
-        network, layer, dataset, root, n_images: a notebook's parameters; empty or 0 where left open.
+        network, weights, layer, dataset, root, n_images: a notebook's parameters; empty or 0 where
+            left open. A root without a dataset is that of the one planned dataset that is read from
+            files, or else a folder of one's own.
+
+    Raises:
+        ValueError: nothing here fits: `weights` of which network, a `root` of which dataset, or no
+            network of the dataset's classes.
     """
-    dataset = dataset or ("folder" if root and network else "")
+    dataset = dataset or (_at_root(planned, network) if root else "")
     if network:
-        known = [e for e in planned if (e.network, e.layer) == (network, layer)]
-        dataset = dataset or own_dataset(network) or PHOTOGRAPHS[profile]
-        one = replace(known[0], title="", crops=False) if known else Experiment(network, dataset)
-        experiments = (replace(one, dataset=dataset, images=None),)
+        experiments = (_of_network(planned, network, layer, dataset, profile),)
     elif dataset:
-        fitting = [e for e in planned if own_dataset(e.network) in (None, dataset)]
-        fitting = [e for e in fitting if own_dataset(e.network) or _has_imagenet_classes(dataset)]
-        own = [name for name in nets.RECIPES if own_dataset(name) == dataset]
-        others = [Experiment(own[0] if own else CLASSIFIERS[profile], dataset)]
-        experiments = tuple(replace(e, dataset=dataset) for e in fitting or others)
+        experiments = _of_dataset(planned, dataset, profile)
     else:
         experiments = planned
+    if weights not in ("", "random") and len({e.network for e in experiments}) > 1:
+        names = ", ".join(dict.fromkeys(e.network for e in experiments))
+        raise ValueError(
+            f"weights {weights!r} are of one network, and here run {names}: give network too"
+        )
     changes = {"layer": layer or None, "images": n_images or None}
     changes = {name: value for name, value in changes.items() if value}
     return tuple(replace(e, **changes) for e in experiments)
 
 
-def _has_imagenet_classes(dataset: str) -> bool:
-    """Whether the images may be of ImageNet's classes: all but the datasets with others of their own."""
-    return dataset in ("folder", "imagenet", "imagenet_embedded")
+def _at_root(planned: tuple[Experiment, ...], network: str) -> str:
+    """The dataset that a root without a name holds."""
+    if network:
+        return own_dataset(network) or "folder"
+    read = [name for name in dict.fromkeys(e.dataset for e in planned) if _is_read(name)]
+    if len(read) > 1:
+        raise ValueError(
+            f"root holds which dataset? Give dataset too: {', '.join([*read, 'folder'])}"
+        )
+    return read[0] if read else "folder"
+
+
+def _is_read(dataset: str) -> bool:
+    """Whether it lies in a folder that somebody has: neither drawn nor in a package."""
+    return not {"generator", "package"} & data.DATASETS[dataset]["source"].keys()
+
+
+def _of_network(
+    planned: tuple[Experiment, ...], network: str, layer: str, dataset: str, profile: str
+) -> Experiment:
+    dataset = dataset or own_dataset(network) or PHOTOGRAPHS[profile]
+    known = [e for e in planned if (e.network, e.layer) == (network, layer)]
+    alike = [e for e in known + list(planned) if e.dataset == dataset][:1]
+    own = replace(known[0], title="") if known else Experiment(network, dataset)
+    images, crops = (alike[0].images, alike[0].crops) if alike else (None, False)
+    return replace(own, dataset=dataset, images=images, crops=crops)
+
+
+def _of_dataset(
+    planned: tuple[Experiment, ...], dataset: str, profile: str
+) -> tuple[Experiment, ...]:
+    of_imagenet = dataset in OF_IMAGENET
+    fitting = [
+        e
+        for e in planned
+        if own_dataset(e.network) in ((None, dataset) if of_imagenet else (dataset,))
+    ]
+    if fitting:
+        everything = {"dataset": dataset, "images": None, "crops": False}
+        return tuple(e if e.dataset == dataset else replace(e, **everything) for e in fitting)
+    own = [name for name in nets.RECIPES if own_dataset(name) == dataset]
+    if not (own or of_imagenet):
+        raise ValueError(
+            f"no network here knows the classes of {dataset}: give network, and weights, of one that does"
+        )
+    return (Experiment(own[0] if own else CLASSIFIERS[profile], dataset),)
+
+
+# The datasets whose images may be of ImageNet's classes; of a folder it shows when it is opened.
+OF_IMAGENET = ("folder", "imagenet", "imagenet_embedded")

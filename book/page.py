@@ -2,6 +2,8 @@
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,12 @@ from lib import evaluate as evaluation
 from lib.data import Dataset, spread
 from lib.maps import predict
 from lib.methods import METHODS
-from lib.paths import BUILD
+from lib.methods.attention import attends
+from lib.metrics import METRICS
+from lib.paths import BUILD, given
 
-from . import report
-from .experiments import Experiment, asked, plan
+from . import needs, progress, report
+from .experiments import Experiment, Plan, asked, plan
 from .parameters import check_given
 from .report.published import counterparts
 
@@ -30,6 +34,8 @@ class Page:
     Args:
         name: as in `_toc.yml`, without the folder of notebooks.
         namespace: the notebook's `globals()`, which hold its parameters.
+        needs: without which nothing of the page can run: see `book.needs`.
+        opening: opens an experiment in place of `Experiment.open`, with the same arguments.
         limited: whether `n_images` limits the images that are opened; a page that chooses among all
             of them reads the parameter itself.
 
@@ -39,48 +45,133 @@ class Page:
         cost: whose options, counts and steps: the profile's, unless somebody runs their own images at
             another's cost.
         experiments: what is run: the profile's, or what the parameters ask for instead.
-        opened: for each experiment its network and its images, at the network's size.
+        opened: for each experiment its network and its images, at the network's size. Images of a
+            dataset without labels have the class that the network predicts.
+        unlabelled: the networks, by name, whose images have such classes.
         store: where results are kept; pages share them.
 
     Example:
         >>> page = Page("opticam/01_classification_metrics", globals())
+        >>> page.protocol()
         >>> frame = page.evaluate(["grad_cam", "opti_cam"], ["average_drop", "average_gain"])
         >>> page.table(1, frame)
     """
 
-    def __init__(self, name: str, namespace: Mapping[str, Any], *, limited: bool = True):
-        self.name, self.paper = name, name.partition("/")[0]
-        self.parameters = check_given(namespace)
-        self.profile = self.parameters.get("profile", "smoke")
-        self.cost = self.parameters.get("cost") or self.profile
+    def __init__(
+        self,
+        name: str,
+        namespace: Mapping[str, Any],
+        *,
+        needs: Sequence[str] = (),
+        opening: Callable[..., tuple[Any, Dataset]] = Experiment.open,
+        limited: bool = True,
+    ):
+        self.name, self.paper, self.needs = name, name.partition("/")[0], needs
+        with in_one_sentence():
+            self.parameters = check_given(namespace)
+            self.profile = self.parameters.get("profile", "smoke")
+            self.cost = self.parameters.get("cost") or self.profile
+            self._plan = plan(name, self.cost)
+            self.planned = plan(name, self.profile).experiments
+            self.experiments = asked(self.planned, self.profile, **self._asked(limited))
         self.batch_size = self.parameters.get("batch_size", 16)
         self.store = BUILD / "results"
-        self._plan = plan(name, self.cost)
-        named = ("network", "layer", "dataset", "root", "n_images")
-        given = {key: self.parameters[key] for key in named if self.parameters.get(key)}
-        if not limited:
-            given.pop("n_images", None)
-        self.experiments = asked(plan(name, self.profile).experiments, self.profile, **given)
-        report.style()
+        self.unlabelled: set[str] = set()
+        self._opening = opening
         self._opened: list[tuple[Any, Dataset]] | None = None
         self._left_out: set[str] = set()
+        self._used: dict[str, dict[str, dict]] = {}  # options, by method and network
+        report.style()
+
+    def _asked(self, limited: bool) -> dict[str, Any]:
+        """The parameters that name experiments, where they are given."""
+        named = ["network", "weights", "layer", "dataset", "root", *(["n_images"] if limited else [])]
+        return {key: self.parameters[key] for key in named if self.parameters.get(key)}
 
     # ------------------------------------------------------------------------------ what is run
 
     @property
+    def as_planned(self) -> bool:
+        """Whether the profile's own experiments run, and no others in their place."""
+        return self.experiments == self.planned
+
+    @property
     def opened(self) -> list[tuple[Any, Dataset]]:
         if self._opened is None:
-            self._opened = [self.open(experiment) for experiment in self.experiments]
+            with in_one_sentence():
+                self._check_images()
+                opened = [self.open(experiment) for experiment in self.experiments]
+                why = [needs.meet(net, images, self.needs)[1] for net, images in opened]
+                if all(why):
+                    raise ValueError(self._refusal(why[0]))
+                self._opened = self.having(*self.needs, opened=opened)
         return self._opened
+
+    def _check_images(self) -> None:
+        """Whether somebody's own images have what the page needs: before a network is read or trained."""
+        for experiment in () if self.as_planned else self.experiments:
+            for need in self.needs:
+                if need in needs.ANNOTATIONS:
+                    images = experiment.images_at(root=self.root)
+                    if why := needs.annotated(images, need)[1]:
+                        raise ValueError(self._refusal(why))
+
+    def _refusal(self, why: str) -> str:
+        remedies = "; ".join(map(needs.remedy, self.needs))
+        wanted = " and ".join(map(needs.said, self.needs))
+        return f"{self.name} needs {wanted}, and {why}: {remedies}"
+
+    @property
+    def root(self) -> str:
+        """The folder of the images that somebody gave, whatever folder this notebook runs in."""
+        return str(given(root)) if (root := self.parameters.get("root")) else ""
 
     def open(self, experiment: Experiment, **options) -> tuple[Any, Dataset]:
         """The network and the images of an experiment.
 
         Args:
             options: further ones of `nets.load`.
+
+        Raises:
+            ValueError: no image can be read.
         """
-        given = {key: self.parameters[key] for key in ("weights", "root") if key in self.parameters}
-        return experiment.open(**given, device=self.parameters.get("device", "cpu"), **options)
+        weights, device = self.parameters.get("weights", ""), self.parameters.get("device", "cpu")
+        how = {"weights": weights, "root": self.root, "device": device} | options
+        with in_one_sentence():
+            net, images = self._opening(experiment, **how)
+            if not len(images.readable(1)):
+                raise ValueError(f"none of the {len(images)} images of {images.name} can be read")
+        if set(images.targets) == {None}:
+            self.unlabelled.add(net.name)
+            images = self._predicted(net, images)
+        return net, images
+
+    def _predicted(self, net, images: Dataset) -> Dataset:
+        """The images with the classes that the network predicts."""
+        readable = images.readable()
+        found = {}
+        for x, classes in self.batches(net, readable):
+            found |= dict(zip(readable.ids[len(found) :], classes.tolist()))
+        return named(net, images.relabelled(map(found.get, images.ids)))
+
+    def having(
+        self, *needed: str, opened: Sequence[tuple[Any, Dataset]] | None = None
+    ) -> list[tuple[Any, Dataset]]:
+        """The networks and images that have what a section needs; says of the others that it does not
+        run on them.
+
+        Example:
+            >>> for net, images in page.having("boxes"):
+            ...     page.gallery(net, images, ["grad_cam"], boxes=True, name="boxes", caption="Maps.")
+        """
+        found = []
+        for net, images in self.opened if opened is None else opened:
+            some, why = needs.meet(net, images, needed)
+            if why:
+                print(f"Not run: {why}.")
+            else:
+                found.append((net, some))
+        return found
 
     def experiment(self, net) -> Experiment:
         """The experiment that a network was opened for."""
@@ -109,13 +200,26 @@ class Page:
                 the profile's.
         """
         variants = names if isinstance(names, Mapping) else {name: (name, {}) for name in names}
-        without = {*self._plan.settings.get("without", ())}
-        without |= {*self.experiment(net).without} if net is not None else set()
+        without = self.without(net)
         return {
             label: (name, self.options(name, net) | own)
             for label, (name, own) in variants.items()
-            if name not in without
+            if name not in without and (net is None or self._can_run(name, net))
         }
+
+    @staticmethod
+    def _can_run(method: str, net) -> bool:
+        """Whether the network has the attention that a method reads."""
+        return "attention" not in METHODS[method].needs or attends(net)
+
+    def without(self, net=None) -> set[str]:
+        """The methods that do not run, here or on a network."""
+        own = () if net is None else self.experiment(net).without
+        return {*self._plan.settings.get("without", ()), *own}
+
+    def plan(self, profile: str) -> Plan:
+        """What a profile runs on this page."""
+        return plan(self.name, profile)
 
     def methods_of(self, table: str | int, net=None) -> list[str]:
         """The methods of a table of the paper; of a network, those of the columns it compares with.
@@ -125,19 +229,33 @@ class Page:
         """
         cells = report.published(self.paper, table)
         if net is not None:
-            alike = counterparts(net.name, [*cells["network"].unique()], net.architecture)
+            printed = [*cells["network"].unique()]
+            alike = counterparts(net.name, printed, net.architecture)
+            alike = alike or counterparts("", printed, net.architecture)  # of no kind that it has
             cells = cells[cells["network"].isin(alike)]
         return [name for name in cells["method"].unique() if name in METHODS]
 
     def by_cost(
         self, methods: Mapping[str, tuple[str, dict]], net, images: Dataset
     ) -> list[tuple[dict, Dataset]]:
-        """Methods with the images that they see: those of many passes may see fewer, evenly spread."""
+        """Methods with the images that they see: those of many passes may see fewer, evenly spread,
+        unless somebody says how many there are to be."""
         n = (self._plan.settings | self.experiment(net).settings).get("many_passes")
+        n = None if self.parameters.get("n_images") else n
         dear = {label: m for label, m in methods.items() if n and m[0] in self._plan.many_passes}
         light = {label: m for label, m in methods.items() if label not in dear}
         both = [(light, images), (dear, fewer(images, n) if n else images)]
         return [(some, seen) for some, seen in both if some]
+
+    @staticmethod
+    def pixels(n: int, net) -> int:
+        """n pixels of an image of 224 x 224, and the same share of one of the network's size.
+
+        Example:
+            >>> page.pixels(224, nets.load("mnist_vit"))  # a row of the one is a part of one of the other
+            3
+        """
+        return max(1, n * net.input_size**2 // 224**2)
 
     def batches(self, net, images: Dataset) -> Iterator[tuple[Tensor, Tensor]]:
         """The images and their classes, see `batch`, `batch_size` at a time."""
@@ -166,9 +284,11 @@ class Page:
         frames = []
         for net, images in self.opened if opened is None else opened:
             chosen = self.methods(methods(net) if callable(methods) else methods, net)
-            measured = metrics(net) if callable(metrics) else metrics
-            for some, seen in self.by_cost(chosen, net, images):
-                found = evaluation.evaluate(net, seen, some, measured, **self.how)
+            self.note(net, (name for name, _ in chosen.values()))
+            measured, images = self._measurable(metrics(net) if callable(metrics) else metrics, images)
+            for some, seen in self.by_cost(chosen, net, images) if measured else []:
+                showing = progress.of(net.name)
+                found = evaluation.evaluate(net, seen, some, measured, progress=showing, **self.how)
                 frames.append(found.assign(architecture=net.architecture))
         frames = frames or [pd.DataFrame(columns=evaluation.COLUMNS)]
         frame = pd.concat(frames, ignore_index=True)
@@ -178,12 +298,35 @@ class Page:
         self._left_out |= {*frame.dropna(subset="error")["image"]}
         return frame
 
+    def note(self, net, names: Iterable[str]) -> None:
+        """For the departures: methods that run with the profile's options; of what the page evaluates or
+        maps it is known."""
+        for name in names:
+            self._used.setdefault(name, {})[net.name] = self.options(name, net)
+
+    def _measurable(self, metrics: Metrics, images: Dataset) -> tuple[dict[str, Any], Dataset]:
+        """The metrics whose annotations there are, and the images that have them; says what is not run."""
+        variants = metrics if isinstance(metrics, Mapping) else {name: name for name in metrics}
+        measured = {}
+        for label, of in variants.items():
+            metric = METRICS[of if isinstance(of, str) else of[0]]
+            asks = [n for n, needed in metric.given.items() if needed and n in needs.ANNOTATIONS]
+            lacking = [why for n in asks if (why := needs.annotated(images, n)[1])]
+            if lacking:
+                print(f"Not run: {metric.symbol}, since {lacking[0]}.")
+                continue
+            measured[label] = of
+            for need in asks:
+                images = needs.annotated(images, need)[0]
+        return measured, images
+
     def maps(self, net, images: Dataset, method: str, **options) -> Tensor:
         """The saliency maps (N, H, W) of images; those that a table saw are not made again.
 
         Args:
             options: the method's, added to the profile's, and those of `evaluate.saliency_maps`.
         """
+        self.note(net, [method])
         options = self.options(method, net) | options
         return evaluation.saliency_maps(net, images, method, **self.how, **options)
 
@@ -203,6 +346,7 @@ class Page:
         for net, images in self.opened if opened is None else opened:
             truth = reference(net) if callable(reference) else reference
             chosen = self.methods(methods, net)
+            self.note(net, (name for name, _ in chosen.values()))
             found = evaluation.similarity(net, images, chosen, truth, **self.how)
             frames.append(found.assign(architecture=net.architecture))
         return pd.concat(frames[1:] or frames, ignore_index=True)
@@ -263,8 +407,8 @@ class Page:
             name=name,
             alt=f"{report.symbols(metrics)} of each method, here with 95 % intervals and as printed: "
             f"{'; '.join(told)}.",
-            caption=f"{title} as a picture: filled markers are {here} with their 95 % intervals, "
-            f"hollow markers what the paper prints {printed}.",
+            caption=f"{title} as a picture: filled markers are {here} with their 95 % intervals"
+            + (f", hollow markers what the paper prints {printed}." if any(compared["paper"]) else "."),
         )
 
     def gallery(
@@ -302,6 +446,14 @@ class Page:
                 report.draw_boxes(panel, sample.boxes, edgecolor="#40e0d0", linewidth=1.5)
         report.show(figure, name=name, alt=alt, caption=caption)
 
+    def protocol(self) -> report.Box:
+        """What runs here: the first thing that a page shows."""
+        return report.protocol(self)
+
+    def departures(self) -> report.Box:
+        """How what runs here departs from the published setting, the profile `paper`."""
+        return report.departures(self, self._used)
+
     def folder(self, name: str) -> Path:
         """A folder for files that the page offers."""
         return BUILD / name / self.profile
@@ -314,6 +466,23 @@ class Page:
 def fewer(images: Dataset, n: int) -> Dataset:
     """At most n of the images, evenly spread: those that a limit of n would choose."""
     return images.subset(spread(len(images), n))
+
+
+def named(net, images: Dataset) -> Dataset:
+    """The images under the names that the network gives its classes, where it does."""
+    names = tuple(name.partition(",")[0] for name in net.classes) if net.classes else images.classes
+    return replace(images, classes=names)
+
+
+@contextmanager
+def in_one_sentence() -> Iterator[None]:
+    """A wrong input shows its sentence in the notebook, and no traceback of how it was found."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        said = str(error)
+        error._render_traceback_ = lambda: [said]
+        raise
 
 
 @torch.no_grad()

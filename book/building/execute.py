@@ -7,13 +7,15 @@ import platform
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import zip_longest
 from multiprocessing import get_context, parent_process
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import nbformat
@@ -22,6 +24,7 @@ import torch
 from papermill.exceptions import PapermillExecutionError
 from tqdm.auto import tqdm
 
+from .. import progress
 from .contents import script
 
 
@@ -181,16 +184,19 @@ def _run(task: Task) -> Failure | None:
     )
     nbformat.write(script(task.source), converted)
     try:
-        notebook = papermill.execute_notebook(
-            converted,
-            partial,
-            dict(task.parameters),
-            kernel_name="python3",
-            cwd=task.source.parent,
-            extra_arguments=["--log-level=CRITICAL"],  # else it tells of being shut down
-            progress_bar={"desc": task.name, "position": _line, "leave": False, "disable": None},
-        )
+        with _told(task.name):
+            notebook = papermill.execute_notebook(
+                converted,
+                partial,
+                dict(task.parameters),
+                kernel_name="python3",
+                cwd=task.source.parent,
+                extra_arguments=["--log-level=CRITICAL"],  # else it tells of being shut down
+                progress_bar=False,
+            )
     except PapermillExecutionError as error:
+        if len(error.traceback) == 1:  # a sentence, see `Page`
+            return Failure(task.name, error.evalue, partial)
         return Failure(task.name, f"{error.ename}: {error.evalue}", partial, error.source)
     finally:
         converted.unlink()
@@ -199,6 +205,29 @@ def _run(task: Task) -> Failure | None:
     nbformat.write(notebook, partial)
     partial.replace(task.output)
     return None
+
+
+@contextmanager
+def _told(name: str) -> Iterator[None]:
+    """A line on the terminal meanwhile: the page, and what its kernel tells of how far it is."""
+    with TemporaryDirectory() as folder:
+        file, done = Path(folder) / "progress", threading.Event()
+        os.environ[progress.VARIABLE] = str(file)  # the kernel inherits it
+        line = tqdm(desc=name, bar_format="{desc}", position=_line, leave=False, disable=None)
+
+        def follow() -> None:
+            while not done.wait(0.5):
+                line.set_description_str(f"{name}: {progress.read(file) or 'starting'}")
+
+        thread = threading.Thread(target=follow, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
+            line.close()
+            del os.environ[progress.VARIABLE]
 
 
 def _forget_paths(notebook: nbformat.NotebookNode) -> None:

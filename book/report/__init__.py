@@ -8,6 +8,7 @@ from .display import show
 from .gallery import draw, draw_boxes, gallery, grid, in_colour, overlay
 from .labels import Variant, method_title, symbols, variant_of
 from .plots import curves, forest
+from .protocol import Box, departures, protocol
 from .provenance import Provenance, provenance
 from .published import published
 from .style import style
@@ -25,6 +26,7 @@ from .tables import (
 from .verdicts import MIN_IMAGES, RULE, SYMBOLS, cell_verdict, combine, judge
 
 __all__ = [
+    "Box",
     "MIN_IMAGES",
     "RULE",
     "SYMBOLS",
@@ -44,6 +46,7 @@ __all__ = [
     "comparison",
     "cross",
     "curves",
+    "departures",
     "draw",
     "draw_boxes",
     "forest",
@@ -60,6 +63,7 @@ __all__ = [
     "over_classes",
     "overlay",
     "paired_difference",
+    "protocol",
     "provenance",
     "published",
     "separation",

@@ -9,7 +9,7 @@ from lib.statistics import by_image, column, mean_of
 from .display import show
 from .labels import variant_of
 from .plots import forest
-from .published import counterparts, published
+from .published import architectures, counterparts, published
 
 _IMAGE = ["network", "dataset", "image", "group"]
 
@@ -77,10 +77,10 @@ def changes(paper: str, table: str | int, frame: pd.DataFrame) -> pd.DataFrame:
     titles = dict(zip(cells["method"], cells["title"]))
     originals = [variant_of(label) for label in titles if not variant_of(label).variant]
     printed = cells.pivot(index=["metric", "method"], columns="network", values="value")
-    rows = []
+    own, rows = architectures(frame), []
     for network, measured in frame.groupby("network", sort=False):
         images = by_image(measured)
-        theirs = printed[counterparts(network, list(printed.columns))]
+        theirs = printed[counterparts(network, list(printed.columns), own[network])]
         for variant in originals:
             original, weighted = variant.label, variant._replace(variant="weighted").label
             for replacement in REPLACEMENTS:

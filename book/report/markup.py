@@ -72,6 +72,7 @@ def _caption(part: pd.DataFrame) -> str:
     ours = f"<code>{escape(network)}</code>, {n} {images}" if network else "not run"
     lines = ", one below the other" if "," in theirs else ""
     times = " T: seconds for 8 images." if "seconds" in set(part["metric"]) else ""
+    theirs = theirs or "no network of this kind"
     return f"<b>Here:</b> {ours}, mean [95 % interval]. <b>Paper:</b> {theirs}{lines}.{times}"
 
 
@@ -113,7 +114,9 @@ def claims_html(judged: pd.DataFrame) -> str:
     rows = []
     for _, claim in judged.groupby("id", sort=False):
         text, place = (escape(claim[column].iloc[0]) for column in ("text", "place"))
-        evidence = "".join(_evidence(row) for row in claim.itertuples() if row.network)
+        evidence = "".join(
+            _evidence(row) for row in claim.itertuples() if row.network or row.evidence
+        )
         rows.append(
             f'<tr><td class="prose">{text}<br><small>{place}</small></td>'
             f'<td class="prose">{verdict_html(combine(claim["verdict"]))}{evidence}</td></tr>'
@@ -124,7 +127,8 @@ def claims_html(judged: pd.DataFrame) -> str:
 
 def _evidence(row: Any) -> str:
     why = escape(row.evidence or row.verdict)
-    return f"<p>{SYMBOLS[row.verdict]} <code>{escape(row.network)}</code> {why}</p>"
+    network = f"<code>{escape(row.network)}</code> " if row.network else ""
+    return f"<p>{SYMBOLS[row.verdict]} {network}{why}</p>"
 
 
 def _table(caption: str, head: str, rows: list[str], kind: str) -> str:

@@ -32,7 +32,7 @@ class Provenance:
 
 
 def provenance(**parameters: Any) -> Provenance:
-    """The provenance of the page under execution, without a path, a host or a date.
+    """The provenance of the page under execution, without a host or a date.
 
     Example:
         >>> provenance(profile="embedded", network="tf_efficientnet_lite0", seed=0)
@@ -73,11 +73,12 @@ def _git(root: Path, *arguments: str) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """A parameter as JSON has it; of a path the last part alone."""
+    """A parameter as JSON has it; the home folder in a path is ~."""
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
-    if isinstance(value, Path) or (isinstance(value, str) and value.startswith(("/", "~"))):
-        return Path(value).name
+    if isinstance(value, (Path, str)):
+        text, home = str(value), str(Path.home())
+        return f"~{text[len(home) :]}" if text == home or text.startswith(f"{home}/") else text
     return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
 
 

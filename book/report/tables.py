@@ -42,7 +42,8 @@ def comparison(paper: str, table: str | int, frame: pd.DataFrame) -> Table:
     """A published table with our numbers beside it, once for each network of an evaluation frame.
 
     The rows are the paper's methods in the paper's order, then those that only we ran. A network
-    of a kind that the table does not have is left out; without any, the paper stands alone.
+    of a kind that the table does not have is left out; if all are of such a kind, our numbers stand
+    alone, and without any number of ours the paper's.
 
     Returns:
         A `Table`, its frame in printed units: network, method, title, metric, paper (the printed
@@ -55,7 +56,7 @@ def comparison(paper: str, table: str | int, frame: pd.DataFrame) -> Table:
     cells = published(paper, table)
     kinds = {kind(network) for network in cells["network"]}
     own = architectures(frame)
-    networks = [name for name in own if kind(name, own[name]) in kinds] or [""]
+    networks = [name for name in own if kind(name, own[name]) in kinds] or [*own] or [""]
     parts = [_compare(cells, frame[frame["network"] == network], network) for network in networks]
     whole = pd.concat(parts, ignore_index=True)
     plain = whole.assign(paper=[" · ".join(paper.values()) for paper in whole["paper"]])
@@ -64,12 +65,13 @@ def comparison(paper: str, table: str | int, frame: pd.DataFrame) -> Table:
 
 
 def _compare(cells: pd.DataFrame, frame: pd.DataFrame, network: str) -> pd.DataFrame:
+    units = dict(zip(cells["metric"], cells["unit"]))
     if network:
         printed_networks = list(cells["network"].unique())
         architecture = architectures(frame).get(network, "CNN")
         alike = counterparts(network, printed_networks, architecture)
         cells = cells[cells["network"].isin(alike)]
-    units = dict(zip(cells["metric"], cells["unit"]))
+        units = dict(zip(cells["metric"], cells["unit"])) or units
     in_paper = dict(zip(cells["method"], cells["title"]))
     images = by_image(frame)
     rows = []

@@ -72,7 +72,8 @@ def judge(claims: Iterable[Claim], frame: pd.DataFrame) -> pd.DataFrame:
     for claim in claims:
         networks = [name for name in tables if concerns(claim.networks, name, own[name])]
         verdicts = {name: _decide(claim, tables[name]) for name in networks}
-        for network, (verdict, why) in (verdicts or {"": ("not run", "")}).items():
+        nowhere = {"": ("not run", f"about other networks: {claim.networks}" if tables else "")}
+        for network, (verdict, why) in (verdicts or nowhere).items():
             rows.append((claim.paper, claim.id, claim.place, claim.text, network, verdict, why))
     return pd.DataFrame(rows, columns="paper id place text network verdict evidence".split())
 

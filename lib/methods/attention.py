@@ -103,6 +103,15 @@ class Transformer:
         return patches[:, 0]
 
 
+def attends(net) -> bool:
+    """Whether a class token of the network attends to patches and is read by its classifier."""
+    try:
+        _body(net)
+    except ValueError:
+        return False
+    return True
+
+
 def _body(net) -> nn.Module:
     """The module that has the class token."""
     for module in net.model.modules():

@@ -8,9 +8,9 @@ the whole bird again: true both times, and no answer. The *weighted contrast* {c
 speaks for the other classes, each as much as the network believes in it, and should leave the crown.
 
 The paper shows this on five datasets (its figures 4 and 7 to 10), and in figure 6 sets what is marked beside
-correctly classified images of both classes, for the reader to judge. Here the same figures are made on birds
-drawn for this book and on photographs. Of the drawn birds it is known which parts tell two species apart, and
-where they are: so the reader's judgement becomes a number.
+correctly classified images of both classes, for the reader to judge. This page makes the same figures. Of birds
+that are drawn for this book it is known which parts tell two species apart, and where they are: there the reader's
+judgement becomes a number.
 """
 
 # %% tags=["parameters"]
@@ -19,7 +19,7 @@ cost: str = ""  # at whose cost (options, counts) to run images of your own; emp
 network: str = ""  # a timm name, torchvision:<name>, a network of this project; empty: the profile's
 weights: str = ""  # path of a state dict; empty: the manifest's weights
 layer: str = ""  # target layer; empty: the last activation before pooling
-dataset: str = ""  # a name of `python -m lib data list`, such as folder; empty: the profile's
+dataset: str = ""  # a name of `python -m lib data list`, such as folder; figure 6 needs birds; empty: the profile's
 root: str = ""  # the dataset's folder; empty: where its manifest says
 n_images: int = 0  # how many images; 0: the profile's choice
 threshold: float = 0.1  # the least probability of the second class
@@ -43,20 +43,20 @@ page = Page("contrast/02_visualizations", globals())
 VARIANTS = contrasted("grad_cam", "linear_approximation")
 HEADINGS = ["Grad-CAM\noriginal", "Grad-CAM\nweighted", "Linear approx.\noriginal", "Linear approx.\nweighted"]
 FAMILY = {species: family for family, members in FAMILIES.items() for species in members}
+page.protocol()
 
 # %% [markdown]
 r"""
 ## Which images
 
 Those whose second class $t_2$ is more probable than the threshold of the paper's experiments, so that there is
-a question to answer. The birds are a test bed: 24 species in six families, and those of a family differ in one to
-three of fifteen parts. Of photographs several crops are taken.
+a question to answer.
 """
 
 # %%
 found = contested(page, threshold=threshold)
-birds = [one for one in found if one.images.name == "birds"]
-others = [one for one in found if one not in birds]
+birds = [one for one in found if one.of_birds]
+others = [one for one in found if not one.of_birds]
 for one in birds:
     siblings = sum(len({FAMILY[name] for name in one.names(i)}) == 1 for i in range(len(one)))
     print(f"{one.net.name}: both classes are of one family in {siblings} of {len(one)}")
@@ -78,8 +78,11 @@ and the weighted contrast of either is
 $\phi_t - \sum_{s \ne t} \alpha_s \phi_s$ with $\alpha_s = e^{y_s} / \sum_{s' \ne t} e^{y_{s'}}$. There is no ReLU: red speaks
 for the class, blue against it, and where the map is zero the image shows through in grey.
 
-Of each family of birds the image is shown on which most is seen of what tells its two classes apart, which is
-outlined. The true class is ticked.
+Of drawn birds, the image of each family is shown on which most is seen of what tells its two classes apart, which
+is outlined. Of other images those are shown on which the probabilities of the two classes are nearest to each other,
+and of crops of one image the nearest. The true class is ticked where it is known. Where the head is pooling and one
+linear layer, $\partial y_t / \partial A_k$ is the same at all positions: Grad-CAM and the linear approximation are one
+map, and it is shown once.
 """
 
 # %%
@@ -114,13 +117,6 @@ for one in birds[:1]:
             f"({families}), {one.net.name}. Outlined: what tells the two classes apart.",
         )
 
-# %% [markdown]
-r"""
-On photographs the two classes need not be alike. Shown are the crops on which their probabilities are nearest to
-each other, one of each photograph. Where the head is pooling and one linear layer, $\partial y_t / \partial A_k$ is the
-same at all positions: Grad-CAM and the linear approximation are one map, and it is shown once.
-"""
-
 # %%
 for one in others[:1]:
     p = one.p.gather(1, one.top)  # (N, 2)
@@ -133,8 +129,8 @@ for one in others[:1]:
     report.show(
         one.in_rows(few, M, ["original", "weighted"]) if same else compared(one, few[:PER_FIGURE]),
         name="contrast-photographs",
-        alt=f"Original and weighted maps for the two most probable classes of photographs: {one.spoken(few)}.",
-        caption=f"The same on {one.images.name}, {one.net.name}.",
+        alt=f"Original and weighted maps for the two most probable classes of images: {one.spoken(few)}.",
+        caption=f"As figures 4 and 7 to 10 of the paper: images of {one.images.name}, {one.net.name}.",
     )
 
 # %% [markdown]
@@ -142,10 +138,9 @@ for one in others[:1]:
 ## Beside images of both classes
 
 Figure 6 of the paper: the weighted maps, and beside them two correctly classified images of each class. What is
-red in the row of a class should be found on its two images, and not on those of the other row. The parts that
-differ take about one per cent of an image; a cell of the last activation, whose grid is 8 x 8, takes one and a half.
-The linear approximation is therefore also taken at an earlier layer, of 16 x 16 cells: about the grid of VGG-16 on
-the paper's images, 14 x 14.
+red in the row of a class should be found on its two images, and not on those of the other row. This is shown and
+measured where it is known what tells two classes apart, that is of drawn birds. What differs may be smaller than a
+cell of the target layer's grid: where the profile names an earlier layer, its finer maps are taken as well.
 """
 
 # %%
@@ -158,6 +153,8 @@ def layers(one):
     return [one.net, page.open(earlier)[0]]
 
 
+if not birds:
+    print("Not run: what tells two classes apart is not known of these images.")
 for one in birds[:1]:
     few = clearest(one)[: page.setting("beside")]
     M = {}
@@ -190,9 +187,8 @@ $$
 $$
 
 and $r$ is the correlation of $M$ and $N$ over all pixels. An explanation that covers the whole bird for both classes
-has a high *for both* and $r$, a share no larger than the parts' share of the bird, and a rank of one half.
-
-The same is measured at the earlier layer, of 16 x 16 cells.
+has a high *for both* and $r$, a share no larger than the parts' share of the bird, and a rank of one half. Of images
+other than drawn birds only $r$ is measured.
 """
 
 # %%
@@ -235,10 +231,11 @@ COLUMNS = {
     "sign, rival": ("difference_sign", "_rival"),
     "rank, true class": ("difference_rank", "_true_class"),
 }
+ran = {*frame["metric"]}
 pd.DataFrame({
     (network, METHODS[method].title): {
         column: report.changed(frame, network, metric, f"{method}{role}", f"{method}_weighted{role}")
-        for column, (metric, role) in COLUMNS.items()
+        for column, (metric, role) in COLUMNS.items() if metric in ran
     }
     for network in frame["network"].unique() for method in ("grad_cam", "linear_approximation")
 })  # fmt: skip
@@ -264,23 +261,19 @@ page.verdicts(frame, "Figure 4", "Figure 6")
 """
 ```{admonition} Departures
 :class: note
-**Images and networks.** Drawn birds stand for CUB-200-2011, and photographs for FGVC-Aircraft, Flowers-102, Food-101 and
-Stanford Cars; networks of eight layers, trained in the build, stand for VGG-16. The profile `paper` takes the
-five datasets, where they lie on this computer.
+**Correctly classified images.** Figure 6 is made of drawn birds alone. The paper does not say how it chose its
+images; here each choice follows the rule that stands above its figure.
 
-**Correctly classified images.** There are twenty photographs of twenty classes and so no others of a class: figure 6
-is made of birds alone. The paper does not say how it chose its images; here each choice follows the rule that
-stands above its figure.
-
-**Target layer.** The paper does not name it in its supplement; here it is the last activation before pooling, and for the
-measurement the last one of an earlier block as well. That one was chosen among the four blocks after all four had
-been tried, for its grid of 16 x 16, near VGG-16's 14 x 14; read what holds there alone with this in mind.
+**Target layer.** The paper does not name it in its supplement; here it is the one that stands at the top of the page.
 
 **What is measured.** The paper measures nothing in figure 6: the claims above put numbers to what it says of it in appendix
 D. Its appendix E says that the original methods "tend to fail capturing shared features while our weighted
 contrastive method succeeds"; by its figures and by its appendix D, *shared* can only mean what is *not* shared.
 ```
 """
+
+# %%
+page.departures()
 
 # %%
 page.provenance()

@@ -35,6 +35,7 @@ from lib.metrics.relative_probability import hides
 from lib.metrics.replacement import REPLACEMENTS, replaced
 
 page = Page("contrast/03_blurring_and_masking", globals())
+page.protocol()
 
 # %% [markdown]
 r"""
@@ -55,7 +56,7 @@ for one in found:
         "seen": len(one.images),
         "contested": len(one),
         "from so many": len({sample.group for sample in one.samples}),
-        "t₁ is the true class": f"{right} of {len(one)}",
+        "t₁ is the true class": f"{right} of {len(one)}" if one.labelled else "–",
     }
 pd.DataFrame.from_dict(counts, orient="index")
 
@@ -177,20 +178,16 @@ pd.concat(rows).map("{:.3f}".format, na_action="ignore").fillna("–").rename_ax
 r"""
 ```{admonition} Departures
 :class: note
-**Networks and images.** The paper fine-tunes AlexNet on five datasets. Here are an AlexNet-like and a VGG-like
-network on [drawn birds](02_visualizations), a test bed, and EfficientNet-Lite0 on six crops of each of 20
-photographs, of which those are taken where two classes compete. The crops of a photograph are one group, which
-intervals resample together: there are about as many independent images as photographs. The profile `paper`
-fine-tunes AlexNet on the paper's datasets. A network on the drawn birds is compared with the paper's on
-CUB-200 where its architecture is the same, any other with all five datasets.
+**Counterparts.** A network on drawn birds is compared with the paper's on CUB-200 where its architecture is the
+same, any other with all five datasets. Crops of one image are one group, which intervals resample together.
 
-**One map for two methods.** EfficientNet ends in pooling and a linear layer, so the gradient of a logit is the
+**One map for two methods.** Where the head is pooling and one linear layer, the gradient of a logit is the
 same at every position, and the linear approximation *is* Grad-CAM: only the latter runs there.
 
 **The rival** is the strongest other class on the whole image, also where another overtakes it on what is
 kept.
 
-**Blur.** $\sigma = 15$ and a kernel of 101 pixels, whatever the image's size: on birds of 64 pixels little
+**Blur.** $\sigma = 15$ and a kernel of 101 pixels, whatever the image's size: on images of 64 pixels little
 is left of any detail, and the kernel reaches over the border, where the image is reflected as often as
 it takes. The table above says what the width changes.
 
@@ -198,9 +195,12 @@ it takes. The table above says what the width changes.
 supplement does not say which zero and whose mean. A pixel where the map is exactly zero is replaced in
 either case.
 
-**The threshold** on the second probability is 0.1. Table 1 itself, of VGG-16, stands in the main text.
+**The threshold** on the second probability is 0.1 unless another is given. Table 1 itself, of VGG-16, stands in the main text.
 ```
 """
+
+# %%
+page.departures()
 
 # %%
 page.provenance()

@@ -2,9 +2,9 @@
 """
 # Equal blurring and masking
 
-The comparison of [the page before](03_blurring_and_masking) may be unfair. An original map is positive nearly
-everywhere, so keeping its positive features keeps nearly all of the image, and keeping its negative ones
-nearly nothing. A weighted map has about as much of both. What then is the merit of what is marked, and what
+The comparison of [the page before](03_blurring_and_masking) may be unfair. Where an original map is positive nearly
+everywhere, keeping its positive features keeps nearly all of the image, and keeping its negative ones
+nearly nothing. A weighted map should have about as much of both. What then is the merit of what is marked, and what
 of how much is marked? Appendix G of the paper {cite:p}`contrast` lets both maps replace the same number of
 pixels, and finds that the weighted ones "still outperform original methods by a large margin" (table 3).
 
@@ -35,7 +35,7 @@ from lib.metrics.relative_probability import equalised, hides
 from lib.metrics.replacement import replaced
 
 page = Page("contrast/04_equal_blurring", globals())
-found = contested(page, threshold=threshold)
+page.protocol()
 
 # %% [markdown]
 r"""
@@ -47,6 +47,7 @@ for both classes:
 """
 
 # %%
+found = contested(page, threshold=threshold)
 areas = evaluate_both(found, original_and_weighted, ["positive_area", "area_imbalance"])
 shares = report.measured(areas).query("metric == 'positive_area'")
 figure = report.forest(shares, line=50)
@@ -155,8 +156,8 @@ report.show(
 r"""
 ```{admonition} Departures
 :class: note
-**Networks, images, blur** as [on the page before](03_blurring_and_masking). The profile `paper` fine-tunes
-VGG-16: table 3's caption says that all else is as for table 1, whose model that is.
+**Networks and blur.** They are compared, and images are blurred, as [on the page before](03_blurring_and_masking). The
+published network is VGG-16: table 3's caption says that all else is as for table 1, whose model that is.
 
 **Equal areas.** The supplement says that the minimum or maximum *of the number of pixels* is replaced, not
 which pixels: here each map's lowest where positive features are kept, its highest where negative ones
@@ -172,6 +173,9 @@ $t_1$, blur), stand as printed. The first is the only one of table 3's 120 pairs
 its neighbours are 0.699 and 0.688.
 ```
 """
+
+# %%
+page.departures()
 
 # %%
 page.provenance()

@@ -45,7 +45,7 @@ batch_size: int = 16  # images a pass; changes no number
 device: str = "cpu"  # cpu, cuda, cuda:1, mps
 
 # %%
-from itertools import product
+from itertools import cycle, product
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -64,6 +64,7 @@ LINEAR = "linear_approximation"
 METHODS_HERE = ("grad_cam", LINEAR)
 TITLES = {"none": "Original", "mean": "Mean", "max": "Max", "weighted": "Weighted"}
 VARIANTS = contrasted(*METHODS_HERE, contrasts=CONTRASTS)
+page.protocol()
 
 # %% [markdown]
 """
@@ -74,7 +75,7 @@ Those whose second class is more probable than the threshold, as in the paper's 
 
 # %%
 found = contested(page, threshold=threshold)
-p3 = {one: one.p.topk(3).values[:, 2] for one in found}
+p3 = {one: one.third for one in found}
 for one in found:
     print(f"{one.net.name}: a third class is probable on {(p3[one] > third).sum()} of them")
 maps = {one: one.maps(VARIANTS) for one in found}
@@ -83,8 +84,8 @@ maps = {one: one.maps(VARIANTS) for one in found}
 """
 ## The four maps side by side
 
-Of each network the image whose third class is the most probable. The original and the mean contrast mark the same,
-and for both classes; the two max contrasts are one picture with its colours exchanged.
+Of each network the image whose third class is the most probable. By the paper the original and the mean contrast mark
+the same, and for both classes. The two max contrasts are one picture with its colours exchanged.
 """
 
 # %%
@@ -140,7 +141,7 @@ image is two points, one for each of its classes.
 
 # %%
 figure, ax = plt.subplots(figsize=(6.4, 4.6))
-for one, marker in zip(found, "osD^"):
+for one, marker in zip(found, cycle("osD^")):
     p = one.p.gather(1, one.top)  # (N, 2)
     weight = p.flip(1) / (1 - p)  # of the rival among the others
     M = maps[one]
@@ -221,10 +222,6 @@ page.verdicts(pd.concat([frame, measured], ignore_index=True), "Comparison with 
 """
 ```{admonition} Departures
 :class: note
-**Images and networks.** As on the page of [visualisations](02_visualizations): crops of photographs and drawn birds, with
-small networks. The mean contrast subtracts the mean of 999 classes on photographs, and of 23 on birds, three of which
-are siblings.
-
 **Alike.** The paper shows that original and mean contrast look alike; here it is a correlation above 0.9 of the signed
 maps, and the threshold is ours. Maps that differ by an added constant correlate fully, though zero lies elsewhere in
 them: what is kept in the last table depends on it.
@@ -235,6 +232,9 @@ contrast that is the choice of the strongest class.
 **Blur.** Kernel 101 and sigma 15, where the paper draws sigma from 10 to 20 anew each time.
 ```
 """
+
+# %%
+page.departures()
 
 # %%
 page.provenance()

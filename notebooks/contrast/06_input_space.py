@@ -9,7 +9,7 @@ network: the original one, the gradient of the logit $y_t$, and its mean, max an
 The original raises the logit most, it says, but a network decides by probability, and that the weighted
 contrast raises most.
 
-This page makes the experiment on photographs and on drawn birds, towards the class and away from it.
+This page makes the experiment, towards the class and away from it.
 """
 
 # %% tags=["parameters"]
@@ -37,6 +37,7 @@ from lib.metrics.gradient_sign import gradient_sign
 page = Page("contrast/06_input_space", globals())
 steps = page.setting("steps")
 EXPLANATIONS = {"original": "none", "mean": "mean", "max": "max", "weighted": "weighted"}
+page.protocol()
 
 # %% [markdown]
 r"""
@@ -77,8 +78,8 @@ for net, images in page.opened:
 r"""
 ## Accuracy, logit and probability
 
-Against the distance: to the right images move towards their class, to the left away from it. The largest
-distance, $3 \cdot 10^{-3}$, is less than one step of a pixel that has 256.
+Against the distance: to the right images move towards their class, to the left away from it. The distance that the
+authors used, $3 \cdot 10^{-3}$, is less than one step of a pixel that has 256.
 """
 
 # %%
@@ -91,14 +92,14 @@ def gain(values, place=-1):
     return values[:, place] - values[:, steps]
 
 
-for net, images, found in results:
+for n, (net, images, found) in enumerate(results):
     figure, panels = plt.subplots(3, 1, figsize=(6.4, 10.2), sharex=True)
+    groups = [sample.group for sample in images]
     for panel, (what, label) in zip(panels, LABELS.items()):
         scale = 1 if what == "y" else 100
         series = {title: scale * values[what] for title, values in found.items()}
         if what != "correct":
             series = {title: values - values[:, [steps]] for title, values in series.items()}
-        groups = [sample.group for sample in images]
         report.curves(axis, series, xlabel="", ylabel=label, emphasis="weighted", groups=groups, ax=panel)
         panel.axvline(0, color="0.5", linestyle=":", zorder=0)
     for panel in panels[:-1]:
@@ -107,7 +108,7 @@ for net, images, found in results:
     y, p = ({title: gain(values[what]).mean().item() for title, values in found.items()} for what in "yp")
     report.show(
         figure,
-        name=f"contrast-input-space-{net.name.split('_')[0]}",
+        name=f"contrast-input-space-{n + 1}",
         alt=f"Logit, probability and accuracy of {len(images)} images against epsilon for four explanations, {net.name}. At "
         f"the largest epsilon the logit has gained most along the direction called {max(y, key=y.get)}, "
         f"{max(y.values()):.2f}, and the probability along {max(p, key=p.get)}, {100 * max(p.values()):.1f} points.",
@@ -162,14 +163,11 @@ page.verdicts(frame, "Back-propagation till the input space (main text)")
 r"""
 ```{admonition} Departures
 :class: note
-**Networks and images.** EfficientNet-Lite0 on 20 photographs, and a VGG-style network on drawn birds, a test bed;
-the profile `paper` takes VGG-16 and ImageNet. The photographs are few, and nearly all are classified correctly
-from the start.
-
 **How far.** The paper prints $\epsilon = 10^{-3}$, its authors used $3 \cdot 10^{-3}$; this page uses the latter, and
 its curves pass the former. Pixels are in $[0, 1]$ and stay there.
 
-**The class** is the labelled one, so that the share of images where it is the most probable is the accuracy.
+**The class** is the labelled one, so that the share of images where it is the most probable is the accuracy. Of
+images without labels it is the predicted one, and the share starts at 100 %.
 
 **One way of several steps.** Each curve follows one way of $N$ steps and reads off the network after each of
 them; the weights of a contrast are those of the image as it then is.
@@ -177,6 +175,9 @@ them; the weights of a contrast are those of the image as it then is.
 **Away from the class** is not in the part of the paper that we have; it is the usual adversarial direction.
 ```
 """
+
+# %%
+page.departures()
 
 # %%
 page.provenance()

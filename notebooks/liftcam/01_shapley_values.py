@@ -19,7 +19,7 @@ profile: str = "smoke"  # smoke: seconds; embedded: what the book shows; paper: 
 cost: str = ""  # at whose cost (options, counts) to run images of your own; empty: the profile's
 network: str = ""  # a timm name, torchvision:<name>, a network of this project; empty: the profile's
 weights: str = ""  # path of a state dict; empty: the manifest's weights
-layer: str = ""  # target layer; empty: the profile's
+layer: str = ""  # target layer, with no attention behind it; empty: the profile's
 dataset: str = ""  # a name of `python -m lib data list`, such as folder; empty: the profile's
 root: str = ""  # the dataset's folder; empty: where its manifest says
 n_images: int = 0  # how many images; 0: the profile's choice
@@ -33,13 +33,13 @@ import pandas as pd
 import torch
 
 from book import Page, batch, report
-from lib.methods import METHODS
 from lib.methods.coalition_game import coalition_game
 from lib.methods.lift_cam import contributions
 from lib.metrics import METRICS
 from lib.saliency import attribute, explain, finish
 
-page = Page("liftcam/01_shapley_values", globals())
+page = Page("liftcam/01_shapley_values", globals(), needs=["a head that DeepLIFT passes"])
+page.protocol()
 
 # %% [markdown]
 """
@@ -62,7 +62,7 @@ and average over $n$ orderings. However few the orderings, the coefficients shar
 $\sum_k \alpha_k = F^c(A) - F^c(0)$.
 
 Ten channels have 1,024 coalitions, which can all be asked. The figure keeps the ten channels that
-matter most for one photograph, and sets SHAP-CAM's estimates beside the exact values.
+matter most for one image, and sets SHAP-CAM's estimates beside the exact values.
 """
 
 # %%
@@ -87,16 +87,17 @@ net, images = page.opened[0]
 x, target = batch(net, images.readable(1))
 with torch.no_grad():
     A, context = net.cut(x)
-    ten = attribute("lift_cam", net, x, target).coefficients[0].abs().topk(10).indices
+    K = min(10, A.shape[1])
+    kept = attribute("lift_cam", net, x, target).coefficients[0].abs().topk(K).indices
     few = A.clone()
-    few[:, [k for k in range(A.shape[1]) if k not in ten.tolist()]] = 0
-    coalitions = (torch.arange(2**10)[:, None] >> torch.arange(10) & 1).bool()
+    few[:, [k for k in range(A.shape[1]) if k not in kept.tolist()]] = 0
+    coalitions = (torch.arange(2**K)[:, None] >> torch.arange(K) & 1).bool()
     F = coalition_game(net, few, context, target).value(coalitions.to(A.device)).double().cpu()
 
 truth = exact(F)
 counts, runs = [1, 3, 10, 30, 100, 300, 1000, 3000], page.setting("runs")
-orderings = torch.rand(runs, max(counts), 10, generator=torch.Generator().manual_seed(0)).argsort(-1)
-sums = algorithm_1(F, orderings).cumsum(1)  # (runs, n, 10), over the first n
+orderings = torch.rand(runs, max(counts), K, generator=torch.Generator().manual_seed(0)).argsort(-1)
+sums = algorithm_1(F, orderings).cumsum(1)  # (runs, n, K), over the first n
 errors = torch.stack([(sums[:, n - 1] / n - truth).norm(dim=1) for n in counts], dim=1) / truth.norm()
 
 distance = "distance from the SHAP values,\nas a share of their norm"
@@ -108,11 +109,11 @@ axis.legend(loc="upper right")
 report.show(
     axis.figure,
     name="liftcam-convergence",
-    alt="Mean relative distance of SHAP-CAM's coefficients from the exact ones, falling from "
-    f"{errors[:, 0].mean():.2f} with one ordering to {errors[:, -1].mean():.3f} with 3,000, along one "
+    alt="Mean relative distance of SHAP-CAM's coefficients from the exact ones, from "
+    f"{errors[:, 0].mean():.2f} with one ordering to {errors[:, -1].mean():.3f} with 3,000, beside one "
     "over the square root of n.",
-    caption=r"SHAP-CAM against all $2^{10}$ coalitions of ten channels, mean and 95 % interval of "
-    rf"{runs} runs: the error falls as $1/\sqrt{{n}}$.",
+    caption=f"SHAP-CAM against all {2**K:,} coalitions of {K} channels, mean and 95 % interval of {runs} runs "
+    rf"({net.name}). The dotted line falls as $1/\sqrt{{n}}$.",
 )
 
 # %% [markdown]
@@ -167,14 +168,14 @@ line.set(xlabel="channels, the largest coefficient first", ylabel="sum so far")
 report.show(
     figure,
     name="liftcam-walk-through",
-    alt="LIFT-CAM on one photograph: four channels, their signed contribution maps with the sums "
+    alt=f"LIFT-CAM on one image: {len(top)} channels, their signed contribution maps with the sums "
     f"{', '.join(f'{alpha[k]:+.2f}' for k in top)}, the finished map, and the running sum of all "
     f"coefficients, which ends at {alpha.sum():.2f}, the logit less that of an empty layer.",
-    caption=f"Figure 2 of the paper, computed ({net.name}). Top: the image and the activations of the four "
-    "channels with the largest coefficients. Below them their contributions to the logit, red for and blue "
-    "against, whose sum is the coefficient; on the left the map. Bottom: the running sum of all "
-    f"{len(so_far)} coefficients, the largest first, climbs to {so_far.max():.1f} and is taken back to "
-    f"{all_of_them:.1f} by the channels that count against the class.",
+    caption=f"Figure 2 of the paper, computed ({net.name}). Top: the image and the activations of the "
+    f"{len(top)} channels with the largest coefficients. Below them their contributions to the logit, red for "
+    "and blue against, whose sum is the coefficient; on the left the map. Bottom: the running sum of all "
+    f"{len(so_far)} coefficients, the largest first, has its peak at {so_far.max():.1f} and ends at "
+    f"{all_of_them:.1f}.",
 )
 
 # %% [markdown]
@@ -195,15 +196,18 @@ fully connected ones, or any layer but the last.
 
 # %%
 CHECKED = {"shap_cam": {"n": 1}, "lift_cam": {}, "lrp_cam": {}, "ablation_cam": {}, "grad_cam": {}}
-opened = [(net, *batch(net, images.readable())) for net, images in page.opened]
+opened = [(net, images.readable()) for net, images in page.opened]
 deviations = {}
-for net, x, target in opened:
-    all_of_them = worth(net, *net.cut(x), target)
+for net, images in opened:
     row = deviations[net.name, "affine" if net.affine_head else "not affine"] = {}
-    for method, options in CHECKED.items():
-        total = attribute(method, net, x, target, **options).coefficients.sum(1)
-        row[METHODS[method].title] = f"{((total - all_of_them) / all_of_them).abs().max():.1e}"
-pd.DataFrame(deviations).T.sort_index().rename_axis(index=["network", "head"], columns="method")
+    for x, target in page.batches(net, images):
+        all_of_them = worth(net, *net.cut(x), target)
+        for method, options in CHECKED.items():
+            total = attribute(method, net, x, target, **options).coefficients.sum(1)
+            largest = ((total - all_of_them) / all_of_them).abs().max().item()
+            row[method] = max(largest, row.get(method, 0.0))
+table = pd.DataFrame(deviations).T.sort_index().map("{:.1e}".format).rename(columns=report.method_title)
+table.rename_axis(index=["network", "head"], columns="method")
 
 # %% [markdown]
 r"""
@@ -228,24 +232,30 @@ def maps(net, x, target):
     }
 
 
-signed = [(net, x[:1], target[:1]) for net, x, target in opened if net.features(x[:1]).min() < 0]
+first = [(net, *batch(net, images[:1])) for net, images in opened]
+signed = [(net, x, target) for net, x, target in first if net.features(x).min() < 0]
+if not signed:
+    print("No figure: the first image has no negative activation.")
 for net, x, target in signed[:1]:
     report.show(
         report.gallery(x, maps(net, x, target), columns=4),
         name="liftcam-signed",
-        alt="For one photograph, LIFT-CAM's map, which avoids the object, the contributions summed over "
-        "channels, which mark it, and Grad-CAM's map.",
+        alt="For one image, LIFT-CAM's map, the contributions summed over channels, and Grad-CAM's map.",
         caption=f"{net.name}, whose activations have both signs: equation (1), the contributions by place, "
         "and Grad-CAM.",
     )
 
 average_drop = METRICS["average_drop"].fn
 rows = {}
-for net, x, target in opened:
-    rows[net.name] = {"lowest activation": f"{net.features(x).min():.1f}"}
-    for title, S in maps(net, x, target).items():
-        rows[net.name][title] = f"{average_drop(net, x, target, S).mean():.1%}"
-pd.DataFrame(rows).T.rename_axis(index="network", columns=f"AD of {len(x)} images")
+for net, images in opened:
+    lowest, drops = [], {}
+    for x, target in page.batches(net, images):
+        lowest.append(net.features(x).min().item())
+        for title, S in maps(net, x, target).items():
+            drops.setdefault(title, []).append(average_drop(net, x, target, S))
+    rows[net.name] = {"lowest activation": f"{min(lowest):.1f}"}
+    rows[net.name] |= {title: f"{torch.cat(of).mean():.1%}" for title, of in drops.items()}
+pd.DataFrame(rows).T.rename_axis(index="network", columns=f"AD (n = {len(images)})")
 
 # %% [markdown]
 r"""
@@ -268,7 +278,7 @@ theorem; the verdict tests the code.
 """
 
 # %% tags=["nbval-check-output"]
-affine = [(net, images) for net, images in page.opened if net.affine_head]
+affine = page.having("an affine head")
 frame = page.similarity(["lift_cam", "ablation_cam"], {"reference": ("shap_cam", {"n": 10})}, affine)
 page.verdicts(frame, "Section 3.3")
 
@@ -293,6 +303,9 @@ numbers do not change.
 **Figure 1** of the paper is a diagram of the framework; the equations above stand for it.
 ```
 """
+
+# %%
+page.departures()
 
 # %%
 page.provenance()

@@ -7,11 +7,9 @@ the paper {cite:p}`liftcam` sets out to show before it approximates them. It run
 and 100 orderings, finds that all three measures improve at each step, and that 100 orderings beat
 every earlier CAM (section 4.1, table 1).
 
-Three cases run here. Behind the last activation of EfficientNet-Lite0 come only pooling and one
-linear layer, so that all orderings give the same coefficients and the rows must coincide
-([the page before](01_shapley_values) says why). *Inside its last block*, before the 1x1 convolutions,
-the head is not affine; and so it is in a VGG-style network, trained in this build on
-[drawn scenes](real), a test bed whose objects are known to the pixel.
+Behind an affine head all orderings give the same coefficients, so that SHAP-CAM's rows must coincide
+([the page before](01_shapley_values) says why). What more orderings are worth shows only where the head
+is not affine.
 """
 
 # %% tags=["parameters"]
@@ -19,7 +17,7 @@ profile: str = "smoke"  # smoke: seconds; embedded: what the book shows; paper: 
 cost: str = ""  # at whose cost (options, counts) to run images of your own; empty: the profile's
 network: str = ""  # a timm name, torchvision:<name>, a network of this project; empty: the profile's
 weights: str = ""  # path of a state dict; empty: the manifest's weights
-layer: str = ""  # target layer; empty: the last activation before pooling
+layer: str = ""  # target layer, with no attention behind it; empty: the last activation before pooling
 dataset: str = ""  # a name of `python -m lib data list`, such as folder; empty: the profile's
 root: str = ""  # the dataset's folder; empty: where its manifest says
 n_images: int = 0  # how many images; 0: the profile's choice
@@ -30,7 +28,8 @@ device: str = "cpu"  # cpu, cuda, cuda:1, mps
 # %%
 from book import Page, fewer
 
-page = Page("liftcam/02_shap_values", globals())
+page = Page("liftcam/02_shap_values", globals(), needs=["a head that DeepLIFT passes"])
+page.protocol()
 
 # %% [markdown]
 r"""
@@ -68,7 +67,7 @@ def methods(net):
 def averaged(frame):
     """The mean over runs, whose labels end in /0, /1, ..."""
     frame = frame.assign(method=frame["method"].str.split("/").str[0])
-    keys = ["network", "dataset", "image", "group", "method", "metric"]
+    keys = ["network", "architecture", "dataset", "image", "group", "method", "metric"]
     return frame.groupby(keys, sort=False, as_index=False)[["value", "seconds"]].mean()
 
 
@@ -95,10 +94,8 @@ One ordering is a coin toss for each channel; a hundred are a mean.
 """
 
 # %%
-for net, images in page.opened:
-    if net.affine_head:
-        continue
-    shown = fewer(images, page.setting("shown")).readable()
+for net, images in page.having("a head that is not affine"):
+    shown = fewer(images.readable(), page.setting("shown"))
     maps = {
         f"{n} ordering{'s' if n > 1 else ''}": page.maps(net, shown, "shap_cam", n=n, seed=0) for n in ORDERINGS
     }
@@ -110,8 +107,7 @@ for net, images in page.opened:
         columns=5,
         name=f"liftcam-orderings-{shown.name.replace('_', '-')}",
         alt=f"Maps of SHAP-CAM with 1, 10 and 100 orderings and of LIFT-CAM for {', '.join(shown.labels)}.",
-        caption="SHAP-CAM with more and more orderings, and LIFT-CAM's one backward pass "
-        f"({shown.name.replace('_', ' ')}).",
+        caption=f"SHAP-CAM with more and more orderings, and LIFT-CAM's one backward pass ({net.name}).",
     )
 
 # %% [markdown]
@@ -124,7 +120,7 @@ page.verdicts(frame, "Table 1")
 
 # %% [markdown]
 """
-*Equal* means what it says: on every image the two have the same value. Behind the affine head this is
+*Equal* means what it says: on every image the two have the same value. Behind an affine head this is
 no accident.
 
 ```{admonition} Departures
@@ -134,14 +130,10 @@ on each. The profile `paper` restores ImageNet; `dataset`, `root` and `weights` 
 VOC or COCO counts once for each class that is in it.
 
 **The layer.** The paper's maps are the last convolution's, whose head in VGG16 has three linear layers.
-EfficientNet's last activation has an affine head, so that the open case lies inside its last block,
-behind the depthwise convolution. The paper's choice is always an activation after its ReLU, and that
-matters: see [the first page](01_shapley_values).
+They are activations after a ReLU, and that matters: see [the first page](01_shapley_values).
 
-**Runs.** The paper averages 10 runs. Here the drawn scenes have 10, the photographs one, because it
-takes a minute inside the last block.
-
-**Score-CAM** needs a pass through the network a channel, and is left out behind the affine head.
+**Runs.** The paper averages 10 runs. `runs` sets their number; behind an affine head one is made, since
+all are the same.
 
 **Channels of zeros** add nothing in any order and are left out; no coefficient changes.
 
@@ -149,6 +141,9 @@ takes a minute inside the last block.
 colour.
 ```
 """
+
+# %%
+page.departures()
 
 # %%
 page.provenance()

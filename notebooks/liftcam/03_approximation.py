@@ -13,7 +13,7 @@ profile: str = "smoke"  # smoke: seconds; embedded: what the book shows; paper: 
 cost: str = ""  # at whose cost (options, counts) to run images of your own; empty: the profile's
 network: str = ""  # a timm name, torchvision:<name>, a network of this project; empty: the profile's
 weights: str = ""  # path of a state dict; empty: the manifest's weights
-layer: str = ""  # target layer; empty: the last activation before pooling
+layer: str = ""  # target layer, with no attention behind it; empty: the last activation before pooling
 dataset: str = ""  # a name of `python -m lib data list`, such as folder; empty: the profile's
 root: str = ""  # the dataset's folder; empty: where its manifest says
 n_images: int = 0  # how many images; 0: the profile's choice
@@ -30,7 +30,8 @@ from book import Page, report
 from lib.evaluate import coefficients
 from lib.metrics.similarity import cosine_similarity
 
-page = Page("liftcam/03_approximation", globals())
+page = Page("liftcam/03_approximation", globals(), needs=["a head that DeepLIFT passes"])
+page.protocol()
 
 # %% [markdown]
 r"""
@@ -61,8 +62,8 @@ def reference(net):
     if net.affine_head:
         return {"exact": ("shap_cam", {"n": 1})}
     n = page.setting("orderings", net)
-    part = min(n // 2, 1000) if n > 200 else n // 2  # of 200: the runs of the page before
-    return {f"run {seed}": ("shap_cam", {"n": part, "seed": seed}) for seed in range(n // part)}
+    part = max(1, min(n // 2, 1000))  # of 200: the runs of the page before
+    return {f"run {seed}": ("shap_cam", {"n": part, "seed": seed}) for seed in range(max(2, n // part))}
 
 
 frame = page.similarity(COMPARED, reference)
@@ -93,54 +94,54 @@ r"""
 
 A reference with noise of its own caps every similarity to it. Two independent halves of its orderings
 tell how much: if each is the truth plus noise of relative size $\varepsilon$, their cosine is
-$1 / (1 + \varepsilon^2)$, and that of their mean with the truth is $1 / \sqrt{1 + \varepsilon^2 / 2}$.
+$c = 1 / (1 + \varepsilon^2)$, and that of their mean with the truth is
+$1 / \sqrt{1 + \varepsilon^2 / 2} = \sqrt{2c / (1 + c)}$. Behind an affine head the reference is exact.
 """
 
 # %%
-rows = []
-for net, images in page.opened:
+not_affine, rows = page.having("a head that is not affine"), []
+for net, images in not_affine:
     runs = list(coefficients(net, images, reference(net), **page.how).values())
-    if half := len(runs) // 2:
-        halves = (torch.stack(part).mean(0) for part in (runs[:half], runs[half:]))
-        cosine = cosine_similarity(*halves).mean().item()
-        total = sum(options["n"] for _, options in reference(net).values())
-        rows.append((net.name, total, len(images), cosine, (1 + (1 / cosine - 1) / 2) ** -0.5))
+    half = len(runs) // 2
+    halves = (torch.stack(part).mean(0) for part in (runs[:half], runs[half:]))
+    cosine = max(0.0, cosine_similarity(*halves).nanmean().item())
+    total = sum(options["n"] for _, options in reference(net).values())
+    rows.append((net.name, total, len(images.readable()), cosine, (2 * cosine / (1 + cosine)) ** 0.5))
 columns = ["network", "orderings", "images", "cosine of the halves", "cosine with the truth"]
-pd.DataFrame(rows, columns=columns).round(4).set_index("network")
+if rows:
+    display(pd.DataFrame(rows, columns=columns).round(4).set_index("network"))
 
 # %%
 numbers = page.setting("orderings_compared")
-net, images = [(net, images) for net, images in page.opened if not net.affine_head][-1]
 others = {n: ("shap_cam", {"n": n, "seed": 1000}) for n in numbers}  # none of the reference's orderings
-found = page.similarity(others | {"lift": ("lift_cam", {})}, reference, [(net, images)])
-means = {method: report.mean_ci(of["value"]) for method, of in found.groupby("method", sort=False)}
-lift = means.pop("lift")
-mean, low, high, _ = zip(*(means[n] for n in numbers))
+for net, images in not_affine[-1:]:
+    found = page.similarity(others | {"lift": ("lift_cam", {})}, reference, [(net, images)])
+    means = {method: report.mean_ci(of["value"]) for method, of in found.groupby("method", sort=False)}
+    lift = means.pop("lift")
+    mean, low, high, _ = zip(*(means[n] for n in numbers))
 
-figure, axis = plt.subplots(figsize=(6.4, 3.8))
-axis.plot(numbers, mean, label="SHAP-CAM", linewidth=2.5)
-axis.fill_between(numbers, low, high, alpha=0.18, linewidth=0)
-axis.axhline(lift.mean, color="0.35", linestyle="--", label="LIFT-CAM")
-axis.axhspan(lift.low, lift.high, color="0.35", alpha=0.12, linewidth=0)
-axis.set(xscale="log", xlabel="orderings $n$", ylabel="similarity to the reference")
-axis.legend(loc="lower right")
-report.show(
-    figure,
-    name="liftcam-worth-in-orderings",
-    alt=f"Similarity of SHAP-CAM's coefficients to the reference, rising from {mean[0]:.2f} with one ordering to "
-    f"{mean[-1]:.3f} with {numbers[-1]}; LIFT-CAM's is {lift.mean:.3f}.",
-    caption=f"What one backward pass is worth in orderings ({net.name}): where the curve crosses the line, SHAP-CAM is as "
-    "close to the SHAP values as LIFT-CAM.",
-)
+    figure, axis = plt.subplots(figsize=(6.4, 3.8))
+    axis.plot(numbers, mean, label="SHAP-CAM", linewidth=2.5)
+    axis.fill_between(numbers, low, high, alpha=0.18, linewidth=0)
+    axis.axhline(lift.mean, color="0.35", linestyle="--", label="LIFT-CAM")
+    axis.axhspan(lift.low, lift.high, color="0.35", alpha=0.12, linewidth=0)
+    axis.set(xscale="log", xlabel="orderings $n$", ylabel="similarity to the reference")
+    axis.legend(loc="lower right")
+    report.show(
+        figure,
+        name="liftcam-worth-in-orderings",
+        alt=f"Similarity of SHAP-CAM's coefficients to the reference: {mean[0]:.2f} with one ordering, "
+        f"{mean[-1]:.3f} with {numbers[-1]}; LIFT-CAM's is {lift.mean:.3f}.",
+        caption=f"What one backward pass is worth in orderings ({net.name}): where the curve crosses the line, "
+        "SHAP-CAM is as close to the SHAP values as LIFT-CAM.",
+    )
 
 # %% [markdown]
 """
 ```{admonition} Departures
 :class: note
-**The reference.** The paper takes 10,000 orderings. The drawn scenes have as many. The photographs have
-200: an ordering of the thousand channels inside the last block is a thousand evaluations, and 10,000 of
-them an hour of two cores for ten photographs. The table above says what this costs; `orderings`
-restores the paper's number.
+**The reference.** The paper takes 10,000 orderings. `orderings` sets their number, and the table above
+says what fewer cost.
 
 **Score-CAM's** coefficients are a softmax, positive and nearly uniform; a cosine with signed values
 says little about them.
@@ -152,6 +153,9 @@ ridge.
 **Images.** The paper takes 500 images a dataset.
 ```
 """
+
+# %%
+page.departures()
 
 # %%
 page.provenance()

@@ -8,18 +8,17 @@ classifier of images whose classes are answers, with a head that is far from lin
 {cite:p}`liftcam` applies as it stands. The paper finds it better than Grad-CAM in all three measures on
 the VQA dataset (section 4.4, table 6).
 
-**This page uses a test bed.** The scenes are drawn by a program, and the network is trained in this
-build. What it shows is whether the claim carries over where the object that answers is known to the
-pixel. With `dataset=vqa` and its `root`, the page trains on VQA v1 and runs there.
+Only a network that answers questions can run here, on images that are asked them. With `dataset=vqa` and
+its `root`, the page trains on VQA v1 and runs there.
 """
 
 # %% tags=["parameters"]
 profile: str = "smoke"  # smoke: seconds; embedded: what the book shows; paper: the published setting
 cost: str = ""  # at whose cost (options, counts) to run images of your own; empty: the profile's
-network: str = ""  # scenes_vqa, vqa_v1; empty: the dataset's
+network: str = ""  # one that answers questions: scenes_vqa, vqa_v1; empty: the dataset's
 weights: str = ""  # path of a state dict; empty: trained in the build
 layer: str = ""  # target layer; empty: the last activation of the convolutions
-dataset: str = ""  # scene_questions, vqa; empty: the profile's
+dataset: str = ""  # one with questions: scene_questions, vqa; empty: the profile's
 root: str = ""  # the dataset's folder; empty: where its manifest says
 n_images: int = 0  # how many questions; 0: the profile's choice
 batch_size: int = 16  # images a pass; changes no number
@@ -31,19 +30,24 @@ from dataclasses import replace
 import pandas as pd
 
 from book import Page, batch, report
+from lib.classes import matched
 from lib.methods import METHODS
 from lib.saliency import explain, predict
 from testbeds.questions import answerer
 
-page = Page("liftcam/05_visual_questions", globals())
-experiment = page.experiments[0]
-model = answerer(experiment.network, weights=weights or None, root=root or None, device=device)
-images = experiment.images_at(model.recipe.input_size, root)
-index = {}
-for i, record in enumerate(images.records):
-    index.setdefault(record.question, []).append(i)
-kinds = {record.id: " ".join(record.question.split()[:2]) + " ..." for record in images.records}
-asked = {q: (model.ask(q, layer or None), images.subset(of)) for q, of in index.items()}
+
+def opening(experiment, *, weights, root, device):
+    """The network as the classifier of the first question, and the images; `model` is asked the others."""
+    global model
+    home = experiment.trained_at(root)
+    model = answerer(experiment.network, weights=weights or None, device=device, **home)
+    images = experiment.images_at(model.recipe.input_size, root)
+    net = model.ask(images.records[0].question, layer or None)
+    return net, matched(images, net)
+
+
+page = Page("liftcam/05_visual_questions", globals(), needs=["question"], opening=opening)
+page.protocol()
 
 # %% [markdown]
 r"""
@@ -56,12 +60,20 @@ F(A; q) = \mathrm{MLP}\big(\phi(W_v A) \odot \phi(W_q\,\mathrm{LSTM}(q))\big) .
 $$
 
 The question's vector is a constant, so that the product is a linear step, and DeepLIFT's contributions
-add up exactly. The questions are of four kinds:
+add up exactly. The table sorts the questions by their first two words.
 """
 
 # %%
+experiment, (_, images) = page.experiments[0], page.opened[0]
+index = {}
+for i, record in enumerate(images.records):
+    index.setdefault(record.question, []).append(i)
+kinds = {record.id: " ".join(record.question.split()[:2]) + " ..." for record in images.records}
+asked = {q: (model.ask(q, layer or None), images.subset(of)) for q, of in index.items()}
+
 rows = []
 for net, about in asked.values():
+    about = about.readable()
     for i, name in enumerate(about.ids):
         x, target = batch(net, about.subset([i]))
         rows.append((kinds[name], (predict(net, x) == target).item()))
@@ -70,17 +82,17 @@ answered.agg(questions="size", accuracy="mean").assign(accuracy=lambda t: t["acc
 
 # %% [markdown]
 """
-## One scene, four questions
+## One image, several questions
 
 As figure 4 of the paper: the same image, asked different things.
 """
 
 # %%
 METHODS_OF_TABLE_6 = ["grad_cam", "lift_cam"]
-scenes = replace(experiment, images=None).images_at(model.recipe.input_size, root)
+scenes = matched(replace(experiment, images=None).images_at(net.input_size, page.root), net)
 groups = [record.group or record.id for record in scenes.records]
-same = [i for i, group in enumerate(groups) if group == groups[page.setting("first")]]
-few = scenes.subset(same[:4])
+first = groups[min(page.setting("first"), len(groups) - 1)]
+few = scenes.subset(i for i, group in enumerate(groups) if group == first).readable(4)
 maps, titles = {METHODS[name].title: [] for name in METHODS_OF_TABLE_6}, []
 for i, record in enumerate(few.records):
     net = model.ask(record.question, layer or None)
@@ -92,8 +104,8 @@ report.show(
     report.gallery([sample.image for sample in few], maps, titles, columns=3),
     name="liftcam-questions",
     alt=f"Maps of Grad-CAM and LIFT-CAM for one image under several questions: {'; '.join(titles)}.",
-    caption="Above each row the question and the network's answer; the maps are those of the true answer. A map is empty "
-    "where the channels speak against the answer everywhere.",
+    caption="Above each row the question and the network's answer; the maps are those of the true answer. A map is "
+    "empty where the channels speak against the answer everywhere.",
 )
 
 # %% [markdown]
@@ -128,15 +140,15 @@ knows nothing.
 
 # %%
 located = []
-for net, about in asked.values():
-    boxes = [sample.boxes for sample in about]
-    if all(each is not None for each in boxes):
-        located.append((net, about.subset(i for i, each in enumerate(boxes) if len(each))))
+for net, about in asked.values() if page.having("boxes") else ():
+    about = about.having("boxes").readable()
+    if there := [i for i, sample in enumerate(about) if len(sample.boxes)]:
+        located.append((net, about.subset(there)))
 if located:
     energy = page.evaluate([*METHODS_OF_TABLE_6, "fake_cam"], ["energy_pointing_game"], located)
     for name in METHODS_OF_TABLE_6:
         more = report.paired_difference(energy, "energy_pointing_game", name, "fake_cam").scaled(100)
-        print(f"{METHODS[name].title}: {more.mean:+.1f} [{more.low:+.1f}, {more.high:+.1f}] points over the area")
+        print(f"{METHODS[name].title}: {more:+.1f} points over the area")
     shares = energy.assign(question=energy["image"].map(kinds)).pivot_table("value", "question", "method", sort=False)
     shares = shares.mul(100).round(1).rename(columns=report.method_title)
     display(shares.rename_axis(columns="share of the map in the boxes (%)"))
@@ -145,18 +157,19 @@ if located:
 """
 ```{admonition} Departures
 :class: note
-**Data.** Drawn scenes stand for VQA v1, whose complete validation set the paper uses.
+**Data.** The paper uses the complete validation set of VQA v1.
 
 **Answers.** The paper does not say which answer it explains; here it is the true one.
 
-**Network.** As in the paper a CNN and an LSTM, multiplied. The CNN is small, with ReLU in place of
-tanh, and both vectors are normalised over the batch in training: without this the product does not
-learn in two minutes.
+**Network.** As in the paper a CNN and an LSTM, multiplied.
 
 **VQA v1.** The 1,000 most frequent answers of the training split, as the VQA paper has them; questions
 with another answer are left out.
 ```
 """
+
+# %%
+page.departures()
 
 # %%
 page.provenance()

@@ -9,7 +9,7 @@ counterpart, and *average increase* (AI), the share of images that gain at all. 
 optimising the map for exactly this beats every other method by far (section 5.3.1, table 1), and
 that Fake-CAM, a map of ones, wins the old pair AD and AI but fails AG.
 
-This page recomputes table 1 and figures 1 and 2 on photographs of ImageNet classes.
+This page recomputes table 1 and figures 1 and 2.
 """
 
 # %% tags=["parameters"]
@@ -33,6 +33,7 @@ from lib.methods.opti_cam import optimise
 from lib.saliency import finish, mask
 
 page = Page("opticam/01_classification_metrics", globals())
+page.protocol()
 
 # %% [markdown]
 """
@@ -50,7 +51,7 @@ u^* = \arg\max_u \; f\big(x \odot n(\mathrm{up}(S(x; u)))\big)_c .
 $$
 
 Here $\mathrm{up}$ is bilinear upsampling and $n$ stretches a map to $[0, 1]$. The figure follows one
-photograph through the optimisation.
+image through the optimisation.
 """
 
 # %%
@@ -89,7 +90,7 @@ gain = found.objective[-1, 0].item() - full
 report.show(
     figure,
     name="opticam-walk-through",
-    alt=f"Opti-CAM on one photograph: the map under uniform and optimised weights, the masked image, "
+    alt=f"Opti-CAM on one image: the map under uniform and optimised weights, the masked image, "
     f"the four channels that gained most weight, and the class logit rising over "
     f"{len(found.objective)} iterations to {gain:+.1f} against the unmasked image.",
     caption=f"Figure 1 of the paper, computed. Top: the image, its map when all {K} channels weigh the "
@@ -115,9 +116,7 @@ $$
 
 Score-CAM needs a pass through the network for each channel that is not dead, hundreds an image;
 ExtremalPerturbation {cite:p}`extremal_perturbation` optimises masks in the image space, one for each of
-several areas; LIME {cite:p}`lime` and GradientSHAP {cite:p}`shap` sample images. In the embedded profile
-these four therefore run on the first network only, and see every second photograph; the other table leaves their
-rows open.
+several areas; LIME {cite:p}`lime` and GradientSHAP {cite:p}`shap` sample images.
 """
 
 # %%
@@ -136,8 +135,8 @@ report.show(
     name="opticam-table-1",
     alt="AD, AG and AI of each method, here with 95 % intervals and as printed: "
     f"{report.leaders(table.frame, 'average_gain')}.",
-    caption=f"Table 1 as a picture: filled markers are {len(images)} photographs here, or those that a method sees, with "
-    "their 95 % intervals, hollow markers what the paper prints for ImageNet.",
+    caption="Table 1 as a picture: filled markers are means here with their 95 % intervals, hollow markers what "
+    "the paper prints for ImageNet.",
 )
 
 # %% [markdown]
@@ -150,20 +149,20 @@ page.verdicts(frame, "Table 1")
 
 # %% [markdown]
 """
-Some rows coincide, and must. Where the layers after the target layer are pooling and one linear
-layer, as here, the gradient $w_k^c$ is the same at every position, so that Grad-CAM, XGrad-CAM and
-HiRes-CAM are one map. The paper's ResNet-50 columns show the same. Ablation-CAM differs: removing a
+Where the layers after the target layer are pooling and one linear layer, some rows coincide, and
+must: the gradient $w_k^c$ is the same at every position, so that Grad-CAM, XGrad-CAM and HiRes-CAM are
+one map. The paper's ResNet-50 columns show the same. Ablation-CAM differs: removing a
 channel costs $w_k^c\,\mathrm{GAP}(A^k)$, so that its weights count how active a channel is. It divides this
 by the logit, and a negative logit turns its map round.
 
 ## What the maps look like
 
-As in figure 2 of the paper, for the first photographs and the first network.
+As in figure 2 of the paper, for the first images and the first network.
 """
 
 # %%
 SHOWN = ["grad_cam", "grad_cam_plus_plus", "score_cam", "ablation_cam", "xgrad_cam", "layer_cam", "opti_cam"]
-shown = fewer(images, 10).readable(page.setting("shown"))
+shown = fewer(images.readable(), 10)[: page.setting("shown")]
 caption = f"for the true class, {net.name}. Bright is salient."
 page.gallery(net, shown, SHOWN, name="opticam-gallery", caption=f"Maps {caption}")
 
@@ -187,15 +186,9 @@ page.gallery(
 """
 ```{admonition} Departures
 :class: note
-**Images and networks.** The paper uses 50,000 ImageNet validation images, ResNet-50 and VGG-16. The
-embedded profile has 20 photographs and two EfficientNet-Lites; the profile `paper` restores the published setting.
-
 **What a mask does.** The paper multiplies by the map and does not say where. Its authors' code
 multiplies pixels, so that masked is black; most libraries multiply the normalised tensor, so that
 masked is the mean colour. Pixels are the default here; [the last page](14_schedule) compares both.
-
-**Iterations.** On EfficientNet-Lite1 the embedded profile runs Opti-CAM for 40 iterations with a learning rate that
-falls from 0.5 along a cosine, in place of 100 at 0.1, and T is theirs; [the last page](14_schedule) compares the two on EfficientNet-Lite0.
 
 **Stopping.** Each image stops by its own loss, at a change below $10^{-10}$ or after 100 iterations.
 The authors' code compares the loss summed over a batch; option `stopping="authors"` of `opti_cam`.
@@ -207,13 +200,14 @@ own.
 
 **Perturbation.** The paper does not say how its ExtremalPerturbation, LIME and GradientSHAP were set. The first
 is written here from its description {cite:p}`extremal_perturbation`, with Adam and with the weight of the area
-chosen here; its smooth maximum is taken on the grid and interpolated; its map is the mean of its masks. The profile
-`paper` optimises four areas for 800 iterations. The embedded one takes two, 5 and 20 %, and 40 iterations, in the
-first 24 of which the area shrinks from the whole image. LIME is captum's
-sampling on SLIC superpixels, with 100 samples instead of 1000; GradientSHAP is captum's, with 10 instead of 20.
-Both keep only what speaks for the class: negative values become zero.
+chosen here; its smooth maximum is taken on the grid and interpolated; its map is the mean of its masks. LIME is
+captum's sampling on SLIC superpixels, GradientSHAP is captum's. Both keep only what speaks for the class: negative
+values become zero.
 ```
 """
+
+# %%
+page.departures()
 
 # %%
 page.provenance()

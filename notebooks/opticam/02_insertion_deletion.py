@@ -37,6 +37,7 @@ from lib.metrics import METRICS
 from lib.saliency import predict
 
 page = Page("opticam/02_insertion_deletion", globals())
+page.protocol()
 
 # %% [markdown]
 """
@@ -55,17 +56,27 @@ where $\tilde x$ is the blurred image. Both are areas under a curve, by trapezoi
 """
 
 # %%
-methods_of_table_3 = partial(page.methods_of, 3)  # for a convolutional network
-step = page.setting("step")
-METRICS_OF_TABLE_3 = {m: (m, {"step": step}) for m in ("insertion", "deletion")}
-frame = page.evaluate(methods_of_table_3, METRICS_OF_TABLE_3 | {"mean_saliency": "mean_saliency"})
+METRICS_OF_TABLE_3 = ["insertion", "deletion"]
+
+
+methods_of_table_3 = partial(page.methods_of, 3)  # those of the table's networks of a kind
+
+
+def steps(net):
+    return step or page.pixels(page.setting("step"), net)
+
+
+def metrics(net):
+    curves = {m: (m, {"step": steps(net)}) for m in METRICS_OF_TABLE_3}
+    return curves | {"mean_saliency": "mean_saliency"}
+
+
+frame = page.evaluate(methods_of_table_3, metrics)
 table = page.table(3, frame)
 table
 
 # %%
-net, images = page.opened[0]
-here = f"{len(images)} photographs here, or those that a method sees,"
-page.forest(table.frame, *METRICS_OF_TABLE_3, name="opticam-table-3", title="Table 3", here=here)
+page.forest(table.frame, *METRICS_OF_TABLE_3, name="opticam-table-3", title="Table 3")
 
 # %% [markdown]
 """
@@ -82,10 +93,11 @@ page.verdicts(frame, "Table 3", "Figure 2", "Figure 3")
 """
 ## The curves
 
-Mean curves of a few methods.
+Mean curves of a few methods, on the first network.
 """
 
 # %%
+net, images = page.opened[0]
 run = page.methods(methods_of_table_3(net), net)
 shown = page.by_cost(run, net, images)[-1][1].readable(100)  # of the images that every method sees
 x, _ = batch(net, shown)
@@ -95,7 +107,7 @@ maps = {METHODS[m].title: page.maps(net, shown, m, target="predicted") for m in 
 
 figure, panels = plt.subplots(2, 1, figsize=(6.4, 8.0))
 for panel, metric, label in zip(panels, METRICS_OF_TABLE_3, ("inserted", "deleted")):
-    measured = partial(METRICS[metric].measurement, net, x, target, step=max(step, 224 * 28))
+    measured = partial(METRICS[metric].measurement, net, x, target, step=max(steps(net), page.pixels(224 * 28, net)))
     curves = {title: measured(S) for title, S in maps.items()}
     p = {title: curve.probability for title, curve in curves.items()}
     axes = {"xlabel": f"pixels {label} (%)", "ylabel": "probability of the class", "ax": panel}
@@ -106,7 +118,7 @@ report.show(
     name="opticam-insertion-deletion-curves",
     alt="Mean probability of the predicted class while pixels are inserted into a blurred image (top) and "
     f"deleted to black (bottom), by decreasing saliency, for {', '.join(maps)}.",
-    caption=f"Mean curves over {len(shown)} photographs, {net.name}; the band is Opti-CAM's 95 % interval.",
+    caption=f"Mean curves over {len(shown)} images, {net.name}; the band is Opti-CAM's 95 % interval.",
 )
 
 # %% [markdown]
@@ -143,14 +155,14 @@ if "score_cam" in run:
         caption=f"{these}, by how much Score-CAM is ahead on insertion and deletion together.",
     )  # fmt: skip
 else:
-    print("Score-CAM is not run in this profile")
+    print(f"Not run: {net.name} has no map of Score-CAM here.")
 
 # %% [markdown]
 """
 ```{admonition} Departures
 :class: note
-**Steps.** The paper changes 224 pixels a step, 224 steps. The embedded profile changes 6272 a step,
-8 steps; the table below repeats Grad-CAM with 56 on four photographs. Option `step`.
+**Steps.** The paper changes 224 pixels a step, 224 steps. Option `step`; the table below has Grad-CAM with
+the steps of the tables above and with finer ones.
 
 **Blur.** Insertion starts from the image under an 11 x 11 kernel with sigma 5, as RISE's code has it. That
 code filters an impulse inside its own window with reflected edges, so the kernel comes out almost as
@@ -159,25 +171,26 @@ a box; `blur="gaussian"` is the true Gaussian, and the table shows what it chang
 **Class.** Both maps and curves follow the predicted class. Equal saliency is ranked in raster order, which
 decides the whole order of Fake-CAM.
 
-**Images and networks.** As on the page before: 20 photographs and EfficientNet-Lite0 stand for ImageNet and
-ResNet-50; the transformers' columns have [a page of their own](03_transformers). ExtremalPerturbation, LIME and GradientSHAP run as
-briefly as there.
+**Transformers.** Their columns have [a page of their own](03_transformers).
 ```
 """
 
 # %% tags=["nbval-check-output"]
 finer = page.setting("finer")
-few, fine = shown[: finer["images"]], finer["step"]
+few, coarse, fine = shown[: finer["images"]], steps(net), page.pixels(finer["step"], net)
 variants = {
-    f"insertion, {step} pixels a step": ("insertion", {"step": step}),
+    f"insertion, {coarse} pixels a step": ("insertion", {"step": coarse}),
     f"insertion, {fine} pixels a step": ("insertion", {"step": fine}),
-    f"insertion, {step} pixels a step, true Gaussian": ("insertion", {"step": step, "blur": "gaussian"}),
-    f"deletion, {step} pixels a step": ("deletion", {"step": step}),
+    f"insertion, {coarse} pixels a step, true Gaussian": ("insertion", {"step": coarse, "blur": "gaussian"}),
+    f"deletion, {coarse} pixels a step": ("deletion", {"step": coarse}),
     f"deletion, {fine} pixels a step": ("deletion", {"step": fine}),
 }
 changed = page.evaluate(["grad_cam"], variants, [(net, few)])
 changed = changed.groupby("metric", sort=False)["value"].mean().mul(100).round(1)
-changed.rename(f"Grad-CAM, mean of {len(few)} images (%)").to_frame().rename_axis(None)
+changed.rename(f"Grad-CAM, mean (%), n = {len(few)}").to_frame().rename_axis(None)
+
+# %%
+page.departures()
 
 # %%
 page.provenance()

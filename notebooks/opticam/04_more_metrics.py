@@ -9,8 +9,7 @@ network sees the image through it (*ADCC* {cite:p}`fake_cam`)?
 
 Opti-CAM {cite:p}`opticam` reports them in table 4 and claims two things (section 5.3.3): its maps are the
 least sensitive, and they do poorly on AOPC, as on insertion and deletion, whose idea AOPC shares. This
-page recomputes the table on photographs, and on [drawn scenes](real), a test bed,
-where every column can be afforded: max-sensitivity asks for ten more maps of each image.
+page recomputes the table.
 """
 
 # %% tags=["parameters"]
@@ -32,23 +31,24 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import torch
 
-from book import Page, batch, report
+from book import Page, batch, fewer, report
 from lib.methods import METHODS
 from lib.metrics import METRICS
 from lib.metrics.adcc import Terms, adcc
 from lib.metrics.aopc import patch_ranks
-from lib.metrics.max_sensitivity import around
+from lib.metrics.max_sensitivity import Sensitivity, around, max_sensitivity
 from lib.saliency import explain, mask
 
 page = Page("opticam/04_more_metrics", globals())
+page.protocol()
 
 # %% [markdown]
 r"""
 ## Table 4
 
 Let $x^{(k)}$ be the image without its $k$ most salient patches, and $p$ the probability of the true
-class. With patches of 14 pixels and $L = 10$, and with ten random $\delta$ in place of all of the ball of
-radius $r = 0.2$:
+class. With patches of 14 pixels in images of 224 and $L = 10$, and with ten random $\delta$ in place of
+all of the ball of radius $r = 0.2$:
 
 $$
 \begin{aligned}
@@ -69,7 +69,8 @@ $$
 \end{aligned}
 $$
 
-Fake-CAM, which is not in the paper's table, is added: a map of ones but for one pixel.
+Max-sensitivity asks for ten further maps of each image, ADCC for one, and a profile may leave them out where a
+method is dear. Fake-CAM, which is not in the paper's table, is added: a map of ones but for one pixel.
 """
 
 # %%
@@ -84,8 +85,13 @@ def again(net):
 
 def patch(net):
     """14 pixels at 224, and the same share of smaller images."""
-    return net.input_size // 16
+    return max(1, net.input_size // 16)
 
+
+for net, _ in page.opened:
+    if dear := page.methods(METHODS_OF_TABLE_4, net).keys() - again(net):
+        titles = ", ".join(METHODS[m].title for m in METHODS_OF_TABLE_4 if m in dear)
+        print(f"Not run on {net.name}: max-sensitivity and ADCC of {titles}.")
 
 frames = [
     page.evaluate(METHODS_OF_TABLE_4, lambda net: {"aopc": ("aopc", {"patch": patch(net)})}),
@@ -134,7 +140,7 @@ for letters, name, look in (("abcd", "grad_cam", "o--"), ("efgh", "opti_cam", "s
     coherency = METRICS["coherency"].fn(net, x, target, S, method=explained).item()
     values = [
         f"AOPC {(p[0] - p).mean():.0f} %",
-        f"MS {distance[farthest] / S.norm():.2f}",
+        f"MS {max_sensitivity(Sensitivity(S.norm()[None], distance[None])).item():.2f}",
         f"coherency {coherency:.0%}".replace("%", " %"),
     ]
     pictures = [
@@ -185,7 +191,7 @@ means.rename_axis(["", "%"]).round(1)
 :class: note
 **Patches.** The image is cut into a grid, as Samek et al. do; where its side is no multiple of the patch, the
 last row and column are narrower. Quantus {cite:p}`quantus`, which the paper uses, takes windows anywhere that
-do not overlap. A patch is 14 pixels at 224, and 4 at 64.
+do not overlap. A patch is a sixteenth of the side: 14 pixels at 224, and 4 at 64.
 
 **What replaces a patch.** Samek et al. draw uniform random colours; Quantus paints the least value of the
 image, and the paper names no choice. Black is the default here, as in masking and deletion. Options
@@ -196,14 +202,10 @@ image, and the paper names no choice. Black is the default here, as in masking a
 **Noise.** Uniform within 0.2 of pixels in $[0, 1]$, clamped to $[0, 1]$ so that the result is an image, and
 seeded by the image itself. Quantus adds it to what it is given: to a normalised tensor, whose values spread
 about four times as wide, 0.2 is about 0.05 of ours. Yeh et al. divide by nothing, earlier versions of
-Quantus by the norm of the *image*, others by that of the map, as here.
+Quantus by the norm of the *image*, others by that of the map, as this page does.
 
 **ADCC** masks pixels, and its authors' code the normalised tensor; option `masking="normalized"`. Of a flat map the
-coherency is zero. The class is the true one; the authors' code takes the predicted one.
-
-**Images and methods.** Ten photographs and ten drawn scenes. Max-sensitivity and ADCC ask for further
-maps of each image, which on photographs are too dear for Score-CAM and Opti-CAM; ExtremalPerturbation is a
-row of the paper only. The profile `paper` runs them all.
+coherency is zero. The class is that of the image; the authors' code takes the predicted one.
 ```
 """
 
@@ -222,7 +224,7 @@ def effect(net, images, name):
         for radius in (0.05, 0.2):
             moved = METRICS["max_sensitivity"].measurement(**given, method=explained, radius=radius)
             farthest = moved.distance.amax(1)
-            found[f"MS, radius {radius}"] = farthest / moved.norm
+            found[f"MS, radius {radius}"] = max_sensitivity(moved)
             found[f"MS, radius {radius}, by the norm of the image"] = farthest / x.flatten(1).norm(dim=1)
         for masking in ("pixels", "normalized"):
             value = METRICS["adcc"].fn(**given, method=explained, masking=masking)
@@ -230,13 +232,17 @@ def effect(net, images, name):
     return pd.Series({choice: value.mean().item() for choice, value in found.items()})
 
 
+some = [(net, fewer(images.readable()[:: page.setting("every")], 100)) for net, images in page.opened]
 effects = {
-    (net.name, METHODS[m].title): effect(net, images[:: page.setting("every")].readable(), m)
-    for net, images in page.opened
-    for m in ("grad_cam", "layer_cam", "opti_cam")
+    (f"{net.name}, n = {len(few)}", METHODS[m].title): effect(net, few, m)
+    for net, few in some
+    for m in page.methods(["grad_cam", "layer_cam", "opti_cam"], net)
 }
-effects = pd.concat(effects, axis=1).rename_axis("mean of every fifth image")
+effects = pd.concat(effects, axis=1).rename_axis("mean")
 effects.map(lambda value: "–" if pd.isna(value) else f"{value:.2f}")
+
+# %%
+page.departures()
 
 # %%
 page.provenance()

@@ -8,9 +8,7 @@ would make a good map, and cutting a map to the box would do no harm. The paper 
 box keeps less of the class probability than everything around it does, whether as a map of its own or
 when other maps are cut to it. Context counts, and overlap with a box is no measure of an explanation.
 
-This page recomputes the table on photographs with boxes drawn by hand, and on [drawn scenes](real), a
-test bed whose boxes are exact and whose background has nothing to do with the class. Here it comes out
-the other way round, and the page looks for the reason.
+This page recomputes the table, and asks what the size and the place of the boxes do to it.
 """
 
 # %% tags=["parameters"]
@@ -38,7 +36,8 @@ from lib.metrics.confidence import probability
 from lib.metrics.confidence import edited
 from lib.saliency import mask
 
-page = Page("opticam/05_bounding_boxes", globals())
+page = Page("opticam/05_bounding_boxes", globals(), needs=["boxes"])
+page.protocol()
 
 # %% [markdown]
 r"""
@@ -57,8 +56,8 @@ $$
 \end{aligned}
 $$
 
-and AD, AG and AI are taken as in [table 1](01_classification_metrics). Here is what the network then
-sees of the first image of each kind, and what it makes of it.
+and AD, AG and AI are taken as in [table 1](01_classification_metrics). Here is what each network then
+sees of its first image, and what it makes of it.
 """
 
 # %%
@@ -85,7 +84,7 @@ report.show(
     name="opticam-regions",
     alt="Images multiplied by Opti-CAM's map S, by its part inside and outside the object's box, by the box and "
     f"by its complement, with the probability of the class. {'; '.join(seen)}.",
-    caption="What the network sees, and the probability that it gives to the true class. $S$ is Opti-CAM's "
+    caption="What the network sees, and the probability that it gives to the class. $S$ is Opti-CAM's "
     "map; the box is drawn on the image.",
 )
 
@@ -113,10 +112,10 @@ def by_region(methods, regions):
 
 
 # Without a map: Fake-CAM's costs nothing, and is not looked at.
+alone = by_region(["fake_cam"], ["box", "complement"])
 whole = by_region(METHODS_OF_TABLE_5, ["image", "inside", "outside"])
-frame = pd.concat([whole, by_region(["fake_cam"], ["box", "complement"])], ignore_index=True)
-table = page.table(5, frame)
-table
+frame = pd.concat([alone, whole], ignore_index=True)
+page.table(5, frame)
 
 # %%
 def by_marker(cells):
@@ -130,9 +129,10 @@ def by_marker(cells):
     return cells.assign(network=regions, method=methods, title=titles, paper=[{}] * len(cells))
 
 
-for name, cells in table.frame.groupby("network", sort=False):
+for name, cells in report.measured(frame).groupby("network", sort=False):
     drop = cells[cells["metric"] == "average_drop"].set_index("method")["mean"]
-    worse = [m for m in METHODS_OF_TABLE_5 if drop[f"{m}_in_box"] > drop[f"{m}_outside_box"]]
+    run = [m for m in METHODS_OF_TABLE_5 if m in drop]
+    worse = [m for m in run if drop[f"{m}_in_box"] > drop[f"{m}_outside_box"]]
     figure = report.forest(by_marker(cells))
     figure.suptitle(name, fontsize=12, fontweight="bold", x=0.01, ha="left")
     report.show(
@@ -140,7 +140,7 @@ for name, cells in table.frame.groupby("network", sort=False):
         name=f"opticam-table-5-{name.replace('_', '-')}",
         alt=f"AD, AG and AI on {name} of each map whole, inside and outside the box. The box alone has an AD "
         f"of {drop['box']:.0f} %, its complement {drop['outside_box']:.0f} %; cut to the box, AD is higher than "
-        f"cut to the complement for {len(worse)} of {len(METHODS_OF_TABLE_5)} methods.",
+        f"cut to the complement for {len(worse)} of {len(run)} methods.",
         caption=f"Table 5 on {name}: each map whole, inside the box and outside it, with 95 % intervals. In the "
         "first row there is no map: the circle is the box, the square its complement.",
     )
@@ -155,10 +155,10 @@ page.verdicts(frame, "Table 5")
 
 # %% [markdown]
 r"""
-## Why the other way round?
+## What of size and place?
 
-On the photographs and on the scenes the box alone preserves the class far better than everything around
-it, the opposite of what the paper prints. Two explanations can be tested.
+The paper prints that the box alone preserves the class worse than everything around it. Two properties of
+boxes may decide which of the two is better, and can be tested.
 
 **Size.** A region that keeps more pixels has an easier time. For each image, AD of the box minus AD of
 its complement; below zero, the box is the better map. If size decided, small boxes would lose.
@@ -185,8 +185,8 @@ r"""
 prints 28.5 %. But Fake-CAM's LE, 54.0 %, says that the largest box alone takes 46.0 %
 ([localisation](07_localization)). Boxes that are partly outside the image would explain the gap, and
 table 5 with it, since their complement would hold much of the object. A likely slip is to leave boxes in the
-coordinates of the file, some 500 pixels wide for ImageNet, when the image has been resized to 224. Here
-is the first case with that slip made on purpose.
+coordinates of the file, some 500 pixels wide for ImageNet, when the image has been resized to 224. The next
+table makes that slip on purpose for the first network, as if all files were 500 pixels wide.
 """
 
 # %% tags=["nbval-check-output"]
@@ -203,18 +203,11 @@ slip.rename_axis(index=None, columns=f"{net.name} (%)").round(1)
 
 # %% [markdown]
 r"""
-With the slip AD turns round, towards what the paper prints for the box and its complement (67.2 and
-44.0); AG and AI do not. That is no proof: the paper's code may do otherwise, and its network and images
-are others. What can be said is that on these images, with boxes in the right place, the object is most of
-what these networks look at. Context still counts: cut to the box, Opti-CAM's map loses much of its gain,
-and the box alone loses some of the probability.
+The paper prints an AD of 67.2 for the box and of 44.0 for its complement. Values of that order under the slip
+would be no proof: the paper's code may do otherwise, and its network and images are others.
 
 ```{admonition} Departures
 :class: note
-**Images, boxes and networks.** The paper takes the ImageNet validation set with its boxes, and VGG16.
-Here the photographs are every second of the embedded set; their boxes were drawn by hand, around every
-object of the class. The scenes are drawn: one main object, whose visible part has an exact box.
-
 **The union.** Where an image has several boxes, $B$ is all of them together, and a pixel is in $B$ if
 its centre is. The paper speaks of the box.
 
@@ -223,10 +216,11 @@ Cut to where a map is low, an image is dark as well as incomplete.
 
 **Hard edges.** A box cuts with a sharp edge to black, which no photograph has. What it costs is part of
 what the table calls the box; it costs the complement as well.
-
-**ExtremalPerturbation** runs as briefly as on [the first page](01_classification_metrics).
 ```
 """
+
+# %%
+page.departures()
 
 # %%
 page.provenance()

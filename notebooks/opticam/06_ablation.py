@@ -8,8 +8,7 @@ changes one at a time (section 5.5 with table 6, and appendix F.2 with tables A1
 and finds that the objective matters most, that of three normalisations only the sigmoid is worse,
 that several layers serve, and that 100 iterations at learning rate 0.1 are enough.
 
-The paper does this on VGG-16 and ImageNet. Here the network is a small one of the same kind, trained
-in this build on [drawn scenes](real), a test bed.
+The paper does this on VGG-16 and ImageNet. This page recomputes the three tables and the figure.
 """
 
 # %% tags=["parameters"]
@@ -23,7 +22,7 @@ root: str = ""  # the dataset's folder; empty: where its manifest says
 n_images: int = 0  # how many images; 0: the profile's choice
 batch_size: int = 16  # images a pass; changes no number
 device: str = "cpu"  # cpu, cuda, cuda:1, mps
-layers: str = ""  # target layers of table A13, separated by commas; empty: all ReLUs of the convolutions
+layers: str = ""  # those of table A13, separated by commas; empty: the ReLUs of `features`, or the layer above
 
 # %%
 from dataclasses import replace
@@ -39,6 +38,7 @@ page = Page("opticam/06_ablation", globals())
 net, images = page.opened[0]
 METRICS_HERE = ["average_drop", "average_gain", "average_increase"]
 BASELINES = page.methods(m for m in page.methods_of(6) if m != "extremal_perturbation")
+page.protocol()
 
 # %% [markdown]
 r"""
@@ -106,7 +106,7 @@ maps = {
 page.gallery(
     net, shown, maps, columns=5, name="opticam-objectives",
     alt=f"Maps of Opti-CAM under the objectives Mask, Diff, IOMask and IODiff for {', '.join(shown.labels)}.",
-    caption="The same images under four objectives. IOMask prefers maps that leave nothing outside.",
+    caption="The same images under four objectives. IOMask asks that nothing be left outside the map.",
 )  # fmt: skip
 
 # %% [markdown]
@@ -118,9 +118,10 @@ Each layer is a cut of the same network. Earlier layers have finer and fewer cha
 
 # %%
 def relus(net):
-    """The ReLUs of the convolutional part, from the last; the default layer where there is no such part."""
-    part = getattr(net.model, "features", nn.Sequential()).named_children()
-    return [f"features.{i}" for i, module in part if isinstance(module, nn.ReLU)][::-1] or [net.layer]
+    """The ReLUs of a convolutional part `features`, from the last; the target layer where there is none."""
+    modules = net.model.named_modules()
+    found = [name for name, m in modules if name.rpartition(".")[0] == "features" and isinstance(m, nn.ReLU)]
+    return found[::-1] or [net.layer]
 
 
 frames = []
@@ -133,8 +134,9 @@ page.table("A13", table_a13)
 
 # %% [markdown]
 """
-The paper's layer numbers are places in its VGG-16. The rows below them are places in the network
-here, from its last convolution to its first.
+The paper's layer numbers are places in its VGG-16. The rows below them are layers of the network here: the
+ReLUs of its convolutions from the last to the first, where it is such a sequence, or else its target layer.
+Parameter `layers` names others.
 
 ## Figure A5: iterations and learning rate
 """
@@ -181,9 +183,6 @@ page.verdicts(figure_a5, "Figure A5")
 r"""
 ```{admonition} Departures
 :class: note
-**Network and images.** A test bed: 64 x 64 drawn scenes and a network with five convolutions. The
-profile `paper` restores VGG-16 and 1,000 images of ImageNet.
-
 **Map and mask.** While Opti-CAM optimises, the image is seen through the map as $n$ leaves it; the
 metrics see every map stretched to $[0, 1]$, as those of all methods.
 
@@ -194,6 +193,9 @@ raises the logit above that of the whole image: there Diff pulls it back.
 start value has nothing to show; `initial` of `opti_cam` sets it.
 ```
 """
+
+# %%
+page.departures()
 
 # %%
 page.provenance()

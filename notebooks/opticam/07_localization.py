@@ -9,8 +9,7 @@ accuracy* (BA), the *standard* and *energy pointing game* (SP, EP) and the *sali
 that Opti-CAM does best where a box is drawn around the map (OM, LE), and poorly where a map is to be
 focused (SP, EP), since its maps are spread out.
 
-This page recomputes table A7 on photographs with boxes drawn by hand, and on [drawn scenes](real),
-a test bed with exact boxes.
+This page recomputes both tables.
 """
 
 # %% tags=["parameters"]
@@ -31,13 +30,13 @@ import pandas as pd
 import torch
 
 from book import Page, fewer, report
-from book.report.published import kind
 from lib.methods import METHODS
 from lib.metrics import METRICS
 from lib.metrics.box_accuracy import overlaps
 from lib.metrics.boxes import iou, largest_component, marked, predicted_boxes
 
-page = Page("opticam/07_localization", globals())
+page = Page("opticam/07_localization", globals(), needs=["boxes"])
+page.protocol()
 
 # %% [markdown]
 r"""
@@ -49,7 +48,7 @@ around it is the predicted box $B_p$. It is compared with the object's boxes $\m
 
 # %%
 net, images = page.opened[0]
-few = fewer(images, page.setting("shown")).readable()
+few = fewer(images.readable(), page.setting("shown"))
 figure, panels = plt.subplots(len(few), 4, figsize=(6.4, 1.95 * len(few)), squeeze=False)
 found = []
 for columns, method in ((panels[:, :2], "grad_cam"), (panels[:, 2:], "opti_cam")):
@@ -75,7 +74,7 @@ report.show(
 
 # %% [markdown]
 r"""
-## Table A7
+## Tables A7 and A8
 
 With $U$ the union of the object's boxes, $c_p$ the predicted class and $p^c$ the probability of the true
 class (eq. A1 to A7):
@@ -94,38 +93,41 @@ b_i &= 1\big[\max_{B} \mathrm{IoU}(B, B_p^\eta) \ge \delta\big], \\
 $$
 
 Box accuracy {cite:p}`wsol` cuts at the threshold $\eta$ that is best for the whole data set, one for each
-$\delta \in \{0.3, 0.5, 0.7\}$; its intervals hold these thresholds fixed.
+$\delta \in \{0.3, 0.5, 0.7\}$; its intervals hold these thresholds fixed. Table A7 is about convolutional
+networks, table A8 about transformers.
 """
 
 # %%
+TABLES = {"CNN": "A7", "transformer": "A8"}
+
+
 def methods(net):
     """Those of the paper's table about such networks."""
-    return page.methods_of("A8" if kind(net.name, net.architecture) == "transformer" else "A7")
+    return page.methods_of(TABLES[net.architecture])
 
 
 METRICS_OF_TABLE_A7 = report.published("opticam", "A7")["metric"].unique()
 frame = page.evaluate(methods, [*METRICS_OF_TABLE_A7, "average_gain"])
-table = page.table("A7", frame)
-table
+run = dict(iter(frame.groupby("architecture")))
+tables = {number: page.table(number, run.get(of, frame[:0])) for of, number in TABLES.items()}
+tables["A7"]
 
 # %%
-for name, some in {
+tables["A8"]
+
+# %%
+MEASURES = {
     "boxes": ["official_metric", "localization_error", "box_accuracy", "saliency_metric"],
     "pixels": ["pixel_f1", "pointing_game", "energy_pointing_game"],
-}.items():
-    rows = table.frame[table.frame["metric"].isin(some)]
-    page.forest(rows, *some, name=f"opticam-table-a7-{name}", title=f"Table A7, the measures of {name},")
-
-# %% [markdown]
-"""
-## Table A8
-
-The transformers of the embedded profile read digits, which have no boxes; ViT and DeiT run in the
-profile `paper`, on ImageNet.
-"""
-
-# %%
-page.table("A8", frame)
+}
+for of in run:
+    table = tables[TABLES[of]].frame
+    for name, some in MEASURES.items():
+        page.forest(
+            table[table["metric"].isin(some)], *some,
+            name=f"opticam-table-{TABLES[of].lower()}-{name}",
+            title=f"Table {TABLES[of]}, the measures of {name},",
+        )  # fmt: skip
 
 # %% [markdown]
 r"""
@@ -147,13 +149,14 @@ for (net, _), row in zip(page.opened, panels):
     for ax, metric in zip(row, AXES):
         symbol, higher = METRICS[metric].symbol, METRICS[metric].higher_is_better
         rho = points.drop("Fake-CAM")[[symbol, "AG"]].corr("spearman").iat[0, 1] * (1 if higher else -1)
-        told.append(f"{symbol} on {net.name} {rho:+.2f}")
+        rank = "–" if pd.isna(rho) else f"{rho:+.2f}".replace("-", "−")
+        told.append(f"{symbol} on {net.name} {rank}")
         for (title, point), marker in zip(points.iterrows(), "Xosv^DP*<>hd"):
             strong = {"ms": 11, "zorder": 4} if title == "Opti-CAM" else {"ms": 7, "zorder": 3}
             ax.plot(point[symbol], point["AG"], marker, label=title, **strong)
         if not higher:
             ax.invert_xaxis()
-        ax.set(title=rf"$\rho$ = {rho:+.2f}".replace("-", "−"), xlabel=f"{symbol} (%)")
+        ax.set(title=rf"$\rho$ = {rank}", xlabel=f"{symbol} (%)")
         ax.margins(0.12)
         ax.grid()
     row[0].set_ylabel(f"AG (%)\n{net.name}", fontsize=11)
@@ -203,14 +206,13 @@ pd.DataFrame({
 r"""
 So the printed SM is not that of eq. A7 with $p^c$ of the image. With $p^c$ of the *crop* that the box
 holds, as the measure's authors define it {cite:p}`saliency_metric`, a box that misses the object is
-punished and methods can be worse than Fake-CAM, as the last table below shows. The printed EP is below
+punished and methods can be worse than Fake-CAM; the last table below has both. The printed EP is below
 its least value, as if the boxes were partly outside the image; [the page on boxes](05_bounding_boxes)
 makes that slip on purpose. And SP near 100 % means that a tie counts as a hit if any of the maxima does.
 
 ```{admonition} Departures
 :class: note
-**Images, boxes and networks** as [on the page before](05_bounding_boxes). The paper writes ILSVRC2014,
-whose boxes are those of ImageNet.
+**Boxes.** The paper writes ILSVRC2014, whose boxes are those of ImageNet.
 
 **Above the mean.** The paper "thresholds at the average value": here at or above it, so that a map of
 zeros marks the whole image rather than nothing. The first table below has LE at other thresholds, with
@@ -227,8 +229,6 @@ with a plateau.
 
 **Box accuracy.** The paper does not say which thresholds: here 255, $\eta = 0, 1/255, \dots$, and the strict
 inequality of eq. A5.
-
-**ExtremalPerturbation** runs as briefly as on [the first page](01_classification_metrics).
 ```
 """
 
@@ -237,7 +237,7 @@ rows = {}
 for net, images in page.opened:
     few = images.readable(32)
     boxes = [sample.boxes for sample in few]
-    for method in methods(net):
+    for method in page.methods(methods(net), net):
         S = page.maps(net, few, method)
         at_mean = [iou(box[None], true, plus=1).max() for box, true in zip(predicted_boxes(S), boxes)]
         error = 1 - overlaps(None, None, None, S, boxes=boxes).mean(0)  # (T,), at each threshold
@@ -260,6 +260,9 @@ READINGS = {
 readings = page.evaluate(methods, READINGS).pivot_table("value", ["network", "method"], "metric", sort=False)
 readings = readings[list(READINGS)].mul([1, 1, 100, 100]).rename(report.method_title, level="method")
 readings.rename_axis(columns=None).round(2)
+
+# %%
+page.departures()
 
 # %%
 page.provenance()

@@ -17,12 +17,12 @@ cost: str = ""  # at whose cost (options, counts) to run images of your own; emp
 network: str = ""  # a timm name, torchvision:<name>, a network of this project; empty: the profile's
 weights: str = ""  # path of a state dict; empty: the manifest's weights
 layer: str = ""  # target layer; empty: the last activation before pooling
-dataset: str = ""  # a name of `python -m lib data list`, such as folder; empty: the profile's
+dataset: str = ""  # a name of `python -m lib data list` whose classes both networks know; empty: the profile's
 root: str = ""  # the dataset's folder; empty: where its manifest says
 n_images: int = 0  # how many images; 0: the profile's choice
 batch_size: int = 16  # images a pass; changes no number
 device: str = "cpu"  # cpu, cuda, cuda:1, mps
-rival: str = ""  # the network beside it; empty: the profile's
+rival: str = ""  # the network beside it, of the same classes; empty: the profile's
 seed: int = 0  # of the questions' order, and of which network is A
 
 # %%
@@ -32,38 +32,59 @@ import matplotlib.pyplot as plt
 import numpy as np
 from scipy.stats import binomtest
 
-from book import Page, report, survey
-from book.experiments import plan
+from book import Page, in_one_sentence, report, survey
+from lib import nets
 from lib.metrics.localization import energy
 
+
+def beside(one, first):
+    """The network that the first is compared with: one of the same classes."""
+    others = [e.network for e in reversed(page.planned) if e.network != first.network]
+    name = rival or others[0]
+    with in_one_sentence():
+        two = nets.load(name, device=device, **replace(first, network=name).trained_at(page.root))
+        if (one.classes or one.num_classes) != (two.classes or two.num_classes):
+            raise ValueError(f"{two.name} does not know the classes of {one.name}: give rival, a network that does")
+    return two
+
+
 page = Page("opticam/09_survey", globals())
-first, planned = page.experiments[0], plan(page.name, profile).experiments[1].network
-one, images = page.open(first)
-two, _ = replace(first, network=rival or planned, layer="").open(root=root, device=device)
+if rival or len(page.experiments) == 1:
+    page.experiments = page.experiments[:1]
+    one, images = page.opened[0]
+    two = beside(one, page.experiments[0])
+    page.opened.append((two, images.at(two.input_size)))
+(one, images), (two, _) = page.opened
 images = images.readable()
+page.protocol()
 
 # %% [markdown]
 """
 ## The form
 
-Photographs are those that both networks classify correctly, as in the paper. Each network is A in half of the
-questions, in random order. The page of the form is one file, without a name of a network in it; it prints on A4.
-The key is a table beside it.
+Images are those that both networks classify correctly, as in the paper; without labels, those for which both predict
+the same class. Each network is A in half of the questions, in random order. The page of the form is one file,
+without a name of a network in it; it prints on A4. The key is a table beside it.
 """
 
 # %%
-questions = survey.questions(images, (one, two), n=20, seed=seed, **page.how, **page.options("opti_cam"))
-survey.make(questions, page.folder("survey"))
-
-shown = questions[:3]
-rows = [[question.photograph, *question.maps] for question in shown]
-titles = [f"{number}. {survey.QUESTION}" for number in range(1, len(shown) + 1)]
-report.show(
-    report.grid(rows, ["Photograph", "Map A", "Map B"], titles),
-    name="opticam-survey",
-    alt=f"The first {len(shown)} of {len(questions)} questions: a photograph, map A and map B, without a name.",
-    caption=f"The beginning of the form: {len(questions)} photographs with two maps each. {survey.QUESTION}",
-)
+questions = []
+try:
+    questions = survey.questions(images, (one, two), n=20, seed=seed, **page.how, **page.options("opti_cam"))
+    survey.make(questions, page.folder("survey"))
+    page.note(one, ["opti_cam"])
+except ValueError as why:
+    print(f"Not run: {why}.")
+if questions:
+    shown = questions[:3]
+    rows = [[question.photograph, *question.maps] for question in shown]
+    titles = [f"{number}. {survey.QUESTION}" for number in range(1, len(shown) + 1)]
+    report.show(
+        report.grid(rows, ["Image", "Map A", "Map B"], titles),
+        name="opticam-survey",
+        alt=f"The first {len(shown)} of {len(questions)} questions: an image, map A and map B, without a name.",
+        caption=f"The beginning of the form: {len(questions)} images with two maps each. {survey.QUESTION}",
+    )
 
 # %% [markdown]
 """
@@ -140,11 +161,11 @@ would choose between the two networks above.
 
 # %%
 asked = {question.image for question in questions}
-boxed = [i for i, s in enumerate(images) if s.id in asked and s.boxes is not None]
+boxed = [i for i, s in enumerate(images) if s.id in asked and s.boxes is not None and len(s.boxes)]
 
 
 def coverage(net):
-    """The mean of Opti-CAM's map inside the boxes of each photograph of the survey (N,)."""
+    """The mean of Opti-CAM's map inside the boxes of each image of the survey (N,)."""
     sized = images.subset(boxed).at(net.input_size)
     S = page.maps(net, sized, "opti_cam")
     found = energy(net, None, None, S, boxes=[sample.boxes.round() for sample in sized])
@@ -155,9 +176,9 @@ if len(boxed) >= report.MIN_IMAGES:
     ours, theirs = coverage(one), coverage(two)
     by, more = report.mean_ci(theirs - ours), report.mean_ci(theirs > ours)
     print(f"mean of the map in the box: {one.name} {ours.mean():.2f}, {two.name} {theirs.mean():.2f}")
-    print(f"difference {by:+.2f}; {two.name} covers more on {more.mean:.0%} of {more.n} photographs")
+    print(f"difference {by:+.2f}; {two.name} covers more on {more.mean:.0%} of {more.n} images")
 else:
-    print(f"{len(boxed)} photographs with boxes: not enough images")
+    print(f"Not run: {len(boxed)} images of the form have boxes, of {report.MIN_IMAGES} that it takes.")
 
 # %% [markdown]
 """
@@ -165,17 +186,17 @@ else:
 :class: note
 **People.** None were asked. Their answers are quoted from the paper; no figure on this page stands for them.
 
-**Networks and photographs.** EfficientNet-Lite0 and Lite1 in place of ResNet-50 and VGG-16; of the 20 photographs
-here, those that both classify correctly. The profile `paper` takes the paper's networks and 20 of 100 validation
-images.
+**Images.** At most 20, drawn at random where both networks classify more of them correctly.
 
-**Iterations.** In the embedded profile Opti-CAM runs 40 with cosine decay from 0.5 on both networks, in place of 100
-at 0.1; [the last page](14_schedule) compares the two. The form that the command writes has the paper's.
+**The command** makes its maps with the paper's schedule of Opti-CAM.
 
 **The question.** The paper asks "which network performed better, solely based on the saliency maps". Whether its
 participants were told what the photograph shows is not said; here they are not.
 ```
 """
+
+# %%
+page.departures()
 
 # %%
 page.provenance()

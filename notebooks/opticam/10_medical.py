@@ -9,10 +9,7 @@ and A11). The paper claims the same as on ImageNet: AD and AI near perfect, AG f
 insertion and deletion average. And on radiographs, it says, Opti-CAM and Score-CAM are the only ones that
 capture the chest, while all others look at the corners of the image (figure 2, row 3).
 
-Neither dataset comes in a package. This page draws its own: a test bed of radiographs and one of
-endoscopy, with networks that are trained on them in the build. They are not images of people, and a number
-here says nothing of patients. They have what the real ones lack: where the lesion is, to the pixel. Whoever
-has the real ones runs the profile `paper`.
+Neither dataset comes in a package. Whoever has them runs the profile `paper`.
 """
 
 # %% tags=["parameters"]
@@ -21,7 +18,7 @@ cost: str = ""  # at whose cost (options, counts) to run images of your own; emp
 network: str = ""  # a timm name, torchvision:<name>, a network of this project; empty: the profile's
 weights: str = ""  # path of a state dict; empty: the manifest's weights
 layer: str = ""  # target layer; empty: the last activation before pooling
-dataset: str = ""  # a name of `python -m lib data list`, such as folder; empty: the profile's
+dataset: str = ""  # a name of `python -m lib data list`, with boxes for the lesions; empty: the profile's
 root: str = ""  # the dataset's folder; empty: where its manifest says
 n_images: int = 0  # how many images; 0: the profile's choice
 batch_size: int = 32  # images a pass; changes no number
@@ -42,20 +39,16 @@ from lib.maps import upsample
 from lib.metrics.localization import energy, energy_pointing_game
 
 page = Page("opticam/10_medical", globals())
+page.protocol()
 
 # %% [markdown]
 """
 ## The images
-
-A radiograph is drawn as X-rays make it: body, air, ribs, spine, heart and vessels each add density, and so do
-the opacities of pneumonia, one to four inside the lungs. An endoscopic image is a wall that is lit from
-the instrument, with folds, vessels, wet highlights and a dark lumen, and what makes its class: a polyp, a blue
-cushion of dye beneath it, the wound where it was cut off, erosions, inflamed patches, or a landmark.
 """
 
 # %%
 datasets = dict.fromkeys(experiment.dataset for experiment in page.experiments)
-loaded = [data.load(name, root=root or None, limit=8, size=224) for name in datasets]
+loaded = [data.load(name, root=page.root or None, limit=8, size=224).readable() for name in datasets]
 sheet = [pair for images in loaded for pair in zip(images, images.labels)]
 rows, bare = -(-len(sheet) // 4), {"frame_on": False, "xticks": [], "yticks": []}
 figure, panels = plt.subplots(rows, 4, figsize=(6.4, 2 * rows), subplot_kw=bare)
@@ -65,9 +58,9 @@ for panel, (sample, title) in zip(panels.flat, sheet):
 report.show(
     figure,
     name="opticam-medical-images",
-    alt="Test images, with a box around each lesion, of " + ", ".join(dict.fromkeys(c for _, c in sheet)) + ".",
-    caption="Test images, with a box around each lesion where they are known. Shown at 224 pixels; the small "
-    "networks see the same scenes at 64.",
+    alt="Images, with their boxes where there are any, of " + ", ".join(dict.fromkeys(c for _, c in sheet)) + ".",
+    caption="Some of the images, with their boxes where there are any. Shown at 224 pixels; "
+    + ", ".join(f"{net.name} sees them at {' x '.join(map(str, images.size))}" for net, images in page.opened) + ".",
 )
 
 # %% [markdown]
@@ -79,7 +72,7 @@ Kvasir.
 # %%
 rows = {}
 for experiment, (net, _) in zip(page.experiments, page.opened):
-    accuracy = None if weights else experiment.test_accuracy(root)  # that of the recipe's weights
+    accuracy = None if weights else experiment.test_accuracy(page.root)  # that of the recipe's weights
     rows[net.name] = {
         "trained on": own_dataset(experiment.network) or "–",
         "head is affine": "yes" if net.affine_head else "no",
@@ -92,9 +85,9 @@ pd.DataFrame(rows).T
 r"""
 ## Table A10: classification metrics
 
-AD, AG and AI as on [the first page](01_classification_metrics), for the true class. A residual network ends
-in pooling and one linear layer, so that Grad-CAM and XGrad-CAM are one map, as in the paper's ResNet-50
-columns.
+AD, AG and AI as on [the first page](01_classification_metrics), for the true class. Where a network ends in
+pooling and one linear layer, as residual networks do, Grad-CAM and XGrad-CAM are one map, as in the paper's
+ResNet-50 columns.
 """
 
 # %%
@@ -109,11 +102,11 @@ kinds = {net.name: KINDS.get(images.name, images.name) for net, images in page.o
 for kind, rows in table.frame.groupby(table.frame["network"].map(kinds), sort=False):
     report.show(
         report.forest(rows),
-        name=f"opticam-table-a10-{kind}",
+        name=f"opticam-table-a10-{kind.replace('_', '-')}",
         alt=f"AD, AG and AI of each method on {kind}, here with 95 % intervals and as printed: "
         f"{report.leaders(rows, 'average_gain')}.",
-        caption=f"Table A10 as a picture, {kind}: filled markers are the test images here with their 95 % "
-        "intervals, hollow markers what the paper prints.",
+        caption=f"Table A10 as a picture, {kind}: filled markers are means here with their 95 % intervals, hollow "
+        "markers what the paper prints for the networks of this sort, if any.",
     )
 
 # %% [markdown]
@@ -124,8 +117,12 @@ As on [the second page](02_insertion_deletion), for the predicted class.
 """
 
 # %%
-METRICS_OF_TABLE_A11 = {m: (m, {"step": page.setting("step")}) for m in ("insertion", "deletion")}
-ordered = page.evaluate(page.methods_of("A11"), METRICS_OF_TABLE_A11)
+def metrics(net):
+    pixels = step or page.pixels(page.setting("step"), net)
+    return {m: (m, {"step": pixels}) for m in ("insertion", "deletion")}
+
+
+ordered = page.evaluate(page.methods_of("A11"), metrics)
 page.table("A11", ordered)
 
 # %% [markdown]
@@ -140,40 +137,42 @@ page.verdicts(pd.concat([frame, ordered], ignore_index=True), "Table A10", "Tabl
 """
 ## What the maps look like
 
-As in figure 2 of the paper, rows 3 and 4: two images of each dataset, the boxes of their lesions outlined.
+As in figure 2 of the paper, rows 3 and 4: images of each dataset, their boxes outlined.
 """
 
 # %%
 SHOWN = [m for m in METHODS_OF_TABLE_A10 if m not in ("fake_cam", "extremal_perturbation")]
 
 
-def with_lesions(images):
-    """The images that have any."""
+def boxed(images):
+    """The images that have any box."""
+    images = images.readable()
     return images.subset(i for i, s in enumerate(images) if s.boxes is not None and len(s.boxes))
 
 
 for net, images in {images.name: (net, images) for net, images in page.opened}.values():  # the last of each
-    images = images.readable()
-    marked = with_lesions(images) or images
-    shown = marked.subset([len(marked) // 3, len(marked) - 1][: page.setting("shown")])
-    maps = {report.method_title(m): upsample(page.maps(net, shown, m), (224, 224)) for m in SHOWN}
+    marked = boxed(images) or images.readable()
+    shown = marked.subset([*dict.fromkeys([len(marked) // 3, len(marked) - 1])][: page.setting("shown")])
+    maps = {report.method_title(m): upsample(page.maps(net, shown, m), (224, 224)) for m in page.methods(SHOWN, net)}
     page.gallery(
         net, shown.at(224), maps, boxes=True, name=f"opticam-gallery-{images.name.replace('_', '-')}",
-        caption=f"Maps for the true class, {net.name}. Bright is salient; the boxes are those of the lesions.",
+        caption=f"Maps for the true class, {net.name}. Bright is salient; boxes, where there are any, are outlined.",
     )  # fmt: skip
 
 # %% [markdown]
 r"""
 ## Do the maps find the lesion?
 
-Beyond the paper, since here it is known where the lesion is. The energy-based pointing game
+Beyond the paper, where boxes say where the lesion is. The energy-based pointing game
 {cite:p}`score_cam` is the share of the map that lies in the boxes, on the images that have any. A uniform map
 scores the area of the boxes, which is Fake-CAM's row: only what is above that is a method's merit.
 """
 
 # %%
-marked = [(net, some) for net, images in page.opened if len(some := with_lesions(images.readable()))]
-if marked:
+marked = [(net, some) for net, images in page.opened if len(some := boxed(images))]
+if not marked:
+    print("Not run: no image has a box.")
+else:
     shares = report.measured(page.evaluate(METHODS_OF_TABLE_A10, ["energy_pointing_game"], marked))
     merit = shares.pivot(index="network", columns="method", values="mean").loc[shares["network"].unique()]
     words = [
@@ -184,9 +183,9 @@ if marked:
     report.show(
         report.forest(shares),
         name="opticam-lesions",
-        alt="Share of each method's map in the boxes of the lesions: " + "; ".join(words) + ".",
-        caption="Share of the map in the boxes of the lesions, with 95 % intervals over the images that have "
-        "any. Fake-CAM's is the area of the boxes.",
+        alt="Share of each method's map in the boxes: " + "; ".join(words) + ".",
+        caption="Share of the map in the boxes, with 95 % intervals over the images that have any. Fake-CAM's is "
+        "the area of the boxes.",
     )
 
 # %% [markdown]
@@ -207,37 +206,29 @@ def in_corners(net, images):
     return shares
 
 
-films = [(net, images) for net, images in page.opened if kinds[net.name] == "radiographs"]
-pd.DataFrame({f"{net.name} (%)": in_corners(net, images) for net, images in films})
+films = {f"{net.name} (%)": in_corners(net, images) for net, images in page.opened if kinds[net.name] == "radiographs"}
+pd.DataFrame(films) if films else print("Not run: the images are no radiographs.")
 
 # %% [markdown]
 """
 ```{admonition} Departures
 :class: note
-**Images.** The paper has 624 radiographs of children and 1,000 endoscopic images for testing. The embedded
-profile has 30 drawn images a network: a test bed, made for this book. What transfers is what a method does to
-a network that tells such classes from small soft shadows or from texture and colour; what does not transfer
-is any number on patients, the networks' accuracy, and the shortcuts that real data offer, such as marks and
-borders that go with one hospital.
+**Images.** The paper has 624 radiographs of children and 1,000 endoscopic images for testing.
 
-**Networks.** The paper fine-tunes ResNet-50 and VGG-16 with batch normalisation on each dataset; here a VGG of
-five convolutions learns the radiographs, and a residual network of three blocks the endoscopy, from nothing, on
-64 x 64 pixels, in seconds. `network="radiographs_resnet"` and `"endoscopy_vgg"` are the other two. The profile
-`paper` does what
-appendix E.2 says: the last layer first (learning rate 0.001 on Chest X-ray; on Kvasir 0.0001 for ResNet-50 and 0.005
-for VGG-16), then everything, for 50 epochs at 0.00001, by SGD with momentum 0.9. It does not say for how long the
-last layer is trained, nor the batch size: 10 epochs and 32 images here.
+**Networks.** The paper fine-tunes ResNet-50 and VGG-16 with batch normalisation on each dataset. The profile
+`paper` does what appendix E.2 says: the last layer first (learning rate 0.001 on Chest X-ray; on Kvasir 0.0001 for
+ResNet-50 and 0.005 for VGG-16), then everything, for 50 epochs at 0.00001, by SGD with momentum 0.9. It does not say
+for how long the last layer is trained, nor the batch size: 10 epochs and 32 images here.
 
 **Splits.** Kvasir has none; the paper gives only their sizes. Ours are drawn with a fixed seed.
 
-**Steps.** Insertion and deletion change 256 of 4,096 pixels a step in the embedded profile, 16 steps, and 224 a
-step on the real datasets. Masked is black for AD, AG and AI, as on the first page. ExPerturbation
-runs on the residual network only in the embedded profile, as briefly as on
-[the first page](01_classification_metrics).
-
-**Bounding boxes.** The boxes of a test image are exact; a lesion's mask ends where it has half its density.
+**Steps.** Insertion and deletion change 224 pixels a step in the profile `paper`, of images of 224 x 224. Masked is black for AD, AG and
+AI, as on [the first page](01_classification_metrics).
 ```
 """
+
+# %%
+page.departures()
 
 # %%
 page.provenance()

@@ -7,8 +7,7 @@ the whole image, a large one leaves only its peaks. The order of the pixels stay
 {cite:p}`opticam` reports (appendix F.1, figure A4) that its own maps are best as they are: AG and AI peak
 at exponent 1, and AD stays near zero below 2. The other methods care less, and are not at their best at 1.
 
-This page computes the figure on photographs of ImageNet classes, from the maps of
-[the first page](01_classification_metrics).
+This page computes the figure, from maps as on [the first page](01_classification_metrics).
 """
 
 # %% tags=["parameters"]
@@ -32,13 +31,13 @@ from lib.metrics import METRICS
 
 page = Page("opticam/11_selectivity", globals())
 net, images = page.opened[0]
+page.protocol()
 
 # %% [markdown]
 r"""
 ## Figure A4
 
-AD, AG and AI of $S^\alpha$, element by element, for exponents $\alpha$ from 0.01 to 10: the paper's ten, of which the
-embedded profile takes seven.
+AD, AG and AI of $S^\alpha$, element by element. The paper takes ten exponents $\alpha$ from 0.01 to 10.
 """
 
 # %%
@@ -65,12 +64,14 @@ ticks = [e for e in EXPONENTS if e in (0.01, 0.1, 1, 3, 10)]
 panels[-1].set(xlabel="exponent", xticks=ticks, xticklabels=[f"{e:g}" for e in ticks])
 mean = 100 * frame.groupby(["method", "metric", "exponent"], sort=False)["value"].mean()
 gain = mean["opti_cam", "average_gain"]
+seen = frame.dropna(subset="value")["image"].nunique()
 report.show(
     figure,
     name="opticam-figure-a4",
     alt="AD, AG and AI of each method against the exponent of its maps. Opti-CAM's AG is highest, "
     f"{gain.max():.0f} %, at exponent {gain.idxmax():g}.",
-    caption=f"Figure A4, computed on {len(images)} images, {net.name}; the band is Opti-CAM's 95 % interval.",
+    caption=f"Figure A4, computed at {len(EXPONENTS)} exponents on {seen} images, {net.name}; the band is Opti-CAM's "
+    "95 % interval.",
 )
 
 # %% [markdown]
@@ -103,13 +104,13 @@ page.verdicts(frame.assign(method=frame["method"] + suffix), "Figure A4")
 """
 ```{admonition} Departures
 :class: note
-**Network and images.** EfficientNet-Lite0 and 20 photographs stand for VGG-16 and 1,000 images of ImageNet;
-the profile `paper` restores them.
-
 **The map.** The exponent acts on the map in $[0, 1]$ at the image's size. Zero stays zero and one stays one,
 so at the smallest exponent a map is nearly Fake-CAM's: ones wherever it is not exactly zero.
 ```
 """
+
+# %%
+page.departures()
 
 # %%
 page.provenance()

@@ -12,7 +12,7 @@ and the maps of the six networks are compared on 1,000 images (figures A6 and A7
 that Opti-CAM "passes the sanity check". In a second test, a ResNet-50 learns randomly permuted labels;
 the SSIM between its maps and those of the ordinary one is 0.013.
 
-This page repeats both on [drawn scenes](real), a test bed, and the first on photographs.
+This page repeats the first, and the second where there is a network that learned permuted labels.
 """
 
 # %% tags=["parameters"]
@@ -34,15 +34,23 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from IPython.display import display
 
-from book import Page, batch, fewer, report
+from book import Page, batch, fewer, in_one_sentence, report
 from book.report.labels import bounds, number
 from lib import data, nets
 from lib.evaluate import compare
+from lib.nets.cascade import layers
 from lib.metrics.similarity import SIMILARITIES, similarities
 from testbeds import training
 
 page = Page("opticam/12_sanity_check", globals())
 opened = [(net, images.readable()) for net, images in page.opened]
+learned = page.setting("permuted", opened[0][0])
+with in_one_sentence():
+    if learned in nets.RECIPES:
+        by_heart = nets.load(learned, layer=layer or None, device=device)
+    elif learned:
+        by_heart = nets.load(page.experiments[0].network, weights=learned, layer=layer or None, device=device)
+page.protocol()
 
 # %% [markdown]
 r"""
@@ -58,8 +66,8 @@ $$
 \end{aligned}
 $$
 
-Opti-CAM's maps are weighted means of activations behind a ReLU. They have no signs, and the two are the
-same; Grad-CAM's raw maps have. *HOG similarity* is Pearson's correlation of histograms of oriented gradients
+Opti-CAM's maps are weighted means of activations. Behind a ReLU they have no signs, and the two are the same;
+Grad-CAM's raw maps have signs. *HOG similarity* is Pearson's correlation of histograms of oriented gradients
 {cite:p}`hog`, in cells of 16 pixels. *SSIM* {cite:p}`ssim` compares means, variances and covariance in small
 windows of the finished maps. All are 1 for equal maps.
 
@@ -78,10 +86,12 @@ THRESHOLD = 0.5
 
 def alike(net, others, images):
     """How like a network's maps those of others, {key: network}, are, image by image."""
-    return compare(net, others.items(), images, page.methods(METHODS_OF_FIGURE_A6, net), **page.how)
+    found = compare(net, others.items(), images, page.methods(METHODS_OF_FIGURE_A6, net), **page.how)
+    return found.assign(architecture=net.architecture)
 
 
-cascades = {net.name: dict(nets.cascade(net, page.setting("steps", net), seed=seed)) for net, _ in opened}
+steps = {net.name: min(page.setting("steps", net), len(layers(net))) for net, _ in opened}
+cascades = {net.name: dict(nets.cascade(net, steps[net.name], seed=seed)) for net, _ in opened}
 frame = pd.concat([alike(net, cascades[net.name], images) for net, images in opened], ignore_index=True)
 
 # %% [markdown]
@@ -104,7 +114,8 @@ for net, images in opened:
         values = mine[mine["metric"] == metric].pivot(index=["method", "image"], columns="other", values="value")
         lines = {report.method_title(m): values.loc[m] for m in METHODS_OF_FIGURE_A6}
         report.curves(range(len(counts)), lines, xlabel="", ylabel="", ax=panel)
-        panel.axhline(another[metric].mean(), color="0.35", linestyle=":", label="another image")
+        if len(images) > 1:
+            panel.axhline(another[metric].mean(), color="0.35", linestyle=":", label="another image")
         panel.axhline(THRESHOLD, color="0.35", linewidth=1, label="threshold")
         panel.set(title=title, xticks=range(len(counts)), xticklabels=counts)
         panel.get_legend().remove()
@@ -116,7 +127,7 @@ for net, images in opened:
         figure,
         name=f"opticam-sanity-{net.name.replace('_', '-')}",
         alt=f"Similarity of maps of {net.name} to those of networks with {', '.join(map(str, counts[1:]))} random "
-        f"layers. With one random layer and with all, Opti-CAM falls from 1 to: {'; '.join(falls)}. "
+        f"layers. With one random layer and with all, Opti-CAM goes from 1 to: {'; '.join(falls)}. "
         "Fake-CAM stays at 1.",
         caption=f"Figure A6, computed: {net.name}, means and 95 % intervals of {len(images)} images of "
         f"{images.name}, against the number of random layers, from none to all {counts[-1]}.",
@@ -173,19 +184,16 @@ networks would share it.
 
 # %%
 net, images = opened[0]
-learned = page.setting("permuted", net)
 if learned in nets.RECIPES:
-    by_heart, recipe = nets.load(learned, layer=layer or None, device=device), nets.recipe(learned)
+    recipe = nets.recipe(learned)
     pictures = data.load(recipe.dataset, split="train", limit=recipe.limit, size=recipe.input_size)
     x, labels = batch(by_heart, training.permuted(pictures, recipe.seed))
     known = (by_heart(x).argmax(1) == labels).float().mean()
     print(f"{learned} knows {known:.1%} of the {len(x):,} shuffled labels by heart;")
     chance = f"where chance is {1 / len(pictures.classes):.0%}"
     print(f"of new pictures it names {recipe.train().accuracy:.1%} as they are, {chance}")
-elif learned:
-    by_heart = nets.load(page.experiments[0].network, weights=learned, layer=layer or None, device=device)
-else:
-    print("none was given: its state dict is the parameter `permuted`")
+elif not learned:
+    print("Not run: no such network was given; its state dict is the parameter `permuted`.")
 
 # %%
 judged = [last]
@@ -221,24 +229,21 @@ page.verdicts(pd.concat(judged, ignore_index=True), "Figure A6", "Appendix G")
 ```{admonition} Departures
 :class: note
 **Which layers.** The paper replaces five layers of ResNet-50 and does not name them. Here the first step takes
-the classifier, the fifth all layers, and the others lie evenly between; a layer is a convolution or linear layer
+the classifier, the last all layers, and the others lie evenly between; a layer is a convolution or linear layer
 with the normalisation behind it.
 
 **What random means.** Each layer is reset as torch initialises it, convolutions as He et al. {cite:p}`he_init` do,
 so that a signal still reaches the classifier. The statistics of batch normalisation are reset to 0 and 1 with
 the rest. Adebayo et al. re-initialise the trained parameters and leave the statistics.
 
-**Classes.** All maps are for the labelled class, also those of a random network, whose prediction means nothing.
+**Classes.** All maps are for the class of the image, also those of a random network, whose prediction means nothing.
 
 **Flat maps** rank nothing: two of them count as equal (1), one of them as unlike any other (0).
-
-**Photographs.** In the embedded profile there are ten of them, three steps in place of five, and Opti-CAM runs 25
-iterations with cosine decay from a learning rate of 1.0, in place of 100 at 0.1.
-
-**Permuted labels.** The paper trains on all of ImageNet. Five hundred scenes are few enough to be known by heart in a
-minute.
 ```
 """
+
+# %%
+page.departures()
 
 # %%
 page.provenance()

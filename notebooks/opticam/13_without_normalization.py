@@ -7,8 +7,8 @@ meant to be used so. Opti-CAM {cite:p}`opticam` could not reproduce published AD
 until it left this step out, and suspects that others had (appendix H). With normalisation, it says, all
 results improve dramatically. Table A14 repeats table 1 without it.
 
-This page gives a network images in $[0, 1]$ as they are, on photographs and on drawn scenes, and asks two
-things: is every method better with normalised input, and does Opti-CAM's lead survive?
+This page gives a network images in $[0, 1]$ as they are, and asks two things: is every method better with
+normalised input, and does Opti-CAM's lead survive?
 """
 
 # %% tags=["parameters"]
@@ -29,13 +29,16 @@ import pandas as pd
 from book import Page, report
 
 page = Page("opticam/13_without_normalization", globals())
-as_it_is = [page.open(experiment, normalize=False) for experiment in page.experiments]
+bare = [page.open(experiment, normalize=False)[0] for experiment in page.experiments]
+as_it_is = [(net, images) for net, (_, images) in zip(bare, page.opened)]
+page.protocol()
 
 # %% [markdown]
 """
 ## Table A14
 
-What the network classifies correctly, with and without:
+What the network classifies correctly, with and without. The class of an image without a label is what the
+network predicts with normalised input.
 """
 
 # %%
@@ -84,36 +87,34 @@ page.verdicts(pd.concat([unnormalised, normalised], ignore_index=True), "Table A
 """
 
 # %%
-(net, images), (bare, _) = page.opened[0], as_it_is[0]
+(net, images), (without_it, _) = page.opened[0], as_it_is[0]
 shown = images.readable(page.setting("shown"))
 maps = {
     report.method_title(method) + suffix: page.maps(of, shown, method)
-    for of, suffix in ((net, ""), (bare, ", as it is"))
+    for of, suffix in ((net, ""), (without_it, ", as it is"))
     for method in ("grad_cam", "opti_cam")
 }
 page.gallery(
     net, shown, maps, columns=5, name="opticam-unnormalized",
     alt="Maps of Grad-CAM and Opti-CAM with and without input normalisation for " + ", ".join(shown.labels) + ".",
-    caption=f"The same photographs and weights, with normalised input and with images as they are; {net.name}.",
+    caption=f"The same images and weights, with normalised input and with images as they are; {net.name}.",
 )  # fmt: skip
 
 # %% [markdown]
 """
 ```{admonition} Departures
 :class: note
-**Networks and images.** EfficientNet-Lite0 on ten photographs, and a VGG-style network on thirty drawn scenes, a
-test bed; the profile `paper` restores the published setting. Score-CAM runs on the scenes only. On photographs
-Opti-CAM runs 25 iterations with cosine decay from a learning rate of 1.0, with normalised input and without, in
-place of 100 at 0.1.
-
-**How far off the input is.** EfficientNet-Lite expects $(x - 0.5) / 0.5$, the paper's networks channel means near
-0.45 and deviations near 0.23, the drawn scenes' network $(x - 0.5) / 0.25$. Left out, the input of each is
-shifted and shrunk by its own amount, so how much is lost depends on the network.
+**How far off the input is.** The paper's networks expect channel means near 0.45 and deviations near 0.23, others
+expect others. Left out, the input of each is shifted and shrunk by its own amount, so how much is lost depends on
+the network.
 
 **Masking.** Masked is black. Without normalisation black is zero to the network; with it, black is the
 lowest value that it ever sees.
 ```
 """
+
+# %%
+page.departures()
 
 # %%
 page.provenance()

@@ -125,7 +125,12 @@ class View:
     mucosa: Mucosa
     findings: tuple[Finding, ...]
     scope: Scope
-    annotated = frozenset({"boxes", "mask"})
+
+    @property
+    def annotated(self) -> frozenset[str]:
+        """Boxes and mask of what there is to be seen, if there is more than stains."""
+        lesions = [finding for finding in self.findings if finding.kind != "stain"]
+        return frozenset({"boxes", "mask"} if lesions else ())
 
     def sample(self, size: Size) -> Sample:
         """Draw it at (height, width).

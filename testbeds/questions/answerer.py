@@ -8,6 +8,7 @@ import torch
 from lib.errors import unknown
 from lib.nets import RECIPES, recipe
 from lib.nets.classifier import Classifier
+from lib.paths import given
 
 from ..recipe import Recipe
 from .architecture import VQA
@@ -88,5 +89,6 @@ def answerer(
         torch.Size([1, 21])
     """
     able = answering(name)
+    weights = given(weights) if weights not in (None, "random") else weights
     model = able.load(weights, root=root, device=device)
     return Answerer(model.to(device).eval(), able)

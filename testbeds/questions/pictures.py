@@ -62,7 +62,11 @@ class Question:
     about: tuple[int, ...]
     group: str
     scene: Scene
-    annotated = frozenset({"boxes", "mask", "question"})
+
+    @property
+    def annotated(self) -> frozenset[str]:
+        """The question, and boxes and mask of the objects asked about, if they are there."""
+        return frozenset({"question", "boxes", "mask"} if self.about else {"question"})
 
     def sample(self, size: Size) -> Sample:
         """Draw it at (height, width); a box for each object asked about, and the mask of all."""

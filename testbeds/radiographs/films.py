@@ -113,7 +113,11 @@ class Radiograph:
     chest: Chest
     opacities: tuple[Opacity, ...]
     exposure: Exposure
-    annotated = frozenset({"boxes", "mask"})
+
+    @property
+    def annotated(self) -> frozenset[str]:
+        """Boxes and mask of what there is to be seen, if anything."""
+        return frozenset({"boxes", "mask"} if self.opacities else ())
 
     def sample(self, size: Size) -> Sample:
         """Draw it at (height, width).

@@ -1,17 +1,19 @@
 """Images whose second most probable class has a chance, and what their pages share."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 import torch
 
 from book.contested import (
-    choose,
+    Contested,
     contested,
     contrasted,
     evaluate_both,
     features_kept,
     original_and_weighted,
+    ranked,
 )
 from book.experiments import Experiment
 from lib.evaluate import evaluate, saliency_maps
@@ -36,31 +38,56 @@ def threshold(birds) -> float:
 def page(birds):
     """What contested images ask of a page."""
     return SimpleNamespace(
+        name="contrast/03_blurring_and_masking",
         opened=[birds],
+        unlabelled=set(),
         batch_size=8,
         maps=saliency_maps,
         evaluate=lambda methods, metrics, opened: evaluate(*opened[0], methods, metrics),
     )
 
 
-def test_contested_images_have_a_second_class_above_the_threshold(birds, threshold):
+def test_contested_images_have_a_second_class_above_the_threshold(birds, page, threshold):
     net, images = birds
     p = net(torch.stack([sample.image for sample in images])).softmax(1)
-    data, found, top = choose(net, images, threshold)
+    [one] = contested(page, threshold=threshold)
     chosen = (p.topk(2).values[:, 1] > threshold).nonzero().flatten().tolist()
-    assert 0 < len(chosen) < 24 and data.ids == images.subset(chosen).ids
-    assert torch.equal(top, p.topk(2).indices[chosen])
-    torch.testing.assert_close(found, p[chosen])
+    assert 0 < len(chosen) < 24 and one.data.ids == images.subset(chosen).ids
+    assert torch.equal(one.top, p.topk(2).indices[chosen])
+    torch.testing.assert_close(one.p, p[chosen])
+    torch.testing.assert_close(one.third, p.topk(3).values[chosen, 2])
 
 
-def test_contested_images_do_not_depend_on_the_batch(birds, threshold):
-    (one, _, top), (two, _, same) = (choose(*birds, threshold, b) for b in (5, 24))
+def test_the_most_probable_classes_do_not_depend_on_the_batch(birds):
+    (one, _, top), (two, _, same) = (ranked(*birds, b) for b in (5, 24))
     assert one.ids == two.ids and torch.equal(top, same)
 
 
-def test_a_network_without_contested_images_is_left_out(page, capsys):
-    assert contested(page, threshold=0.5) == []
-    assert "two classes compete on 0 of 24 images of birds" in capsys.readouterr().out
+def test_a_network_without_contested_images_is_left_out(page, birds, threshold, capsys):
+    net, images = birds
+    least = ranked(net, images)[1].topk(2).values[:, 1].argmin().item()
+    page.opened = [birds, (net, images.subset([least]))]
+    assert len(contested(page, threshold=threshold)) == 1
+    assert "two classes compete on 0 of 1 images of birds" in capsys.readouterr().out
+
+
+def test_nothing_contested_stops_and_says_how_probable_a_second_class_becomes(page, birds):
+    p = ranked(*birds)[1].topk(2).values[:, 1].max()
+    with pytest.raises(ValueError, match=f"more probable than 0.5 .at most {p:.2g}.: lower threshold"):
+        contested(page, threshold=0.5)
+
+
+def test_of_two_classes_none_is_the_third(page):
+    one = Contested(page, None, None, None, torch.tensor([[0.7, 0.3]]), torch.tensor([[0, 1]]))
+    assert one.third.tolist() == [0.0]
+
+
+def test_a_class_is_ticked_only_where_it_is_known(page, birds, threshold):
+    [one] = contested(page, threshold=threshold)
+    one = replace(one, data=one.both["t1"])
+    assert "✓" in one.titles(0)[0]
+    page.unlabelled = {birds[0].name}
+    assert "✓" not in one.titles(0)[0]
 
 
 def test_contested_images_are_called_by_both_classes(page, threshold):

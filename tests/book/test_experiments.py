@@ -119,7 +119,7 @@ def test_a_network_of_ones_own_is_the_only_experiment():
 def test_a_network_brings_its_dataset_or_photographs():
     assert asked(BOTH, "paper", network="birds_vgg") == (Experiment("birds_vgg", "birds"),)
     assert asked(BOTH, "paper", network="mine") == (Experiment("mine", "imagenet"),)
-    assert asked(BOTH, "smoke", network="mine") == (Experiment("mine", PHOTOGRAPHS),)
+    assert asked(BOTH, "smoke", network="mine") == (Experiment("mine", PHOTOGRAPHS, images=10),)
     assert asked(BOTH, "smoke", network="mine", root="/here") == (Experiment("mine", "folder"),)
 
 
@@ -131,8 +131,42 @@ def test_a_planned_network_keeps_its_settings():
     assert (cut.layer, cut.without) == ("blocks.6", ())
 
 
+def test_so_many_images_run_as_the_plan_says_of_their_dataset_and_cropped_as_it_says():
+    cropped = Experiment(LITE, PHOTOGRAPHS, images=10, crops=True)
+    for network in (LITE, "mine"):
+        [own] = asked((cropped,), "embedded", network=network)
+        assert (own.images, own.crops) == (10, True)
+        [own] = asked((cropped,), "embedded", network=network, dataset="folder")
+        assert (own.images, own.crops) == (None, False)
+    assert asked((cropped,), "embedded", dataset=PHOTOGRAPHS) == (cropped,)
+
+
+def test_a_root_is_that_of_the_one_dataset_that_is_read_or_of_a_folder():
+    assert asked(BOTH, "embedded", root="/here") == (Experiment(LITE, "folder"),)
+    read = Experiment("torchvision:vgg16", "imagenet", images=1000)
+    assert asked((read,), "paper", root="/here") == (read,)
+    birds = Experiment("birds_vgg", "birds")
+    assert asked((read, birds), "paper", root="/here") == (read,)
+    several = (read, Experiment("kvasir_vgg16_bn", "kvasir"))
+    with pytest.raises(ValueError, match="Give dataset too: imagenet, kvasir, folder"):
+        asked(several, "paper", root="/here")
+    [own] = asked(several, "paper", network="kvasir_vgg16_bn", root="/here")
+    assert own.dataset == "kvasir"
+
+
+def test_weights_are_of_one_network():
+    with pytest.raises(ValueError, match="weights 'w.pth' are of one network.*scenes_vgg"):
+        asked(BOTH, "embedded", weights="w.pth")
+    assert asked(BOTH[:1], "embedded", weights="w.pth") == BOTH[:1]
+
+
+def test_images_whose_classes_no_network_knows_ask_for_one():
+    with pytest.raises(ValueError, match="no network here knows the classes of voc: give network"):
+        asked(BOTH, "embedded", dataset="voc")
+
+
 def test_images_bring_the_networks_of_their_classes():
-    assert asked(BOTH, "embedded", dataset="folder") == (Experiment(LITE, "folder", images=10),)
+    assert asked(BOTH, "embedded", dataset="folder") == (Experiment(LITE, "folder"),)
     assert asked(BOTH, "embedded", dataset="scenes") == (BOTH[1],)
     assert asked(BOTH[1:], "embedded", dataset="folder") == (Experiment(LITE, "folder"),)
     assert asked(BOTH, "embedded", dataset="birds") == (Experiment("birds_vgg", "birds"),)

@@ -172,3 +172,120 @@ def test_similarity_on_all_networks_or_on_none(page):
     assert len(frame) == 2 and set(frame["metric"]) == {"cosine_similarity"}
     assert made.similarity(["lift_cam"], truth, []).empty
     assert made.evaluate(["lift_cam"], ["average_drop"], []).empty
+
+
+# What somebody asks for -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """A folder of three images, one of them damaged, and no labels."""
+    from PIL import Image
+
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for name, colour in (("a.png", "red"), ("b.png", "teal")):
+        Image.linear_gradient("L").convert("RGB").save(folder / name)
+    (folder / "c.png").write_bytes(b"no image")
+    return folder
+
+
+def test_images_without_labels_have_the_class_that_is_predicted(page, pictures):
+    made = page(network="resnet18", dataset="folder", root=str(pictures))
+    net, images = made.opened[0]
+    x = torch.stack([sample.image for sample in images.readable()])
+    assert list(images.targets) == [*net(x).argmax(1).tolist(), None]
+    assert made.unlabelled == {"resnet18"}
+    assert images.classes[0] == "tench" and "no labels" in repr(made.protocol())
+
+
+def test_a_page_without_a_readable_image_says_so(page, pictures):
+    for name in ("a.png", "b.png"):
+        (pictures / name).write_bytes(b"no image either")
+    with pytest.raises(ValueError, match="none of the 3 images of folder can be read"):
+        page(network="resnet18", dataset="folder", root=str(pictures)).opened
+
+
+def test_what_a_page_needs_is_asked_before_a_network_is_read(pictures, monkeypatch):
+    from lib import nets
+
+    monkeypatch.setattr(nets, "load", lambda *_, **__: pytest.fail("read"))
+    given = namespace(network="resnet18", dataset="folder", root=str(pictures))
+    with pytest.raises(ValueError, match="05_bounding_boxes needs images with boxes, and no image of folder has boxes: .*boxes.csv") as stop:
+        Page("opticam/05_bounding_boxes", given, needs=["boxes"]).opened
+    assert stop.value._render_traceback_() == [str(stop.value)]  # all that a notebook shows
+
+
+def test_a_network_that_lacks_what_is_needed_is_refused(pictures):
+    given = namespace(network="resnet18", dataset="folder", root=str(pictures))
+    with pytest.raises(ValueError, match="03.* needs a network with a class token, and resnet18 has no class token that .*vit_base"):
+        Page("opticam/03_transformers", given, needs=["a class token"]).opened
+
+
+def test_sections_run_where_they_can_and_say_where_not(page, pictures, capsys):
+    made = page(network="resnet18", dataset="folder", root=str(pictures))
+    assert made.having() == made.opened and made.having("boxes") == []
+    assert capsys.readouterr().out == "Not run: no image of folder has boxes.\n"
+    frame = made.evaluate(["fake_cam"], ["pointing_game", "average_drop"])
+    assert set(frame["metric"]) == {"average_drop"}
+    assert "Not run: SP, since no image of folder has boxes." in capsys.readouterr().out
+    assert made.evaluate(["fake_cam"], ["pointing_game"]).empty
+
+
+def test_metrics_of_annotated_images_see_those_alone(page, pictures):
+    (pictures / "boxes.csv").write_text("image,x0,y0,x1,y1\nb.png,10,10,90,90\n")
+    made = page(network="resnet18", dataset="folder", root=str(pictures))
+    frame = made.evaluate(["fake_cam"], {"here": ("pointing_game", {"ties": "any"})})
+    assert frame["image"].tolist() == ["b.png"] and frame["value"].tolist() == [1.0]
+
+
+def test_a_root_is_where_the_user_stands(page, pictures, monkeypatch):
+    monkeypatch.setenv("PWD", str(pictures.parent))
+    assert page(root="pictures").root == str(pictures)
+    assert page().root == ""
+
+
+def test_so_many_images_as_are_asked_for_are_seen_by_all_methods(page):
+    made = page("opticam/11_selectivity", profile="embedded", n_images=12)
+    net, images = type("Net", (), {"name": "tf_efficientnet_lite0"}), data.load("imagenet_embedded", limit=12)
+    methods = made.methods(["grad_cam", "score_cam"])
+    assert [seen for _, seen in made.by_cost(methods, net, images)] == [images]
+
+
+# What a page says of what runs ------------------------------------------------------------------
+
+
+def test_the_protocol_names_networks_layers_images_and_test_beds(page):
+    said = repr(page(network="scenes_vgg_quick", n_images=2).protocol())
+    assert "`scenes_vgg_quick`, target layer `features" in said and "on 2 of *scenes*" in said
+    assert "a test bed" in said and "Not run on `scenes_vgg_quick`: Score-CAM." in said
+    assert "a test bed" not in repr(page(n_images=2).protocol())
+
+
+def test_departures_are_what_differs_from_the_published_setting(page):
+    made = page(network="scenes_vgg_quick", n_images=2)
+    assert "Options" not in repr(made.departures())
+    made.evaluate(["opti_cam", "grad_cam"], ["average_drop"])
+    said = repr(made.departures())
+    assert "Published: `torchvision:resnet50` and `torchvision:vgg16_bn` on ImageNet" in said
+    assert "Here: `scenes_vgg_quick` on 2 of *scenes*" in said
+    assert "Opti-CAM: iterations 5 (published: iterations 100)." in said and "Grad-CAM" not in said
+
+
+def test_notes_are_of_the_plan_alone(page, monkeypatch):
+    from dataclasses import replace
+
+    import book.page
+
+    original = plan
+
+    def noted(*given):
+        return replace(original(*given), notes=("**Here.** A note.",))
+
+    monkeypatch.setattr(book.page, "plan", noted)
+    assert "A note." in repr(page(weights="").departures())
+    assert "A note." not in repr(page(weights="", n_images=1).departures())
+
+
+def test_nothing_departs_in_the_published_setting(page):
+    assert "Nothing:" in repr(page(profile="paper").departures())

@@ -19,12 +19,14 @@ def test_footer_and_record():
     json.dumps(metadata)
 
 
-def test_no_path_and_no_host(tmp_path):
-    page = provenance(root=str(tmp_path), weights=tmp_path / "net.pth", home="~/photographs")
+def test_paths_begin_at_home_and_no_host_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    page = provenance(root=str(tmp_path / "pictures/birds"), weights=tmp_path / "net.pth", layer="a.b")
     text = json.dumps(page._repr_mimebundle_())
-    assert str(tmp_path.parent) not in text and "~" not in text
-    assert page.record["parameters"]["weights"] == "net.pth"
-    assert socket.gethostname() not in text
+    assert str(tmp_path) not in text and socket.gethostname() not in text
+    given = {"root": "~/pictures/birds", "weights": "~/net.pth", "layer": "a.b"}
+    assert page.record["parameters"] == given
+    assert provenance(root=f"{tmp_path}s/x").record["parameters"]["root"] == f"{tmp_path}s/x"
 
 
 def test_markup_is_escaped():

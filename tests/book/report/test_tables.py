@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 
@@ -101,11 +102,20 @@ def test_a_table_a_network_and_scrolling():
 
 
 def test_networks_of_another_kind_are_left_out():
-    table = comparison("opticam", 2, FRAME)  # transformers only
-    assert set(table.frame["verdict"]) == {"not run", ""}
-    assert "Here: not run" in BeautifulSoup(table.html, "html.parser").caption.text
+    both = pd.concat([FRAME, FRAME.assign(network="mnist_vit")])
+    table = comparison("opticam", 2, both)  # transformers only
+    assert set(table.frame["network"]) == {"mnist_vit"}
     cnn = comparison("opticam", 3, FRAME).frame
     assert "rollout" not in set(cnn["method"])
+
+
+def test_without_a_network_of_its_kind_our_numbers_stand_alone():
+    table = comparison("opticam", 2, FRAME)  # transformers only
+    assert set(table.frame["verdict"]) == {""} and set(table.frame["network"]) == {"tf_efficientnet_lite0"}
+    assert cell(table, "opti_cam", "average_gain")["n"] == 20
+    caption = BeautifulSoup(table.html, "html.parser").caption.text
+    assert "Paper: no network of this kind." in caption
+    assert "not run" in repr(comparison("opticam", 2, FRAME[:0]))
 
 
 def test_fractions_have_three_decimals_and_variants_their_titles():

@@ -158,7 +158,10 @@ def test_not_run():
     assert verdict(claim(rivals=["b", "absent"]), images) == "not run"
     assert verdict(claim(metric="insertion"), images) == "not run"
     alone = judge([claim(networks="transformer")], images)
-    assert alone[["network", "verdict", "evidence"]].values.tolist() == [["", "not run", ""]]
+    assert alone[["network", "verdict", "evidence"]].values.tolist() == [
+        ["", "not run", "about other networks: transformer"]
+    ]
+    assert judge([claim()], images[:0])["evidence"].tolist() == [""]
 
 
 def test_failed_images_are_left_out():

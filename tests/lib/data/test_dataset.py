@@ -145,10 +145,11 @@ HERE = [
 
 @pytest.mark.parametrize("name", HERE)
 def test_records_are_annotated_as_their_samples(name):
-    data = load(name, limit=8, size=32)
+    data = load(name, limit=8)
     for record, sample in zip(data.records, data, strict=True):
+        empty = sample.boxes is not None and not len(sample.boxes)  # annotated: there is nothing
         given = {key for key in ANNOTATIONS if getattr(sample, key) is not None}
-        assert record.annotated == given
+        assert record.annotated == given - ({"boxes", "mask"} if empty else set())
 
 
 def test_relabelled_images_stay_the_same(data):

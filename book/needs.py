@@ -1,0 +1,103 @@
+"""What a page or a section needs of networks and images, and the sentence where it is missing."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+
+from lib.data import DATASETS, Dataset
+from lib.errors import unknown
+from lib.manifests import networks, read
+from lib.methods.attention import attends
+from lib.saliency import attribute
+
+# Of images: the field of a sample, and what a sentence calls it.
+ANNOTATIONS = {
+    "boxes": "boxes",
+    "mask": "masks",
+    "parts": "annotated parts",
+    "question": "questions",
+}
+
+
+def _class_token(net) -> str:
+    return "" if attends(net) else f"{net.name} has no class token that its classifier reads"
+
+
+def _not_affine(net) -> str:
+    return f"the head of {net.name} is affine" if net.affine_head else ""
+
+
+def _affine(net) -> str:
+    return "" if net.affine_head else f"the head of {net.name} is not affine"
+
+
+def _several_classes(net) -> str:
+    return "" if net.num_classes > 1 else f"{net.name} has one class"
+
+
+def _deep_lift(net) -> str:
+    """Why DeepLIFT does not pass the steps behind the target layer, tried on a black image."""
+    try:
+        attribute("lift_cam", net, torch.zeros(1, 3, net.input_size, net.input_size), 0)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+# Of a network: a function that says why it does not have it, or nothing.
+PROPERTIES: dict[str, Callable[[Any], str]] = {
+    "a class token": _class_token,
+    "a head that is not affine": _not_affine,
+    "an affine head": _affine,
+    "a head that DeepLIFT passes": _deep_lift,
+    "several classes": _several_classes,
+}
+
+
+def meet(net, images: Dataset, needs: Iterable[str]) -> tuple[Dataset, str]:
+    """Those of the images that have what is needed, and why there is none if so.
+
+    Args:
+        needs: of `ANNOTATIONS` and `PROPERTIES`.
+
+    Example:
+        >>> meet(net, images, ["boxes"])
+        (Dataset('folder', 0 samples, size=(224, 224)), 'no image of folder has boxes')
+    """
+    for need in needs:
+        if need in PROPERTIES:
+            if why := PROPERTIES[need](net):
+                return images.subset([]), why
+        else:
+            images, why = annotated(images, need)
+            if why:
+                return images, why
+    return images, ""
+
+
+def annotated(images: Dataset, need: str) -> tuple[Dataset, str]:
+    """As `meet`, of images alone."""
+    if need not in ANNOTATIONS:
+        raise unknown("need", need, [*ANNOTATIONS, *PROPERTIES])
+    found = images.having(need)
+    return found, "" if len(found) else f"no image of {images.name} has {ANNOTATIONS[need]}"
+
+
+def said(need: str) -> str:
+    """What is needed, in words."""
+    return f"images with {ANNOTATIONS[need]}" if need in ANNOTATIONS else f"a network with {need}"
+
+
+def remedy(need: str) -> str:
+    """Which networks or datasets have what is needed."""
+    if need == "a class token":
+        names = [name for name, own in networks().items() if own.get("kind") == "transformer"]
+        names += [name for name in read("weights") if name.startswith(("vit", "deit"))]
+        return f"networks that have one: {', '.join(names)}, and others of their kind"
+    if need in PROPERTIES:
+        return f"give a network, or a layer, with {need}"
+    names = [name for name, entry in DATASETS.items() if need in entry.get("annotations", ())]
+    own = {"boxes": "boxes.csv", "mask": "masks"}.get(need)
+    yours = f"; or put {own} into your folder" if own else ""
+    return f"datasets with {ANNOTATIONS[need]}: {', '.join(names)}{yours}"
