@@ -37,9 +37,10 @@ def _several_classes(net) -> str:
 
 
 def _deep_lift(net) -> str:
-    """Why DeepLIFT does not pass the steps behind the target layer, tried on a black image."""
+    """Why DeepLIFT does not pass the steps behind the target layer, tried on noise."""
+    noise = torch.rand(1, 3, net.input_size, net.input_size, generator=torch.Generator().manual_seed(0))
     try:
-        attribute("lift_cam", net, torch.zeros(1, 3, net.input_size, net.input_size), 0)
+        attribute("lift_cam", net, noise, 0)
     except ValueError as error:
         return str(error)
     return ""

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import platform
+import signal
 import sys
 import threading
 import time
@@ -121,8 +122,21 @@ def execute(tasks: Sequence[Task], jobs: int | None = None) -> list[Failure]:
         at_once, context, initializer=_start, initargs=(lock, lines, _cores() // at_once)
     ) as pool:
         running = {pool.submit(_run, task): task for task in _apart(stale, at_once)}
-        outcomes = [_outcome(future, running[future]) for future in as_completed(running)]
+        try:
+            outcomes = [_outcome(future, running[future]) for future in as_completed(running)]
+        except KeyboardInterrupt:
+            _stop(pool)
+            raise
     return [failure for failure in outcomes if failure]
+
+
+def _stop(pool: ProcessPoolExecutor) -> None:
+    """End the workers at once, and with them their kernels; what is stored is complete."""
+    workers = list(pool._processes.values())
+    pool.shutdown(wait=False, cancel_futures=True)
+    for worker in workers:
+        worker.terminate()
+        worker.join()
 
 
 def _apart(tasks: Sequence[Task], at_once: int) -> list[Task]:
@@ -163,6 +177,7 @@ _line = 0  # of the terminal, for this worker's progress bar
 
 def _start(lock: Any, lines: Any, threads: int) -> None:
     global _line
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of the terminal: the parent decides
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     tqdm.set_lock(lock)
     _line = lines.get()

@@ -14,7 +14,7 @@ from .strangers import LAYOUTS, NETWORKS, own_network, photographs, run
 EACH = [(page, layout, network) for page in pages() for layout in LAYOUTS for network in NETWORKS]
 # One of each page, so that every layout meets every network: three and four have no common divisor.
 SAMPLE = [
-    (page, LAYOUTS[i % len(LAYOUTS)], [*NETWORKS][i % len(NETWORKS)]) for i, page in enumerate(pages())
+    (page, LAYOUTS[i % 3], [*NETWORKS][(i + 2) % 4]) for i, page in enumerate(pages())
 ]
 
 
@@ -29,14 +29,14 @@ def inputs(tmp_path_factory) -> Path:
 
 
 def check(inputs: Path, page: str, layout: str, network: str) -> None:
-    """It runs to its end, or stops with a sentence of ours before anything is computed."""
+    """It runs to its end, or stops with a sentence of ours before anything is explained."""
     dataset = "imagenet" if layout == "imagenet" else "folder"
     net = own_network(inputs) if network == "own" else NETWORKS[network]
     outcome = run(page, dataset=dataset, root=str(inputs / layout), **net)
     if outcome.error and not outcome.stopped:
         raise outcome.error
     if outcome.stopped:
-        assert outcome.cell == 2, "it stops in its first cell"  # after the parameters and ours
+        assert outcome.cell <= 3, "it stops at its head"  # 0 and 1 are parameters
         assert outcome.stopped.count("\n") == 0
     else:
         assert "In place of the published setting" in outcome.shown
