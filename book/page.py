@@ -119,7 +119,7 @@ class Page:
     def _refusal(self, why: str) -> str:
         remedies = "; ".join(map(needs.remedy, self.needs))
         wanted = " and ".join(map(needs.said, self.needs))
-        return f"{self.name} needs {wanted}, and {why}: {remedies}"
+        return f"this page needs {wanted}, and {why}: {remedies}"
 
     @property
     def root(self) -> str:

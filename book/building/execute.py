@@ -137,6 +137,7 @@ def _stop(pool: ProcessPoolExecutor) -> None:
     for worker in workers:
         worker.terminate()
         worker.join()
+    print(file=sys.stderr)  # ends the line of the last progress
 
 
 def _apart(tasks: Sequence[Task], at_once: int) -> list[Task]:

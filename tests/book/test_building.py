@@ -1,10 +1,16 @@
 """The book: what is executed and when, how pages are staged, and the built HTML."""
 
+import os
 import re
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import nbformat
+import psutil
 import pytest
 from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_notebook, new_output
@@ -137,6 +143,44 @@ def test_a_failing_notebook_is_reported_the_others_run_and_only_it_runs_again(
     assert again[1].output.stat().st_mtime_ns == before
     assert execute(again) == []
     assert "0 of 2 notebooks to execute" in capsys.readouterr().out
+
+
+def test_a_sentence_of_ours_is_reported_without_its_cell(project, tmp_path):
+    stops = (
+        "# %%\nfrom book import in_one_sentence\n"
+        "with in_one_sentence():\n    raise ValueError('no boxes: give some')\n"
+    )
+    root = project({"stops": PARAMETERS + stops})
+    tasks = plan(root, tmp_path / "executed", {"profile": "smoke"}, notebooks(root))
+    [failure] = execute(tasks)
+    assert (failure.error, failure.cell) == ("no boxes: give some", "")
+
+
+def test_an_interrupted_build_ends_at_once_with_its_kernels(project, tmp_path):
+    marker = tmp_path / "kernel"
+    waits = f"# %%\nimport os, time\nopen({str(marker)!r}, 'w').write(str(os.getpid()))\ntime.sleep(300)\n"
+    root = project({"waits": PARAMETERS + waits})
+    script = tmp_path / "interrupted.py"
+    script.write_text(
+        "from pathlib import Path\nfrom book.building import build\n"
+        f"if __name__ == '__main__':\n    build('smoke', root=Path({str(root)!r}))\n"
+    )
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    build_ = subprocess.Popen([sys.executable, script], env=environment, stderr=subprocess.PIPE, text=True)
+    until(lambda: marker.exists() and marker.read_text())
+    build_.send_signal(signal.SIGINT)
+    said = build_.communicate(timeout=30)[1]
+    assert "KeyboardInterrupt" in said and "leaked" not in said
+    assert build_.returncode in (1, 130, -signal.SIGINT)
+    until(lambda: not psutil.pid_exists(int(marker.read_text())))
+
+
+def until(true, seconds: float = 60) -> None:
+    """Wait until something is true."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it never came to be"
+        time.sleep(0.1)
 
 
 # How pages are staged ---------------------------------------------------------------------------

@@ -211,14 +211,14 @@ def test_what_a_page_needs_is_asked_before_a_network_is_read(pictures, monkeypat
 
     monkeypatch.setattr(nets, "load", lambda *_, **__: pytest.fail("read"))
     given = namespace(network="resnet18", dataset="folder", root=str(pictures))
-    with pytest.raises(ValueError, match="05_bounding_boxes needs images with boxes, and no image of folder has boxes: .*boxes.csv") as stop:
+    with pytest.raises(ValueError, match="this page needs images with boxes, and no image of folder has boxes: .*boxes.csv") as stop:
         Page("opticam/05_bounding_boxes", given, needs=["boxes"]).opened
     assert stop.value._render_traceback_() == [str(stop.value)]  # all that a notebook shows
 
 
 def test_a_network_that_lacks_what_is_needed_is_refused(pictures):
     given = namespace(network="resnet18", dataset="folder", root=str(pictures))
-    with pytest.raises(ValueError, match="03.* needs a network with a class token, and resnet18 has no class token that .*vit_base"):
+    with pytest.raises(ValueError, match="this page needs a network with a class token, and resnet18 has no class token that .*vit_base"):
         Page("opticam/03_transformers", given, needs=["a class token"]).opened
 
 
