@@ -59,7 +59,8 @@ def build(
     if failures := execute(tasks, jobs):
         report = "\n\n".join(map(str, failures))
         raise BookError(f"{len(failures)} of {len(tasks)} notebooks failed:\n\n{report}")
-    stage(root, out / "executed", out / "source", profile, chosen if pages else None)
+    only = chosen if pages else None
+    stage(root, out / "executed", out / "source", profile, only, parameters or {})
     if warnings := publish(out / "source", out / "html", strict=not pages):
         raise BookError(f"the pages in {out / 'source'} have warnings:\n\n{warnings}")
     first = chosen[0].relative_to(root).with_suffix(".html") if pages else "index.html"

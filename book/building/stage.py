@@ -1,14 +1,16 @@
 """Lay out the tree that Jupyter Book reads: written pages, executed notebooks, generated parts."""
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
 
 from ..report import RULE, VERDICTS_MIME
+from ..report.provenance import plain
 from . import contents, scoreboard
 from .runs import options, runs
 
@@ -23,12 +25,18 @@ PROFILE_NOTES = {
 
 
 def stage(
-    root: Path, executed: Path, source: Path, profile: str, only: Sequence[Path] | None = None
+    root: Path,
+    executed: Path,
+    source: Path,
+    profile: str,
+    only: Sequence[Path] | None = None,
+    parameters: Mapping[str, Any] = {},
 ) -> None:
     """Write the book's tree to `source`, at the same relative paths as in the project.
 
     Args:
         only: these notebooks with the references, in place of all pages.
+        parameters: of the notebooks, beside the profile.
 
     Raises:
         ValueError: a notebook shows an image without alternative text.
@@ -55,7 +63,7 @@ def stage(
         nbformat.write(notebook, target)
     parts = {
         "rule": RULE,
-        "profile": f"This copy was built with the `{profile}` profile: {PROFILE_NOTES[profile]}",
+        "profile": _built_with(profile, parameters),
         "summary": scoreboard.summary(verdicts),
         "claims": scoreboard.claims(verdicts),
         "options": options(profile),
@@ -64,6 +72,15 @@ def stage(
     (source / GENERATED).mkdir(parents=True)
     for name, text in parts.items():
         (source / GENERATED / f"{name}.md").write_text(text, "utf-8")
+
+
+def _built_with(profile: str, parameters: Mapping[str, Any]) -> str:
+    """In words, which profile made this copy, and what came in place of what it says."""
+    said = f"This copy was built with the `{profile}` profile: {PROFILE_NOTES[profile]}"
+    if parameters:
+        given = ", ".join(f"`{name}` {plain(value)}" for name, value in parameters.items())
+        said += f" In place of what the profile says, pages ran with {given}."
+    return said
 
 
 def _toc(first: str, *others: str) -> str:

@@ -41,7 +41,7 @@ def provenance(**parameters: Any) -> Provenance:
     return Provenance(
         {
             "commit": commit(),
-            "parameters": {name: _plain(value) for name, value in parameters.items()},
+            "parameters": {name: plain(value) for name, value in parameters.items()},
             "versions": {"python": platform.python_version(), "lib": __version__}
             | {package: version(package) for package in packages},
             "device": _device(),
@@ -72,10 +72,10 @@ def _git(root: Path, *arguments: str) -> str:
     return run.stdout.strip()
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """A parameter as JSON has it; the home folder in a path is ~."""
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, (Path, str)):
         text, home = str(value), str(Path.home())
         return f"~{text[len(home) :]}" if text == home or text.startswith(f"{home}/") else text

@@ -21,7 +21,7 @@ from book.building.contents import notebooks, pages, parameters
 from book.building.execute import Task, _apart, _default_jobs, environment, execute, freshness
 from book.building.publish import publish
 from book.building.scoreboard import PAPERS, claims, judged, summary, verdicts
-from book.building.stage import figures_apart, stage
+from book.building.stage import _built_with, figures_apart, stage
 from lib.errors import UnknownName
 from lib.methods import METHODS
 from lib.metrics import METRICS
@@ -271,6 +271,14 @@ def test_staging_keeps_relative_paths_and_writes_rule_profile_and_scoreboard(pro
 def verdict(name, what, network="net", page="notebooks/mini/one", paper="opticam"):
     told = {"place": "Table 1", "text": f"claim {name} < all", "evidence": f"because {name}"}
     return {"paper": paper, "id": name, "network": network, "verdict": what, "page": page, **told}
+
+
+def test_a_copy_says_which_parameters_came_in_place_of_its_profile(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    said = _built_with("smoke", {"network": "resnet50", "root": "/home/me/pictures"})
+    assert "`smoke` profile" in said
+    assert said.endswith("pages ran with `network` resnet50, `root` ~/pictures.")
+    assert "In place of" not in _built_with("smoke", {})
 
 
 def test_verdicts_are_read_from_the_tables_of_a_notebook():

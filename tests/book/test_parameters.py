@@ -1,5 +1,7 @@
 """The committed notebooks, and the check of their parameters."""
 
+import re
+
 import jupytext
 import nbformat
 import papermill
@@ -145,3 +147,21 @@ def test_the_committed_outputs_are_complete_small_and_without_error(path):
     assert any(cell.outputs for cell in code)
     assert not [output for cell in code for output in cell.outputs if output.output_type == "error"]
     assert str(ROOT) not in file.read_text("utf-8")
+
+
+# How a parameters cell, which `papermill --help-notebook` shows, speaks of what a page needs.
+SAID = {
+    "boxes": "has boxes",
+    "question": "with questions",
+    "a class token": "with a class token",
+    "a head that DeepLIFT passes": "with no attention behind it",
+}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").rglob("*.py")), ids=lambda path: path.stem)
+def test_what_a_page_needs_is_said_of_its_parameters(path):
+    source = path.read_text("utf-8")
+    declared = source.partition('tags=["parameters"]')[2].partition("# %%")[0]
+    for needs in re.findall(r"needs=\[(.*?)\]", source):
+        for need in re.findall(r'"(.*?)"', needs):
+            assert SAID[need] in declared
