@@ -289,3 +289,38 @@ def test_notes_are_of_the_plan_alone(page, monkeypatch):
 
 def test_nothing_departs_in_the_published_setting(page):
     assert "Nothing:" in repr(page(profile="paper").departures())
+
+
+# What fits any network --------------------------------------------------------------------------
+
+
+def test_methods_of_attention_run_where_there_is_any(page, pictures):
+    given = {"dataset": "folder", "root": str(pictures)}
+    names = ["grad_cam", "raw_attention", "rollout", "tibav"]
+    for network, run in (("resnet18", ["grad_cam"]), ("vit_tiny_patch16_224", names)):
+        made = page(network=network, **given)
+        assert list(made.methods(names, made.opened[0][0])) == run
+
+
+def test_a_network_of_no_kind_that_a_table_has_gets_the_methods_of_its_architecture(page):
+    made = page()
+    convolutional = made.methods_of(3, type("Net", (), {"name": "resnet18", "architecture": "CNN"}))
+    net = type("Net", (), {"name": "radiographs_vgg", "architecture": "CNN"})  # Chest X-ray
+    assert made.methods_of(3, net) == convolutional and "rollout" not in convolutional
+
+
+@pytest.mark.parametrize("size, pixels", [(224, 224), (112, 56), (28, 3), (4, 1)])
+def test_pixels_are_the_same_share_of_any_image(size, pixels):
+    assert Page.pixels(224, type("Net", (), {"input_size": size})) == pixels
+
+
+def test_a_page_may_open_its_experiments_in_its_own_way(pictures):
+    asked_for = []
+
+    def opening(experiment, *, weights, root, device):
+        asked_for.append((experiment.network, weights, root, device))
+        return experiment.open(weights=weights, root=root, device=device)
+
+    given = namespace(network="resnet18", dataset="folder", root=str(pictures))
+    made = Page("opticam/02_insertion_deletion", given, opening=opening)
+    assert len(made.opened) == 1 and asked_for == [("resnet18", "random", str(pictures), "cpu")]
