@@ -247,9 +247,8 @@ def as_frame(
         >>> as_frame(net, data, {("grad_cam", "correlation"): correlation(M, N)})
     """
     data = matched(data, net)
-    groups = [block.group(i) for block in _blocks(net, data, 1) for i in range(len(block))]
     images = pd.DataFrame({
-        "network": net.name, "dataset": data.name, "image": data.ids, "group": groups,
+        "network": net.name, "dataset": data.name, "image": data.ids, "group": data.groups,
         "target": pd.array(data.targets, dtype="Int64"), "seconds": seconds, "error": None,
     })  # fmt: skip
     frames = [

@@ -51,11 +51,6 @@ class Block:
                 self.unreadable[i] = str(error)
         return self._samples.get(i)
 
-    def group(self, i: int) -> str:
-        """The cluster of an image; one that cannot be read stands for itself."""
-        sample = self.sample(i)
-        return self.data.ids[i] if sample is None else sample.group
-
     def batch(self, index: Sequence[int]) -> Tensor:
         """x (B, 3, H, W)."""
         x = torch.stack([self.sample(i).image for i in index])

@@ -34,6 +34,7 @@ def values(shard: Shard | GivenMaps, metrics: list[Variant]) -> pd.DataFrame:
             network=shard.block.net.name,
             dataset=data.name,
             image=data.ids,
+            group=data.groups,  # of this dataset: what is stored is of an image, whatever its name
             method=shard.label,
             metric=variant.label,
         )
@@ -67,7 +68,6 @@ def _measured(shard: Shard | GivenMaps, group: list[Variant]) -> Frames:
     """The values of metrics that share a measurement; stored, unless an image has none."""
     block, metric = shard.block, group[0].of
     targets = block.targets(metric.target)
-    groups = [block.group(i) for i in range(len(block))]
     maps = shard.maps(targets)
     errors = {i: one for i, one in enumerate(maps) if isinstance(one, str)}
     ready = [i for i in range(len(block)) if i not in errors]
@@ -98,7 +98,6 @@ def _measured(shard: Shard | GivenMaps, group: list[Variant]) -> Frames:
             for i, what in missing.items()
         }
         frames[variant.label] = frame = pd.DataFrame({
-            "group": groups,
             "target": pd.array(targets, dtype="Int64"),
             "value": columns[variant.label],
             "seconds": [np.nan if isinstance(one, str) else one.seconds for one in maps],

@@ -64,6 +64,10 @@ class Crop:
         return f"{self.whole.id}:{self.place}"
 
     @property
+    def group(self) -> str:
+        return getattr(self.whole, "group", None) or self.whole.id
+
+    @property
     def annotated(self) -> frozenset[str]:
         return self.whole.annotated
 

@@ -62,6 +62,7 @@ class Record(Protocol):
 
     Attributes:
         annotated: those of `ANNOTATIONS` that its sample has.
+        group: that of its sample; a record without one, or with None, stands for itself.
     """
 
     id: str
@@ -108,6 +109,11 @@ class Dataset(Sequence[Sample]):
     def targets(self) -> tuple[int | None, ...]:
         """The samples' class indices."""
         return tuple(record.target for record in self.records)
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The clusters of samples that are not independent; see `Sample.group`."""
+        return tuple(getattr(record, "group", None) or record.id for record in self.records)
 
     @property
     def labels(self) -> tuple[str, ...]:

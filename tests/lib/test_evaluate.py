@@ -485,7 +485,7 @@ class Crop:
     """A record whose samples come in clusters."""
 
     record: object
-    cluster: str
+    group: str
     target: int
 
     @property
@@ -493,7 +493,7 @@ class Crop:
         return self.record.id
 
     def sample(self, size) -> Sample:
-        return replace(self.record.sample(size), target=self.target, group=self.cluster)
+        return replace(self.record.sample(size), target=self.target, group=self.group)
 
     def fingerprint(self) -> str:
         return self.record.fingerprint()
@@ -593,6 +593,16 @@ def test_an_image_is_decoded_once_for_all_methods(net, data, tmp_path):
     assert sorted(decoded) == sorted(images.ids)
     evaluate(net, images, METHOD_NAMES, METRIC_NAMES, shard_size=3, store=tmp_path / "s")
     assert len(decoded) == len(images)
+
+
+def test_the_group_is_that_of_the_dataset_and_not_of_what_was_stored(net, data, tmp_path):
+    """The same images under other names, such as from another folder, take the stored values."""
+    first = evaluate(net, data, ["grad_cam"], ["average_drop"], store=tmp_path / "store")
+    renamed = tuple(replace(record, id=f"other {record.id}") for record in data.records)
+    other = replace(data, records=renamed)
+    second = evaluate(net, other, ["grad_cam"], ["average_drop"], store=tmp_path / "store")
+    assert second["group"].tolist() == second["image"].tolist() == list(other.ids)
+    assert second["value"].tolist() == first["value"].tolist()
 
 
 def test_an_image_that_comes_twice_is_explained_once(net, data, calls, tmp_path):

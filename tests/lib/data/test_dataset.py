@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 from lib.data import ANNOTATIONS, DATASETS, LOADERS, Dataset, Sample, load
+from lib.data.crops import crops
 from lib.errors import UnknownName
 
 
@@ -141,6 +142,13 @@ HERE = [
     for name, entry in DATASETS.items()
     if "generator" in entry["source"] or "package" in entry["source"]
 ]
+
+
+@pytest.mark.parametrize("name", HERE)
+def test_groups_are_those_of_the_samples(name):
+    data = load(name, limit=3)
+    for images in (data, crops(data)):
+        assert images.groups == tuple(sample.group for sample in images)
 
 
 @pytest.mark.parametrize("name", HERE)
