@@ -101,10 +101,10 @@ class Page:
             with in_one_sentence():
                 self._check_images()
                 opened = [self.open(experiment) for experiment in self.experiments]
-                why = [needs.meet(net, images, self.needs)[1] for net, images in opened]
-                if all(why):
-                    raise ValueError(self._refusal(why[0]))
-                self._opened = self.having(*self.needs, opened=opened)
+                met = [(net, *needs.meet(net, images, self.needs)) for net, images in opened]
+                if all(why for *_, why in met):
+                    raise ValueError(self._refusal(met[0][-1]))
+                self._opened = runnable(met)
         return self._opened
 
     def _check_images(self) -> None:
@@ -154,9 +154,7 @@ class Page:
             found |= dict(zip(readable.ids[len(found) :], classes.tolist()))
         return named(net, images.relabelled(map(found.get, images.ids)))
 
-    def having(
-        self, *needed: str, opened: Sequence[tuple[Any, Dataset]] | None = None
-    ) -> list[tuple[Any, Dataset]]:
+    def having(self, *needed: str) -> list[tuple[Any, Dataset]]:
         """The networks and images that have what a section needs; says of the others that it does not
         run on them.
 
@@ -164,14 +162,7 @@ class Page:
             >>> for net, images in page.having("boxes"):
             ...     page.gallery(net, images, ["grad_cam"], boxes=True, name="boxes", caption="Maps.")
         """
-        found = []
-        for net, images in self.opened if opened is None else opened:
-            some, why = needs.meet(net, images, needed)
-            if why:
-                print(f"Not run: {why}.")
-            else:
-                found.append((net, some))
-        return found
+        return runnable((net, *needs.meet(net, images, needed)) for net, images in self.opened)
 
     def experiment(self, net) -> Experiment:
         """The experiment that a network was opened for."""
@@ -311,13 +302,11 @@ class Page:
         for label, of in variants.items():
             metric = METRICS[of if isinstance(of, str) else of[0]]
             asks = [n for n, needed in metric.given.items() if needed and n in needs.ANNOTATIONS]
-            lacking = [why for n in asks if (why := needs.annotated(images, n)[1])]
-            if lacking:
-                print(f"Not run: {metric.symbol}, since {lacking[0]}.")
-                continue
-            measured[label] = of
-            for need in asks:
-                images = needs.annotated(images, need)[0]
+            some, why = needs.meet(None, images, asks)
+            if why:
+                print(f"Not run: {metric.symbol}, since {why}.")
+            else:
+                measured[label], images = of, some
         return measured, images
 
     def maps(self, net, images: Dataset, method: str, **options) -> Tensor:
@@ -466,6 +455,17 @@ class Page:
 def fewer(images: Dataset, n: int) -> Dataset:
     """At most n of the images, evenly spread: those that a limit of n would choose."""
     return images.subset(spread(len(images), n))
+
+
+def runnable(met: Iterable[tuple[Any, Dataset, str]]) -> list[tuple[Any, Dataset]]:
+    """Of networks, images and why they do not run, those that do; says the reasons of the others."""
+    found = []
+    for net, images, why in met:
+        if why:
+            print(f"Not run: {why}.")
+        else:
+            found.append((net, images))
+    return found
 
 
 def named(net, images: Dataset) -> Dataset:

@@ -5,6 +5,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from .data import ANNOTATIONS
 from .metrics import Metric
 from .metrics.relative_probability import rivals
 from .shard import GivenMaps, Shard, code_of
@@ -13,8 +14,6 @@ from .variants import Variant
 
 COLUMNS = ["network", "dataset", "image", "group", "method", "metric", "target", "value", "seconds",
            "error"]  # fmt: skip
-
-ANNOTATIONS = ("boxes", "mask", "parts")  # of a sample, that a metric may need
 
 Frames = dict[str, pd.DataFrame]  # by the metric's label, a row an image
 

@@ -1,7 +1,7 @@
 """Images and networks that this project has never seen, and a notebook run on them."""
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import jupytext
@@ -45,7 +45,6 @@ def photographs(folder: Path, layout: str, classes: int = 5) -> Path:
     """A folder of photographs in a layout: two of each class, one of them grey, and one file that is no
     image."""
     found = data.load("imagenet_embedded")
-    names = [data.load("imagenet_embedded").classes[target] for target in found.targets]
     wnids = {index: wnid for wnid, index in imagenet_indices().items()}
     rows = []
     for i in range(classes):
@@ -54,7 +53,7 @@ def photographs(folder: Path, layout: str, classes: int = 5) -> Path:
             wnid = wnids[target]
             place = {
                 "flat": Path(f"{i}_{j}.png"),
-                "class_folders": Path(names[i]) / f"{j}.png",
+                "class_folders": Path(found.labels[i]) / f"{j}.png",
                 "imagenet": Path("val") / wnid / f"ILSVRC2012_val_{2 * i + j:08}.JPEG",
             }[layout]
             path = folder / place
@@ -92,7 +91,6 @@ class Outcome:
     cell: int = -1
     error: BaseException | None = None
     shown: str = ""
-    traceback: list[str] = field(default_factory=list)
 
 
 def run(page: str, **parameters) -> Outcome:
