@@ -1,6 +1,5 @@
 """One method on a block of images: its raw maps, made once, whoever asks."""
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
@@ -13,6 +12,7 @@ from .checks import check_images
 from .code import code_key
 from .data import Dataset, Sample
 from .errors import UnknownName
+from .nets import clock
 from .saliency import attribute, explain, finish
 from .store import Explained, ShardStore, key
 from .variants import Variant
@@ -150,9 +150,9 @@ class Shard:
     def _explain(self, batch: list[tuple[tuple, int]]) -> dict[tuple, Explained]:
         pairs, index = zip(*batch)
         x, target = self.block.batch(index), torch.tensor([c for _, c in pairs])
-        start = _clock(x.device)
+        start = clock(x.device)
         raw, alpha = attribute(self.method.name, self.block.net, x, target, **self.method.options)
-        seconds = (_clock(x.device) - start) / len(batch)
+        seconds = (clock(x.device) - start) / len(batch)
         alphas = [None] * len(batch) if alpha is None else alpha.float().cpu().numpy()
         maps = zip(raw.float().cpu().numpy(), alphas)
         return {pair: Explained(M, seconds, a) for pair, (M, a) in zip(pairs, maps)}
@@ -199,10 +199,3 @@ def code_of(*functions: Callable) -> str:
 
 def _batches(images: list, size: int) -> list[list]:
     return [images[i : i + size] for i in range(0, len(images), size)]
-
-
-def _clock(device: torch.device) -> float:
-    """Seconds, once the device has finished what it was given."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return time.perf_counter()

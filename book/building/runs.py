@@ -25,7 +25,7 @@ def runs(profile: str, root: Path) -> str:
             continue
         paper = page.partition("/")[0]
         plan = experiments.plan(page, profile)
-        several = len(plan.experiments)
+        several = len(plan.experiments)  # none of a page that draws its values itself
         head = (
             f'<td rowspan="{several}"><a href="../notebooks/{page}.html">'
             f"{escape(_title(notebook))}</a>{_settings(plan)}</td>"

@@ -1,4 +1,7 @@
-"""Whether a device is one of this machine's: asked before anything is read or trained."""
+"""Whether a device is one of this machine's, asked before anything is read or trained; and when it has
+finished."""
+
+import time
 
 import torch
 
@@ -26,3 +29,14 @@ def check_device(device: str | torch.device) -> None:
 def _devices() -> list[str]:
     cuda = [f"cuda:{i}" for i in range(torch.cuda.device_count())]
     return ["cpu", *cuda, *(["mps"] if torch.backends.mps.is_available() else [])]
+
+
+def clock(device: torch.device) -> float:
+    """Seconds, once the device has finished what it was given.
+
+    Example:
+        >>> start = clock(net.device); net(x); seconds = clock(net.device) - start
+    """
+    if device.type != "cpu":
+        getattr(torch, device.type).synchronize()
+    return time.perf_counter()
