@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from lib import evaluate as evaluation
+from lib import timing
 from lib.data import Dataset, spread
 from lib.maps import predict
 from lib.methods import METHODS
@@ -308,6 +309,22 @@ class Page:
             else:
                 measured[label], images = of, some
         return measured, images
+
+    def times(self, methods: Methods, opened: Sequence[tuple[Any, Dataset]] | None = None) -> pd.DataFrame:
+        """Rows of the seconds that methods take on each network, see `lib.timing.times`.
+
+        Args:
+            methods: as for `evaluate`; or functions by label.
+            opened: other networks and images than the page's own.
+        """
+        frames = [pd.DataFrame(columns=evaluation.COLUMNS)]
+        for net, images in self.opened if opened is None else opened:
+            names = methods if isinstance(methods, Mapping) else {name: (name, {}) for name in methods}
+            functions = {label: of for label, of in names.items() if callable(of)}
+            chosen = self.methods({n: of for n, of in names.items() if n not in functions}, net)
+            found = timing.times(net, images.readable(1), chosen | functions)
+            frames.append(found.assign(architecture=net.architecture))
+        return pd.concat(frames[1:] or frames, ignore_index=True)
 
     def maps(self, net, images: Dataset, method: str, **options) -> Tensor:
         """The saliency maps (N, H, W) of images; those that a table saw are not made again.

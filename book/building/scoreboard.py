@@ -12,7 +12,7 @@ from nbformat import NotebookNode
 from lib.errors import unknown
 
 from ..report import SYMBOLS, VERDICTS_MIME, combine
-from ..report.markup import verdict_html
+from ..report.markup import evidence_html, verdict_html
 
 PAPERS = {
     "opticam": "Opti-CAM",
@@ -22,7 +22,7 @@ PAPERS = {
     "calm": "CALM",
 }
 
-Verdict = dict[str, Any]  # paper, id, place, text, network, verdict, evidence, page
+Verdict = dict[str, Any]  # a row of `report.judge`, and the page
 
 
 def verdicts(notebook: NotebookNode, page: str) -> list[Verdict]:
@@ -53,19 +53,22 @@ def judged(found: Iterable[Verdict]) -> pd.DataFrame:
         page = next((v["page"] for v in stands if v["verdict"] != "not run"), stands[0]["page"])
         each = [verdict for verdict in stands if verdict["page"] == page]
         verdict = combine(one["verdict"] for one in each)
-        rows.append((paper, name, each[0]["place"], each[0]["text"], page, verdict, each))
+        statement, place, text = (each[0][key] for key in ("statement", "place", "text"))
+        rows.append((paper, name, statement, place, text, page, verdict, each))
     rows.sort(key=lambda row: list(PAPERS).index(row[0]))
-    return pd.DataFrame(rows, columns="paper id place text page verdict each".split())
+    return pd.DataFrame(rows, columns="paper id statement place text page verdict each".split())
 
 
 # Pages ------------------------------------------------------------------------------------------
 
 
 def summary(found: Iterable[Verdict]) -> str:
-    """One row a paper: how many of its claims hold, fail, and so on."""
+    """One row a paper: how many of its statements hold, fail, and so on. Claims of one sentence are one
+    statement, which holds if all of them do."""
     table = judged(found)
     if table.empty:
         return "No claim has been judged yet.\n"
+    table = table.groupby(["paper", "statement"], sort=False)["verdict"].agg(combine).reset_index()
     shown = [verdict for verdict in SYMBOLS if verdict in set(table["verdict"])]
     head = "".join(f"<th>{verdict_html(verdict)}</th>" for verdict in shown)
     rows = []
@@ -76,7 +79,7 @@ def summary(found: Iterable[Verdict]) -> str:
             f'<tr><th scope="row">{escape(PAPERS[paper])}</th>{cells}<td>{len(claims)}</td></tr>'
         )
     return _scroll(
-        f'<table class="summary"><thead><tr><th>Paper</th>{head}<th>claims</th></tr></thead>'
+        f'<table class="summary"><thead><tr><th>Paper</th>{head}<th>statements</th></tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table>"
     )
 
@@ -96,19 +99,22 @@ def _claim_row(claim: dict[str, Any]) -> str:
     # Raw HTML, so the link is written as the built pages lie: this one is in book/.
     link = f"../{PurePosixPath(claim['page'])}.html"
     evidence = "".join(
-        f"<li>{_evidence(verdict)}</li>" for verdict in claim["each"] if verdict["evidence"]
+        f"<li>{evidence_html(verdict)}</li>" for verdict in claim["each"] if verdict["evidence"]
     )
     decided_by = f"<ul>{evidence}</ul>" if evidence else ""
     return (
         f'<tr id="{escape(claim["id"])}"><td>{escape(claim["text"])} '
         f'<a href="{escape(link)}">{escape(claim["place"])}</a></td>'
-        f"<td>{verdict_html(claim['verdict'])}{decided_by}</td></tr>"
+        f"<td>{verdict_html(claim['verdict'])}{_networks(claim)}{decided_by}</td></tr>"
     )
 
 
-def _evidence(verdict: Verdict) -> str:
-    network = f"<code>{escape(verdict['network'])}</code>"
-    return f"{SYMBOLS[verdict['verdict']]} {network} {escape(verdict['evidence'])}"
+def _networks(claim: dict[str, Any]) -> str:
+    """On how many networks, where there are several."""
+    each = [verdict["verdict"] for verdict in claim["each"] if verdict["network"]]
+    if len(each) < 2:
+        return ""
+    return f" on {each.count(claim['verdict'])} of {len(each)} networks"
 
 
 def _scroll(table: str) -> str:

@@ -11,7 +11,7 @@ from .plots import curves, forest
 from .protocol import Box, departures, protocol
 from .provenance import Provenance, provenance
 from .published import published
-from .style import style
+from .style import COLOURS, MARKERS, style
 from .tables import (
     VERDICTS_MIME,
     Table,
@@ -23,11 +23,14 @@ from .tables import (
     means,
     measured,
 )
-from .verdicts import MIN_IMAGES, RULE, SYMBOLS, cell_verdict, combine, judge
+from .verdicts import MIN_IMAGES, MIN_REPETITIONS, RULE, SYMBOLS, cell_verdict, combine, judge
 
 __all__ = [
     "Box",
+    "COLOURS",
+    "MARKERS",
     "MIN_IMAGES",
+    "MIN_REPETITIONS",
     "RULE",
     "SYMBOLS",
     "VERDICTS_MIME",

@@ -10,15 +10,23 @@ from lib.errors import unknown
 from lib.manifests import StrictLoader
 from lib.paths import MANIFESTS
 
+from .labels import method_title
+
 KINDS = {
     "better": "than each rival, in the sense of the metric",
     "worse": "than each rival, in the sense of the metric",
     "larger": "than each rival",
     "smaller": "than each rival",
+    "alike": "differs from each rival by less than the threshold",
+    "beaten": "at least one rival is better, in the sense of the metric",
     "above": "the threshold",
     "below": "the threshold",
     "no_winner": "no method is better than all others in every metric",
+    "untested": "stands in the paper, and is not measured here, for a reason",
 }
+_NEEDS_THRESHOLD = ("above", "below", "alike")
+_NEEDS_METHOD = KINDS.keys() - {"no_winner", "untested"}
+EACH = "{each}"
 
 
 @dataclass(frozen=True)
@@ -32,9 +40,15 @@ class Claim:
             "Kvasir"), or one printed network.
         kind: one of `KINDS`.
         metric: one or several; the claim needs them all.
-        rivals: methods, or "others": all of the frame but those of `excluding`.
+        rivals: methods, or "others": those of the printed table that `place` names, but for the
+            method itself and those of `excluding`.
         threshold: a fraction for metrics in per cent: 0.02 is 2 %.
+        factor: of larger and smaller: by so many times.
         where: conditions [method, metric, "above" or "below", threshold] that select the images.
+        gates: conditions of that form on means, each with a reason in words: where one is not
+            certain, the claim cannot be tested.
+        reason: why a claim is untested.
+        statement: what claims of one sentence of the paper share; they count as one.
     """
 
     paper: str
@@ -43,20 +57,33 @@ class Claim:
     text: str
     networks: str
     kind: str
-    metric: str | list[str]
+    metric: str | list[str] = field(default_factory=list)
     method: str | None = None
     rivals: str | list[str] = "others"
     excluding: list[str] = field(default_factory=list)
     threshold: float | None = None
+    factor: float = 1.0
     where: list[list] = field(default_factory=list)
+    gates: list[list] = field(default_factory=list)
+    reason: str = ""
+    statement: str = ""
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise unknown(f"kind in claim {self.id!r}:", self.kind, KINDS)
-        if (self.method is None) != (self.kind == "no_winner"):
-            raise ValueError(f"claim {self.id!r}: give a method, except for the kind no_winner")
-        if (self.threshold is None) == (self.kind in ("above", "below")):
-            raise ValueError(f"claim {self.id!r}: give a threshold if the kind is above or below")
+        if (self.method is not None) != (self.kind in _NEEDS_METHOD):
+            wanted = "give a method" if self.method is None else "a method has no meaning"
+            raise ValueError(f"claim {self.id!r}: {wanted} with the kind {self.kind}")
+        if (self.threshold is not None) != (self.kind in _NEEDS_THRESHOLD):
+            raise ValueError(
+                f"claim {self.id!r}: give a threshold with {', '.join(_NEEDS_THRESHOLD)}, and only then"
+            )
+        if bool(self.reason) != (self.kind == "untested"):
+            raise ValueError(f"claim {self.id!r}: give a reason if it is untested, and only then")
+        if bool(self.metrics) == (self.kind == "untested"):
+            raise ValueError(f"claim {self.id!r}: give a metric, unless it is untested")
+        if self.factor != 1 and self.kind not in ("larger", "smaller"):
+            raise ValueError(f"claim {self.id!r}: a factor is of larger or smaller")
 
     @property
     def metrics(self) -> list[str]:
@@ -88,15 +115,41 @@ def claims(paper: str, *items: str) -> list[Claim]:
 def read_claims(path: Path) -> list[Claim]:
     """The claims of one file, whose name is the paper's key; errors as in `claims`."""
     with path.open(encoding="utf-8") as file:
-        found = [_claim(path.stem, entry) for entry in yaml.load(file, StrictLoader)]
+        entries = yaml.load(file, StrictLoader)
+    found = [_claim(path.stem, one) for entry in entries for one in _each(entry)]
     ids = [claim.id for claim in found]
     if twice := {name for name in ids if ids.count(name) > 1}:
         raise ValueError(f"{path}: repeated claim id {', '.join(sorted(twice))}; rename one")
     return found
 
 
+def _each(entry: dict[str, Any]) -> list[dict[str, Any]]:
+    """A claim about each of several methods: one entry for each, of one statement."""
+    names = entry.get("each")
+    if names is None:
+        return [{"statement": entry.get("id", "")} | entry]
+    if EACH not in str(entry.get("id")):
+        raise ValueError(f"claim {entry.get('id')!r} is about each of {names}: its id needs {EACH}")
+    whole = {"statement": entry["id"].replace(f"-{EACH}", "")} | entry
+    del whole["each"]
+    return [_filled(whole, name) for name in names]
+
+
+def _filled(value: Any, name: str) -> Any:
+    """A value with the name of a method, or its title, in the place of {each} and {title}; in an id,
+    with hyphens."""
+    if isinstance(value, dict):
+        spelt = {"id": name.replace("_", "-")}
+        return {key: _filled(of, spelt.get(key, name)) for key, of in value.items()}
+    if isinstance(value, list):
+        return [_filled(one, name) for one in value]
+    if isinstance(value, str):
+        return value.replace(EACH, name).replace("{title}", method_title(name))
+    return value
+
+
 def _claim(paper: str, entry: dict[str, Any]) -> Claim:
-    valid = [f.name for f in fields(Claim) if f.name != "paper"]
+    valid = [f.name for f in fields(Claim) if f.name != "paper"] + ["each"]
     for key in entry:
         if key not in valid:
             raise unknown(f"field in claim {entry.get('id')!r}:", key, valid)

@@ -1,12 +1,12 @@
-"""What speaks for a claim: paired differences to rivals, a mean against a threshold."""
+"""What speaks for a claim: paired differences to rivals, means against a threshold."""
 
-from collections.abc import Callable
-from itertools import combinations
+from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
-from lib.statistics import Interval, column, mean_of
+from lib.statistics import ANY, Interval, column, mean_ci, p_value
 
 from .claims import Claim
 from .labels import Label, bounds, method_title, metric_label, number
@@ -15,38 +15,108 @@ _ROUNDING = 1e-4  # of the largest value; float32 leaves 1e-5 between formulas t
 
 
 class Evidence(NamedTuple):
-    """An interval turned so that positive values speak for the claim, and how to print it."""
+    """A mean turned so that positive values speak for the claim.
+
+    Attributes:
+        claimed: with its interval.
+        p: how surely it is not zero, see `p_value`.
+        text: what is shown of it.
+        same: whether it is a difference of values that are the same on every image.
+    """
 
     claimed: Interval
+    p: float
     text: str
+    same: bool = False
+
+    @property
+    def against(self) -> "Evidence":
+        """The same as evidence for the opposite."""
+        return self._replace(claimed=self.claimed.scaled(-1))
 
 
-def evidence(claim: Claim, images: pd.DataFrame) -> list[Evidence]:
-    """All that the claim needs, from one network's `by_image` table."""
-    for method, metric, side, threshold in claim.where:
+def selected(conditions: Sequence[Sequence], images: pd.DataFrame) -> pd.DataFrame:
+    """The images of a `by_image` table that meet conditions [method, metric, side, threshold]."""
+    for method, metric, side, threshold in conditions:
         values = column(images, metric, method)
         images = images[values > threshold if side == "above" else values < threshold]
-    return _KINDS[claim.kind](claim, images)
+    return images
 
 
-def _against_rivals(claim: Claim, images: pd.DataFrame) -> list[Evidence]:
+def evidence(claim: Claim, images: pd.DataFrame, rivals: Sequence[str]) -> list[Evidence]:
+    """All that a claim needs of one network's `by_image` table.
+
+    Args:
+        rivals: those of the claim's that ran.
+    """
+    if claim.kind in ("above", "below"):
+        sign = 1 if claim.kind == "above" else -1
+        return [
+            excess(images, claim.method, metric, claim.threshold, sign) for metric in claim.metrics
+        ]
     needed = []
     for metric in claim.metrics:
-        sign = _sign(claim.kind, metric_label(metric))
-        for rival in _rivals(claim, images, metric):
-            ours, theirs = (column(images, metric, name) for name in (claim.method, rival))
-            difference = mean_of(_differences(ours, theirs))
-            text = f"{_show(difference, metric, points=True)} against {method_title(rival)}"
-            needed.append(Evidence(difference.scaled(sign), text))
+        for rival in rivals:
+            needed += _against(claim, images, metric, claim.method, rival)
     return needed
 
 
-def _differences(ours: pd.Series, theirs: pd.Series) -> pd.Series:
-    """Image by image; exact zeros if they differ by rounding alone on every image."""
+def lead(images: pd.DataFrame, metric: str, method: str, rival: str) -> Evidence:
+    """By how much a method is better than a rival, in the sense of the metric."""
+    return _difference(images, metric, method, rival, _sign("better", metric_label(metric)))
+
+
+def excess(images: pd.DataFrame, method: str, metric: str, threshold: float, sign: int) -> Evidence:
+    """By how much a mean is above a threshold (sign 1), or below it (sign -1)."""
+    values, range_ = column(images, metric, method), metric_label(metric).range
+    mean = _mean(values, range_)
+    p = p_value(values, _groups(values), null=threshold, bounds=range_)
+    return Evidence(mean.shifted(-threshold).scaled(sign), p, _show(mean, metric))
+
+
+def _against(
+    claim: Claim, images: pd.DataFrame, metric: str, method: str, rival: str
+) -> list[Evidence]:
+    if claim.kind == "alike":
+        return [
+            _difference(images, metric, method, rival, sign, shift=claim.threshold)
+            for sign in (1, -1)
+        ]
+    sign = _sign("better" if claim.kind == "beaten" else claim.kind, metric_label(metric))
+    times = (1, claim.factor) if sign > 0 else (claim.factor, 1)
+    return [_difference(images, metric, method, rival, sign, times)]
+
+
+def _difference(
+    images: pd.DataFrame,
+    metric: str,
+    method: str,
+    rival: str,
+    sign: int,
+    times: tuple[float, float] = (1, 1),
+    shift: float = 0.0,
+) -> Evidence:
+    """shift + sign (times[0] ours - times[1] theirs), image by image."""
+    ours, theirs = (f * column(images, metric, name) for f, name in zip(times, (method, rival)))
     differences = ours - theirs
-    largest = max(ours.abs().max(), theirs.abs().max())
-    same = differences.abs().max() <= _ROUNDING * largest
-    return differences * 0 if same else differences
+    # Exact zeros if they differ by rounding alone on every image.
+    same = bool(differences.abs().max() <= _ROUNDING * max(ours.abs().max(), theirs.abs().max()))
+    differences = differences * 0 if same else differences
+    low, high = metric_label(metric).range
+    range_ = (times[0] * low - times[1] * high, times[0] * high - times[1] * low)
+    mean = _mean(differences, range_)
+    p = p_value(differences, _groups(differences), null=-sign * shift, bounds=range_)
+    factor = "" if times == (1, 1) else f" {max(times):g} times"
+    text = f"{_show(mean, metric, points=True)} against{factor} {method_title(rival)}"
+    return Evidence(mean.scaled(sign).shifted(shift), p, text, same and not shift)
+
+
+def _mean(values: pd.Series, bounds: tuple[float, float] | None = None) -> Interval:
+    return mean_ci(values, _groups(values), bounds=bounds)
+
+
+def _groups(values: pd.Series) -> np.ndarray:
+    return values.index.get_level_values("group")
 
 
 def _sign(kind: str, label: Label) -> int:
@@ -54,53 +124,16 @@ def _sign(kind: str, label: Label) -> int:
     return 1 if larger.get(kind, not label.higher_is_better) else -1
 
 
-def _rivals(claim: Claim, images: pd.DataFrame, metric: str) -> list[str]:
-    if claim.rivals != "others":
-        return claim.rivals
-    return sorted(_methods(images, metric) - {claim.method, *claim.excluding})
-
-
-def _methods(images: pd.DataFrame, metric: str) -> set[str]:
-    return {method for name, method in images.dropna(axis="columns", how="all") if name == metric}
-
-
-def _against_threshold(claim: Claim, images: pd.DataFrame) -> list[Evidence]:
-    needed = []
-    for metric in claim.metrics:
-        mean = mean_of(column(images, metric, claim.method))
-        excess = Interval(*(value - claim.threshold for value in mean[:3]), mean.n)
-        sign = 1 if claim.kind == "above" else -1
-        needed.append(Evidence(excess.scaled(sign), _show(mean, metric)))
-    return needed
-
-
-def _no_winner(claim: Claim, images: pd.DataFrame) -> list[Evidence]:
-    """For each method, how far it is behind where it is furthest behind."""
-    measured = [_methods(images, metric) for metric in claim.metrics]
-    methods = sorted(set.intersection(*measured) - set(claim.excluding))
-    behind: dict[str, list[Interval]] = {method: [] for method in methods}
-    for metric in claim.metrics:
-        sign = _sign("better", metric_label(metric))
-        for method, rival in combinations(methods, 2):
-            lead = mean_of(images[metric, method] - images[metric, rival]).scaled(sign)
-            behind[rival].append(lead)
-            behind[method].append(lead.scaled(-1))
-    leaders = [_leader(images[metric][methods], metric) for metric in claim.metrics if methods]
-    text = "; ".join(leaders)
-    return [Evidence(_furthest(intervals), text) for intervals in behind.values() if intervals]
-
-
-def _furthest(intervals: list[Interval]) -> Interval:
-    """Above zero if one of the intervals is, below zero if all are."""
-    mean, low, high = (max(interval[i] for interval in intervals) for i in range(3))
-    return Interval(mean, low, high, min(interval.n for interval in intervals))
-
-
-def _leader(values: pd.DataFrame, metric: str) -> str:
-    label = metric_label(metric)
-    means = values.mean()
-    best = means.idxmax() if label.higher_is_better else means.idxmin()
-    return f"best {label.symbol} {number(means[best] * label.scale)} {method_title(best)}"
+def leaders(images: pd.DataFrame, metrics: Sequence[str], methods: Sequence[str]) -> str:
+    """In words, whose mean is best in each metric."""
+    words = []
+    for metric in metrics:
+        label, means = metric_label(metric), images[metric][[*methods]].mean()
+        best = means.idxmax() if label.higher_is_better else means.idxmin()
+        words.append(
+            f"best {label.symbol} {number(means[best] * label.scale)} {method_title(best)}"
+        )
+    return "; ".join(words)
 
 
 def _show(interval: Interval, metric: str, points: bool = False) -> str:
@@ -109,14 +142,3 @@ def _show(interval: Interval, metric: str, points: bool = False) -> str:
     mean, interval = number(shown.mean, label.decimals), bounds(shown, label.decimals)
     unit = "points" if points and label.unit == "%" else label.unit
     return f"{label.symbol} {mean} {interval} {unit}".rstrip()
-
-
-_KINDS: dict[str, Callable[[Claim, pd.DataFrame], list[Evidence]]] = {
-    "better": _against_rivals,
-    "worse": _against_rivals,
-    "larger": _against_rivals,
-    "smaller": _against_rivals,
-    "above": _against_threshold,
-    "below": _against_threshold,
-    "no_winner": _no_winner,
-}

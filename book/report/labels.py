@@ -4,15 +4,20 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from lib.errors import unknown
-from lib.statistics import Interval
+from lib.statistics import ANY, Interval
 
 
 class Label(NamedTuple):
-    """A metric as printed; a value of unit "%" is a fraction, shown times 100."""
+    """A metric as printed; a value of unit "%" is a fraction, shown times 100.
+
+    Attributes:
+        range: the least and the largest value.
+    """
 
     symbol: str
     unit: str
     higher_is_better: bool
+    range: tuple[float, float] = ANY
 
     @property
     def scale(self) -> float:
@@ -29,39 +34,42 @@ class Label(NamedTuple):
         return self.symbol + arrow + (f" ({self.unit})" if self.unit else "")
 
 
+_UNIT, _SIGNED = (0.0, 1.0), (-1.0, 1.0)
 _OTHERS = {  # what is measured on something else than a finished map
     "seconds": Label("T", "s", higher_is_better=False),
-    "cosine_similarity": Label("cos", "", higher_is_better=True),  # of channel weights
+    "cosine_similarity": Label(
+        "cos", "", higher_is_better=True, range=_SIGNED
+    ),  # of channel weights
     # of an image that has moved to where an explanation points
-    "probability_gain": Label("Δp", "%", higher_is_better=True),
+    "probability_gain": Label("Δp", "%", higher_is_better=True, range=_SIGNED),
     "logit_gain": Label("Δy", "", higher_is_better=True),
     # between formulas that should be one, as a share of the largest entry
     "relative_error": Label("error", "", higher_is_better=False),
     # to the map of a network that knows nothing
-    "rank_correlation": Label("ρ", "", higher_is_better=False),
-    "rank_correlation_absolute": Label("ρ of |S|", "", higher_is_better=False),
-    "hog_similarity": Label("HOG", "", higher_is_better=False),
-    "ssim": Label("SSIM", "", higher_is_better=False),
+    "rank_correlation": Label("ρ", "", higher_is_better=False, range=_SIGNED),
+    "rank_correlation_absolute": Label("ρ of |S|", "", higher_is_better=False, range=_SIGNED),
+    "hog_similarity": Label("HOG", "", higher_is_better=False, range=_SIGNED),
+    "ssim": Label("SSIM", "", higher_is_better=False, range=_SIGNED),
     # of the class against its rival, where only what is marked for it (+) or against it (−) is kept
-    "positive_blur": Label("p₊ blur", "", higher_is_better=True),
-    "negative_blur": Label("p₋ blur", "", higher_is_better=False),
-    "positive_zeros": Label("p₊ zeros", "", higher_is_better=True),
-    "negative_zeros": Label("p₋ zeros", "", higher_is_better=False),
-    "positive_mean": Label("p₊ mean", "", higher_is_better=True),
-    "negative_mean": Label("p₋ mean", "", higher_is_better=False),
+    "positive_blur": Label("p₊ blur", "", higher_is_better=True, range=_UNIT),
+    "negative_blur": Label("p₋ blur", "", higher_is_better=False, range=_UNIT),
+    "positive_zeros": Label("p₊ zeros", "", higher_is_better=True, range=_UNIT),
+    "negative_zeros": Label("p₋ zeros", "", higher_is_better=False, range=_UNIT),
+    "positive_mean": Label("p₊ mean", "", higher_is_better=True, range=_UNIT),
+    "negative_mean": Label("p₋ mean", "", higher_is_better=False, range=_UNIT),
     # of signed maps: two of them; and one on the parts that tell two classes apart
-    "correlation": Label("r", "", higher_is_better=True),
-    "correlation_to_original": Label("r", "", higher_is_better=True),
-    "correlation_to_max": Label("r", "", higher_is_better=True),
-    "probability": Label("p", "", higher_is_better=True),
-    "shared_coverage": Label("for both", "%", higher_is_better=False),
-    "difference_share": Label("share", "%", higher_is_better=True),
+    "correlation": Label("r", "", higher_is_better=True, range=_SIGNED),
+    "correlation_to_original": Label("r", "", higher_is_better=True, range=_SIGNED),
+    "correlation_to_max": Label("r", "", higher_is_better=True, range=_SIGNED),
+    "probability": Label("p", "", higher_is_better=True, range=_UNIT),
+    "shared_coverage": Label("for both", "%", higher_is_better=False, range=_UNIT),
+    "difference_share": Label("share", "%", higher_is_better=True, range=_UNIT),
     "difference_sign": Label("sign", "", higher_is_better=True),
-    "difference_rank": Label("rank", "", higher_is_better=True),
+    "difference_rank": Label("rank", "", higher_is_better=True, range=_UNIT),
     # the distance of p₊ and p₋, and what a contrast changes of each
-    "separation": Label("Δ", "", higher_is_better=True),
-    "positive_change": Label("change of p₊", "", higher_is_better=True),
-    "negative_change": Label("change of p₋", "", higher_is_better=False),
+    "separation": Label("Δ", "", higher_is_better=True, range=_SIGNED),
+    "positive_change": Label("change of p₊", "", higher_is_better=True, range=_SIGNED),
+    "negative_change": Label("change of p₋", "", higher_is_better=False, range=_SIGNED),
 }
 _COMPARED = {  # as methods are, without being one
     "original": "original explanation",
@@ -84,7 +92,7 @@ def metric_label(name: str) -> Label:
     if name not in METRICS:
         raise unknown("metric", name, [*METRICS, *_OTHERS])
     metric = METRICS[name]
-    return Label(metric.symbol, metric.unit, metric.higher_is_better)
+    return Label(metric.symbol, metric.unit, metric.higher_is_better, metric.range)
 
 
 def symbols(metrics: Sequence[str]) -> str:

@@ -1,5 +1,6 @@
 """The HTML of the tables: plain tables with a few classes, legible in light and dark pages."""
 
+from collections.abc import Mapping
 from html import escape
 from typing import Any
 
@@ -36,6 +37,7 @@ STYLE = """<style>
   white-space: nowrap; background: #e6e6ea; color: #3c3c46}
 .cams-verdict.agrees, .cams-verdict.holds {background: #d5eee2; color: #0a4a33}
 .cams-verdict.above, .cams-verdict.below {background: #fbe3c4; color: #663300}
+.cams-verdict.doubted {background: #f6e3e6; color: #5f2430}
 .cams-verdict.fails {background: #f7d6da; color: #75101d}
 </style>
 """
@@ -57,7 +59,7 @@ def comparison_html(part: pd.DataFrame) -> str:
     best = {metric: _best(part[part["metric"] == metric], metric) for metric in metrics}
     rows = []
     for _, cells in part.groupby("method", sort=False):
-        row = [f"<th>{escape(cells['title'].iloc[0])}</th>"]
+        row = [f"<th>{escape(cells['title'].iloc[0])}{_own_sample(cells, part)}</th>"]
         for cell in cells.itertuples():
             row += [_paper_cell(cell, best[cell.metric]), _our_cell(cell, best[cell.metric])]
         rows.append(f"<tr>{''.join(row)}</tr>")
@@ -67,23 +69,37 @@ def comparison_html(part: pd.DataFrame) -> str:
 
 def _caption(part: pd.DataFrame) -> str:
     theirs = ", ".join(dict.fromkeys(network for paper in part["paper"] for network in paper))
-    network, n = part["network"].iloc[0], part["n"].max()
+    network, n = part["network"].iloc[0], _n(part)
     images = "image" if n == 1 else "images"
     ours = f"<code>{escape(network)}</code>, {n} {images}" if network else "not run"
     lines = ", one below the other" if "," in theirs else ""
-    times = " T: seconds for 8 images." if "seconds" in set(part["metric"]) else ""
+    times = " T: seconds, here for one image." if "seconds" in set(part["metric"]) else ""
     theirs = theirs or "no network of this kind"
     return f"<b>Here:</b> {ours}, mean [95 % interval]. <b>Paper:</b> {theirs}{lines}.{times}"
 
 
+def _n(part: pd.DataFrame) -> int:
+    """How many images the rows of a table have, or most of them."""
+    return part.loc[part["metric"] != "seconds", "n"].max()
+
+
+def _own_sample(cells: pd.DataFrame, part: pd.DataFrame) -> str:
+    """The number of images of a row that has fewer than the table."""
+    n = _n(cells)
+    return f" <small>n = {n}</small>" if 0 < n < _n(part) else ""
+
+
 def _best(cells: pd.DataFrame, metric: str) -> dict[str, float]:
-    """The best value of each column, by the network of the paper, and "here"."""
+    """The best value of each column, by the network of the paper, and "here", where all rows have the
+    same images."""
     label = metric_label(metric)
     ranked = cells[~cells["method"].isin(_NOT_RANKED)]
     if label.unit == "s":
         return {}
     values = [{name: float(text) for name, text in paper.items()} for paper in ranked["paper"]]
-    columns = pd.DataFrame(values, index=ranked.index).assign(here=ranked["mean"])
+    columns = pd.DataFrame(values, index=ranked.index)
+    if ranked.loc[ranked["n"] > 0, "n"].nunique() == 1:
+        columns = columns.assign(here=ranked["mean"])
     return dict(columns.max() if label.higher_is_better else columns.min())
 
 
@@ -96,7 +112,8 @@ def _paper_cell(cell: Any, best: dict[str, float]) -> str:
 
 def _our_cell(cell: Any, best: dict[str, float]) -> str:
     if cell.metric == "seconds":
-        return f"<td>{number(cell.mean, 2)}</td>"
+        time = Interval(cell.mean, cell.low, cell.high, cell.n)
+        return f"<td>{number(time.mean, 2)} <small>{bounds(time, 2)}</small></td>"
     if not cell.n:
         return f"<td>{verdict_html(cell.verdict) or '–'}</td>"
     decimals = metric_label(cell.metric).decimals
@@ -126,9 +143,15 @@ def claims_html(judged: pd.DataFrame) -> str:
 
 
 def _evidence(row: Any) -> str:
-    why = escape(row.evidence or row.verdict)
-    network = f"<code>{escape(row.network)}</code> " if row.network else ""
-    return f"<p>{SYMBOLS[row.verdict]} {network}{why}</p>"
+    return f"<p>{evidence_html(row._asdict())}</p>"
+
+
+def evidence_html(verdict: Mapping[str, str]) -> str:
+    """A verdict on one network: what decides it, and what it rests on."""
+    network = f"<code>{escape(verdict['network'])}</code> " if verdict["network"] else ""
+    rests_on = f" <small>({escape(verdict['rests_on'])})</small>" if verdict["rests_on"] else ""
+    why = escape(verdict["evidence"] or verdict["verdict"])
+    return f"{SYMBOLS[verdict['verdict']]} {network}{why}{rests_on}"
 
 
 def _table(caption: str, head: str, rows: list[str], kind: str) -> str:

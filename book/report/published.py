@@ -1,5 +1,6 @@
 """The numbers that the papers print, and which of their networks ours compares with."""
 
+from collections.abc import Iterable
 from decimal import Decimal
 from functools import cache
 from typing import Any
@@ -92,6 +93,38 @@ def counterparts(network: str, printed: list[str], architecture: str = "CNN") ->
     return same or [name for name in printed if kind(name) == kind(network, architecture)]
 
 
+def of_the_same_data(printed: Iterable[str], dataset: str) -> list[str]:
+    """Of the `printed` networks, those whose images are of the sort that a dataset has."""
+    sort = _dataset(dataset).get("sort")
+    return [name for name in printed if sort and NETWORKS[name].get("data") == sort]
+
+
+def rests_on(network: str, dataset: str) -> str:
+    """What a result on a network and a dataset is: of the "published setting", of other
+    "photographs", or of a "test bed" of drawings or digits.
+
+    Example:
+        >>> rests_on("torchvision:resnet50", "imagenet"), rests_on("mnist_vit", "mnist")
+        ('published setting', 'test bed')
+    """
+    if _dataset(dataset).get("depicts", "photographs") != "photographs":
+        return "test bed"
+    theirs = [e for e in NETWORKS.values() if (e["here"], e.get("dataset")) == (network, dataset)]
+    return "published setting" if theirs else "photographs"
+
+
+def printed_methods(paper: str, place: str, scope: str) -> list[str]:
+    """The methods of the printed table that a place names, for the networks of a scope; none if it
+    names no table."""
+    item = place.partition(",")[0]
+    if not item.startswith("Table "):
+        return []
+    cells = _read(paper)
+    cells = cells[cells["table"] == item.removeprefix("Table ")]
+    cells = cells[[scope in (name, kind(name)) for name in cells["network"]]]
+    return list(cells["method"].unique())
+
+
 def concerns(scope: str, network: str, architecture: str = "CNN") -> bool:
     """Whether a claim about `scope` (a kind, or a printed network) is also one about `network`."""
     return _stands_for(network, scope) or scope == kind(network, architecture)
@@ -100,8 +133,14 @@ def concerns(scope: str, network: str, architecture: str = "CNN") -> bool:
 def _stands_for(network: str, printed: str) -> bool:
     """Whether it is the printed network; or one of its architecture, trained on data of its sort."""
     theirs, ours = NETWORKS.get(printed, {}), _own(network)
-    alike = all(theirs.get(key) and theirs[key] == ours.get(key) for key in ("architecture", "data"))
+    alike = all(
+        theirs.get(key) and theirs[key] == ours.get(key) for key in ("architecture", "data")
+    )
     return theirs.get("here") == network or alike
+
+
+def _dataset(name: str) -> dict[str, Any]:
+    return manifests.read("datasets").get(name, {})
 
 
 @cache

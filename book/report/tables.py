@@ -11,11 +11,11 @@ from lib.statistics import Interval, by_image, column, mean_ci, mean_of, paired_
 from .claims import Claim
 from .labels import bounds, method_title, metric_label, number
 from .markup import STYLE, claims_html, comparison_html
-from .published import architectures, counterparts, kind, published
+from .published import architectures, counterparts, kind, of_the_same_data, published
 from .verdicts import cell_verdict, judge
 
 VERDICTS_MIME = "application/vnd.cams.verdicts+json"
-_SCALES = {"%": 100, "s": 8}  # from ours to printed units: seconds are those of 8 images
+_SCALES = {"%": 100}  # from ours to printed units
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,8 @@ def comparison(paper: str, table: str | int, frame: pd.DataFrame) -> Table:
 
     Returns:
         A `Table`, its frame in printed units: network, method, title, metric, paper (the printed
-        strings by network), mean, low, high, n, verdict. Times get no verdict: they depend on the
-        machine.
+        strings by network), mean, low, high, n, verdict. A verdict compares numbers of the same sort of
+        data alone. Times get none: they depend on the machine.
 
     Example:
         >>> comparison("opticam", 1, frame)
@@ -73,16 +73,22 @@ def _compare(cells: pd.DataFrame, frame: pd.DataFrame, network: str) -> pd.DataF
         cells = cells[cells["network"].isin(alike)]
         units = dict(zip(cells["metric"], cells["unit"])) or units
     in_paper = dict(zip(cells["method"], cells["title"]))
-    images = by_image(frame)
+    images, dataset = by_image(frame), "".join(frame["dataset"].unique())
     rows = []
     for method in dict.fromkeys([*in_paper, *frame["method"].unique()]):
         title = method_title(method, in_paper.get(method))
         for metric, unit in units.items():
             theirs = cells[(cells["method"] == method) & (cells["metric"] == metric)]
             printed = dict(zip(theirs["network"], theirs["printed"]))
-            ours = mean_of(column(images, metric, method)).scaled(_SCALES.get(unit, 1))
-            judged = printed and metric != "seconds"
-            verdict = cell_verdict(list(printed.values()), ours) if judged else ""
+            ours = mean_of(column(images, metric, method), metric_label(metric).range)
+            ours = ours.scaled(_SCALES.get(unit, 1))
+            alike = (
+                [printed[name] for name in of_the_same_data(printed, dataset)]
+                if ours.n
+                else [*printed.values()]
+            )
+            judged = alike and metric != "seconds"
+            verdict = cell_verdict(alike, ours, unit) if judged else ""
             rows.append((network, method, title, metric, printed, *ours, verdict))
     columns = "network method title metric paper mean low high n verdict".split()
     return pd.DataFrame(rows, columns=columns)
@@ -96,7 +102,8 @@ def measured(frame: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     for (network, method, metric), of in frame.groupby(["network", "method", "metric"], sort=False):
-        mean = mean_ci(of["value"], of["group"]).scaled(metric_label(metric).scale)
+        label = metric_label(metric)
+        mean = mean_ci(of["value"], of["group"], bounds=label.range).scaled(label.scale)
         rows.append((network, method, method_title(method), metric, {}, *mean))
     return pd.DataFrame(rows, columns="network method title metric paper mean low high n".split())
 
@@ -139,7 +146,7 @@ def claims_table(claims: Iterable[Claim], frame: pd.DataFrame) -> Table:
         >>> claims_table(claims("opticam", "Table 1"), frame)
     """
     judged = judge(claims, frame)
-    text = _text(judged[["id", "network", "verdict", "evidence"]])
+    text = _text(judged[["id", "network", "rests_on", "verdict", "evidence"]])
     return Table(judged, STYLE + claims_html(judged), text, judged.to_dict("records"))
 
 
@@ -159,13 +166,14 @@ def changed(
     label = metric_label(metric)
     form = ".1f" if label.unit == "%" else f".{decimals}f"
     change = paired_difference(of, metric, new, old).scaled(label.scale)
-    bounds = f" [{change.low:+{form}}, {change.high:+{form}}]" if change.n > 1 else ""
+    bounds = f" [{change.low:+{form}}, {change.high:+{form}}]" if change.low == change.low else ""
     means = f"{label.scale * values[old]:{form}} → {label.scale * values[new]:{form}}"
     return (means + bounds).replace("-", "−")
 
 
 def leaders(compared: pd.DataFrame, metric: str) -> str:
-    """In words, whose mean is best on each network, Fake-CAM aside: for who does not see a figure.
+    """In words, whose mean is best on each network, Fake-CAM aside, of the methods that see the most
+    images: for who does not see a figure.
 
     Args:
         compared: the frame of a `comparison` table.
@@ -178,6 +186,7 @@ def leaders(compared: pd.DataFrame, metric: str) -> str:
     rows = compared.query("method != 'fake_cam' and metric == @metric and n > 0")
     words = []
     for network, of in rows.groupby("network", sort=False):
+        of = of[of["n"] == of["n"].max()]
         best = of.loc[of["mean"].idxmax() if label.higher_is_better else of["mean"].idxmin()]
         value = f"{best['mean']:.0f} %" if label.unit == "%" else f"{best['mean']:.2f}"
         which = "highest" if label.higher_is_better else "lowest"

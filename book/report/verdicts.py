@@ -1,33 +1,51 @@
 """Verdicts by a written rule: on a published number beside ours, and on a claim."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 
-from lib.statistics import Interval, by_image
+from lib.statistics import Interval, by_image, column, holm
 
 from .claims import Claim
-from .evidence import evidence
-from .published import architectures, concerns, printed_range
+from .evidence import Evidence, evidence, excess, lead, leaders, selected
+from .published import architectures, concerns, printed_methods, printed_range, rests_on
 
-MIN_IMAGES = 10
+MIN_IMAGES = 20  # or groups
+MIN_REPETITIONS = 5  # of a time
+LEVEL = 0.05
+POINTS = 5.0  # how far a number in per cent may be off
+SHARE = 0.1  # and how far any other one, of the printed number
 
 RULE = f"""\
-Every mean comes with its 95 % interval, from 2,000 bootstrap resamples of the images.
+Every mean comes with its 95 % interval, over the images or, where several are crops of one
+photograph, over the photographs. [The page on intervals](../notebooks/statistics/01_intervals) shows
+which interval was chosen, and how often it misses.
 
-**A number** is compared with the range that the paper prints for its networks of the same kind,
-or for the very network where ours is one of the paper's, widened by half a unit of the last
-printed digit. It *agrees* if our interval meets that range; otherwise it lies *above* or *below*.
+**A number** is compared with what the paper prints for its networks of the same kind, or for the
+very network where ours is one of the paper's, and only on data of the same sort: nothing that was
+measured on drawings or digits is compared with a number for ImageNet. The printed range is widened
+by {POINTS:g} points, or by {SHARE:.0%} where the unit is not per cent. A number *agrees* if our interval
+lies within, is *above* or *below* if it lies wholly outside, and is *undecided* if it is too wide to
+tell.
 
 **A claim** is judged on paired differences, image by image. It *holds* if the interval of every
-difference that it needs lies on the claimed side of zero, *fails* if one lies wholly on the other
-side, is *equal* if only rivals with the very same values on every image keep it from holding, and
-is *undecided* otherwise. Over several networks it holds if it holds on each that ran what it needs,
-and fails if it fails on one; where it is equal, the other networks decide.
+difference that it needs lies on the claimed side of zero. It *fails* if one lies on the other side
+after Holm's correction over all of them. It is *equal* if only rivals with the very same values on every
+image keep it from holding, and *undecided* otherwise. The rivals are those that the paper compares
+with; where some did not run, the verdict says how many did.
 
-With fewer than {MIN_IMAGES} images the verdict is *not enough images*; without the method, the
-metric or such a network, *not run*.
+**What it rests on** is part of a verdict: the *published setting*, *photographs*, or a *test bed* of
+drawings or digits. A test bed can support a claim, but it cannot refute one: what would fail there
+is *doubted*.
+
+**Over several networks** a claim holds if it holds on each that could test it, and fails if it fails on
+one; where it is equal, the others decide.
+
+With fewer than {MIN_IMAGES} images the verdict is *not enough images*. Times are measured by themselves, in
+at least {MIN_REPETITIONS} repetitions, and not on images. A claim is *not testable here* if its condition does
+not arise, or if the book does not measure it and says why; without the method, the metric or such a
+network, it is *not run*.
 """
 
 SYMBOLS = {
@@ -36,87 +54,180 @@ SYMBOLS = {
     "below": "▼",
     "holds": "✓",
     "fails": "✗",
+    "doubted": "~",
     "equal": "=",
     "undecided": "?",
     "not enough images": "…",
+    "not testable here": "∅",
     "not run": "–",
 }
+_OPPOSITE = {"holds": "fails", "fails": "holds"}
+# What says nothing of a claim, least first, while anything else does.
+_UNDECIDING = ("not run", "not testable here", "not enough images", "equal")
 
 
-def cell_verdict(printed: Sequence[str], ours: Interval) -> str:
+def cell_verdict(printed: Sequence[str], ours: Interval, unit: str = "%") -> str:
     """The verdict on a number: as printed for each of the paper's networks, and ours in its unit.
 
     Example:
-        >>> cell_verdict(["12.2", "14.2"], Interval(21.3, 12.0, 31.1, 20))
+        >>> cell_verdict(["12.2", "14.2"], Interval(13.3, 10.0, 16.1, 120))
         'agrees'
     """
     if ours.n < MIN_IMAGES:
         return "not enough images" if ours.n else "not run"
     low, high = printed_range(printed)
+    off = (POINTS, POINTS) if unit == "%" else (SHARE * abs(low), SHARE * abs(high))
+    low, high = low - off[0], high + off[1]
     if ours.low > high:
         return "above"
-    return "below" if ours.high < low else "agrees"
+    if ours.high < low:
+        return "below"
+    return "agrees" if low <= ours.low and ours.high <= high else "undecided"
 
 
 def judge(claims: Iterable[Claim], frame: pd.DataFrame) -> pd.DataFrame:
     """The verdict on each claim for each network of an evaluation frame that it is about.
 
     Returns:
-        Columns paper, id, place, text, network (empty where none was run), verdict, evidence.
+        Columns paper, id, statement, place, text, network (empty where none was run), rests_on,
+        verdict, evidence.
 
     Example:
         >>> judge(claims("opticam", "Table 1"), frame).verdict.value_counts()
     """
     tables = {name: by_image(rows) for name, rows in frame.groupby("network", sort=False)}
+    bases = {
+        name: rests_on(name, rows["dataset"].iloc[0])
+        for name, rows in frame.groupby("network", sort=False)
+    }
     own, rows = architectures(frame), []
     for claim in claims:
         networks = [name for name in tables if concerns(claim.networks, name, own[name])]
-        verdicts = {name: _decide(claim, tables[name]) for name in networks}
-        nowhere = {"": ("not run", f"about other networks: {claim.networks}" if tables else "")}
-        for network, (verdict, why) in (verdicts or nowhere).items():
-            rows.append((claim.paper, claim.id, claim.place, claim.text, network, verdict, why))
-    return pd.DataFrame(rows, columns="paper id place text network verdict evidence".split())
+        nowhere = f"about other networks: {claim.networks}" if tables else ""
+        verdicts: Mapping[str, tuple[str, str]] = {"": ("not run", nowhere)}
+        if claim.kind == "untested":
+            verdicts = {"": ("not testable here", claim.reason)}
+        elif networks:
+            verdicts = {n: _decide(claim, tables[n], bases[n]) for n in networks}
+        about = (claim.paper, claim.id, claim.statement or claim.id, claim.place, claim.text)
+        rows += [(*about, n, bases.get(n, ""), *verdict) for n, verdict in verdicts.items()]
+    columns = "paper id statement place text network rests_on verdict evidence"
+    return pd.DataFrame(rows, columns=columns.split())
 
 
-def _decide(claim: Claim, images: pd.DataFrame) -> tuple[str, str]:
-    needed = evidence(claim, images)
-    n = min((item.claimed.n for item in needed), default=0)
-    if n == 0 and not (claim.where and _was_run(claim, images)):
+def _decide(claim: Claim, images: pd.DataFrame, basis: str) -> tuple[str, str]:
+    """The verdict on one network, and what decides it."""
+    ran = {metric: _methods(images, metric) for metric in claim.metrics}
+    everywhere = set.intersection(*ran.values())
+    rivals = _rivals(claim, everywhere)
+    missing = [rival for rival in rivals if rival not in everywhere]
+    present = [rival for rival in rivals if rival in everywhere]
+    if claim.method not in {None, *everywhere} or (rivals and not present):
         return "not run", ""
-    if n < MIN_IMAGES:
+    if why := _closed(claim, images):
+        return "not testable here", why
+    images = selected(claim.where, images)
+    verdict, needed = _judged(claim, images, present)
+    n = min((item.claimed.n for item in needed), default=0)
+    enough = MIN_REPETITIONS if claim.metrics == ["seconds"] else MIN_IMAGES
+    if n < enough:
+        if claim.where:
+            return "not testable here", f"{n} images meet its condition, of {enough} that it takes"
         return "not enough images", f"n = {n}"
-    sides = [_side(item.claimed) for item in needed]
-    verdict = next(side for side in ("fails", "undecided", "equal", "holds") if side in sides)
-    # What decides is the least favourable item.
-    bound = "high" if verdict == "fails" else "low"
-    deciding = [item for item, side in zip(needed, sides) if side == verdict]
-    decisive = min(deciding, key=lambda item: getattr(item.claimed, bound))
-    return verdict, f"{decisive.text}, n = {n}"
+    if verdict == "fails" and basis == "test bed":
+        verdict = "doubted"
+    said = _decisive(verdict, needed).text
+    if claim.kind == "no_winner":
+        said = leaders(images, claim.metrics, present)
+    counted = "repetitions" if claim.metrics == ["seconds"] else "n"
+    of = f", against {len(present)} of {len(rivals)}" if missing else ""
+    return verdict, f"{said}, {counted} = {_decisive(verdict, needed).claimed.n}{of}"
 
 
-def _was_run(claim: Claim, images: pd.DataFrame) -> bool:
-    """Whether there are values at all, of images that need not meet the claim's conditions."""
-    needed = evidence(replace(claim, where=[]), images)
-    return min((item.claimed.n for item in needed), default=0) > 0
+def _methods(images: pd.DataFrame, metric: str) -> set[str]:
+    return {method for name, method in images.dropna(axis="columns", how="all") if name == metric}
 
 
-def _side(claimed: Interval) -> str:
-    if claimed.low > 0:
-        return "holds"
-    if claimed.high < 0:
+def _rivals(claim: Claim, ran: set[str]) -> list[str]:
+    """The methods that a claim compares with, whether or not they ran; none against a threshold."""
+    if claim.kind in ("above", "below"):
+        return []
+    if claim.rivals != "others":
+        return claim.rivals
+    theirs = printed_methods(claim.paper, claim.place, claim.networks) or sorted(ran)
+    return [name for name in theirs if name not in {claim.method, *claim.excluding}]
+
+
+def _closed(claim: Claim, images: pd.DataFrame) -> str:
+    """Why a claim cannot be tested: the reason of the first gate whose condition is not certain, of
+    those that were measured."""
+    for method, metric, side, threshold, reason in claim.gates:
+        if column(images, metric, method).notna().any():
+            met = excess(images, method, metric, threshold, 1 if side == "above" else -1)
+            if not met.claimed.low > 0:
+                return reason
+    return ""
+
+
+def _judged(claim: Claim, images: pd.DataFrame, rivals: list[str]) -> tuple[str, list[Evidence]]:
+    if claim.kind == "no_winner":
+        return _no_winner(claim, images, rivals)
+    needed = evidence(claim, images, rivals)
+    verdict = _all(needed)
+    if claim.kind == "beaten":  # what "better than each" is not
+        return _OPPOSITE.get(verdict, verdict), [_best([item.against for item in needed])]
+    return verdict, needed
+
+
+def _no_winner(
+    claim: Claim, images: pd.DataFrame, methods: list[str]
+) -> tuple[str, list[Evidence]]:
+    """Whether for each method some other is better in some metric."""
+    behind, verdicts = [], []
+    for method in methods:
+        ahead = [
+            lead(images, metric, method, rival)
+            for metric in claim.metrics
+            for rival in methods
+            if rival != method
+        ]
+        verdicts.append(_OPPOSITE.get(_all(ahead), "undecided"))
+        behind.append(_best([item.against for item in ahead]))
+    worst = next((v for v in ("fails", "undecided") if v in verdicts), "holds")
+    return worst, behind
+
+
+def _all(needed: Sequence[Evidence]) -> str:
+    """Whether all of it lies on the claimed side, or some of it certainly on the other."""
+    adverse = holm([item.p if item.claimed.mean < 0 else 1 for item in needed])
+    if (adverse <= LEVEL).any():
         return "fails"
-    return "equal" if claimed.low == claimed.high == 0 else "undecided"
+    if any(not (item.same or item.claimed.low > 0) for item in needed):
+        return "undecided"
+    return "equal" if any(item.same for item in needed) else "holds"
+
+
+def _best(items: Sequence[Evidence]) -> Evidence:
+    """The most favourable: of what needs to be so once alone."""
+    return max(items, key=lambda item: np.nan_to_num(item.claimed.low, nan=-np.inf))
+
+
+def _decisive(verdict: str, needed: Sequence[Evidence]) -> Evidence:
+    """What decides: the least favourable of it; where the verdict is equal, of what is equal."""
+    bound = "high" if verdict in ("fails", "doubted") else "low"
+    deciding = [item for item in needed if item.same == (verdict == "equal")] or needed
+    return min(deciding, key=lambda item: getattr(item.claimed, bound))
 
 
 def combine(verdicts: Iterable[str]) -> str:
-    """One verdict from those on several networks.
+    """One verdict from those on several networks, or on several claims of one statement.
 
     Example:
         >>> combine(["holds", "undecided"]), combine(["holds", "equal", "not run"])
         ('undecided', 'holds')
     """
     verdicts = set(verdicts)
-    for undeciding in ("not run", "equal"):
+    for undeciding in _UNDECIDING:
         verdicts = verdicts - {undeciding} or verdicts
     if len(verdicts) == 1:
         return verdicts.pop()

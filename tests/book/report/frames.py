@@ -5,7 +5,9 @@ import pandas as pd
 COLUMNS = "network dataset image group method metric target value seconds error".split()
 
 
-def frame(values, network="tf_efficientnet_lite0", dataset="photographs", groups=None, seconds=0.1):
+def frame(
+    values, network="tf_efficientnet_lite0", dataset="imagenet_embedded", groups=None, seconds=0.1
+):
     """From {(method, metric): [one value an image]}."""
     rows = []
     for (method, metric), column in values.items():

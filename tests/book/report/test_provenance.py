@@ -21,7 +21,9 @@ def test_footer_and_record():
 
 def test_paths_begin_at_home_and_no_host_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
-    page = provenance(root=str(tmp_path / "pictures/birds"), weights=tmp_path / "net.pth", layer="a.b")
+    page = provenance(
+        root=str(tmp_path / "pictures/birds"), weights=tmp_path / "net.pth", layer="a.b"
+    )
     text = json.dumps(page._repr_mimebundle_())
     assert str(tmp_path) not in text and socket.gethostname() not in text
     given = {"root": "~/pictures/birds", "weights": "~/net.pth", "layer": "a.b"}
