@@ -4,6 +4,7 @@ What the pages on contrastive explanations share: the maps of both classes, and 
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,6 +17,7 @@ from torch.nn import functional as F
 
 from lib.data import Dataset, Sample
 from lib.maps import upsample
+from lib.metrics.boxes import covered
 from lib.metrics.replacement import REPLACEMENTS
 from lib.nets import Classifier
 from testbeds.birds import differing
@@ -33,7 +35,7 @@ class Contested:
     Attributes:
         page: whose network it is.
         images: all that the network was shown.
-        data: the contested ones, with their own labels.
+        data: the contested ones, with their own labels; of crops of one photograph, one.
         p: the probabilities (N, C) of the contested ones.
         top: their two most probable classes (N, 2), t1 before t2.
     """
@@ -74,6 +76,16 @@ class Contested:
         return F.pad(self.p, (0, 1)).topk(3).values[:, 2]
 
     @cached_property
+    def objects(self) -> Tensor | None:
+        """The pixels (N, H, W) of the object: its mask, or its boxes; None where neither is known."""
+        of_each = [
+            covered(sample.boxes, self.data.size) if sample.mask is None else sample.mask
+            for sample in self.samples
+            if not (sample.mask is None and sample.boxes is None)
+        ]
+        return torch.stack(of_each) if len(of_each) == len(self) else None
+
+    @cached_property
     def differing(self) -> Tensor:
         """Of drawn birds, what is seen of the parts that tell the two species apart, (N, H, W)."""
         named = (differing(sample, *self.names(i)) for i, sample in enumerate(self.samples))
@@ -85,10 +97,12 @@ class Contested:
         return [classes[c] if classes else f"class {c}" for c in self.top[i].tolist()]
 
     def titles(self, i: int) -> list[str]:
-        """The two classes of image i with their probabilities; the true one is ticked, if it is known."""
+        """The two classes of image i with their probabilities; the true one is ticked, if it is known.
+        A question mark follows a doubtful one."""
         target = self.data.targets[i] if self.labelled else None
+        true = " ✓" + " (?)" * self.data.doubtful[i]
         return [
-            f"$t_{k}$: {name}, {self.p[i, c]:.0%}{' ✓' if c == target else ''}".replace("%", " %")
+            f"$t_{k}$: {name}, {self.p[i, c]:.0%}{true if c == target else ''}".replace("%", " %")
             for k, name, c in zip((1, 2), self.names(i), self.top[i].tolist())
         ]
 
@@ -198,6 +212,8 @@ def contested(page: Page, *, threshold: float = 0.1) -> list[Contested]:
     """The networks of a page with the images whose second most probable class has a probability above a
     threshold; says how many, and leaves out networks that have none.
 
+    Of the crops of a photograph the first such is taken, so that all that are taken are independent.
+
     Raises:
         ValueError: there is no such image at all; says how probable a second class becomes.
 
@@ -206,37 +222,66 @@ def contested(page: Page, *, threshold: float = 0.1) -> list[Contested]:
         >>> maps = found[0].maps(contrasted("grad_cam"))
         >>> maps["grad_cam_weighted", "t2"]  # (N, H, W)
     """
-    found, seconds = [], []
+    found, most = [], 0.0
     for net, images in page.opened:
-        readable, p, top = ranked(net, images, page.batch_size)
-        seconds.append(p.gather(1, top)[:, 1])
-        kept = (seconds[-1] > threshold).nonzero().flatten().tolist()
-        one = Contested(page, net, images, readable.subset(kept), p[kept], top[kept])
+        one, second = _contested(page, net, images, threshold)
+        most, n = max(most, second), len({*images.groups})
+        crops = f", in one of {len(images)} crops" if n < len(images) else ""
         print(
-            f"{net.name}: two classes compete on {len(one)} of {len(images)} images of {images.name}"
+            f"{net.name}: two classes compete on {len(one)} of {n} images of {images.name}{crops}"
         )
         found += [one] if len(one) else []
     with in_one_sentence():
         if not found:
             raise ValueError(
                 f"{page.name} compares two classes that compete, and here the second class is nowhere more "
-                f"probable than {threshold:g} (at most {torch.cat(seconds).max():.2g}): lower threshold, or "
-                "give other images"
+                f"probable than {threshold:g} (at most {most:.2g}): lower threshold, or give other images"
             )
     return found
 
 
+def _contested(
+    page: Page, net: Classifier, images: Dataset, threshold: float
+) -> tuple[Contested, float]:
+    """Of each group the first contested image; and the largest second probability that was seen."""
+    waiting: dict[str, list[int]] = {}
+    for i, group in enumerate(images.groups):
+        waiting.setdefault(group, []).append(i)
+    chosen: dict[int, Tensor] = {}  # the probabilities of all classes
+    most = 0.0
+    while waiting:
+        index = [of.pop(0) for of in waiting.values()]
+        read, p, top = ranked(net, images.subset(index), page.batch_size)
+        second = p.gather(1, top)[:, 1]
+        most = max([most, *second.tolist()])
+        hits = {index[i]: p[n] for n, i in enumerate(read) if second[n] > threshold}
+        waiting = {g: of for i, (g, of) in zip(index, waiting.items()) if of and i not in hits}
+        chosen |= hits
+    kept = sorted(chosen)
+    p = torch.stack([chosen[i] for i in kept]) if kept else torch.zeros(0, net.num_classes)
+    return Contested(page, net, images, images.subset(kept), p, _top(p)), most
+
+
 def ranked(
     net: Classifier, images: Dataset, batch_size: int = 16
-) -> tuple[Dataset, Tensor, Tensor]:
-    """The images that can be read, their probabilities (N, C), and the two most probable classes of each
-    (N, 2). Equally probable ones come in the order of their indices."""
-    images = images.readable()
-    parts = [images[i : i + batch_size] for i in range(0, len(images), batch_size)]
-    p = torch.cat(
-        [probabilities(net, torch.stack([sample.image for sample in part])) for part in parts]
-    )
-    return images, p, p.sort(dim=1, descending=True, stable=True).indices[:, :2]
+) -> tuple[list[int], Tensor, Tensor]:
+    """The places of the images that can be read, their probabilities (N, C), and the two most probable
+    classes of each (N, 2). Equally probable ones come in the order of their indices."""
+    read, found = [], [torch.zeros(0, net.num_classes, dtype=net.dtype)]
+    for start in range(0, len(images), batch_size):
+        samples = {}
+        for i in range(start, min(start + batch_size, len(images))):
+            with suppress(ValueError):  # of an image that cannot be decoded
+                samples[i] = images[i].image
+        if samples:
+            read += samples
+            found.append(probabilities(net, torch.stack([*samples.values()])))
+    p = torch.cat(found)
+    return read, p, _top(p)
+
+
+def _top(p: Tensor) -> Tensor:
+    return p.sort(dim=1, descending=True, stable=True).indices[:, :2]
 
 
 @torch.no_grad()
@@ -264,11 +309,16 @@ def contrasted(*methods: str, contrasts: Iterable[str] = ("none", "weighted")) -
     return {label(m, c): (m, {"contrast": c}) for m in methods for c in contrasts}
 
 
-def original_and_weighted(net: Classifier) -> Variants:
-    """The maps that tables 1 to 3 compare. Behind an affine head the gradient is the same everywhere,
-    and the two methods are one."""
+def distinct(net: Classifier) -> tuple[str, ...]:
+    """The methods of tables 1 to 3 that give maps of their own. Behind an affine head the gradient is the
+    same everywhere, and the linear approximation is Grad-CAM."""
     both = ("linear_approximation", "grad_cam")
-    return contrasted(*(both[1:] if net.affine_head else both))
+    return both[1:] if net.affine_head else both
+
+
+def original_and_weighted(net: Classifier) -> Variants:
+    """The maps that tables 1 to 3 compare."""
+    return contrasted(*distinct(net))
 
 
 def features_kept(sigma: float = 15.0) -> dict[str, tuple[str, dict]]:

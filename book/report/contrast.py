@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 
 from lib.metrics.replacement import REPLACEMENTS
-from lib.statistics import ANY, by_image, column, mean_of
+from lib.statistics import by_image, column, mean_of
 
 from .display import show
-from .labels import variant_of
+from .labels import metric_label, variant_of
 from .plots import forest
 from .published import architectures, counterparts, published
 
@@ -89,7 +89,7 @@ def changes(paper: str, table: str | int, frame: pd.DataFrame) -> pd.DataFrame:
                 for sign in ("positive", "negative"):
                     metric = f"{sign}_{replacement}"
                     both = (column(images, metric, method) for method in (weighted, original))
-                    ours = mean_of(next(both) - next(both), ANY)
+                    ours = mean_of(next(both) - next(both), metric_label(f"{sign}_change").range)
                     change = theirs.loc[metric, weighted] - theirs.loc[metric, original]
                     beside = {key: f"{value:.3f}" for key, value in change.items()}
                     rows.append((network, name, title, f"{sign}_change", beside, *ours))

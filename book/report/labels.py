@@ -78,6 +78,8 @@ _COMPARED = {  # as methods are, without being one
     "weighted": "weighted contrast",
     "probability_against_contrast": "probability against contrast",
     "one_pass_against_many": "one pass against many",
+    "twice_the_rate": "twice the learning rate",
+    "same_rate": "the same learning rate",
 }
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 _CLASSES = {"t1": "t₁", "t2": "t₂"}  # the two most probable

@@ -165,7 +165,7 @@ def changed(
         return ""
     label = metric_label(metric)
     form = ".1f" if label.unit == "%" else f".{decimals}f"
-    change = paired_difference(of, metric, new, old).scaled(label.scale)
+    change = paired_difference(of, metric, new, old, label.range).scaled(label.scale)
     bounds = f" [{change.low:+{form}}, {change.high:+{form}}]" if change.low == change.low else ""
     means = f"{label.scale * values[old]:{form}} → {label.scale * values[new]:{form}}"
     return (means + bounds).replace("-", "−")

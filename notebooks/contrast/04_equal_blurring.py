@@ -26,10 +26,12 @@ batch_size: int = 16  # images a pass; changes no number
 device: str = "cpu"  # cpu, cuda, cuda:1, mps
 
 # %%
+from itertools import product
+
 import pandas as pd
 
 from book import Page, report
-from book.contested import contested, contrasted, evaluate_both, features_kept, original_and_weighted
+from book.contested import contested, distinct, evaluate_both, features_kept, original_and_weighted
 from lib.evaluate import evaluate_maps
 from lib.metrics.relative_probability import equalised, hides
 from lib.metrics.replacement import replaced
@@ -42,24 +44,38 @@ r"""
 ## How much a map marks
 
 The sum of a contrast over all classes, each weighted by $p_t (1 - p_t)$, is zero at every position: what
-speaks for one class speaks against others. Original maps have no such balance. The share of positive pixels,
-for both classes:
+speaks for one class speaks against others. Original maps have no such balance. The share of pixels that each map marks
+for its class, and with the map negated, of those that it marks against it:
 """
 
 # %%
 found = contested(page, threshold=threshold)
-areas = evaluate_both(found, original_and_weighted, ["positive_area", "area_imbalance"])
+MAPS = {one: one.maps(original_and_weighted(one.net)) for one in found}
+
+
+def areas_of(one):
+    """What each map marks for its class and against it, and how far the two areas differ."""
+    values = {}
+    for (label, t), S in MAPS[one].items():
+        for name, area in ((f"{label}_{t}", S > 0), (f"{label}_negated_{t}", S < 0)):
+            values[name, "positive_area"] = area.double().mean((1, 2))
+        values[f"{label}_{t}", "area_imbalance"] = S.sign().double().mean((1, 2)).abs()
+    return page.rows(one.net, one.data, values)
+
+
+areas = pd.concat(map(areas_of, found), ignore_index=True)
 shares = report.measured(areas).query("metric == 'positive_area'")
 figure = report.forest(shares, line=50)
-figure.axes[0].set(title="positive area (%)", xlim=(-3, 103))
-means = shares.groupby(shares["method"].str.contains("weighted"))["mean"].agg(["min", "max"])
+figure.axes[0].set(title="area (%)", xlim=(-3, 103))
+marked = shares[~shares["method"].str.contains("negated")]
+means = marked.groupby(marked["method"].str.contains("weighted"))["mean"].agg(["min", "max"])
 report.show(
     figure,
     name="contrast-areas",
     alt=f"Share of positive pixels: between {means.loc[False, 'min']:.0f} and {means.loc[False, 'max']:.0f} % for original "
     f"maps, between {means.loc[True, 'min']:.0f} and {means.loc[True, 'max']:.0f} % for weighted ones.",
-    caption="The share of the image that each map marks for its class, with 95 % intervals. At the line as much is marked "
-    "for the class as against it.",
+    caption="The share of the image that each map marks for its class, and (negated) against it, with 95 % intervals. The "
+    "line is one half. What is left of an image has no sign.",
 )
 
 # %% tags=["nbval-check-output"]
@@ -79,15 +95,14 @@ $\min(n_S^+, n_{S'}^+)$ pixels, each its highest. Then the class against its riv
 SIGNS = ("positive", "negative")
 whole = {"relative_probability": ("relative_probability", {"keep": "all"})}
 frames = [evaluate_both(found, original_and_weighted, whole)]
-for one in found:
-    maps = one.maps(original_and_weighted(one.net))
-    for (method, t), S in maps.items():
-        weighted = f"{method}_weighted"
-        for sign in SIGNS if (weighted, t) in maps else ():
-            pair = equalised(S, maps[weighted, t], sign)
-            equal = {f"{method}_{t}": pair[0], f"{weighted}_{t}": pair[1]}
-            metrics = {name: how for name, how in features_kept(sigma).items() if sign in name}
-            frames.append(evaluate_maps(one.net, one.both[t], equal, metrics, batch_size=batch_size))
+for one, maps in MAPS.items():
+    for t, sign in product(one.both, SIGNS):
+        equal = {}
+        for method in distinct(one.net):
+            pair = equalised(maps[method, t], maps[f"{method}_weighted", t], sign)
+            equal |= {f"{method}_{t}": pair[0], f"{method}_weighted_{t}": pair[1]}
+        metrics = {name: how for name, how in features_kept(sigma).items() if sign in name}
+        frames.append(evaluate_maps(one.net, one.both[t], equal, metrics, batch_size=batch_size))
 frame = pd.concat(frames, ignore_index=True)
 page.table(3, frame)
 
@@ -119,7 +134,7 @@ report.cross(means, ["network", "title"], "area").rename_axis(index=["network", 
 ## Do the claims hold?
 
 *By a large margin* is read as: the weighted maps increase Δ by more than 0.1. The paper's smallest increase,
-over its datasets and both methods, is about twice that.
+over its datasets and both methods, is about twice that. *Outperform* is read pair by pair, as the table has it.
 """
 
 # %% tags=["nbval-check-output"]
@@ -134,8 +149,7 @@ What is kept of the image whose change of Δ is the median of all, blurred elsew
 one = found[0]
 i = one.data.ids.index(report.median_image(apart["equal area"], one.net.name))
 (t1, t2), x = one.names(i), one.samples[i].image[None]
-maps = one.maps(contrasted("grad_cam"), index=[i])
-pair = {"original": maps["grad_cam", "t1"], "weighted": maps["grad_cam_weighted", "t1"]}
+pair = {kind: MAPS[one][f"grad_cam{label}", "t1"][[i]] for kind, label in (("original", ""), ("weighted", "_weighted"))}
 rows, titles = [], []
 for sign in SIGNS:
     for (kind, S), E in zip(pair.items(), equalised(*pair.values(), sign)):
@@ -164,9 +178,9 @@ which pixels: here each map's lowest where positive features are kept, its highe
 are; of equal ones the first in raster order. Where the maximum is taken, a map also gives up pixels of the
 sign to keep; where the minimum is taken, it keeps pixels of the other sign.
 
-**Areas.** A pixel is counted after the map is brought to the image's size. *Much larger* is read as: more than
-two thirds of the image. Balance is the distance of positive and negative area, image by image; both
-are judged on the mean of the two classes.
+**Areas.** A pixel is counted after the map is brought to the image's size. *Much larger* is read as: more than twice
+as large. Balance is the distance of positive and negative area, image by image; both are judged on the mean of the two
+classes.
 
 **Printed with two digits.** Two of the paper's numbers, 0.80 (Food-101, LA, $t_2$, zeros) and 0.73 (Stanford Cars, GC,
 $t_1$, blur), stand as printed. The first is the only one of table 3's 120 pairs that contradicts the claims, and

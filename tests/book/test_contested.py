@@ -10,15 +10,26 @@ from book.contested import (
     Contested,
     contested,
     contrasted,
+    distinct,
     evaluate_both,
     features_kept,
     original_and_weighted,
     ranked,
 )
 from book.experiments import Experiment
+from lib.data.crops import crops
 from lib.evaluate import evaluate, saliency_maps
 from lib.methods import METHODS
 from lib.metrics import METRICS
+
+
+class Damaged:
+    """A record that cannot be decoded."""
+
+    id, target, annotated = "damaged", 0, frozenset()
+
+    def sample(self, size):
+        raise ValueError("no image")
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +71,31 @@ def test_contested_images_have_a_second_class_above_the_threshold(birds, page, t
 
 def test_the_most_probable_classes_do_not_depend_on_the_batch(birds):
     (one, _, top), (two, _, same) = (ranked(*birds, b) for b in (5, 24))
-    assert one.ids == two.ids and torch.equal(top, same)
+    assert one == two == list(range(24)) and torch.equal(top, same)
+
+
+def test_an_image_that_cannot_be_read_is_left_out(birds):
+    net, images = birds
+    _, p, _ = ranked(net, images.subset([0, 2]))
+    damaged = replace(images, records=(images.records[0], Damaged(), images.records[2]))
+    read, found, _ = ranked(net, damaged)
+    assert read == [0, 2]
+    torch.testing.assert_close(found, p)
+
+
+def test_of_crops_of_one_photograph_the_first_contested_is_taken(birds, page, capsys):
+    net, images = birds
+    page.opened = [(net, several := crops(images.subset(range(6))))]
+    _, p, top = ranked(net, several)
+    second = p.gather(1, top)[:, 1].view(6, 6)  # six crops of each
+    threshold = second[0, 3].item() - 1e-6  # so that of the first photograph a crop is contested
+    first = [(row > threshold).nonzero()[:1, 0].tolist() for row in second]
+    expected = [6 * n + i for n, index in enumerate(first) for i in index]
+    [one] = contested(page, threshold=threshold)
+    assert one.data.ids == several.subset(expected).ids
+    torch.testing.assert_close(one.p, p[expected])
+    said = f"two classes compete on {len(expected)} of 6 images of birds, in one of 36 crops"
+    assert said in capsys.readouterr().out
 
 
 def test_a_network_without_contested_images_is_left_out(page, birds, threshold, capsys):
@@ -73,7 +108,9 @@ def test_a_network_without_contested_images_is_left_out(page, birds, threshold, 
 
 def test_nothing_contested_stops_and_says_how_probable_a_second_class_becomes(page, birds):
     p = ranked(*birds)[1].topk(2).values[:, 1].max()
-    with pytest.raises(ValueError, match=f"more probable than 0.5 .at most {p:.2g}.: lower threshold"):
+    with pytest.raises(
+        ValueError, match=f"more probable than 0.5 .at most {p:.2g}.: lower threshold"
+    ):
         contested(page, threshold=0.5)
 
 
@@ -88,6 +125,30 @@ def test_a_class_is_ticked_only_where_it_is_known(page, birds, threshold):
     assert "✓" in one.titles(0)[0]
     page.unlabelled = {birds[0].name}
     assert "✓" not in one.titles(0)[0]
+
+
+def test_a_doubtful_class_has_a_question_mark(page, threshold):
+    [one] = contested(page, threshold=threshold)
+    right = one.data.relabelled(one.top[:, 0].tolist())
+    doubted = SimpleNamespace(targets=right.targets, doubtful=(True,) * len(right))
+    assert "✓ (?)" in replace(one, data=doubted).titles(0)[0]
+    assert "?" not in replace(one, data=right).titles(0)[0]
+
+
+def test_the_object_is_its_mask_or_its_boxes_where_they_are_known(page, threshold):
+    [one] = contested(page, threshold=threshold)
+    assert torch.equal(one.objects, torch.stack([sample.mask for sample in one.samples]))
+
+    def annotated(**changes):
+        other = replace(one)
+        other.__dict__["samples"] = [
+            replace(sample, mask=None, **changes) for sample in one.samples
+        ]
+        return other.objects
+
+    boxed = annotated(boxes=torch.tensor([[2.0, 3.0, 5.0, 4.0]]))
+    assert boxed[0].nonzero().tolist() == [[3, 2], [3, 3], [3, 4]]
+    assert annotated(boxes=None) is None
 
 
 def test_contested_images_are_called_by_both_classes(page, threshold):
@@ -130,7 +191,7 @@ def test_examples_are_others_that_are_rightly_taken_for_the_class(page, threshol
 
 
 def test_behind_an_affine_head_both_methods_are_one(birds):
-    assert not birds[0].affine_head
+    assert not birds[0].affine_head and distinct(SimpleNamespace(affine_head=True)) == ("grad_cam",)
     both = original_and_weighted(birds[0])
     assert list(both)[:2] == ["linear_approximation", "linear_approximation_weighted"]
     affine = original_and_weighted(SimpleNamespace(affine_head=True))

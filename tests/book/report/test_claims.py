@@ -15,32 +15,29 @@ VALID |= {"metric": "average_gain", "method": "opti_cam"}
 
 # The claims that the papers' own tables do not bear out, with the network and the verdict on them.
 CONTRADICTED = {
+    ("opticam-fake-cam-gains-as-little", "ResNet50", "fails"),  # AG 1.6, where the text has 0.7
+    ("opticam-fake-cam-beats-the-others", "ResNet50", "fails"),  # AI 46.0, Score-CAM's 49.4
     ("opticam-no-slower-than-score-cam", "VGG16", "fails"),  # T 3.94, Score-CAM 3.11
     ("opticam-no-slower-than-ablation-cam", "VGG16", "fails"),  # T 3.94, Ablation-CAM 2.98
     ("opticam-no-winner-transformer", "DeiT-B", "fails"),  # TIBAV wins both
     ("opticam-tibav-transformer", "ViT-B", "fails"),  # I 66.1, Score-CAM 66.5
+    ("opticam-low-deletion", "VGG16", "fails"),  # lower, so better, than Grad-CAM's
+    ("opticam-gradient-shap-deletion", "ResNet50", "fails"),  # the best deletion of all
+    ("opticam-gradient-shap-deletion", "VGG16", "fails"),
     ("opticam-sigmoid-worse-diff", "VGG16", "fails"),  # AD 6.5, range 7.1, maximum 6.8
-    (
-        "opticam-objective-matters-more-average-gain",
-        "VGG16",
-        "fails",
-    ),  # AG 18.3, Diff with range 18.5
+    # AG 18.3, Diff with range 18.5
+    ("opticam-objective-matters-more-average-gain", "VGG16", "fails"),
     ("opticam-best-official-metric", "ResNet50", "equal"),  # OM 72.2, Score-CAM 72.2
     ("opticam-poor-pixel-f1", "VGG16", "fails"),  # third best of seven
     ("opticam-poor-saliency-metric", "VGG16", "fails"),  # the best of all but Fake-CAM
-    ("opticam-score-cam-most-probable", "ResNet50", "fails"),  # AG 26.9, true class 26.6
     ("opticam-suffers-most-second", "ResNet50", "fails"),  # AD up by 27.0, Grad-CAM's by 84.1
     ("opticam-suffers-most-least", "ResNet50", "fails"),  # AD up by 27.7, Grad-CAM's by 84.1
+    # AG 26.9, true class 26.6
+    ("opticam-most-probable-score-cam", "ResNet50", "fails"),
+    # where the text says that all results improve
+    ("opticam-normalised-extremal-perturbation", "ResNet50", "fails"),
+    ("opticam-normalised-extremal-perturbation", "VGG16", "fails"),
     # p₊ of the weighted and of the original map
-    ("contrast-positive-linear-approximation-t1", "AlexNet Food-101", "fails"),  # zeros 0.702 0.709
-    ("contrast-positive-grad-cam-t1", "AlexNet Food-101", "fails"),  # zeros 0.757 0.759
-    # blur 0.819 0.824, mean 0.760 0.768
-    ("contrast-positive-linear-approximation-t1", "AlexNet Flower-102", "fails"),
-    (
-        "contrast-positive-linear-approximation-t1",
-        "AlexNet Stanford Cars",
-        "fails",
-    ),  # blur 0.745 0.747
     # zeros 0.794, and 0.80, the number with two digits
     ("contrast-equal-positive-linear-approximation-t2", "VGG16 Food-101", "fails"),
 }
@@ -53,8 +50,7 @@ def test_the_committed_claims_speak_of_what_exists(paper):
         for metric in claim.metrics:
             metric_label(metric)
         rivals = [] if claim.rivals == "others" else claim.rivals
-        conditions = [condition[0] for condition in claim.where]
-        named = {claim.method} - {None} | {*rivals, *claim.excluding, *conditions}
+        named = {claim.method} - {None} | {*rivals, *claim.excluding}
         if claim.rivals == "others" and claim.kind not in ("above", "below", "untested"):
             assert printed_methods(paper, claim.place, claim.networks), claim.id
         assert all(name in methods or method_title(name) != name for name in named), claim.id
@@ -97,7 +93,11 @@ def as_frame(cells):
     [(p, table) for p in ("opticam", "contrast") for table in published(p)["table"].unique()],
 )
 def test_the_printed_numbers_bear_the_claims_out_but_for_a_few(paper, table):
-    made = [claim for claim in claims(paper) if claim.place.startswith(f"Table {table},")]
+    made = [
+        claim
+        for claim in claims(paper)
+        if claim.place.startswith(f"Table {table},") and claim.kind != "untested"
+    ]
     judged = judge(made, as_frame(cells_of(paper, table)))
     others = judged[judged["verdict"] != "holds"]
     found = set(zip(others["id"], others["network"], others["verdict"]))
