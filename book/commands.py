@@ -85,7 +85,7 @@ def survey() -> None:
     "--network",
     "networks",
     multiple=True,
-    help="Give two.  [default: tf_efficientnet_lite0 and _lite1]",
+    help="Give two.  [default: tf_efficientnet_lite0 and torchvision:squeezenet1_1]",
 )
 @click.option("--dataset", default="imagenet_embedded", show_default=True)
 @click.option("--root", type=click.Path(path_type=Path), help="The folder that holds the dataset.")

@@ -134,8 +134,8 @@ def plan(page: str, profile: str) -> Plan:
         UnknownName: no such page or profile; lists those that there are.
 
     Example:
-        >>> plan("opticam/11_selectivity", "embedded").settings["many_passes"]
-        10
+        >>> plan("opticam/01_classification_metrics", "embedded").settings["many_passes"]
+        40
     """
     known = _profiles()
     if page not in known["pages"]:

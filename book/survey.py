@@ -26,7 +26,7 @@ from lib.statistics import mean_ci
 
 from .report import overlay
 
-NETWORKS = ("tf_efficientnet_lite0", "tf_efficientnet_lite1")
+NETWORKS = ("tf_efficientnet_lite0", "torchvision:squeezenet1_1")
 QUESTION = "Which network is better?"
 SIDE = 224  # pixels of every picture, so that its size does not tell the networks apart
 KEY = ("question", "image", "A", "B")
@@ -213,10 +213,10 @@ alone. A and B are drawn anew for every photograph.</p>
 
 
 def score(answers: str | Path, key: str | Path) -> pd.DataFrame:
-    """How often each network was chosen, with 95 % bootstrap intervals over participants.
+    """How often each network was chosen, with 95 % intervals over participants.
 
-    The answers of one participant are resampled together: they are not independent. A participant
-    who left a question open counts with the others.
+    The answers of one participant are not independent: they count as one draw. A participant who left
+    a question open counts with the others.
 
     Args:
         answers: a CSV file with the columns participant, question and choice (A, B, or empty).
@@ -242,7 +242,7 @@ def score(answers: str | Path, key: str | Path) -> pd.DataFrame:
     rows = []
     for network in sorted(set(known["A"]) | set(known["B"])):
         hits = np.array([name == network for name in chosen], dtype=float)
-        share = mean_ci(hits, given["participant"].to_numpy())
+        share = mean_ci(hits, given["participant"].to_numpy(), bounds=(0, 1))
         rows.append((network, int(hits.sum()), len(hits), share.n, *share[:3]))
     columns = ["network", "chosen", "answers", "participants", "share", "low", "high"]
     return pd.DataFrame(rows, columns=columns)

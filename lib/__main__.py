@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 import click
@@ -63,23 +64,28 @@ def data() -> None:
 def list_() -> None:
     """Everything there is and where it lies, and how to get what is missing."""
     for item in manifests.status():
-        click.echo(f"{item.kind:<9} {item.name:<24} {item.state}\n      {item.where}")
+        click.echo(f"{item.kind:<9} {item.name:<24} {item.state:<10} {item.depicts}".rstrip())
+        click.echo(indent(item.where, " " * 6))
 
 
 @data.command()
 @click.argument("name")
 def where(name: str) -> None:
-    """Print the path of a dataset or weight file."""
-    click.echo(manifests.where(name))
+    """Print the path of a dataset or weight file, or the paths if it lies in several packages."""
+    for path in manifests.where(name):
+        click.echo(path)
 
 
 @data.command()
 @click.argument("name")
 def verify(name: str) -> None:
-    """Compare the checksums of a dataset or weight file with its manifest."""
-    found = manifests.verify(name)
-    as_published = f"{found.files} file(s) as published" if found.files else "no published checksum"
-    click.echo(f"{found.path}: {as_published}")
+    """Compare the checksums of a dataset or weight file with its manifest, and print its note."""
+    for path, files in manifests.verify(name):
+        click.echo(
+            f"{path}: {f'{files} file(s) as published' if files else 'no published checksum'}"
+        )
+    if note := manifests.entry(name).get("note"):
+        click.echo(note)
 
 
 @data.command()
@@ -236,7 +242,8 @@ def _summary(frame: Any) -> str:
         row = [METHODS[method].title]
         for name, metric in metrics.items():
             values = frame[(frame["method"] == method) & (frame["metric"] == name)]
-            row.append(str(mean_ci(values["value"], values["group"]).scaled(metric.scale)))
+            interval = mean_ci(values["value"], values["group"], bounds=metric.range)
+            row.append(str(interval.scaled(metric.scale)))
         rows.append(row)
     widths = [max(map(len, column)) for column in zip(*rows)]
     lines = [

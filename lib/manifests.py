@@ -7,6 +7,14 @@
     {file | folder}                     put there by hand, as `obtain` says
     {generator, seed}                   drawn by the function "module:name"; its place is the module
 
+A dataset that lies in several packages lists, under `further`, the source, licence and files of
+each after the first; `parts` makes an entry of each. `depicts` says what its images are, and `sort`
+whose published numbers its own may be compared with: by default nobody's, so its own name.
+
+The `tensors` of weights are in the network's order, or by its names; or, of a file whose `format` is
+not PyTorch's, what stands in its names is given for each part that `nets.foreign_weights` replaces.
+`architecture` and `options` build a network that timm or torchvision has under another name.
+
 Downloaded and hand-placed files lie in `data_home()/<kind>`. The `splits` of a drawn dataset say
 how many samples each has. `data_manifests/networks.yaml` names the recipe, "module:name", of each
 network that is trained here. Modules are imported when they are asked for.
@@ -36,25 +44,39 @@ _ABOVE = __package__.removesuffix("lib")  # a wheel has one package around this 
 SCHEMAS: dict[str, tuple[str, set[str], set[str]]] = {
     "datasets": (
         "name",
-        {"name", "title", "source", "size", "licence", "citation"},
-        {"annotations", "files", "boxes", "splits", "layout", "obtain", "note"},
+        {"name", "title", "depicts", "source", "size", "licence", "citation"},
+        {"sort", "further", "annotations", "files", "boxes", "splits", "layout", "obtain", "note"},
     ),
     "weights": (
         "network",
         {"network", "source", "sha256", "tensors", "input_size", "mean", "std"}
         | {"licence", "citation"},
-        {"obtain", "note"},
+        {"architecture", "options", "format", "colours", "obtain", "note"},
     ),
 }
 
+# What some keys may say. The sorts are the `data` of the published networks that were trained for
+# their paper, and what the others were trained on.
+VALUES = {
+    "depicts": ("photographs", "drawings", "digits"),
+    "format": ("pickled arrays", "onnx"),
+    "colours": ("BGR",),
+    "sort": (
+        *("ImageNet", "VOC", "COCO", "VQA", "Chest X-ray", "Kvasir"),
+        *("CUB-200", "FGVC", "Food-101", "Flower-102", "Stanford Cars"),
+    ),
+}
+OF_A_PART = {"source", "licence", "files"}
+
 
 class Status(NamedTuple):
-    """One line of `status`; `where` is a path, or how it is got (or drawn) if there is none."""
+    """One entry of `status`; `where` is its paths, a line each, or how it is got (or drawn)."""
 
     kind: str  # "datasets" or "weights"
     name: str
     state: str  # "embedded", "available" or "missing"
     where: str
+    depicts: str = ""  # of a dataset, as its manifest says
 
 
 class Verified(NamedTuple):
@@ -88,8 +110,9 @@ def read(kind: str, folder: Path | None = None) -> dict[str, dict]:
         folder: where the YAML files lie; by default the project's own `data_manifests/<kind>`.
 
     Raises:
-        UnknownName: `kind` is neither of the two.
-        ValueError: a file repeats, lacks or makes up a key, or takes another's name.
+        UnknownName: `kind` is neither of the two; or a file makes up a key, or a value where there
+            is a choice.
+        ValueError: a file repeats or lacks a key, or takes another's name.
 
     Example:
         >>> read("weights")["tf_efficientnet_lite0"]["input_size"]
@@ -112,11 +135,22 @@ def _read_entry(path: Path, kind: str) -> dict:
         entry = yaml.load(file, StrictLoader)
     if not isinstance(entry, dict):
         raise ValueError(f"{path}: a manifest is a mapping of keys, got {type(entry).__name__}")
+    _check_keys(path, entry, required, optional)
+    for part in entry.get("further", []):
+        _check_keys(path, part, OF_A_PART)
+    for key in VALUES.keys() & entry.keys():
+        if entry[key] not in VALUES[key]:
+            raise unknown(f"value of {key!r} in {path}", entry[key], VALUES[key])
+    name = entry[named_by]
+    defaults = {"sort": name} if "sort" in optional else {}
+    return defaults | entry | {"kind": kind, "name": name}
+
+
+def _check_keys(path: Path, entry: dict, required: set[str], optional=frozenset()) -> None:
     if missing := required - entry.keys():
         raise ValueError(f"{path}: missing key(s) {', '.join(sorted(missing))}")
     if extra := entry.keys() - required - optional:
         raise unknown(f"key in {path}", extra.pop(), sorted(required | optional))
-    return entry | {"kind": kind, "name": entry[named_by]}
 
 
 def networks() -> dict[str, dict]:
@@ -143,11 +177,22 @@ def entry(name: str) -> dict:
     return entries[name]
 
 
+def parts(entry: Entry) -> list[Entry]:
+    """The entry once for each of its sources, with the files and the licence of that source.
+
+    Example:
+        >>> [part["source"]["package"] for part in parts(entry("imagenet_embedded"))]
+        ['foolbox', 'ai-benchmark']
+    """
+    further = entry.get("further", [])
+    return [{**entry, **own, "further": []} for own in ({}, *further)]
+
+
 # Finding and verifying --------------------------------------------------------------------------
 
 
 def find(entry: Entry, root: str | Path | None = None) -> Path:
-    """The file or folder of an entry, without a look at its checksums.
+    """The file or folder of an entry's (first) source, without a look at its checksums.
 
     Args:
         root: the place to look at, instead of where the entry's source says.
@@ -205,7 +250,7 @@ def remedy(entry: Entry) -> str:
 
 
 def locate(entry: Entry, root: str | Path | None = None) -> Path:
-    """The file or folder of an entry, with every published checksum verified.
+    """The file or folder of an entry's (first) source, with every published checksum verified.
 
     Raises:
         FileNotFoundError: as `find` does, and for one missing file of a folder.
@@ -248,30 +293,37 @@ def status() -> list[Status]:
 
 
 def _status(entry: Entry) -> Status:
+    state, where = _state(entry)
+    return Status(entry["kind"], entry["name"], state, where, entry.get("depicts", ""))
+
+
+def _state(entry: Entry) -> tuple[str, str]:
+    """Two fields of `Status`: state and where."""
     if "generator" in entry["source"]:
-        return Status(entry["kind"], entry["name"], "embedded", how(entry))
-    try:
-        state = "embedded" if "package" in entry["source"] else "available"
-        return Status(entry["kind"], entry["name"], state, str(find(entry)))
-    except FileNotFoundError:
-        return Status(entry["kind"], entry["name"], "missing", how(entry))
+        return "embedded", how(entry)
+    places = []
+    for part in parts(entry):
+        try:
+            places.append(str(find(part)))
+        except FileNotFoundError:
+            return "missing", how(part)
+    return "embedded" if "package" in entry["source"] else "available", "\n".join(places)
 
 
-def where(name: str) -> Path:
-    """The file or folder of a dataset or weight file, by name; errors as in `find`."""
-    return find(entry(name))
+def where(name: str) -> list[Path]:
+    """The file or folder of each source of a dataset or weight file; errors as in `find`."""
+    return [find(part) for part in parts(entry(name))]
 
 
-def verify(name: str) -> Verified:
-    """Verify the checksums of a dataset or weight file, by name; errors as in `locate`.
+def verify(name: str) -> list[Verified]:
+    """Verify the checksums of each source of a dataset or weight file; errors as in `locate`.
 
     Example:
-        >>> verify("imagenet_embedded").files
-        20
+        >>> [found.files for found in verify("imagenet_embedded")]
+        [20, 100]
     """
-    found = entry(name)
-    path = locate(found)
-    return Verified(path, len(_checksums(found, path)))
+    located = [(part, locate(part)) for part in parts(entry(name))]
+    return [Verified(path, len(_checksums(part, path))) for part, path in located]
 
 
 def fetch(name: str) -> Path:
@@ -286,7 +338,7 @@ def fetch(name: str) -> Path:
     """
     wanted = entry(name)
     if "url" not in wanted["source"]:
-        return locate(wanted)
+        return verify(name)[0].path
     place = _place(wanted)
     if not place.exists() or not _sound(wanted):
         _download(wanted, place)

@@ -63,12 +63,12 @@ def attribute(
 def finish(
     method: str, raw: Tensor, size: tuple[int, int], *, signed: bool = False, **options
 ) -> Tensor:
-    """S (B, H, W) in [0, 1] from raw maps: ReLU where the method has it, upsampling, min-max; or
-    signed, in [-1, 1]. Arguments as in `explain`."""
+    """S (B, H, W) in [0, 1] from raw maps: ReLU where the method has it, upsampling, and min-max or
+    the method's own option `normalisation`; or signed, in [-1, 1]. Arguments as in `explain`."""
     if signed:
         return normalise(upsample(raw, size), "signed")
     raw = raw.relu() if method_named(method).rectifies(options) else raw
-    return normalise(upsample(raw, size))
+    return normalise(upsample(raw, size), options.get("normalisation", "range"))
 
 
 def explain(
@@ -85,6 +85,9 @@ def explain(
     The raw map, then ReLU where the method has it, bilinear upsampling (pixel centres aligned) and
     min-max per image. A flat map gives zeros, never NaN. With a contrast there is no ReLU, for the
     negative part says as much as the positive; but min-max moves its zero, which `signed` keeps.
+
+    Opti-CAM's option `normalisation` is the n of its map, eq. (16)-(18), as it is the n of the masks
+    that it tries: $1 / (1 + e^{-a_{ij}})$ of activations, which are not negative, lies in [0.5, 1).
 
     Args:
         method: a name in `METHODS`.

@@ -247,12 +247,19 @@ def mean_of(values: pd.Series, bounds: Bounds | None = None) -> Interval:
     return mean_ci(values, values.index.get_level_values("group"), bounds=bounds)
 
 
-def paired_difference(frame: pd.DataFrame, metric: str, method_a: str, method_b: str) -> Interval:
+def paired_difference(
+    frame: pd.DataFrame, metric: str, method_a: str, method_b: str, bounds: Bounds = ANY
+) -> Interval:
     """The mean of `method_a - method_b` over the images that both have, with its interval.
+
+    Args:
+        bounds: of the metric, not of the difference.
 
     Example:
         >>> paired_difference(frame, "average_gain", "opti_cam", "grad_cam").low > 0
         True
     """
     images = by_image(frame[frame["method"].isin([method_a, method_b])])
-    return mean_of(column(images, metric, method_a) - column(images, metric, method_b), ANY)
+    reach = bounds[1] - bounds[0]
+    difference = column(images, metric, method_a) - column(images, metric, method_b)
+    return mean_of(difference, (-reach, reach))

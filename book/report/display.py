@@ -1,5 +1,6 @@
 """How a page shows a figure: a compact picture with the text that stands for it."""
 
+import re
 from base64 import b64encode
 from io import BytesIO
 from typing import Any
@@ -33,7 +34,7 @@ def show(figure: Figure, *, alt: str, caption: str = "", name: str = "") -> None
     Args:
         alt: what a reader who does not see the figure should know of it.
         caption: printed below it (Markdown).
-        name: the anchor that other pages link to.
+        name: the anchor that other pages link to; what no anchor can hold becomes a hyphen.
 
     Raises:
         ValueError: `alt` is empty.
@@ -44,7 +45,7 @@ def show(figure: Figure, *, alt: str, caption: str = "", name: str = "") -> None
     if not alt.strip():
         raise ValueError("alt is empty: say in one sentence what the figure shows")
     mime, data = _encode(figure)
-    metadata = {"alt": alt, "caption": caption, "name": name}
+    metadata = {"alt": alt, "caption": caption, "name": re.sub(r"[^\w-]+", "-", name)}
     plt.close(figure)
     display(Picture(mime, data, {key: text for key, text in metadata.items() if text}))
 

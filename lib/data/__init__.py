@@ -2,8 +2,8 @@
 
 To add a dataset that is read, write its manifest and one module with a function
 `records(entry, root, split) -> (records, class names or None)`, where `root` is the folder that was
-found and verified, and list it in `LOADERS`. One that is
-drawn has a manifest whose `generator` names its `records(seed, split, n)`, of whatever package.
+found and verified, and list it in `LOADERS`; it is called once for each source of the manifest. One
+that is drawn has a manifest whose `generator` names its `records(seed, split, n)`, of whatever package.
 """
 
 from pathlib import Path
@@ -78,7 +78,7 @@ def load(
     Example:
         >>> data = load("imagenet_embedded", limit=4)
         >>> [data.classes[target] for target in data.targets]
-        ['bull mastiff', 'thatch', 'drum', 'goose']
+        ['bull mastiff', 'bullet train', 'laptop', 'organ']
     """
     if name not in DATASETS:
         raise unknown("dataset", name, DATASETS)
@@ -93,10 +93,12 @@ def load(
 
 def _records(entry: manifests.Entry, root: str | Path | None, split: str | None):
     """The records of a split, and the names of the classes."""
-    source, place = entry["source"], manifests.locate(entry, root)
-    if "generator" not in source:
-        return LOADERS[entry["name"]](entry, place, split)
-    return manifests.resolve(source["generator"])(source["seed"], split, entry["splits"][split])
+    located = [(part, manifests.locate(part, root)) for part in manifests.parts(entry)]
+    source = entry["source"]
+    if "generator" in source:
+        return manifests.resolve(source["generator"])(source["seed"], split, entry["splits"][split])
+    found = [LOADERS[entry["name"]](part, place, split) for part, place in located]
+    return [record for records, _ in found for record in records], found[0][1]
 
 
 def spread(n: int, limit: int) -> list[int]:

@@ -68,6 +68,10 @@ class Crop:
         return getattr(self.whole, "group", None) or self.whole.id
 
     @property
+    def doubtful(self) -> bool:
+        return getattr(self.whole, "doubtful", False) and self.target == self.whole.target
+
+    @property
     def annotated(self) -> frozenset[str]:
         return self.whole.annotated
 
@@ -84,6 +88,7 @@ class Crop:
             image=whole.image[:, rows, columns].contiguous(),
             target=self.target,
             id=self.id,
+            doubtful=self.doubtful,
             boxes=_cut_boxes(whole.boxes, left, top, size),
             mask=None if whole.mask is None else whole.mask[rows, columns].contiguous(),
             parts=_cut_parts(whole.parts, rows, columns),

@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 from torch import Tensor
 
 from ..errors import unknown
+from .coverage import covered_share
 
 ANNOTATIONS = ("boxes", "mask", "parts", "question")  # of a sample, as it calls them
 
@@ -39,6 +40,7 @@ class Sample:
         group: the cluster of samples that are not independent, such as crops of one photograph;
             by default the sample's own id.
         question: what is asked about the image, where the target is its answer.
+        doubtful: whether the target may be wrong: a near class, or one of two that fit.
     """
 
     image: Tensor
@@ -49,6 +51,7 @@ class Sample:
     parts: dict[str, Part] | None = None
     group: str | None = None
     question: str | None = None
+    doubtful: bool = False
 
     def __post_init__(self) -> None:
         if self.group is None:
@@ -63,6 +66,7 @@ class Record(Protocol):
     Attributes:
         annotated: those of `ANNOTATIONS` that its sample has.
         group: that of its sample; a record without one, or with None, stands for itself.
+        doubtful: that of its sample; the target of a record without one is certain.
     """
 
     id: str
@@ -116,11 +120,20 @@ class Dataset(Sequence[Sample]):
         return tuple(getattr(record, "group", None) or record.id for record in self.records)
 
     @property
+    def doubtful(self) -> tuple[bool, ...]:
+        """Whether the samples' targets are doubtful; see `Sample.doubtful`."""
+        return tuple(getattr(record, "doubtful", False) for record in self.records)
+
+    @property
     def labels(self) -> tuple[str, ...]:
-        """What figures call the samples: their classes, or the ids of those that have none."""
+        """What figures call the samples: their classes, or the ids of those that have none. A
+        question mark follows a doubtful class."""
         named = self.classes or ()
-        pairs = zip(self.targets, self.ids)
-        return tuple(named[c] if named and c is not None else name for c, name in pairs)
+        rows = zip(self.targets, self.ids, self.doubtful)
+        return tuple(
+            named[c] + " (?)" * doubtful if named and c is not None else name
+            for c, name, doubtful in rows
+        )
 
     def __len__(self) -> int:
         return len(self.records)
@@ -149,13 +162,41 @@ class Dataset(Sequence[Sample]):
 
         Example:
             >>> len(load("imagenet_embedded").having("boxes"))
-            20
+            120
         """
         if annotation not in ANNOTATIONS:
             raise unknown("annotation", annotation, ANNOTATIONS)
-        records = enumerate(self.records)
-        found = [index for index, record in records if annotation in record.annotated]
-        return self if len(found) == len(self) else self.subset(found)
+        return self._only(annotation in record.annotated for record in self.records)
+
+    def certain(self) -> "Dataset":
+        """The samples whose target is not doubtful.
+
+        Example:
+            >>> len(load("imagenet_embedded").certain())
+            111
+        """
+        return self._only(not doubtful for doubtful in self.doubtful)
+
+    def covered(self, at_most: float) -> "Dataset":
+        """The samples whose boxes cover at most this share of the image: those on which it says
+        something that a map lies in the boxes. Samples without boxes are left out.
+
+        A damaged image, whose boxes are not known, stays: whoever evaluates it names it.
+
+        Args:
+            at_most: in [0, 1]; where boxes overlap, their union counts once.
+
+        Raises:
+            ValueError: `at_most` is no share.
+
+        Example:
+            >>> len(load("imagenet_embedded").covered(at_most=0.8))
+            99
+        """
+        if not 0 <= at_most <= 1:
+            raise ValueError(f"at_most is a share between 0 and 1, got {at_most}")
+        boxed = self.having("boxes")
+        return boxed._only(_covered_share(boxed, i) <= at_most for i in range(len(boxed)))
 
     def relabelled(self, targets: Iterable[int | None]) -> "Dataset":
         """The same images with other classes, such as the predicted or the least probable ones."""
@@ -176,9 +217,23 @@ class Dataset(Sequence[Sample]):
             found.append(index)
         return self if len(found) == len(self) else self.subset(found)
 
+    def _only(self, wanted: Iterable[bool]) -> "Dataset":
+        """The samples of which this is True."""
+        found = [index for index, one in enumerate(wanted) if one]
+        return self if len(found) == len(self) else self.subset(found)
+
     def fingerprint(self, index: int) -> str:
         """SHA-256 (hexadecimal) of one sample's content, whatever its size and place on disk."""
         return self.records[index].fingerprint()
+
+
+def _covered_share(data: Dataset, index: int) -> float:
+    """The share of an image that its boxes cover; 0 where it cannot be decoded."""
+    try:
+        sample = data[index]
+    except ValueError:
+        return 0.0
+    return covered_share(sample.boxes, data.size)
 
 
 def as_size(size: int | Size) -> Size:

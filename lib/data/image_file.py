@@ -42,6 +42,7 @@ class ImageFile:
         annotation: a Pascal VOC file that is read with the image, in place of `boxes`.
         group, question: as in `Sample`.
         mask: the file of the object's silhouette, bright on the object; None where there is none.
+        doubted: the class of which it is not sure that this is it; not part of the content.
     """
 
     path: Path
@@ -53,6 +54,11 @@ class ImageFile:
     group: str | None = None
     question: str | None = None
     mask: Path | None = None
+    doubted: int | None = None
+
+    @property
+    def doubtful(self) -> bool:
+        return self.doubted is not None and self.target == self.doubted
 
     @property
     def annotated(self) -> frozenset[str]:
@@ -75,6 +81,7 @@ class ImageFile:
             None if silhouette is None else _mask(silhouette, size),
             group=self.group,
             question=self.question,
+            doubtful=self.doubtful,
         )
 
     def decoded(self) -> Image.Image:

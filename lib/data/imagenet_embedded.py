@@ -1,4 +1,4 @@
-"""The 20 photographs of ImageNet classes in the foolbox package, with boxes of our own."""
+"""Photographs of ImageNet classes in two packages, with labels and boxes of our own."""
 
 import csv
 from collections import defaultdict
@@ -7,27 +7,31 @@ from pathlib import Path
 from .. import manifests
 from ..classes import imagenet_names
 from ..paths import MANIFESTS
-from .image_file import Box, ImageFile, Images
+from .image_file import ImageFile, Images
+
+SIDES = ("x0", "y0", "x1", "y1")
 
 
 def records(entry: manifests.Entry, root: Path, split: str | None) -> Images:
-    """The photographs in the order of the manifest."""
-    boxes = _read_boxes(MANIFESTS / "datasets" / entry["boxes"]["file"])
+    """The photographs of one package, in the order of the manifest."""
+    rows = _rows(MANIFESTS / "datasets" / entry["boxes"]["file"])
     frame = tuple(entry["boxes"]["frame"])
-    images = [
-        ImageFile(root / name, Path(name).stem, _target(name), tuple(boxes[name]), frame)
-        for name in entry["files"]
-    ]
+    images = [_image(root / name, rows[name], frame) for name in entry["files"]]
     return images, imagenet_names()
 
 
-def _target(name: str) -> int:
-    return int(Path(name).stem.rpartition("_")[2])  # imagenet_<number>_<class index>.jpg
-
-
-def _read_boxes(path: Path) -> dict[str, list[Box]]:
-    boxes = defaultdict(list)
+def _rows(path: Path) -> dict[str, list[dict[str, str]]]:
+    """The rows of each file's boxes."""
+    rows = defaultdict(list)
     with path.open(newline="") as file:
         for row in csv.DictReader(file):
-            boxes[row["image"]].append(tuple(float(row[side]) for side in ("x0", "y0", "x1", "y1")))
-    return boxes
+            rows[row["file"]].append(row)
+    return rows
+
+
+def _image(path: Path, rows: list[dict[str, str]], frame: tuple[int, int]) -> ImageFile:
+    first = rows[0]  # what is said of the whole photograph stands in each
+    boxes = tuple(tuple(float(row[side]) for side in SIDES) for row in rows)
+    target = int(first["class"])
+    doubted = target if first["doubtful"] == "1" else None
+    return ImageFile(path, first["id"], target, boxes, frame, doubted=doubted)

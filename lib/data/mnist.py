@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 from .. import manifests
+from ..boxes import tight_box
 from .dataset import Sample, Size
 from .files import reading
-from .image_file import to_tensor
+from .image_file import scale, to_tensor
 
 CLASSES = tuple("0123456789")
 SIDE = 28
@@ -28,12 +30,14 @@ class Digit:
     id: str
     target: int
     pixels: bytes = field(repr=False)
-    annotated = frozenset()
+    annotated = frozenset({"boxes"})
 
     def sample(self, size: Size) -> Sample:
-        """The digit at (height, width), its grey repeated in three channels."""
+        """The digit at (height, width), its grey repeated in three channels; its box is the extent of
+        what is not black."""
         image = Image.frombytes("L", (SIDE, SIDE), self.pixels)
-        return Sample(to_tensor(image.convert("RGB"), size), self.target, self.id)
+        boxes = scale((tight_box(np.array(image) > 0),), (SIDE, SIDE), size)
+        return Sample(to_tensor(image.convert("RGB"), size), self.target, self.id, boxes)
 
     def fingerprint(self) -> str:
         return hashlib.sha256(self.pixels + bytes([self.target])).hexdigest()

@@ -22,7 +22,7 @@ def coalition_game(
 
     Where the head begins additively (see `nets.additive_head`), a coalition is a sum of columns,
     and only what follows the first mixing layer runs; otherwise the head runs on the kept
-    channels.
+    channels. Of its last hidden layer only what the logit reads is computed (see `nets.one_logit`).
 
     Args:
         A, context: what `net.cut` gave for the image, A (1, K, h, w).
@@ -31,8 +31,11 @@ def coalition_game(
         chunk: coalitions a pass; None for what suits the device. It changes no result.
     """
     check_count("chunk", chunk)
-    kind = CoalitionGame if net.additive_head is None else AdditiveGame
-    return kind(net, A, context, target, selector, chunk)
+    logit = net.one_logit(int(target)) if selector == "logit" else None
+    additive = logit.additive if logit else net.additive_head
+    if additive is None:
+        return CoalitionGame(net, A, context, target, selector, chunk, logit)
+    return AdditiveGame(net, A, context, target, selector, chunk, logit, additive)
 
 
 def ask_each_game(
@@ -59,9 +62,11 @@ class CoalitionGame:
     Here states are activations, absent channels at zero: the whole head runs.
     """
 
-    def __init__(self, net, A: Tensor, context: Context, target: Tensor, selector: str, chunk):
+    def __init__(
+        self, net, A: Tensor, context: Context, target: Tensor, selector: str, chunk, logit=None
+    ):
         self.net, self.A, self.context, self.target = net, A, context, target
-        self.selector = selector
+        self.selector, self.logit = selector, logit
         self.players = (A[0] != 0).any(2).any(1).nonzero()[:, 0]  # a channel of zeros adds nothing
         budget = 2 ** (21 if A.device.type == "cpu" else 27)  # elements of states a pass
         self.chunk = chunk or max(1, budget // self.nobody.numel())
@@ -125,6 +130,8 @@ class CoalitionGame:
 
     def _value(self, states: Tensor) -> Tensor:
         """The values (n,) of states (n, ...), which it may overwrite."""
+        if self.logit is not None:
+            return self.logit(self.logit.hidden.forward(states))
         image = torch.zeros(len(states), dtype=torch.long, device=states.device)
         return self._score(self.net.head(states, rows(self.context, image)))
 
@@ -135,21 +142,21 @@ class CoalitionGame:
 class AdditiveGame(CoalitionGame):
     """States are pre-activations of the first mixing layer: each player adds its column."""
 
+    def __init__(self, net, A, context, target, selector, chunk, logit, additive):
+        self.additive = additive
+        super().__init__(net, A, context, target, selector, chunk, logit)
+
     @cached_property
     def nobody(self) -> Tensor:
-        return self.net.additive_head.lead(torch.zeros_like(self.A))
+        return self.additive.lead(torch.zeros_like(self.A))
 
     @cached_property
     def _everyone(self) -> Tensor:
-        return self.net.additive_head.lead(self.A)
+        return self.additive.lead(self.A)
 
     @cached_property
     def _columns(self) -> Tensor:
-        return self.net.additive_head.columns(self.A, self.players)  # (players, ...)
-
-    @cached_property
-    def _row(self) -> tuple[Tensor, Tensor]:
-        return self.net.additive_head.row(self.nobody, int(self.target))
+        return self.additive.columns(self.A, self.players)  # (players, ...)
 
     def _kept(self, coalitions: Tensor) -> Tensor:
         flat = coalitions.to(self._columns) @ self._columns.flatten(1)
@@ -166,8 +173,7 @@ class AdditiveGame(CoalitionGame):
         return states
 
     def _value(self, states: Tensor) -> Tensor:
-        h = self.net.additive_head.middle(states)
-        if self.selector == "logit":
-            weight, bias = self._row
-            return h.flatten(1) @ weight.flatten() + bias
-        return self._score(self.net.additive_head.end(h))
+        h = self.additive.middle(states)
+        if self.logit is not None:
+            return self.logit(h)
+        return self._score(self.additive.end(h))

@@ -1,5 +1,6 @@
 import inspect
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -46,7 +47,9 @@ def opti_cam(
 
     Args:
         objective: "mask", eq. (10); "diff", eq. (19); "iomask", eq. (A1); "iodiff", eq. (A2).
-        normalisation: n: "range", eq. (16); "max", eq. (17); "sigmoid", eq. (18).
+        normalisation: n: "range", $(A - \min A) / (\max A - \min A)$, eq. (16); "max", $A / \max A$,
+            eq. (17); "sigmoid", $1 / (1 + e^{-a_{ij}})$, eq. (18). The finished map has it too: see
+            `explain`.
         selector: $g_c$; see `SELECTORS`.
         iterations, learning_rate: of Adam.
         schedule: "constant", or "cosine" decay of the learning rate to zero (not in the paper).
@@ -83,12 +86,27 @@ class Optimisation:
         w: softmax(u*) (B, K).
         objective: F (T, B) at each iteration; NaN after an image has stopped.
         iterations: how many each image took (B,).
+        path: softmax(u) (T, B, K) after each iteration.
+        A: the channels (B, K, h, w).
     """
 
     map: Tensor
     w: Tensor
     objective: Tensor
     iterations: Tensor
+    path: Tensor
+    A: Tensor
+
+    def after(self, lengths: Sequence[int]) -> Tensor:
+        """The maps (len(lengths), B, h, w) of runs of so many iterations, at least one: those that this
+        one passed through. A falling learning rate, or stopping="authors", depends on the length.
+
+        Example:
+            >>> optimise(net, x, target, iterations=100).after([10, 50]).shape
+            torch.Size([2, 1, 7, 7])
+        """
+        ends = [min(t, len(self.path)) - 1 for t in lengths]
+        return torch.stack([weighted_sum(self.path[t], self.A) for t in ends])
 
 
 def optimise(net, x: Tensor, target: Tensor, **options) -> Optimisation:
@@ -120,6 +138,7 @@ def _optimise(
     u = [A.new_full((A.shape[1],), initial, requires_grad=True) for _ in x]
     adam = torch.optim.Adam(u, lr=learning_rate)
     history = A.new_full((iterations, len(x)), torch.nan)
+    path = A.new_empty((iterations, len(x), A.shape[1]))
     active = torch.arange(len(x), device=x.device)
     for t in range(iterations):
         if schedule == "cosine":
@@ -134,13 +153,19 @@ def _optimise(
             adam.zero_grad()
             (-F.sum()).backward(inputs=free)  # nothing else gets a gradient
         adam.step()
+        path[t] = _weights(u)
         history[t, active] = F.detach()
         active = active[~_stopped(stopping, history[: t + 1, active], tolerance, iterations)]
         if len(active) == 0:
             break
-    w = torch.stack([ui.detach() for ui in u]).softmax(1)
-    taken = (~history.isnan()).sum(0)
-    return Optimisation(weighted_sum(w, A), w, history[: int(taken.max())], taken)
+    w, taken = _weights(u), (~history.isnan()).sum(0)
+    T = int(taken.max())
+    return Optimisation(weighted_sum(w, A), w, history[:T], taken, path[:T], A)
+
+
+def _weights(u: list[Tensor]) -> Tensor:
+    """softmax(u) (B, K)."""
+    return torch.stack([ui.detach() for ui in u]).softmax(1)
 
 
 def _objective(objective, net, x, S, target, score, masking, y) -> Tensor:

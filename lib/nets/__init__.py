@@ -13,12 +13,12 @@ from ..paths import given
 from .activation import context_of
 from .cascade import cascade
 from .classifier import Classifier
-from .device import check_device
+from .device import check_device, clock
 from .own import build_own, is_own, short
 from .weights import IMAGENET_MEAN, IMAGENET_STD, RECIPES, TORCHVISION, build, load_weights
 
 __all__ = [
-    "RECIPES", "Classifier", "cascade", "check_device", "context_of", "load", "recipe", "wrap",
+    "RECIPES", "Classifier", "cascade", "check_device", "clock", "context_of", "load", "recipe", "wrap",
 ]  # fmt: skip
 
 IMAGENET_CLASSES = 1000

@@ -3,8 +3,7 @@ r"""A head as an affine start, a middle, and an affine end: what makes perturbed
 Up to the non-linearity behind its first convolution or linear layer, a head is usually additive over
 the channels of A: with $L$ these layers, $L(A) = L(0) + \sum_k c_k$, where $c_k = L(A_k) - L(0)$ is
 the *column* of channel $k$ alone. Adding or removing a channel then costs one sum instead of a pass
-through the largest layers of the head. At the other end, the layers after the last non-linearity are
-affine, so the logit of one class is a dot product with its gradient.
+through the largest layers of the head.
 """
 
 from dataclasses import dataclass
@@ -58,17 +57,64 @@ class AdditiveHead:
         alone = F.conv2d(P, W.flatten(0, 1)[:, None], None, *shape, groups=len(channels))
         return alone[0].unflatten(0, (len(channels), -1))  # (n, O, h', w')
 
-    def row(self, z: Tensor, target: int) -> tuple[Tensor, Tensor]:
-        """Weight and bias of one class's logit: `end(h)[:, target] = (weight * h).sum() + bias`.
 
-        Args:
-            z: any pre-activations, for their shape.
-        """
-        with torch.enable_grad():
-            h = torch.zeros_like(self.middle(z[:1].clone())).requires_grad_()
-            y = self.end(h)[0, target]
-            (weight,) = torch.autograd.grad(y, h)
-        return weight[0], y.detach()
+@dataclass(frozen=True, eq=False)
+class BranchedHead:
+    """A head as `middle(lead(A))`, whose affine start has several ends: flat pre-activations of all
+    non-linearities that come first on their way. Fire modules begin so behind their squeeze.
+
+    Attributes:
+        starts: from A to each of these pre-activations.
+        rest: from all of them to what the head gives.
+        shapes: of each, without the batch.
+    """
+
+    starts: tuple[nn.Module, ...]
+    rest: nn.Module
+    shapes: tuple[torch.Size, ...]
+
+    def lead(self, A: Tensor) -> Tensor:
+        """Pre-activations (B, n) of activations (B, K, h, w): the part that is additive."""
+        return torch.cat([start(A).flatten(1) for start in self.starts], dim=1)
+
+    def columns(self, A: Tensor, channels: Tensor) -> Tensor:
+        """As those of an `AdditiveHead`: here each channel passes alone."""
+        nothing, alone = self.lead(torch.zeros_like(A)), []
+        for some in channels.split(64):
+            each = torch.zeros_like(A).repeat(len(some), 1, 1, 1)
+            each[torch.arange(len(some)), some] = A[0, some]
+            alone.append(self.lead(each) - nothing)
+        return torch.cat(alone)
+
+    def middle(self, z: Tensor) -> Tensor:
+        """What the head gives for pre-activations (B, n)."""
+        parts = z.split([shape.numel() for shape in self.shapes], dim=1)
+        return self.rest(*(part.unflatten(1, shape) for part, shape in zip(parts, self.shapes)))
+
+
+def branched_head(head: fx.GraphModule, A: Tensor) -> BranchedHead | None:
+    """A traced head whose affine start has several ends, or None where channels meet otherwise.
+
+    Args:
+        head: from A alone.
+        A: an activation (1, K, h, w); random ones like it are what additivity is checked on.
+    """
+    nodes = list(head.graph.nodes)
+    affine = {nodes[0]}
+    for node in nodes[1:-1]:
+        if is_affine(node, head) and all(n in affine for n in node.all_input_nodes):
+            affine.add(node)
+    bends = [n for n in nodes[:-1] if n not in affine and affine.intersection(n.all_input_nodes)]
+    if any(is_affine(n, head) or len(n.all_input_nodes) > 1 for n in bends):
+        return None
+    ends = tuple(dict.fromkeys(n.args[0] for n in bends))
+    starts = [subgraph(head, (nodes[0],), z) for z in ends]
+    rest = subgraph(head, ends, nodes[-1].args[0]) if ends and nodes[0] not in ends else None
+    if rest is None or None in starts:
+        return None
+    shapes = tuple(start(A)[0].shape for start in starts)
+    found = BranchedHead(tuple(starts), rest, shapes)
+    return found if _is_additive(found, A) else None
 
 
 def additive_head(head: fx.GraphModule, A: Tensor) -> AdditiveHead | None:
@@ -110,7 +156,7 @@ def _taken_apart(head: fx.GraphModule, mix: fx.Node) -> AdditiveHead | None:
     return AdditiveHead(start, head.get_submodule(mix.target), rest, middle, end)
 
 
-def _is_additive(head: AdditiveHead, A: Tensor) -> bool:
+def _is_additive(head: AdditiveHead | BranchedHead, A: Tensor) -> bool:
     """L(S) + L(complement of S) = L(A) + L(0), for random coalitions S of channels."""
     generator = torch.Generator().manual_seed(0)
     A = torch.randn(A.shape, generator=generator).to(A)

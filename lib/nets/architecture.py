@@ -21,6 +21,12 @@ def run_in_order(model: nn.Module, x: Tensor) -> tuple[Tensor, dict[str, int]]:
     return out, {name: calls[m] for name, m in model.named_modules() if m in calls}
 
 
+def count_classes(model: nn.Module, logits: Tensor) -> int:
+    """How many classes a network has that gives `logits` (B, C): C; 0 of one that says that it has
+    none, as timm's do, for then it gives pooled features."""
+    return 0 if getattr(model, "num_classes", None) == 0 else logits.shape[1]
+
+
 def last_block_norm(model: nn.Module, calls: dict[str, int]) -> str | None:
     """The first LayerNorm of the last block, where a network ends in blocks that begin with one.
 

@@ -13,9 +13,10 @@ from torch.utils._pytree import tree_leaves, tree_map_only
 from ..errors import UnknownName
 from .activation import Context, attach, context_of, rows
 from .additive_head import AdditiveHead, additive_head
-from .architecture import has_class_token, last_block_norm, run_in_order
+from .architecture import count_classes, has_class_token, last_block_norm, run_in_order
 from .graph_cut import GraphCut
 from .grid import Grid
+from .one_logit import OneLogit, one_logit
 from .replay_cut import ReplayCut
 
 
@@ -31,15 +32,16 @@ class Classifier(nn.Module):
         model: the bare network; it is put in eval mode and frozen (see `nets.wrap` for a copy).
         layer: a module's path, or the name of a step between modules (as `net.layer` gives it);
             `path#i` for a module's i-th call, else its last; None for the paper's choice: the last
-            convolutional activation before pooling, or the first LayerNorm of the last
-            transformer block.
+            convolutional activation before pooling, or before the convolution that makes the
+            classes, or the first LayerNorm of the last transformer block.
         mean, std: of each colour channel, subtracted and divided inside.
         input_size: height (and width) that the network was trained for.
         name: for tables.
         classes: the names of the classes, in order; None where they are not known.
 
     Attributes:
-        layer, num_classes: what the target layer is called, and C.
+        layer, num_classes: what the target layer is called, and C; 0 of a backbone, which has no
+            classifier: it has features, but asking it for logits is a ValueError.
         classes: the names of the C classes, or None.
         architecture: "transformer" where activations are tokens, there is a class token, or the
             network ends in blocks that begin with a LayerNorm; else "CNN".
@@ -91,6 +93,7 @@ class Classifier(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (B, C) of images (B, 3, H, W)."""
+        self._need_classes()
         return self._logits(self._normalise(x))
 
     def features(self, x: Tensor) -> Tensor:
@@ -117,6 +120,11 @@ class Classifier(nn.Module):
                 cross the cut. A result of `features` carries it by itself; for a batch that repeats
                 images, pass `context_of(A, index)`.
         """
+        self._need_classes()
+        return self._head(A, context)
+
+    def _head(self, A: Tensor, context: Context = None) -> Tensor:
+        """The logits, or what a backbone gives."""
         prefix, crossing = None, ()
         if self.needs_context:
             context = context_of(A) if context is None else context
@@ -145,10 +153,29 @@ class Classifier(nn.Module):
     @cached_property
     def additive_head(self) -> AdditiveHead | None:
         """The head in additive form, where it begins additively over channels; None where not known."""
-        if self.needs_context or self.affine_head or self._cut.graph is None:
+        if (
+            self.needs_context
+            or self.affine_head
+            or self._cut.graph is None
+            or not self.num_classes
+        ):
             return None
         with torch.no_grad():
             return additive_head(self._cut.graph, self.features(self._probe(1)))
+
+    def one_logit(self, target: int) -> OneLogit | None:
+        """What the logit of one class reads of the head; None where it is affine or not known."""
+        if self.needs_context or self.affine_head or self._cut.graph is None:
+            return None
+        if target not in self._one_logit:
+            with torch.no_grad():
+                A = self.features(self._probe(1))
+                self._one_logit[target] = one_logit(self._cut.graph, A, target)
+        return self._one_logit[target]
+
+    @cached_property
+    def _one_logit(self) -> dict[int, OneLogit | None]:
+        return {}
 
     @cached_property
     def fingerprint(self) -> str:
@@ -188,7 +215,8 @@ class Classifier(nn.Module):
         return super().train(False)
 
     def _apply(self, fn, recurse=True):
-        self.__dict__.pop("additive_head", None)  # of the old device and dtype
+        for name in ("additive_head", "_one_logit"):  # of the old device and dtype
+            self.__dict__.pop(name, None)
         return super()._apply(fn, recurse)
 
     def __reduce__(self) -> tuple:
@@ -207,6 +235,13 @@ class Classifier(nn.Module):
                 f"classes of {self.name} are {self.num_classes} names, one an output, got {got}"
             )
         return tuple(str(one) for one in classes)
+
+    def _need_classes(self) -> None:
+        if not self.num_classes:
+            raise ValueError(
+                f"{self.name} has no classifier, so no logits: take a method that knows no class, "
+                "such as raw_attention or rollout, or another network"
+            )
 
     def _normalise(self, x: Tensor) -> Tensor:
         x = x.to(self.mean)  # device and dtype
@@ -234,7 +269,7 @@ class Classifier(nn.Module):
             raise ValueError(
                 f"{self.name} gives {what}; a classifier gives logits (B, C): wrap it in one that does"
             )
-        self.num_classes = logits.shape[1]
+        self.num_classes = count_classes(self.model, logits)
         last_norm, reasons = last_block_norm(self.model, calls), []
         layer = layer or last_norm
         for kind in (GraphCut, ReplayCut):
@@ -299,7 +334,7 @@ def _versions(tree: Any) -> list[int]:
 def _summary(net: Classifier, digits: int) -> list[float]:
     A, context = net.cut(net._probe(1))
     found = []
-    for t in (A.double().flatten(), net.head(A, context).double().flatten()):
+    for t in (A.double().flatten(), net._head(A, context).double().flatten()):
         size = t.norm().item()
         along = (t @ torch.arange(len(t)).to(t).cos()).item() / size if size else 0.0
         found += [float(f"{size:.{digits}g}"), round(along, digits)]

@@ -8,9 +8,10 @@ import torch
 from timm.models import get_notrace_functions, get_notrace_modules
 from torch import Tensor, fx, nn
 
+from .architecture import count_classes
 from .fold import fold_batch_norms
 from .padding import spare_padded_copies
-from .target_layer import PASSIVE, check_layer, is_spatial, path_of, pick_call
+from .target_layer import PASSIVE, check_layer, is_spatial, makes_classes, path_of, pick_call
 
 
 class GraphCut:
@@ -18,7 +19,8 @@ class GraphCut:
 
     Args:
         model: takes (B, 3, H, W), in eval mode.
-        layer: a module's path; None for the last spatial activation before the pooling.
+        layer: a module's path; None for the last spatial activation before the pooling, or before
+            the convolution that makes the classes.
         probe: an image batch, to learn shapes.
 
     Attributes:
@@ -30,7 +32,7 @@ class GraphCut:
     def __init__(self, model: nn.Module, layer: str | None, probe: Tensor):
         unary = _Unary(model)
         root = fx.GraphModule(unary, _Tracer(_PREFIX + path_of(layer or "")).trace(unary))
-        target = _default(root, probe) if layer is None else _find(model, root, layer)
+        target = _default(model, root, probe) if layer is None else _find(model, root, layer)
         self.layer = layer or _name(target)
         fold_batch_norms(root, keep=target)
         spare_padded_copies(root)
@@ -104,12 +106,23 @@ class _Shapes(fx.Interpreter):
         return out
 
 
-def _default(root: fx.GraphModule, probe: Tensor) -> fx.Node:
-    _Shapes(root).run(probe[:1])
-    for node in reversed(root.graph.nodes):
+def _default(model: nn.Module, root: fx.GraphModule, probe: Tensor) -> fx.Node:
+    logits = _Shapes(root).run(probe[:1])
+    nodes, classes = list(root.graph.nodes), count_classes(model, logits)
+    # a network of one convolution has nothing before the one that makes its classes
+    for node in (*reversed(_before_classes(nodes, root, classes)), *reversed(nodes)):
         if is_spatial(node.meta.get("shape")) and not _is_passive(node, root):
             return node
     raise ValueError("no layer of this network gives maps (B, K, h, w): name a layer")
+
+
+def _before_classes(nodes: list[fx.Node], root: fx.GraphModule, classes: int) -> list[fx.Node]:
+    """The steps before the layer that makes the classes, where that is a convolution; else all."""
+    for index, node in reversed(list(enumerate(nodes))):
+        layer = root.get_submodule(node.target) if node.op == "call_module" else nn.Identity()
+        if next(layer.parameters(), None) is not None:  # the last one that has any
+            return nodes[:index] if makes_classes(layer, classes) else nodes
+    return nodes
 
 
 def _is_passive(node: fx.Node, root: fx.GraphModule) -> bool:

@@ -17,7 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map_only
 
-from .target_layer import PASSIVE, check_layer, is_spatial, path_of, pick_call
+from .architecture import count_classes
+from .target_layer import PASSIVE, check_layer, is_spatial, makes_classes, path_of, pick_call
 
 Tape = Callable[[Callable[[], Any], bool], Any]  # what a module gives: of its computation, and
 # whether it is the target layer
@@ -120,8 +121,12 @@ def _around_the_same_tensors(model: nn.Module) -> nn.Module:
 
 def _default(model: nn.Module, probe: Tensor) -> str:
     seen, passive = [], []  # modules in the order in which they finish
+    last, before = None, 0  # of those with weights of their own, and how many finished before it
 
     def note(name, module, args, out):
+        nonlocal last, before
+        if next(module.parameters(recurse=False), None) is not None:
+            last, before = module, len(seen)
         if not isinstance(module, PASSIVE):
             seen.append((name, out))
         elif out is not args[0]:
@@ -131,11 +136,12 @@ def _default(model: nn.Module, probe: Tensor) -> str:
         m.register_forward_hook(partial(note, name)) for name, m in model.named_modules() if name
     ]
     try:
-        model(probe)
+        logits = model(probe)
     finally:
         for hook in hooks:
             hook.remove()
-    for name, out in reversed(seen):
+    first = seen[:before] if makes_classes(last, count_classes(model, logits)) else []
+    for name, out in (*reversed(first), *reversed(seen)):
         if is_spatial(getattr(out, "shape", None)) and all(out is not p for p in passive):
             return name
     raise ValueError("no layer of this network gives maps (B, K, h, w): name a layer")

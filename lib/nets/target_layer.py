@@ -36,6 +36,11 @@ def check_layer(model: nn.Module, layer: str) -> None:
         raise unknown("layer", layer, names)
 
 
+def makes_classes(module: nn.Module | None, classes: int) -> bool:
+    """Whether a layer is a convolution to the classes, which a pooling turns into logits."""
+    return isinstance(module, nn.Conv2d) and module.out_channels == classes
+
+
 def is_spatial(shape: torch.Size | None) -> bool:
     """Maps (B, K, h, w) or (B, h, w, K) of more than one position, for a square image."""
     if shape is None or len(shape) != 4:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from .. import manifests
 from ..errors import unknown
+from .foreign_weights import read_foreign
 
 TORCHVISION = "torchvision:"
 # The networks that are trained here: the place of the recipe of each.
@@ -23,8 +24,10 @@ def build(name: str, **options) -> nn.Module:
     """A network with random weights, the same at every call.
 
     Args:
-        name: a timm name, or `torchvision:<name>`.
+        name: a timm name, `torchvision:<name>`, or one of a manifest that says its architecture.
     """
+    entry = manifests.read("weights").get(name, {})
+    name, options = entry.get("architecture", name), entry.get("options", {}) | options
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(RANDOM_SEED)
         if name.startswith(TORCHVISION):
@@ -63,13 +66,19 @@ def load_weights(model: nn.Module, name: str, weights: str | Path | None) -> nn.
                 f"no weights for {name!r}: no manifest in data_manifests/weights describes them; "
                 "give weights='path/of/a/state_dict.pth', or weights='random' for a test"
             )
-        path, in_order = manifests.locate(entry), entry["tensors"] == "in order"
-    else:
-        path, in_order = Path(weights), False
-    state = read_state(path, name)
-    if in_order:
-        state = dict(zip(model.state_dict(), state.values(), strict=True))
-    return _fill_any(model, name, state, path)
+        path = manifests.locate(entry)
+        return fill(model, name, _published(entry, path, model.state_dict()), path)
+    return _fill_any(model, name, read_state(Path(weights), name), Path(weights))
+
+
+def _published(entry: manifests.Entry, path: Path, own: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors of a manifest's file, under the names of the network's own."""
+    if "format" in entry:
+        return read_foreign(entry, path, own)
+    state = read_state(path, entry["name"])
+    if entry["tensors"] == "in order":
+        return dict(zip(own, state.values(), strict=True))
+    return state
 
 
 def read_state(path: Path, name: str) -> dict[str, Tensor]:

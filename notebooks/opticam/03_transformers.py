@@ -11,7 +11,8 @@ and (section 5.3.2, table 3) that TIBAV leads on insertion and deletion.
 
 The paper explains a ViT and a DeiT {cite:p}`deit`. This page recomputes table 2 and the transformers'
 columns of table 3. It also measures how far maps depend on the class, and what a black background, such as
-that of a handwritten digit {cite:p}`mnist`, does to the metrics.
+that of a handwritten digit {cite:p}`mnist`, does to the metrics. How well transformers' maps find objects, table A8,
+stands [on the page of localisation](07_localization).
 """
 
 # %% tags=["parameters"]
@@ -32,10 +33,11 @@ import pandas as pd
 import torch
 
 from book import Page, batch, fewer, report
+from lib import data, nets
 from lib.evaluate import evaluate_maps
 from lib.methods import METHODS
 from lib.metrics import METRICS
-from lib.saliency import mask
+from lib.saliency import finish, mask
 
 page = Page("opticam/03_transformers", globals(), needs=["a class token"])
 for net, _ in page.opened:
@@ -72,7 +74,8 @@ logit through the whole network so that its sum is kept. Raw attention and rollo
 # %%
 METHODS_OF_TABLE_2 = page.methods_of(2)
 METRICS_OF_TABLE_2 = ["average_drop", "average_gain", "average_increase"]
-frame = page.evaluate(METHODS_OF_TABLE_2, METRICS_OF_TABLE_2)
+times = page.times(METHODS_OF_TABLE_2)
+frame = pd.concat([page.evaluate(METHODS_OF_TABLE_2, METRICS_OF_TABLE_2), times], ignore_index=True)
 table = page.table(2, frame)
 table
 
@@ -139,6 +142,46 @@ for net, images in page.opened:
 
 # %% [markdown]
 """
+## Photographs
+
+No package carries a transformer that classifies photographs, so that AD, AG, AI and the curves of table 3, which are
+of a class, cannot be measured on any. One carries a backbone without a classifier: a ViT-S of DINOv2's architecture
+{cite:p}`dinov2`, which the package's author trained on to predict where an image is salient. Raw attention and
+rollout ask for no class. Here are its maps, and the share of each that lies in the boxes of the object; [the page of
+localisation](07_localization) has the other measures.
+"""
+
+# %%
+if page.as_planned:
+    try:
+        vit = nets.load("vit_s_focus", device=device)
+    except (OSError, ImportError) as why:
+        print(f"Not run: {why}")
+    else:
+        photographs = data.load("imagenet_embedded", size=vit.input_size)
+        shown = fewer(photographs, page.setting("shown"))
+        x = torch.stack([sample.image for sample in shown]).to(device)
+        with torch.no_grad():
+            raw = {m: METHODS[m].fn(vit, x, None).cpu() for m in ("raw_attention", "rollout")}
+        maps = {METHODS[m].title: finish(m, M, shown.size) for m, M in raw.items()}
+        share = METRICS["energy_pointing_game"]
+        inside = {
+            title: share.value(share.measure(vit, x, None, S, boxes=[sample.boxes for sample in shown]))
+            for title, S in maps.items()
+        }
+        titles = [
+            f"{label}   " + ", ".join(f"{title} {p[i]:.0%}" for title, p in inside.items()).replace("%", " %")
+            for i, label in enumerate(shown.labels)
+        ]
+        page.gallery(
+            vit, shown, maps, titles=titles, boxes=True, columns=3, name="opticam-gallery-vit-s-focus",
+            alt=f"Raw attention and rollout on photographs, with the share in the boxes: {'; '.join(titles)}.",
+            caption=f"Maps of {vit.name}, a backbone without a classifier, on {len(shown)} photographs. The boxes are "
+            "those of the object, and the per cent the share of the map in them.",
+        )  # fmt: skip
+
+# %% [markdown]
+"""
 ## Which methods know the class?
 
 A map that explains a class should change with it. Each method explains some of the images twice, for
@@ -186,7 +229,7 @@ measured.
 
 **Steps.** The paper changes 224 pixels a step, one row of its images.
 
-**Time.** T is the time for 8 images on this machine, for the map alone.
+**Time.** T is the time of the map of one image on this machine, the paper's that of 8 images on its own.
 ```
 """
 

@@ -69,8 +69,9 @@ $$
 \end{aligned}
 $$
 
-Max-sensitivity asks for ten further maps of each image, ADCC for one, and a profile may leave them out where a
-method is dear. Fake-CAM, which is not in the paper's table, is added: a map of ones but for one pixel.
+Max-sensitivity asks for as many further maps of each image as there are $\delta$, ADCC for one. A profile may
+leave one out where a method is dear, and show both fewer images. Fake-CAM, which is not in the
+paper's table, is added: a map of ones but for one pixel.
 """
 
 # %%
@@ -78,24 +79,28 @@ METHODS_OF_TABLE_4 = ["fake_cam", *page.methods_of(4)]
 TERMS = ["coherency", "complexity", "average_drop"]
 
 
-def again(net):
-    """The methods whose maps of further images can be afforded."""
-    return [m for m in METHODS_OF_TABLE_4 if m not in page.setting("too_dear_again", net)]
-
-
 def patch(net):
     """14 pixels at 224, and the same share of smaller images."""
     return max(1, net.input_size // 16)
 
 
-for net, _ in page.opened:
-    if dear := page.methods(METHODS_OF_TABLE_4, net).keys() - again(net):
-        titles = ", ".join(METHODS[m].title for m in METHODS_OF_TABLE_4 if m in dear)
-        print(f"Not run on {net.name}: max-sensitivity and ADCC of {titles}.")
+def affordable(metric):
+    """The methods whose further maps can be paid, of a network."""
+    return lambda net: [m for m in METHODS_OF_TABLE_4 if m not in page.setting("too_dear", net).get(metric, ())]
 
+
+for net, _ in page.opened:
+    for metric, dear in page.setting("too_dear", net).items():
+        titles = ", ".join(METHODS[m].title for m in page.methods(dear, net))
+        print(f"Not run on {net.name}: {METRICS[metric].symbol} of {titles}.")
+
+further = page.setting("further")  # so many images, and so many noisy ones of each
+noise = {"max_sensitivity": ("max_sensitivity", {"n": further["noisy"]})}
+few = [(net, fewer(images, further["images"])) for net, images in page.opened]
 frames = [
     page.evaluate(METHODS_OF_TABLE_4, lambda net: {"aopc": ("aopc", {"patch": patch(net)})}),
-    page.evaluate(again, ["max_sensitivity", "adcc", *TERMS]),
+    page.evaluate(affordable("max_sensitivity"), noise, few),
+    page.evaluate(affordable("adcc"), ["adcc", *TERMS], few),
 ]
 frame = pd.concat(frames, ignore_index=True)
 table = page.table(4, frame)
@@ -128,12 +133,12 @@ net, images = page.opened[-1]
 walk = images.readable(1)
 [label] = walk.labels
 x, target = batch(net, walk)
-noisy = around(x[0], 10, 0.2, 0)
+noisy = around(x[0], further["noisy"], 0.2, 0)
 figure, panels = plt.subplot_mosaic("abcd;efgh;iiii", figsize=(6.4, 6.6), height_ratios=[1, 1, 1.05])
 seen = []
 for letters, name, look in (("abcd", "grad_cam", "o--"), ("efgh", "opti_cam", "s-")):
     title, explained = METHODS[name].title, partial(explain, name, net, **page.options(name, net))
-    S, moved = explained(x, target), explained(noisy, target.expand(10))
+    S, moved = explained(x, target), explained(noisy, target.expand(len(noisy)))
     distance = (moved - S).flatten(1).norm(dim=1)
     farthest, masked = distance.argmax(), mask(net, x, S)
     p = 100 * METRICS["aopc"].measurement(net, x, target, S, patch=patch(net)).probability[0]
@@ -159,11 +164,11 @@ report.show(
     figure,
     name="opticam-three-metrics",
     alt=f"An image of class {label} under two methods: the map, the image without its ten most salient "
-    "patches, the farthest map of ten noisy images, the map of the masked image; below, the class probability "
-    f"as patches go. {'; '.join(seen)}.",
+    f"patches, the farthest map of {len(noisy)} noisy images, the map of the masked image; below, the class "
+    f"probability as patches go. {'; '.join(seen)}.",
     caption=f"{net.name}, class {label}. From left to right: the map; what AOPC leaves after ten patches; "
-    "under noise, the farthest map of ten; the map of the image seen through its map. Below: AOPC is the mean "
-    "height that the curve has lost.",
+    f"under noise, the farthest map of {len(noisy)}; the map of the image seen through its map. Below: AOPC is the "
+    "mean height that the curve has lost.",
 )
 
 # %% [markdown]
@@ -171,8 +176,8 @@ report.show(
 ## Which way ADCC points
 
 The paper's table prints ADCC with a down arrow. Its authors mean it the other way: a map of high coherency,
-low complexity and low drop is good, and has a high ADCC. Were lower better, Fake-CAM would win, as its row
-shows.
+low complexity and low drop is good, and has a high ADCC. Were lower better, a map of ones would be perfect: its
+complexity is 1, hence its ADCC 0. Fake-CAM is that map but for one pixel.
 
 The authors' code gives one number an image, and the table above has the mean of these. Poppi et al.'s
 formula can also be taken of the means over the data set, the last column. A harmonic mean is concave, so
@@ -200,7 +205,8 @@ image, and the paper names no choice. Black is the default here, as in masking a
 **The mean** is over $k = 0, \\dots, L$. Quantus gives the drops for $k = 1, \\dots, L$, whose mean is 11/10 of it.
 
 **Noise.** Uniform within 0.2 of pixels in $[0, 1]$, clamped to $[0, 1]$ so that the result is an image, and
-seeded by the image itself. Quantus adds it to what it is given: to a normalised tensor, whose values spread
+seeded by the image itself. The maximum over fewer samples is smaller, for each method alike; the table below has it
+over fewer and over ten. Quantus adds it to what it is given: to a normalised tensor, whose values spread
 about four times as wide, 0.2 is about 0.05 of ours. Yeh et al. divide by nothing, earlier versions of
 Quantus by the norm of the *image*, others by that of the map, as this page does.
 
@@ -220,23 +226,22 @@ def effect(net, images, name):
     for replacement in ("black", "mean", "uniform"):
         aopc = METRICS["aopc"].fn(**given, patch=patch(net), replacement=replacement)
         found[f"AOPC (%), patches {replacement}"] = 100 * aopc
-    if name in again(net):
-        for radius in (0.05, 0.2):
-            moved = METRICS["max_sensitivity"].measurement(**given, method=explained, radius=radius)
-            farthest = moved.distance.amax(1)
-            found[f"MS, radius {radius}"] = max_sensitivity(moved)
-            found[f"MS, radius {radius}, by the norm of the image"] = farthest / x.flatten(1).norm(dim=1)
-        for masking in ("pixels", "normalized"):
-            value = METRICS["adcc"].fn(**given, method=explained, masking=masking)
-            found[f"ADCC (%), masking {masking}"] = 100 * value
+    for radius in (0.05, 0.2):
+        moved = METRICS["max_sensitivity"].measurement(**given, method=explained, radius=radius)
+        for n in dict.fromkeys([further["noisy"], 10]):
+            found[f"MS, radius {radius}, of {n}"] = max_sensitivity(Sensitivity(moved.norm, moved.distance[:, :n]))
+        farthest = moved.distance.amax(1)
+        found[f"MS, radius {radius}, by the norm of the image"] = farthest / x.flatten(1).norm(dim=1)
+    for masking in ("pixels", "normalized"):
+        value = METRICS["adcc"].fn(**given, method=explained, masking=masking)
+        found[f"ADCC (%), masking {masking}"] = 100 * value
     return pd.Series({choice: value.mean().item() for choice, value in found.items()})
 
 
-some = [(net, fewer(images.readable()[:: page.setting("every")], 100)) for net, images in page.opened]
 effects = {
-    (f"{net.name}, n = {len(few)}", METHODS[m].title): effect(net, few, m)
-    for net, few in some
-    for m in page.methods(["grad_cam", "layer_cam", "opti_cam"], net)
+    (f"{net.name}, n = {len(some)}", METHODS[m].title): effect(net, some, m)
+    for net, some in [(net, fewer(images.readable(), page.setting("compared"))) for net, images in page.opened]
+    for m in page.methods(["grad_cam", "layer_cam"], net)
 }
 effects = pd.concat(effects, axis=1).rename_axis("mean")
 effects.map(lambda value: "–" if pd.isna(value) else f"{value:.2f}")

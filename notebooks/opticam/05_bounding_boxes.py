@@ -32,8 +32,7 @@ from book import Page, batch, report
 from lib.evaluate import evaluate_maps
 from lib.methods import METHODS
 from lib.metrics.boxes import covered
-from lib.metrics.confidence import probability
-from lib.metrics.confidence import edited
+from lib.metrics.confidence import edited, probability
 from lib.saliency import mask
 
 page = Page("opticam/05_bounding_boxes", globals(), needs=["boxes"])
@@ -174,7 +173,7 @@ for net, images in page.opened:
         "all": share >= 0, "under a third": share < 1 / 3, "a third to a half": share.between(1 / 3, 0.5),
         "over a half": share > 0.5,
     }.items():  # fmt: skip
-        mean, low, high, n = report.mean_ci(difference[share.index[some]])
+        mean, low, high, n = report.mean_ci(difference[share.index[some]], bounds=(-100, 100))
         rows[net.name, size] = (n, 100 * share[some].mean(), mean, low, high)
 areas = pd.DataFrame(rows, ["n", "mean (%)", "AD difference", "low", "high"]).T.query("n > 0")
 areas.rename_axis(["network", "box of the image"]).astype({"n": int}).round(1)

@@ -14,49 +14,71 @@ profile: str = "smoke"  # smoke: seconds; embedded: what the book shows; paper: 
 cost: str = ""  # at whose cost (options, counts) to run images of your own; empty: the profile's
 network: str = ""  # a timm name, torchvision:<name>, a network of this project; empty: the profile's
 weights: str = ""  # path of a state dict; empty: the manifest's weights
-layer: str = ""  # target layer; empty: the last activation before pooling
+layer: str = ""  # target layer; empty: the network's default
 dataset: str = ""  # a name of `python -m lib data list`, best with labels; empty: the profile's
 root: str = ""  # the dataset's folder; empty: where its manifest says
 n_images: int = 0  # how many images; 0: the profile's choice
-batch_size: int = 16  # images a pass; changes no number
+batch_size: int = 4  # images a pass; changes no number
 device: str = "cpu"  # cpu, cuda, cuda:1, mps
 
 # %%
 import pandas as pd
 import torch
 
-from book import Page, report
+from book import Page, fewer, report
 from lib.data import spread
 from lib.evaluate import evaluate_maps
 
 page = Page("opticam/08_other_classes", globals(), limited=False)
-net, images = page.opened[0]
-images = images.readable()
-count = n_images or page.setting("chosen")
 page.protocol()
 
 # %% [markdown]
 """
 ## Which images
 
-One half of table A9 takes all images, the other those that the network classifies wrongly. Without labels the
-most probable class counts as the true one, and no image as wrong.
+Table A9 takes all images, and once more those that the network classifies wrongly, for which the most probable
+class is another than the true one. Without labels the most probable class counts as the true one, and no image as
+wrong.
 """
 
 # %%
-with torch.no_grad():
-    logits = torch.cat([net(x).cpu() for x, _ in page.batches(net, images)])  # (N, C)
-order = logits.argsort(dim=1, descending=True)  # classes by falling probability
-true = torch.tensor(images.targets)
-errors = (order[:, 0] != true).nonzero().flatten().tolist()
-chosen = spread(len(images), count)
-wrong = [errors[i] for i in spread(len(errors), count)]
-print(
-    f"{net.name} is right on {1 - len(errors) / len(images):.1%} of {len(images):,} images; "
-    f"used here: {len(chosen)} of all and {len(wrong)} of the wrong ones"
-)
-if not wrong:
-    print("Not run: the rows of misclassified images, since there is none.")
+METHODS_OF_TABLE_A9 = ["grad_cam", "grad_cam_plus_plus", "score_cam", "opti_cam"]
+METRICS_OF_TABLE_A9 = ["average_drop", "average_gain", "average_increase"]
+
+
+@torch.no_grad()
+def by_probability(net, images):
+    """The classes (N, C) of each image, the most probable first."""
+    logits = torch.cat([net(x).cpu() for x, _ in page.batches(net, images)])
+    return logits.argsort(dim=1, descending=True)
+
+
+def explained(net, images, order):
+    """By what a row's name adds: the images, and the class of each that is explained."""
+    true = torch.tensor(images.targets)
+    all_of_them = spread(len(images), n_images or page.setting("chosen", net))
+    few = [all_of_them[i] for i in spread(len(all_of_them), page.setting("of_other_classes", net))]
+    errors = (order[:, 0] != true).nonzero().flatten().tolist()
+    wrong = [errors[i] for i in spread(len(errors), page.setting("of_other_classes", net))]
+    print(
+        f"{net.name} is right on {1 - len(errors) / len(images):.1%} of {len(images):,} images; used here: "
+        f"{len(all_of_them)} for the true and the most probable class, {len(few)} for the other two, and "
+        f"{len(wrong)} of the wrong ones"
+    )
+    return {
+        "": (all_of_them, true),
+        "_most": (all_of_them, order[:, 0]),
+        "_second": (few, order[:, 1]),
+        "_least": (few, order[:, -1]),
+        "_most_misclassified": (wrong, order[:, 0]),
+    }
+
+
+seen = [(net, images.readable()) for net, images in page.opened]
+ranked = {net.name: by_probability(net, images) for net, images in seen}
+parts = {net.name: explained(net, images, ranked[net.name]) for net, images in seen}
+if not all(of["_most_misclassified"][0] for of in parts.values()):
+    print("Not run: the rows of misclassified images, where there is none.")
 
 # %% [markdown]
 """
@@ -66,60 +88,52 @@ AD, AG and AI always concern the true class; the map is that of the class in the
 """
 
 # %%
-METHODS_OF_TABLE_A9 = ["grad_cam", "grad_cam_plus_plus", "score_cam", "opti_cam"]
-METRICS_OF_TABLE_A9 = ["average_drop", "average_gain", "average_increase"]
-EXPLAINED = {  # by what the row's name adds: the images, and the class that is explained of each image
-    "": (chosen, true),
-    "_most": (chosen, order[:, 0]),
-    "_second": (chosen, order[:, 1]),
-    "_least": (chosen, order[:, -1]),
-    "_most_misclassified": (wrong, order[:, 0]),
-}
+def measured(net, images, suffix, index, classes):
+    """The rows of maps for these classes, judged by the true ones."""
+    truth = images.subset(index)
+    asked = truth.relabelled(classes[index].tolist())
+    methods = page.methods(METHODS_OF_TABLE_A9, net)
+    for some, these in page.by_cost(methods, net, truth) if index else []:
+        maps = {m + suffix: page.maps(net, fewer(asked, len(these)), m) for m in some}
+        yield evaluate_maps(net, these, maps, METRICS_OF_TABLE_A9, batch_size=batch_size).assign(
+            architecture=net.architecture
+        )
 
 
-def maps_of(method, index, classes):
-    """The maps S (N, H, W) of the images at an index, each for its class."""
-    return page.maps(net, images.subset(index).relabelled(classes[index].tolist()), method)
-
-
-frames = []
-for suffix, (index, classes) in EXPLAINED.items():
-    if index:
-        maps = {m + suffix: maps_of(m, index, classes) for m in page.methods(METHODS_OF_TABLE_A9, net)}
-        frames.append(evaluate_maps(net, images.subset(index), maps, METRICS_OF_TABLE_A9, batch_size=batch_size))
-frame = pd.concat(frames, ignore_index=True).assign(architecture=net.architecture)
+frame = pd.concat(
+    [rows for net, images in seen for suffix, part in parts[net.name].items()
+     for rows in measured(net, images, suffix, *part)], ignore_index=True
+)  # fmt: skip
 table = page.table("A9", frame)
 table
 
 # %%
-gains = 100 * frame[frame["metric"] == "average_gain"].groupby("method")["value"].mean()
-report.show(
-    report.forest(table.frame),
-    name="opticam-table-a9",
-    alt="AD, AG and AI for the true class of maps of the true, most, second and least probable class. "
-    f"AG of Opti-CAM is {gains['opti_cam']:.0f} % for the true class, {gains['opti_cam_second']:.0f} % for the "
-    f"second and {gains['opti_cam_least']:.0f} % for the least probable one.",
-    caption="Table A9 as a picture: filled markers are means here with 95 % intervals, hollow markers what "
-    "the paper prints for ResNet-50 and ImageNet.",
-)
+gains = 100 * frame[frame["metric"] == "average_gain"].groupby(["network", "method"])["value"].mean()
+words = [
+    f"on {net.name} AG of Opti-CAM is {gains[net.name, 'opti_cam']:.0f} % for the true class, "
+    f"{gains[net.name, 'opti_cam_second']:.0f} % for the second and {gains[net.name, 'opti_cam_least']:.0f} % for the "
+    "least probable one"
+    for net, _ in seen
+]
+page.forest(table.frame, name="opticam-table-a9", title="Table A9", printed="for ResNet-50 and ImageNet", said="; ".join(words))
 
 # %% [markdown]
 """
 ## Do the claims hold?
 
 To *suffer more* is a difference of differences: what a method loses with the map of another class, against
-what its rivals lose. Image by image, the value with that map minus the value with the true class's map.
+what its rivals lose. Image by image, the value with that map minus the value with the true class's map. Of images
+that are classified rightly, the most probable class is the true one: they change nothing.
 """
 
 # %% tags=["nbval-check-output"]
 def changes(suffix):
     """Rows of what the map of another class changes, named <method><suffix>_change."""
-    keys = ["method", "image", "metric"]
-    parts = frame["method"].map(report.variant_of)
-    other = frame[parts.map(lambda part: part.variant) == suffix.strip("_")]
-    own = other[keys].assign(method=parts.map(lambda part: part.method)).merge(frame, on=keys)
-    change = other["value"].to_numpy() - own["value"].to_numpy()
-    return other.assign(method=other["method"] + "_change", value=change)
+    named = frame["method"].map(report.variant_of)
+    other = frame[named.map(lambda label: label.variant) == suffix.strip("_")]
+    own = frame.set_index(["network", "method", "image", "metric"])["value"]
+    keys = zip(other["network"], named[other.index].map(lambda label: label.method), other["image"], other["metric"])
+    return other.assign(method=other["method"] + "_change", value=other["value"] - own.reindex(keys).to_numpy())
 
 
 page.verdicts(pd.concat([frame, *map(changes, ("_most", "_second", "_least"))]), "Table A9")
@@ -130,13 +144,15 @@ page.verdicts(pd.concat([frame, *map(changes, ("_most", "_second", "_least"))]),
 """
 
 # %%
-few = [chosen[i] for i in spread(len(chosen), page.setting("shown"))]
-classes = {"true": true, "most probable": order[:, 0], "second": order[:, 1], "least probable": order[:, -1]}
+net, images = seen[0]
+order, few = ranked[net.name], fewer(images.subset(parts[net.name]["_second"][0]), page.setting("shown"))
+ranks = order[[images.ids.index(name) for name in few.ids]]  # (n, C)
+classes = {"true": torch.tensor(few.targets), "most probable": ranks[:, 0], "second": ranks[:, 1], "least": ranks[:, -1]}
 names = images.classes or list(map(str, range(order.shape[1])))
-titles = [" > ".join(names[c] for c in order[i, [0, 1, -1]].tolist()) for i in few]
+titles = [" > ".join(names[c] for c in rank[[0, 1, -1]].tolist()) for rank in ranks]
+maps = {title: page.maps(net, few.relabelled(of.tolist()), "opti_cam") for title, of in classes.items()}
 page.gallery(
-    net, images.subset(few), {title: maps_of("opti_cam", few, of) for title, of in classes.items()},
-    titles=titles, columns=5, name="opticam-other-classes",
+    net, few, maps, titles=titles, columns=5, name="opticam-other-classes",
     alt="Opti-CAM's maps for the true, most probable, second and least probable class of images whose "
     "classes by falling probability are " + "; ".join(titles) + ".",
     caption="Opti-CAM's maps for four classes. Above each image: its most, second and least probable class.",

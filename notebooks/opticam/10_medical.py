@@ -17,7 +17,7 @@ profile: str = "smoke"  # smoke: seconds; embedded: what the book shows; paper: 
 cost: str = ""  # at whose cost (options, counts) to run images of your own; empty: the profile's
 network: str = ""  # a timm name, torchvision:<name>, a network of this project; empty: the profile's
 weights: str = ""  # path of a state dict; empty: the manifest's weights
-layer: str = ""  # target layer; empty: the last activation before pooling
+layer: str = ""  # target layer; empty: the network's default
 dataset: str = ""  # a name of `python -m lib data list`, with boxes for the lesions; empty: the profile's
 root: str = ""  # the dataset's folder; empty: where its manifest says
 n_images: int = 0  # how many images; 0: the profile's choice
@@ -128,10 +128,22 @@ page.table("A11", ordered)
 # %% [markdown]
 """
 ## Do the claims hold?
+
+A network near chance has nothing to explain: the claims are tested only where its mean probability of the true class
+is well above that of guessing.
 """
 
 # %% tags=["nbval-check-output"]
-page.verdicts(pd.concat([frame, ordered], ignore_index=True), "Table A10", "Table A11")
+def sure(net, images):
+    """The network's probability of the true class of each image."""
+    images = images.readable()
+    with torch.no_grad():
+        p = [net(x).softmax(1).gather(1, c[:, None]) for x, c in page.batches(net, images)]
+    return page.rows(net, images, {("network", "probability"): torch.cat(p)[:, 0].tolist()})
+
+
+gates = [sure(net, images) for net, images in page.opened]
+page.verdicts(pd.concat([frame, ordered, *gates], ignore_index=True), "Table A10", "Table A11")
 
 # %% [markdown]
 """

@@ -5,7 +5,8 @@ r"""
 Raise a map to a power before it is used: a small exponent makes it flat, so that the network sees nearly
 the whole image, a large one leaves only its peaks. The order of the pixels stays the same. Opti-CAM
 {cite:p}`opticam` reports (appendix F.1, figure A4) that its own maps are best as they are: AG and AI peak
-at exponent 1, and AD stays near zero below 2. The other methods care less, and are not at their best at 1.
+at exponent 1, and AD stays near zero below 2. The other methods' AD increases linearly with the exponent; they
+are less sensitive, and their AI is not best at 1.
 
 This page computes the figure, from maps as on [the first page](01_classification_metrics).
 """
@@ -15,7 +16,7 @@ profile: str = "smoke"  # smoke: seconds; embedded: what the book shows; paper: 
 cost: str = ""  # at whose cost (options, counts) to run images of your own; empty: the profile's
 network: str = ""  # a timm name, torchvision:<name>, a network of this project; empty: the profile's
 weights: str = ""  # path of a state dict; empty: the manifest's weights
-layer: str = ""  # target layer; empty: the last activation before pooling
+layer: str = ""  # target layer; empty: the network's default
 dataset: str = ""  # a name of `python -m lib data list`, such as folder; empty: the profile's
 root: str = ""  # the dataset's folder; empty: where its manifest says
 n_images: int = 0  # how many images; 0: the profile's choice
@@ -24,13 +25,13 @@ device: str = "cpu"  # cpu, cuda, cuda:1, mps
 
 # %%
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 
 from book import Page, report
 from lib.metrics import METRICS
 
 page = Page("opticam/11_selectivity", globals())
-net, images = page.opened[0]
 page.protocol()
 
 # %% [markdown]
@@ -49,47 +50,79 @@ metrics = {label: (m, {"exponent": float(exponent)}) for label, (m, exponent) in
 frame = page.evaluate(COMPARED, metrics)
 frame["metric"], frame["exponent"] = zip(*frame["metric"].map(asked))
 
-titles = {method: report.method_title(method) for method in page.methods(COMPARED, net)}
-figure, panels = plt.subplots(3, 1, figsize=(6.4, 10.2), sharex=True)
-for panel, metric in zip(panels, METRICS_OF_FIGURE_A4):
-    rows = frame[frame["metric"] == metric]
-    values = rows.pivot(index="image", columns=["method", "exponent"], values="value")
-    lines = {title: 100 * values[method][EXPONENTS].dropna() for method, title in titles.items()}
-    report.curves(EXPONENTS, lines, xlabel="", ylabel=f"{METRICS[metric].symbol} (%)", emphasis="Opti-CAM", ax=panel)
-    panel.set_xscale("log")
-    panel.axvline(1, color="0.5", linestyle=":", zorder=0)
-for panel in panels[:-1]:
-    panel.get_legend().remove()
-ticks = [e for e in EXPONENTS if e in (0.01, 0.1, 1, 3, 10)]
-panels[-1].set(xlabel="exponent", xticks=ticks, xticklabels=[f"{e:g}" for e in ticks])
-mean = 100 * frame.groupby(["method", "metric", "exponent"], sort=False)["value"].mean()
-gain = mean["opti_cam", "average_gain"]
-seen = frame.dropna(subset="value")["image"].nunique()
-report.show(
-    figure,
-    name="opticam-figure-a4",
-    alt="AD, AG and AI of each method against the exponent of its maps. Opti-CAM's AG is highest, "
-    f"{gain.max():.0f} %, at exponent {gain.idxmax():g}.",
-    caption=f"Figure A4, computed at {len(EXPONENTS)} exponents on {seen} images, {net.name}; the band is Opti-CAM's "
-    "95 % interval.",
-)
+# %%
+means = {
+    keys: 100 * rows.groupby("exponent")["value"].mean()
+    for keys, rows in frame.groupby(["network", "method", "metric"], sort=False)
+}
+for net, images in page.opened:
+    rows = frame[frame["network"] == net.name]
+    titles = {method: report.method_title(method) for method in page.methods(COMPARED, net)}
+    figure, panels = plt.subplots(3, 1, figsize=(6.4, 10.2), sharex=True)
+    for panel, metric in zip(panels, METRICS_OF_FIGURE_A4):
+        values = rows[rows["metric"] == metric].pivot(index="image", columns=["method", "exponent"], values="value")
+        lines = {title: 100 * values[method][EXPONENTS].dropna() for method, title in titles.items()}
+        axes = {"xlabel": "", "ylabel": f"{METRICS[metric].symbol} (%)", "emphasis": "Opti-CAM", "ax": panel}
+        report.curves(EXPONENTS, lines, **axes)
+        panel.set_xscale("log")
+        panel.axvline(1, color="0.5", linestyle=":", zorder=0)
+    for panel in panels[:-1]:
+        panel.get_legend().remove()
+    ticks = [e for e in EXPONENTS if e in (0.01, 0.1, 1, 3, 10)]
+    panels[-1].set(xlabel="exponent", xticks=ticks, xticklabels=[f"{e:g}" for e in ticks])
+    gain = means[net.name, "opti_cam", "average_gain"]
+    report.show(
+        figure,
+        name=f"opticam-figure-a4-{net.name.replace('_', '-').replace(':', '-')}",
+        alt="AD, AG and AI of each method against the exponent of its maps. Opti-CAM's AG is highest, "
+        f"{gain.max():.0f} %, at exponent {gain.idxmax():g}.",
+        caption=f"Figure A4, computed at {len(EXPONENTS)} exponents on {rows['image'].nunique()} images, {net.name}; the "
+        "band is Opti-CAM's 95 % interval.",
+    )
 
 # %% [markdown]
 """
-The exponent at which each method is best, and what it gains over its maps as they are:
+The exponent at which each method is best, and the value of its maps as they are:
 """
 
 # %%
-def best(method, metric):
+def best(network, method, metric):
     """The mean at the best exponent, and at 1."""
-    values = mean[method, metric]
+    values = means[network, method, metric]
     at = values.idxmax() if METRICS[metric].higher_is_better else values.idxmin()
     return f"{values[at]:.1f} at {at:g} ({values[1]:.1f} at 1)"
 
 
-pd.DataFrame(
-    {METRICS[m].symbol: [best(method, m) for method in titles] for m in METRICS_OF_FIGURE_A4}, titles.values()
-)
+ran = dict.fromkeys((network, method) for network, method, _ in means)
+table = {
+    (name, report.method_title(m)): {METRICS[of].symbol: best(name, m, of) for of in METRICS_OF_FIGURE_A4}
+    for name, m in ran
+}
+pd.DataFrame(table).T.rename_axis(["network", "method"])
+
+# %% [markdown]
+r"""
+Is AD linear in the exponent? Of each method, how much of the variance of the ten means a straight line explains
+($R^2$), in the exponent and in its logarithm; and the mean at exponent 3, where a curve that levels off is far above
+the line from the first to the last exponent:
+"""
+
+# %%
+def line(at, ends):
+    """The straight line between values at the first and the last exponent."""
+    return ends[0] + (ends[1] - ends[0]) * (at - EXPONENTS[0]) / (EXPONENTS[-1] - EXPONENTS[0])
+
+
+linear = {}
+for network, method in ran:
+    drop = means[network, method, "average_drop"][EXPONENTS]
+    linear[network, report.method_title(method)] = {
+        "R² in the exponent": f"{np.corrcoef(EXPONENTS, drop)[0, 1] ** 2:.2f}",
+        "R² in its logarithm": f"{np.corrcoef(np.log(EXPONENTS), drop)[0, 1] ** 2:.2f}",
+        "AD at 3 (%)": f"{drop[3]:.1f}",
+        "on the line (%)": f"{line(3, (drop.iloc[0], drop.iloc[-1])):.1f}",
+    }
+pd.DataFrame(linear).T.rename_axis(["network", "method"])
 
 # %% [markdown]
 """
@@ -97,8 +130,14 @@ pd.DataFrame(
 """
 
 # %% tags=["nbval-check-output"]
-suffix = frame["exponent"].map(lambda e: "" if e == 1 else f"_exponent_{e:g}")
-page.verdicts(frame.assign(method=frame["method"] + suffix), "Figure A4")
+KEYS = ["network", "method", "metric", "image"]
+at = {exponent: rows.set_index(KEYS)["value"] for exponent, rows in frame.groupby("exponent")}
+label = frame["method"] + frame["exponent"].map(lambda e: "" if e == 1 else f"_exponent_{e:g}")
+own = pd.MultiIndex.from_frame(frame[KEYS])
+change = frame["value"] - at[1].reindex(own).to_numpy()
+straight = line(frame["exponent"], [at[e].reindex(own).to_numpy() for e in (EXPONENTS[0], EXPONENTS[-1])])
+derived = [frame.assign(method=label + "_change", value=change), frame.assign(method=label + "_line", value=straight)]
+page.verdicts(pd.concat([frame.assign(method=label), *derived], ignore_index=True), "Figure A4")
 
 # %% [markdown]
 """

