@@ -91,7 +91,7 @@ report.show(
 
 A claim about all other methods holds if the interval of each difference lies on its side. No correction is needed
 there: the more rivals, the harder. It fails if one difference lies on the other side; with many rivals one may do so
-by chance, so that Holm's correction comes first {cite:p}`holm`. The [rule](../../book/index.md#verdicts) says the
+by chance, so that Holm's correction comes first {cite:p}`holm`. The [rule](#verdicts) says the
 rest.
 
 ```{admonition} Departures
