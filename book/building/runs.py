@@ -84,6 +84,6 @@ def _told(value: object) -> str:
     if value is None:
         return "all"
     if isinstance(value, dict):
-        return ", ".join(f"{key} {_told(of)}" for key, of in value.items())
+        return ", ".join(f"{key} {_told(of)}" for key, of in value.items()) or "none"
     listed = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
     return listed or "none"

@@ -73,6 +73,8 @@ def forest(
         >>> show(forest(comparison("opticam", 1, frame).frame), alt="...")
     """
     shown = comparison[~comparison["metric"].isin(leave_out)]
+    known = (shown["n"] > 0) | shown["paper"].map(bool)
+    shown = shown[shown["method"].isin(shown.loc[known, "method"])]
     metrics = list(shown["metric"].unique())
     titles = dict(zip(shown["method"], shown["title"]))
     rows = {method: i for i, method in enumerate(titles)}

@@ -4,6 +4,7 @@ import pytest
 
 from book.report import comparison, curves, forest, mean_ci
 
+from .frames import frame, several
 from .test_tables import FRAME
 
 X = np.linspace(0, 1, 6)
@@ -56,3 +57,12 @@ def test_forest_of_the_paper_alone():
     figure = forest(comparison("opticam", 2, FRAME[:0]).frame)
     assert len(figure.legends) == 1
     plt.close(figure)
+
+
+def test_a_method_of_which_nothing_is_known_has_no_row():
+    """One that was timed, and is no row of the paper's table."""
+    timed = frame({("ablation_cam_head", "seconds"): np.linspace(1, 2, 5)})
+    both = comparison("opticam", 1, several(FRAME, timed)).frame
+    assert "ablation_cam_head" in set(both["method"])
+    labels = [text.get_text() for text in forest(both).axes[0].get_yticklabels()]
+    assert "Ablation-CAM, head" not in labels and "Score-CAM" in labels

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 import torch
+from PIL import Image
 
 from lib.data import Part, Sample, load
 from lib.data.crops import PLACES, crops
@@ -83,9 +84,11 @@ def test_annotations_follow_and_what_lies_outside_is_left_out():
     assert at("bottom_left").parts == {}
 
 
-def test_what_is_not_annotated_stays_so():
+def test_what_is_not_annotated_stays_so(tmp_path):
     sample = crops(load("mnist", limit=1, size=20))[1]
-    assert (sample.boxes, sample.mask, sample.parts) == (None, None, None)
+    assert (sample.mask, sample.parts) == (None, None)
+    pictures = Image.new("RGB", (8, 8)).save(tmp_path / "one.png") or load("folder", root=tmp_path, size=8)
+    assert crops(pictures)[1].boxes is None
 
 
 def test_the_fingerprint_tells_crops_apart():
