@@ -31,7 +31,7 @@ def coalition_game(
         chunk: coalitions a pass; None for what suits the device. It changes no result.
     """
     check_count("chunk", chunk)
-    logit = net.one_logit(int(target)) if selector == "logit" else None
+    logit = net.one_logit(int(target), A) if selector == "logit" else None
     additive = logit.additive if logit else net.additive_head
     if additive is None:
         return CoalitionGame(net, A, context, target, selector, chunk, logit)

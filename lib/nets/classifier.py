@@ -163,18 +163,19 @@ class Classifier(nn.Module):
         with torch.no_grad():
             return additive_head(self._cut.graph, self.features(self._probe(1)))
 
-    def one_logit(self, target: int) -> OneLogit | None:
-        """What the logit of one class reads of the head; None where it is affine or not known."""
+    def one_logit(self, target: int, A: Tensor) -> OneLogit | None:
+        """What the logit of one class reads of the head, for activations of the size of A (1, K, h, w);
+        None where it is affine or not known."""
         if self.needs_context or self.affine_head or self._cut.graph is None:
             return None
-        if target not in self._one_logit:
+        key = (target, *A.shape[2:])
+        if key not in self._one_logit:
             with torch.no_grad():
-                A = self.features(self._probe(1))
-                self._one_logit[target] = one_logit(self._cut.graph, A, target)
-        return self._one_logit[target]
+                self._one_logit[key] = one_logit(self._cut.graph, A, target)
+        return self._one_logit[key]
 
     @cached_property
-    def _one_logit(self) -> dict[int, OneLogit | None]:
+    def _one_logit(self) -> dict[tuple[int, ...], OneLogit | None]:
         return {}
 
     @cached_property

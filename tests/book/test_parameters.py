@@ -15,7 +15,7 @@ from book.parameters import PROFILES, assigned, check
 from lib.paths import ROOT
 
 PAGES = notebooks(ROOT)
-MAX_BYTES = 150_000
+MAX_BYTES = 200_000
 
 
 # Parameters -------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ def test_it_is_the_logit(head):
     net = headed(head)
     A = net.features(images())
     for c in range(CLASSES):
-        one = net.one_logit(c)
+        one = net.one_logit(c, A[:1])
         assert torch.allclose(one(one.hidden.forward(A.clone())), net.head(A)[:, c], atol=1e-10)
 
 
@@ -38,7 +38,7 @@ def test_channels_that_are_not_read_are_not_computed():
     net = wrap(seeded(Fire()))
     A = net.features(images())
     for c in range(CLASSES):
-        one = net.one_logit(c)
+        one = net.one_logit(c, A[:1])
         h = one.hidden.forward(A.clone())
         assert h.shape[1] == 1
         assert torch.allclose(one(h), net.head(A)[:, c], atol=1e-10)
@@ -51,7 +51,7 @@ def test_branches_begin_additively():
     slow = CoalitionGame(net, A, context, target, "logit", None)
     players = len(slow.players)
     orderings = torch.rand(3, players, generator=torch.Generator().manual_seed(0)).argsort(1)
-    assert net.one_logit(2).additive is not None and net.additive_head is None
+    assert net.one_logit(2, A).additive is not None and net.additive_head is None
     assert torch.allclose(fast.drops(), slow.drops(), atol=1e-10)
     added = [game.marginal_contributions(orderings) for game in (fast, slow)]
     assert torch.allclose(*added, atol=1e-10)
@@ -59,18 +59,29 @@ def test_branches_begin_additively():
 
 @pytest.mark.parametrize("network", [affine, untraceable])
 def test_other_heads_have_none(network):
-    assert network().one_logit(0) is None
+    net = network()
+    assert net.one_logit(0, net.features(images(1))) is None
 
 
 def test_it_follows_the_network_to_another_dtype():
     net, x = headed("deep"), images()
-    net.one_logit(0)
+    net.one_logit(0, net.features(x)[:1])
     net.float()
     A = net.features(x.float())
-    one = net.one_logit(0)
+    one = net.one_logit(0, A[:1])
     assert torch.allclose(one(one.hidden.forward(A.clone())), net.head(A)[:, 0], atol=1e-4)
 
 
 def test_squeezenet_computes_one_class_of_a_thousand():
     net = nets.load("torchvision:squeezenet1_1", weights="random", layer="features.12")
-    assert net.one_logit(7).weight.numel() == 14 * 14
+    A = net.features(torch.rand(1, 3, 227, 227))
+    assert net.one_logit(7, A).weight.numel() == 14 * 14
+
+
+def test_images_of_two_sizes_at_once():
+    """What was learnt at one size is not taken for another."""
+    net = nets.load("torchvision:squeezenet1_1", weights="random", layer="features.12")
+    for side in (227, 96, 227):
+        A = net.features(torch.rand(1, 3, side, side))
+        one = net.one_logit(7, A)
+        assert torch.allclose(one(one.hidden.forward(A.clone())), net.head(A)[:, 7], atol=1e-5)
