@@ -167,7 +167,7 @@ milliseconds.rename(report.method_title).rename_axis(index=None, columns=None)
 ## Do the claims hold?
 """
 
-# %% tags=["nbval-check-output"]
+# %%
 page.verdicts(pd.concat([frame, times], ignore_index=True), "Table 1")
 
 # %% [markdown]

@@ -176,7 +176,7 @@ report.show(
 ## Do the claims hold?
 """
 
-# %% tags=["nbval-check-output"]
+# %%
 page.verdicts(frame, "Table 1")
 
 # %% [markdown]
