@@ -9,7 +9,7 @@ import pandas as pd
 from lib.statistics import ANY, Interval, column, mean_ci, p_value
 
 from .claims import Claim
-from .labels import Label, bounds, method_title, metric_label, number
+from .labels import Label, bounds, meaningful, method_title, metric_label, number
 
 _ROUNDING = 1e-4  # of the largest value; float32 leaves 1e-5 between formulas that are one
 
@@ -139,6 +139,7 @@ def leaders(images: pd.DataFrame, metrics: Sequence[str], methods: Sequence[str]
 def _show(interval: Interval, metric: str, points: bool = False) -> str:
     label = metric_label(metric)
     shown = interval.scaled(label.scale)
-    mean, interval = number(shown.mean, label.decimals), bounds(shown, label.decimals)
+    digits = meaningful(shown, label)
+    mean, interval = number(shown.mean, digits), bounds(shown, digits)
     unit = "points" if points and label.unit == "%" else label.unit
     return f"{label.symbol} {mean} {interval} {unit}".rstrip()

@@ -1,5 +1,6 @@
 """What tables and figures call a method, a metric and its values."""
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -170,6 +171,20 @@ def number(value: float, decimals: int = 1) -> str:
         return "–"
     rounded = f"{value:.{decimals}f}"
     return rounded.replace("-", "−") if float(rounded) else rounded.lstrip("-")
+
+
+def meaningful(interval: Interval, label: Label) -> int:
+    """As many decimals as the interval leaves meaningful: its half has two digits that count, within
+    one decimal more than the paper prints.
+
+    Example:
+        >>> meaningful(Interval(75.52, 70.8, 80.2, 100), metric_label("average_gain"))
+        1
+    """
+    half = (interval.high - interval.low) / 2
+    if not 0 < half < math.inf:
+        return label.decimals
+    return min(max(0, 1 - math.floor(math.log10(half))), label.decimals + 1)
 
 
 def bounds(interval: Interval, decimals: int = 1) -> str:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from lib.statistics import Interval
 
-from .labels import bounds, metric_label, number
+from .labels import bounds, meaningful, metric_label, number
 from .verdicts import SYMBOLS, combine
 
 _NOT_RANKED = {"fake_cam"}  # Opti-CAM: "Bold: best, excluding Fake-CAM"
@@ -116,10 +116,11 @@ def _our_cell(cell: Any, best: dict[str, float]) -> str:
         return f"<td>{number(time.mean, 2)} <small>{bounds(time, 2)}</small></td>"
     if not cell.n:
         return f"<td>{verdict_html(cell.verdict) or '–'}</td>"
-    decimals = metric_label(cell.metric).decimals
+    interval = Interval(cell.mean, cell.low, cell.high, cell.n)
+    decimals = meaningful(interval, metric_label(cell.metric))
     mean = _bold(number(cell.mean, decimals), cell.mean == best.get("here"), cell)
-    interval = bounds(Interval(cell.mean, cell.low, cell.high, cell.n), decimals)
-    return f"<td>{mean} <small>{interval}</small><br>{verdict_html(cell.verdict)}</td>"
+    within = bounds(interval, decimals)
+    return f"<td>{mean} <small>{within}</small><br>{verdict_html(cell.verdict)}</td>"
 
 
 def _bold(text: str, is_best: bool, cell: Any) -> str:

@@ -9,7 +9,7 @@ import pandas as pd
 from lib.statistics import Interval, by_image, column, mean_ci, mean_of, paired_difference
 
 from .claims import Claim
-from .labels import bounds, method_title, metric_label, number
+from .labels import bounds, meaningful, method_title, metric_label, number
 from .markup import STYLE, claims_html, comparison_html
 from .published import architectures, counterparts, kind, of_the_same_data, published
 from .verdicts import cell_verdict, judge
@@ -119,16 +119,16 @@ def cross(
     Args:
         measured: as of the function of that name; what has no value is left out.
         rows, columns: of it, beside and above the table.
-        decimals: by default as many as the metric is printed with.
+        decimals: by default as many as the interval leaves meaningful.
 
     Example:
         >>> cross(measured(frame), rows="title", columns="network")
     """
     texts = []
     for row in measured.query("n > 0").itertuples():
-        digits = metric_label(row.metric).decimals if decimals is None else decimals
-        interval = bounds(Interval(row.mean, row.low, row.high, row.n), digits)
-        texts.append(f"{number(row.mean, digits)} {interval}".rstrip())
+        interval = Interval(row.mean, row.low, row.high, row.n)
+        digits = meaningful(interval, metric_label(row.metric)) if decimals is None else decimals
+        texts.append(f"{number(row.mean, digits)} {bounds(interval, digits)}".rstrip())
     said = measured.query("n > 0").assign(text=texts)
     table = said.pivot_table("text", rows, columns, aggfunc="first", sort=False).fillna("–")
     return table.rename_axis(

@@ -3,7 +3,7 @@ import math
 import pytest
 
 from lib.errors import UnknownName
-from book.report.labels import bounds, method_title, metric_label, number, symbols
+from book.report.labels import bounds, meaningful, method_title, metric_label, number, symbols
 from lib.statistics import Interval
 
 
@@ -51,3 +51,20 @@ def test_numbers():
 def test_symbols_in_words():
     assert symbols(["average_drop", "average_gain", "average_increase"]) == "AD, AG and AI"
     assert symbols(["aopc"]) == "AOPC"
+
+
+@pytest.mark.parametrize(
+    ("metric", "low", "high", "decimals"),
+    [
+        ("average_gain", 70.8, 80.2, 1),
+        ("average_increase", 31.0, 52.0, 0),
+        ("average_drop", 0.1, 0.5, 2),
+        ("average_drop", 0.300, 0.301, 2),  # no more than one beyond the printed
+        ("cosine_similarity", 0.954, 0.966, 4),
+        ("average_drop", 0.3, 0.3, 1),  # nothing to go by
+        ("average_drop", math.nan, math.nan, 1),
+    ],
+)
+def test_digits_are_as_many_as_the_interval_leaves_meaningful(metric, low, high, decimals):
+    interval = Interval((low + high) / 2, low, high, 20)
+    assert meaningful(interval, metric_label(metric)) == decimals

@@ -121,7 +121,7 @@ def test_twins_are_equal(rounding):
     result = judge([claim()], twins(rounding))
     assert result["verdict"].item() == "equal"
     # What none of 20 images shows may be true of 17 % of all.
-    assert result["evidence"].item() == "AG 0.0 [−16.8, 16.8] points against b, n = 20"
+    assert result["evidence"].item() == "AG 0 [−17, 17] points against b, n = 20"
 
 
 def test_no_systematic_rounding_decides():
