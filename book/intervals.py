@@ -8,9 +8,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import bootstrap, t
 
-from lib.statistics import mean_ci
+from lib.statistics import ANY, Bounds, mean_ci
 
-Bounds = tuple[float, float]
 # x (n, R), a column a repetition, and the bounds of its values; the ends of R intervals of 95 %
 Interval = Callable[[np.ndarray, Bounds], tuple[np.ndarray, np.ndarray]]
 
@@ -24,7 +23,7 @@ class Population(NamedTuple):
 
     draw: Callable[[np.random.Generator, tuple[int, int]], np.ndarray]
     mean: float
-    bounds: Bounds = (-np.inf, np.inf)
+    bounds: Bounds = ANY
 
 
 def _zeros_and_drops(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from lib import evaluate as evaluation
-from lib import timing
-from lib.data import Dataset, spread
+from lib import nets, timing
+from lib.data import Dataset, load, spread
 from lib.maps import predict
 from lib.methods import METHODS
 from lib.methods.attention import attends
@@ -155,6 +155,18 @@ class Page:
             found |= dict(zip(readable.ids[len(found) :], classes.tolist()))
         return named(net, images.relabelled(map(found.get, images.ids)))
 
+    def beside(self, network: str, dataset: str, limit: int | None = None) -> tuple[Any, Dataset] | None:
+        """An optional network and images beside those that are planned; None where others run in their
+        place, or where the network is not here, which it says."""
+        if not self.as_planned:
+            return None
+        try:
+            net = nets.load(network, device=self.parameters.get("device", "cpu"))
+        except (OSError, ImportError) as why:
+            print(f"Not run: {why}")
+            return None
+        return net, load(dataset, size=net.input_size, limit=limit)
+
     def having(self, *needed: str) -> list[tuple[Any, Dataset]]:
         """The networks and images that have what a section needs; says of the others that it does not
         run on them.
@@ -191,11 +203,10 @@ class Page:
             names: names of methods, or variants {label: (name, options)} whose options are added to
                 the profile's.
         """
-        variants = names if isinstance(names, Mapping) else {name: (name, {}) for name in names}
         without = self.without(net)
         return {
             label: (name, self.options(name, net) | own)
-            for label, (name, own) in variants.items()
+            for label, (name, own) in by_label(names).items()
             if name not in without and (net is None or self._can_run(name, net))
         }
 
@@ -319,9 +330,9 @@ class Page:
         """
         frames = [pd.DataFrame(columns=evaluation.COLUMNS)]
         for net, images in self.opened if opened is None else opened:
-            names = methods if isinstance(methods, Mapping) else {name: (name, {}) for name in methods}
-            functions = {label: of for label, of in names.items() if callable(of)}
-            chosen = self.methods({n: of for n, of in names.items() if n not in functions}, net)
+            functions = {label: of for label, of in by_label(methods).items() if callable(of)}
+            named = {label: of for label, of in by_label(methods).items() if label not in functions}
+            chosen = self.methods(named, net)
             found = timing.times(net, images.readable(1), chosen | functions)
             frames.append(found.assign(architecture=net.architecture))
         return pd.concat(frames[1:] or frames, ignore_index=True)
@@ -467,6 +478,11 @@ class Page:
     def provenance(self) -> report.Provenance:
         """The footer: code, parameters, versions, device, time."""
         return report.provenance(**self.parameters)
+
+
+def by_label(methods: Methods) -> Mapping[str, Any]:
+    """Methods as {label: (name, options)}."""
+    return methods if isinstance(methods, Mapping) else {name: (name, {}) for name in methods}
 
 
 def fewer(images: Dataset, n: int) -> Dataset:

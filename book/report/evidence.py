@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from lib.statistics import ANY, Interval, column, mean_ci, p_value
+from lib.statistics import Interval, column, mean_of, p_value
 
 from .claims import Claim
 from .labels import Label, bounds, meaningful, method_title, metric_label, number
@@ -69,7 +69,7 @@ def lead(images: pd.DataFrame, metric: str, method: str, rival: str) -> Evidence
 def excess(images: pd.DataFrame, method: str, metric: str, threshold: float, sign: int) -> Evidence:
     """By how much a mean is above a threshold (sign 1), or below it (sign -1)."""
     values, range_ = column(images, metric, method), metric_label(metric).range
-    mean = _mean(values, range_)
+    mean = mean_of(values, range_)
     p = p_value(values, _groups(values), null=threshold, bounds=range_)
     return Evidence(mean.shifted(-threshold).scaled(sign), p, _show(mean, metric))
 
@@ -104,15 +104,11 @@ def _difference(
     differences = differences * 0 if same else differences
     low, high = metric_label(metric).range
     range_ = (times[0] * low - times[1] * high, times[0] * high - times[1] * low)
-    mean = _mean(differences, range_)
+    mean = mean_of(differences, range_)
     p = p_value(differences, _groups(differences), null=-sign * shift, bounds=range_)
     factor = "" if times == (1, 1) else f" {max(times):g} times"
     text = f"{_show(mean, metric, points=True)} against{factor} {method_title(rival)}"
     return Evidence(mean.scaled(sign).shifted(shift), p, text, same and not shift)
-
-
-def _mean(values: pd.Series, bounds: tuple[float, float] | None = None) -> Interval:
-    return mean_ci(values, _groups(values), bounds=bounds)
 
 
 def _groups(values: pd.Series) -> np.ndarray:

@@ -95,11 +95,9 @@ def judge(claims: Iterable[Claim], frame: pd.DataFrame) -> pd.DataFrame:
     Example:
         >>> judge(claims("opticam", "Table 1"), frame).verdict.value_counts()
     """
-    tables = {name: by_image(rows) for name, rows in frame.groupby("network", sort=False)}
-    bases = {
-        name: rests_on(name, rows["dataset"].iloc[0])
-        for name, rows in frame.groupby("network", sort=False)
-    }
+    tables, bases = {}, {}
+    for name, of in frame.groupby("network", sort=False):
+        tables[name], bases[name] = by_image(of), rests_on(name, of["dataset"].iloc[0])
     own, rows = architectures(frame), []
     for claim in claims:
         networks = [name for name in tables if concerns(claim.networks, name, own[name])]
@@ -136,12 +134,12 @@ def _decide(claim: Claim, images: pd.DataFrame, basis: str) -> tuple[str, str]:
         return "not enough images", f"n = {n}"
     if verdict == "fails" and basis == "test bed":
         verdict = "doubted"
-    said = _decisive(verdict, needed).text
-    if claim.kind == "no_winner":
-        said = leaders(images, claim.metrics, present)
+    decisive = _decisive(verdict, needed)
+    no_winner = claim.kind == "no_winner"
+    said = leaders(images, claim.metrics, present) if no_winner else decisive.text
     counted = "repetitions" if claim.metrics == ["seconds"] else "n"
     of = f", against {len(present)} of {len(rivals)}" if missing else ""
-    return verdict, f"{said}, {counted} = {_decisive(verdict, needed).claimed.n}{of}"
+    return verdict, f"{said}, {counted} = {decisive.claimed.n}{of}"
 
 
 def _methods(images: pd.DataFrame, metric: str) -> set[str]:

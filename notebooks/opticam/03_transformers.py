@@ -33,7 +33,6 @@ import pandas as pd
 import torch
 
 from book import Page, batch, fewer, report
-from lib import data, nets
 from lib.evaluate import evaluate_maps
 from lib.methods import METHODS
 from lib.metrics import METRICS
@@ -152,33 +151,27 @@ localisation](07_localization) has the other measures.
 """
 
 # %%
-if page.as_planned:
-    try:
-        vit = nets.load("vit_s_focus", device=device)
-    except (OSError, ImportError) as why:
-        print(f"Not run: {why}")
-    else:
-        photographs = data.load("imagenet_embedded", size=vit.input_size)
-        shown = fewer(photographs, page.setting("shown"))
-        x = torch.stack([sample.image for sample in shown]).to(device)
-        with torch.no_grad():
-            raw = {m: METHODS[m].fn(vit, x, None).cpu() for m in ("raw_attention", "rollout")}
-        maps = {METHODS[m].title: finish(m, M, shown.size) for m, M in raw.items()}
-        share = METRICS["energy_pointing_game"]
-        inside = {
-            title: share.value(share.measure(vit, x, None, S, boxes=[sample.boxes for sample in shown]))
-            for title, S in maps.items()
-        }
-        titles = [
-            f"{label}   " + ", ".join(f"{title} {p[i]:.0%}" for title, p in inside.items()).replace("%", " %")
-            for i, label in enumerate(shown.labels)
-        ]
-        page.gallery(
-            vit, shown, maps, titles=titles, boxes=True, columns=3, name="opticam-gallery-vit-s-focus",
-            alt=f"Raw attention and rollout on photographs, with the share in the boxes: {'; '.join(titles)}.",
-            caption=f"Maps of {vit.name}, a backbone without a classifier, on {len(shown)} photographs. The boxes are "
-            "those of the object, and the per cent the share of the map in them.",
-        )  # fmt: skip
+if found := page.beside("vit_s_focus", "imagenet_embedded", page.setting("shown")):
+    vit, shown = found
+    x = torch.stack([sample.image for sample in shown]).to(device)
+    with torch.no_grad():
+        raw = {m: METHODS[m].fn(vit, x, None).cpu() for m in ("raw_attention", "rollout")}
+    maps = {METHODS[m].title: finish(m, M, shown.size) for m, M in raw.items()}
+    share = METRICS["energy_pointing_game"]
+    inside = {
+        title: share.value(share.measure(vit, x, None, S, boxes=[sample.boxes for sample in shown]))
+        for title, S in maps.items()
+    }
+    titles = [
+        f"{label}   " + ", ".join(f"{title} {p[i]:.0%}" for title, p in inside.items()).replace("%", " %")
+        for i, label in enumerate(shown.labels)
+    ]
+    page.gallery(
+        vit, shown, maps, titles=titles, boxes=True, columns=3, name="opticam-gallery-vit-s-focus",
+        alt=f"Raw attention and rollout on photographs, with the share in the boxes: {'; '.join(titles)}.",
+        caption=f"Maps of {vit.name}, a backbone without a classifier, on {len(shown)} photographs. The boxes are "
+        "those of the object, and the per cent the share of the map in them.",
+    )  # fmt: skip
 
 # %% [markdown]
 """

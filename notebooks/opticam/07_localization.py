@@ -30,7 +30,6 @@ import pandas as pd
 import torch
 
 from book import Page, fewer, report
-from lib import data, nets
 from lib.methods import METHODS
 from lib.metrics import METRICS
 from lib.metrics.box_accuracy import overlaps
@@ -233,24 +232,19 @@ def without_class(net, images, method):
 
 
 beside = None
-if page.as_planned:
-    try:
-        vit = nets.load("vit_s_focus", device=device)
-    except (OSError, ImportError) as why:
-        print(f"Not run: {why}")
-    else:
-        photographs = data.load("imagenet_embedded", size=vit.input_size, limit=page.setting("backbone"))
-        photographs = photographs.relabelled([None] * len(photographs))
-        values = {
-            (method, metric): value
-            for method in ("raw_attention", "rollout")
-            for metric, value in without_class(vit, photographs, method).items()
-        }
-        here = report.cross(report.measured(page.rows(vit, photographs, values)), "title", "metric")
-        printed = report.published("opticam", "A8").query("title in ['RawAtt', 'Rollout'] and metric in @here.columns")
-        printed = printed.pivot(index=["network", "title"], columns="metric", values="printed")
-        beside = pd.concat([pd.concat({f"{vit.name}, n = {len(photographs)}": here}), printed])[METRICS_WITHOUT_CLASS]
-        beside = beside.rename(columns=lambda m: METRICS[m].symbol).rename_axis(index=(None, "%"))
+if found := page.beside("vit_s_focus", "imagenet_embedded", page.setting("backbone")):
+    vit, photographs = found
+    photographs = photographs.relabelled([None] * len(photographs))
+    values = {
+        (method, metric): value
+        for method in ("raw_attention", "rollout")
+        for metric, value in without_class(vit, photographs, method).items()
+    }
+    here = report.cross(report.measured(page.rows(vit, photographs, values)), "title", "metric")
+    printed = report.published("opticam", "A8").query("title in ['RawAtt', 'Rollout'] and metric in @here.columns")
+    printed = printed.pivot(index=["network", "title"], columns="metric", values="printed")
+    beside = pd.concat([pd.concat({f"{vit.name}, n = {len(photographs)}": here}), printed])[METRICS_WITHOUT_CLASS]
+    beside = beside.rename(columns=lambda m: METRICS[m].symbol).rename_axis(index=(None, "%"))
 beside
 
 # %% [markdown]

@@ -325,3 +325,14 @@ def test_a_page_may_open_its_experiments_in_its_own_way(pictures):
     given = namespace(network="resnet18", dataset="folder", root=str(pictures))
     made = Page("opticam/02_insertion_deletion", given, opening=opening)
     assert len(made.opened) == 1 and asked_for == [("resnet18", "random", str(pictures), "cpu")]
+
+
+def test_an_optional_network_beside_the_planned_ones(page, capsys):
+    made = page()
+    net, images = made.beside("torchvision:squeezenet1_1", "imagenet_embedded", 3)
+    assert images.size == (net.input_size, net.input_size) and len(images) == 3
+    assert made.beside("torchvision:resnet50", "imagenet_embedded") is None  # whose weights are not here
+    assert capsys.readouterr().out.startswith("Not run: ")
+    own = page(network="scenes_vgg_quick", n_images=2)
+    assert own.beside("torchvision:squeezenet1_1", "imagenet_embedded", 3) is None
+    assert capsys.readouterr().out == ""  # nobody asked for it
