@@ -13,12 +13,14 @@ from torch import Tensor
 
 from lib import evaluate as evaluation
 from lib import nets, timing
+from lib.classes import matched
 from lib.data import Dataset, load, spread
 from lib.maps import predict
 from lib.methods import METHODS
 from lib.methods.attention import attends
 from lib.metrics import METRICS
 from lib.paths import BUILD, given
+from lib.reference import ReferenceSet, reference_set
 
 from . import needs, progress, report
 from .experiments import Experiment, Plan, asked, plan
@@ -81,6 +83,7 @@ class Page:
         self._opening = opening
         self._opened: list[tuple[Any, Dataset]] | None = None
         self._left_out: set[str] = set()
+        self._references: dict[str, ReferenceSet] = {}  # by the network's fingerprint
         self._used: dict[str, dict[str, dict]] = {}  # options, by method and network
         report.style()
 
@@ -192,9 +195,30 @@ class Page:
         return (self._plan.settings | own)[name]
 
     def options(self, method: str, net=None) -> dict:
-        """The options of a method that the profile can afford on a network."""
+        """The options of a method that the profile can afford on a network; with its references there,
+        if it needs any."""
+        needed = net is not None and "reference images" in METHODS[method].needs
+        return self._afforded(method, net) | ({"reference": self.reference(net)} if needed else {})
+
+    def _afforded(self, method: str, net) -> dict:
         own = {} if net is None else self.experiment(net).options
         return dict((self._plan.options | own).get(method, {}))
+
+    def reference(self, net) -> ReferenceSet:
+        """The features of the images that DiffCAM tells a network's images from: those of the parameter
+        `reference`, a dataset or a folder; else the planned ones; else the images themselves."""
+        if net.fingerprint not in self._references:
+            with in_one_sentence():
+                data = matched(self.references(net), net).readable()
+                found = reference_set(net, data, batch_size=self.batch_size, store=self.store)
+            self._references[net.fingerprint] = found
+        return self._references[net.fingerprint]
+
+    def references(self, net) -> Dataset:
+        """The images whose features `reference` gives."""
+        images = next((images for one, images in self.opened if one.name == net.name), self.opened[0][1])
+        given = self.parameters.get("reference", "")
+        return self.experiment(net).references(images, given, self.root).at(images.size)
 
     def methods(self, names: Methods, net=None) -> dict[str, tuple[str, dict]]:
         """Those of the methods that run on a network, with their options, as `evaluate` takes them.
@@ -305,7 +329,7 @@ class Page:
         """For the departures: methods that run with the profile's options; of what the page evaluates or
         maps it is known."""
         for name in names:
-            self._used.setdefault(name, {})[net.name] = self.options(name, net)
+            self._used.setdefault(name, {})[net.name] = self._afforded(name, net)
 
     def _measurable(self, metrics: Metrics, images: Dataset) -> tuple[dict[str, Any], Dataset]:
         """The metrics whose annotations there are, and the images that have them; says what is not run."""

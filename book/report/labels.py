@@ -46,6 +46,8 @@ _OTHERS = {  # what is measured on something else than a finished map
     "logit_gain": Label("Δy", "", higher_is_better=True),
     # between formulas that should be one, as a share of the largest entry
     "relative_error": Label("error", "", higher_is_better=False),
+    # of a criterion, as a share of its largest value
+    "share_of_best": Label("share of the largest", "", higher_is_better=True, range=_UNIT),
     # to the map of a network that knows nothing
     "rank_correlation": Label("ρ", "", higher_is_better=False, range=_SIGNED),
     "rank_correlation_absolute": Label("ρ of |S|", "", higher_is_better=False, range=_SIGNED),
@@ -61,6 +63,7 @@ _OTHERS = {  # what is measured on something else than a finished map
     # of signed maps: two of them; and one on the parts that tell two classes apart
     "correlation": Label("r", "", higher_is_better=True, range=_SIGNED),
     "correlation_to_original": Label("r", "", higher_is_better=True, range=_SIGNED),
+    "correlation_to_plain": Label("r", "", higher_is_better=True, range=_SIGNED),
     "correlation_to_max": Label("r", "", higher_is_better=True, range=_SIGNED),
     "probability": Label("p", "", higher_is_better=True, range=_UNIT),
     "shared_coverage": Label("for both", "%", higher_is_better=False, range=_UNIT),
