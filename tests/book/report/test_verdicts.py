@@ -95,6 +95,22 @@ def test_against_a_threshold(kind, threshold, expected):
     assert verdict(claim(kind=kind, threshold=threshold), gains(0.5)) == expected
 
 
+@pytest.mark.parametrize(
+    ("errors", "expected", "said"),
+    [
+        ([0.0] * 20, "holds", "largest error 0e+00, n = 20"),
+        ([1e-7] * 19 + [9e-4], "holds", "largest error 9e−04, n = 20"),
+        ([1e-7] * 19 + [2e-3], "undecided", "largest error 2e−03, n = 20"),
+        ([2e-3] * 20, "fails", "largest error 2e−03, n = 20"),
+        ([0.0] * 19, "not enough images", "n = 19"),
+    ],
+)
+def test_of_an_identity_the_largest_error_decides(errors, expected, said):
+    c = claim(kind="below", metric="relative_error", threshold=1e-3)
+    result = judge([c], frame({("a", "relative_error"): errors}))
+    assert result[["verdict", "evidence"]].values.tolist() == [[expected, said]]
+
+
 def test_every_rival_is_needed():
     images = gains(0.5, 0.2, 0.8)
     assert verdict(claim(), images) == "fails"
