@@ -142,7 +142,7 @@ for one in found[: page.setting("shown")]:
             titles.append(f"{'weighted' if 'weighted' in label else 'original'}, {sign} kept: p {p}")
     report.show(
         report.grid(rows, ["Grad-CAM", *REPLACEMENTS], titles, signed=True),
-        name=f"contrast-kept-{one.data.name.replace('_', '-')}",
+        name=f"contrast-kept-{number}",
         alt=f"An image of {one.net.name} between {t1} and {t2}: Grad-CAM and weighted Grad-CAM, with what is kept and the "
         f"probability of the first class: {'; '.join(titles)}.",
         caption=f"{t1} or {t2}? The map, and the image where the rest is blurred, black, or of the mean colour. On the "
@@ -206,7 +206,7 @@ def choices(net):
 
 
 cells = {}
-for one in found:
+for number, one in enumerate(found, 1):
     index = range(min(len(one), page.setting("choices")))
     method = distinct(one.net)[0]  # Grad-CAM where that is the same
     maps = one.maps(contrasted(method), index=index)
