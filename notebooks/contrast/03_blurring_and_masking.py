@@ -128,7 +128,7 @@ each map what is left of the image, with the probability that the class keeps.
 
 # %%
 SIGNS = {"positive": "p₊", "negative": "p₋"}
-for one in found[: page.setting("shown")]:
+for number, one in enumerate(found[: page.setting("shown")], 1):
     name = report.median_image(apart, one.net.name)
     i = one.data.ids.index(name)
     x, (t1, t2) = one.samples[i].image[None], one.names(i)
@@ -206,7 +206,7 @@ def choices(net):
 
 
 cells = {}
-for number, one in enumerate(found, 1):
+for one in found:
     index = range(min(len(one), page.setting("choices")))
     method = distinct(one.net)[0]  # Grad-CAM where that is the same
     maps = one.maps(contrasted(method), index=index)
