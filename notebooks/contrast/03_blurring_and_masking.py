@@ -128,7 +128,7 @@ each map what is left of the image, with the probability that the class keeps.
 
 # %%
 SIGNS = {"positive": "p₊", "negative": "p₋"}
-for one in found[: page.setting("shown")]:
+for number, one in enumerate(found[: page.setting("shown")], 1):
     name = report.median_image(apart, one.net.name)
     i = one.data.ids.index(name)
     x, (t1, t2) = one.samples[i].image[None], one.names(i)
@@ -142,7 +142,7 @@ for one in found[: page.setting("shown")]:
             titles.append(f"{'weighted' if 'weighted' in label else 'original'}, {sign} kept: p {p}")
     report.show(
         report.grid(rows, ["Grad-CAM", *REPLACEMENTS], titles, signed=True),
-        name=f"contrast-kept-{one.data.name.replace('_', '-')}",
+        name=f"contrast-kept-{number}",
         alt=f"An image of {one.net.name} between {t1} and {t2}: Grad-CAM and weighted Grad-CAM, with what is kept and the "
         f"probability of the first class: {'; '.join(titles)}.",
         caption=f"{t1} or {t2}? The map, and the image where the rest is blurred, black, or of the mean colour. On the "

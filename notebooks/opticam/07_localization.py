@@ -307,9 +307,10 @@ inequality of eq. A5.
 # %%
 rows = {}
 for net, images in page.opened:
-    few = images.readable(32)
+    run = page.methods(methods(net), net)
+    few = page.by_cost(run, net, images)[-1][1].readable(32)  # of the images that every method sees
     boxes = [sample.boxes for sample in few]
-    for method in page.methods(methods(net), net):
+    for method in run:
         S = page.maps(net, few, method)
         at_mean = [iou(box[None], true, plus=1).max() for box, true in zip(predicted_boxes(S), boxes)]
         error = 1 - overlaps(None, None, None, S, boxes=boxes).mean(0)  # (T,), at each threshold
@@ -320,7 +321,7 @@ for net, images in page.opened:
         }
 thresholds = pd.DataFrame(rows).T.astype(float).mul([100] * 5 + [1])
 decimals = dict.fromkeys(thresholds, 1) | {"which is": 2}
-thresholds.rename_axis(["network", "LE (%), first images"]).round(decimals)
+thresholds.rename_axis(["network", "LE (%), some images"]).round(decimals)
 
 # %% tags=["nbval-check-output"]
 READINGS = {
