@@ -110,7 +110,8 @@ def reference_sets(
     folder = None if store is None else Path(store) / "references"
     paths = [folder and folder / f"{name}.safetensors" for name in names]
     known = [path and path.is_file() for path in paths]
-    made = iter(_pooled([net for net, there in zip(nets, known) if not there], data, batch_size))
+    missing = [net for net, there in zip(nets, known) if not there]
+    made = iter(_pooled(missing, data, batch_size) if missing else ())
     targets = [NO_CLASS if target is None else target for target in data.targets]
     classes = None if set(targets) == {NO_CLASS} else torch.tensor(targets)
     found = []
@@ -126,7 +127,7 @@ def reference_sets(
 def _pooled(nets: Sequence, data: Dataset, batch_size: int) -> list[Tensor]:
     """z (n, K) of a dataset's images, for each network."""
     found: list[list[Tensor]] = [[] for _ in nets]
-    for i in range(0, len(data), batch_size) if nets else ():
+    for i in range(0, len(data), batch_size):
         x = torch.stack([sample.image for sample in data[i : i + batch_size]])
         for net, of_net in zip(nets, found):
             of_net.append(net.cut(x.to(net.device, net.dtype))[0].mean((2, 3)).cpu())

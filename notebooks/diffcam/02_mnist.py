@@ -86,7 +86,7 @@ rows = {
     (net.name, f"rival {n + 1}"): {called(images, c): called(images, r) for c, r in rival.items()}
     for net, images in opened for n, rival in enumerate(RIVALS[net.name])
 }  # fmt: skip
-pd.DataFrame(rows).T.rename_axis(columns="class")
+pd.DataFrame(rows).T.rename_axis(columns="class") if rows else None
 
 # %% [markdown]
 r"""
@@ -141,13 +141,13 @@ $$
 \text{rank} = P(S_i > S_j), \quad i \in D, \; j \in O \setminus D.
 $$
 
-A flat map has the share 10 % and the rank one half. A map that covers the digit, whatever the question, has a larger share,
-since $D$ lies where there is ink; but its rank stays near one half.
+A flat map has the share 10 % and the rank one half. A map that covers the strokes of the digit, whatever the question, has
+more, since much of $D$ is ink. What is due to the question shows in the rows called *other questions*: there a map against
+the two other rivals is measured on the pixels of this one.
 
 Beside DiffCAM stand its own "why is", the baselines, which know of no rival, and three maps that do: GALORE
 {cite:p}`galore` with the same rival and either confidence, and a plain contrast, the linear approximation of
-$y_a - y_c$. *Other questions* is DiffCAM's map against the two other rivals, measured on the pixels of this one: the map
-should follow the question.
+$y_a - y_c$.
 """
 
 # %%
@@ -219,6 +219,12 @@ for net, images in digits[:1]:
     )
 
 # %%
+OTHERS = {
+    "diff_cam_why_not": "diff_cam_other_questions", "galore": "galore_other_questions",
+    "linear_approximation_pairwise": "linear_approximation_other_questions",
+}  # fmt: skip
+
+
 def named(frame, n):
     """Rows of the n-th rival of their images, which are several rows of one image."""
     return frame.assign(image=frame["image"] + f", rival {n + 1}")
@@ -231,11 +237,10 @@ def on_what_differs(net, images, n):
         "difference_share": lambda S: difference_share(S, where),
         "difference_rank": lambda S: difference_rank(S, where, ink),
     }
-    others = [maps[net.name, k]["diff_cam_why_not"] for k in range(3) if k != n]
     values = {(label, m): of(S) for label, S in maps[net.name, n].items() for m, of in measures.items()}
-    values |= {
-        ("diff_cam_other_questions", m): torch.stack([of(S) for S in others]).mean(0) for m, of in measures.items()
-    }
+    for label, other in OTHERS.items():
+        asked = [maps[net.name, k][label] for k in range(3) if k != n]
+        values |= {(other, m): torch.stack([of(S) for S in asked]).mean(0) for m, of in measures.items()}
     return named(page.rows(net, images, values), n)
 
 
@@ -281,8 +286,8 @@ frame = pd.concat(frames, ignore_index=True)
 ORDER = {"difference_share": "share (%)", "difference_rank": "rank", "shift_black": "shift, black",
          "shift_rival": "shift, mean of c"}  # fmt: skip
 TITLES = {"diff_cam_why_not": "DiffCAM, why not", "diff_cam": "DiffCAM, why is", "galore": "GALORE, softmax",
-          "diff_cam_other_questions": "DiffCAM, other questions",
-          "linear_approximation_pairwise": "pairwise contrast"}  # fmt: skip
+          "linear_approximation_pairwise": "pairwise contrast",
+          "linear_approximation_other_questions": "pairwise contrast, other questions"}  # fmt: skip
 if digits:
     told = report.measured(frame)
     told["title"] = told["method"].map(lambda m: TITLES.get(m) or report.method_title(m))
@@ -325,9 +330,9 @@ for number, (net, images) in enumerate(digits, 1):
 r"""
 ## What the answer depends on
 
-The grid of the last layer has 7 × 7 cells for 28 × 28 pixels, and what tells two digits apart can be narrower than a cell.
-The covariance can be shrunk more or less: there are about 400 references of each class, and fewer channels. Both choices are
-tried on one half of the digits, by the share, for DiffCAM and for GALORE; the best of each is judged on the other half. *No
+What tells two digits apart can be narrower than a cell of the last grid: earlier layers have finer ones. And the covariance
+can be shrunk more or less. There are more references of each class than channels, so that it counts. Both choices are
+tried on one half of the digits, by the share, for DiffCAM and for GALORE. The best of each is judged on the other half. *No
 covariance* is $w = z - \hat\mu$.
 """
 
@@ -345,12 +350,15 @@ def choices(net):
     """By method, layer and setting: a function of images and a rival that gives maps."""
     found = {}
     for cut in cuts(net):
+        with torch.no_grad():
+            A = cut.cut(torch.zeros(1, 3, cut.input_size, cut.input_size, device=cut.device, dtype=cut.dtype))[0]
+        at = f"{A.shape[2]} × {A.shape[3]}, K = {A.shape[1]}"
         for label, delta in SHRINKAGES.items():
-            found["DiffCAM", cut.layer, label] = lambda images, rival, cut=cut, delta=delta: why_not(
+            found["DiffCAM", at, label] = lambda images, rival, cut=cut, delta=delta: why_not(
                 cut, images, rival, shrinkage=delta
             )
         for confidence in ("softmax", "certainty"):
-            found["GALORE", cut.layer, confidence] = lambda images, rival, cut=cut, by=confidence: page.maps(
+            found["GALORE", at, confidence] = lambda images, rival, cut=cut, by=confidence: page.maps(
                 cut, images, "galore", rival=rival, confidence=by
             )
     return found
@@ -371,32 +379,32 @@ for net, images in digits:
         scores[net.name, *place] = 100 * np.nanmean(share_of(net, images, make, half))
 if scores:
     table = pd.Series(scores).rename_axis(["network", "method", "layer", "choice"])
-    display(table.unstack("layer", sort=False).round(1).rename_axis(columns="share (%)").astype(object).fillna("–"))
+    display(table.unstack("layer", sort=False).round(1).rename_axis(columns="share (%), grid").astype(object).fillna("–"))
 
 # %%
 def judged(net, images):
     """Differences of the share on the other half of the images."""
     own = {place[1:]: value for place, value in scores.items() if place[0] == net.name}
     best, galore = (max((p for p in own if p[0] == m), key=own.get) for m in ("DiffCAM", "GALORE"))
-    above = next(iter(own))
+    every = [p for p in own if p[2] == "Ledoit-Wolf"]
+    pairs = [
+        ("DiffCAM's best, less GALORE's best", best, galore),
+        ("DiffCAM's best, less that above", best, every[0]),
+        *(("with covariance, less without", p, (*p[:2], "no covariance")) for p in every),
+    ]
     other = list(range(1, len(images), 2))
-    of = {p: share_of(net, images, tried[net.name][p], other) for p in {best, galore, above, (*above[:2], "no covariance")}}
-    pairs = {
-        "DiffCAM's best, less GALORE's best": (best, galore),
-        "DiffCAM's best, less that above": (best, above),
-        "DiffCAM above, less no covariance": (above, (*above[:2], "no covariance")),
-    }
-    for label, (one, two) in pairs.items():
+    of = {p: share_of(net, images, tried[net.name][p], other) for _, *two in pairs for p in two}
+    for label, one, two in pairs:
         difference = report.mean_ci(100 * (of[one] - of[two]))
         yield {
-            "network": net.name, "share, judged on the other half": label, "first": ", ".join(one[1:]),
-            "second": ", ".join(two[1:]), "points": f"{difference:+.1f}".replace("-", "−"), "images": difference.n,
+            "network": net.name, "on the other half": label, "first": "; ".join(one[1:]), "second": "; ".join(two[1:]),
+            "share, points": f"{difference:+.1f}".replace("-", "−"), "images": difference.n,
         }  # fmt: skip
 
 
 if digits:
     rows = pd.DataFrame([row for net, images in digits for row in judged(net, images)])
-    display(rows.set_index(["network", "share, judged on the other half"]))
+    display(rows.set_index(["network", "on the other half"]))
 
 # %% [markdown]
 """

@@ -11,10 +11,14 @@ from .networks import affine, non_linear, references
 def test_each_image_is_decoded_once_for_all_networks(tmp_path, monkeypatch):
     nets, data = [affine(), non_linear()], references(9)
     alone = [reference_set(net, data) for net in nets]
-    decoded, sample = [], type(data.records[0]).sample
-    monkeypatch.setattr(
-        type(data.records[0]), "sample", lambda self, size: decoded.append(self.id) or sample(self, size)
-    )
+    decoded, record = [], type(data.records[0])
+    sample = record.sample
+
+    def counted(self, size):
+        decoded.append(self.id)
+        return sample(self, size)
+
+    monkeypatch.setattr(record, "sample", counted)
     found = reference_sets(nets, data, batch_size=4, store=tmp_path)
     assert sorted(decoded) == sorted(data.ids)
     for one, other, net in zip(found, alone, nets, strict=True):
