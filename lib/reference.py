@@ -89,29 +89,49 @@ def reference_set(
         >>> R = reference_set(net, load("imagenet_embedded", size=net.input_size))
         >>> explain("diff_cam", net, x, target=243, reference=R)
     """
+    return reference_sets([net], data, batch_size=batch_size, store=store)[0]
+
+
+def reference_sets(
+    nets: Sequence, data: Dataset, *, batch_size: int = 16, store: str | Path | None = None
+) -> list[ReferenceSet]:
+    """As `reference_set`, of several networks, or of one that is cut at several layers: each image is
+    decoded once for all.
+
+    Args:
+        nets: whose images have the same size.
+
+    Example:
+        >>> last, before = reference_sets([net, nets.load(net.name, layer="features.10")], data)
+    """
     if not len(data):
         raise ValueError(f"the reference {data.name} is empty: give at least one image")
-    name = key(net.fingerprint, net.device.type, str(net.dtype), data.content)
-    path = None if store is None else Path(store) / "references" / f"{name}.safetensors"
-    if path is not None and path.is_file():
-        z = torch.from_numpy(load_file(path)["z"])
-    else:
-        z = _pooled(net, data, batch_size)
-        if path is not None:
-            write_atomically(path, partial(save_file, {"z": np.asarray(z)}))
+    names = [key(net.fingerprint, net.device.type, str(net.dtype), data.content) for net in nets]
+    folder = None if store is None else Path(store) / "references"
+    paths = [folder and folder / f"{name}.safetensors" for name in names]
+    known = [path and path.is_file() for path in paths]
+    missing = [net for net, there in zip(nets, known) if not there]
+    made = iter(_pooled(missing, data, batch_size) if missing else ())
     targets = [NO_CLASS if target is None else target for target in data.targets]
     classes = None if set(targets) == {NO_CLASS} else torch.tensor(targets)
-    return ReferenceSet(z, classes, net.fingerprint)
+    found = []
+    for net, path, there in zip(nets, paths, known):
+        z = torch.from_numpy(load_file(path)["z"]) if there else next(made)
+        if path and not there:
+            write_atomically(path, partial(save_file, {"z": np.asarray(z)}))
+        found.append(ReferenceSet(z, classes, net.fingerprint))
+    return found
 
 
 @torch.no_grad()
-def _pooled(net, data: Dataset, batch_size: int) -> Tensor:
-    """z (n, K) of a dataset's images."""
-    batches = (data[i : i + batch_size] for i in range(0, len(data), batch_size))
-    images = (torch.stack([sample.image for sample in batch]) for batch in batches)
-    return torch.cat([
-        net.cut(x.to(net.device, net.dtype))[0].mean((2, 3)).cpu() for x in images
-    ])  # fmt: skip
+def _pooled(nets: Sequence, data: Dataset, batch_size: int) -> list[Tensor]:
+    """z (n, K) of a dataset's images, for each network."""
+    found: list[list[Tensor]] = [[] for _ in nets]
+    for i in range(0, len(data), batch_size):
+        x = torch.stack([sample.image for sample in data[i : i + batch_size]])
+        for net, of_net in zip(nets, found):
+            of_net.append(net.cut(x.to(net.device, net.dtype))[0].mean((2, 3)).cpu())
+    return [torch.cat(of_net) for of_net in found]
 
 
 def as_reference_set(net, reference, size: tuple[int, int]) -> ReferenceSet:

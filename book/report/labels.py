@@ -73,6 +73,19 @@ _OTHERS = {  # what is measured on something else than a finished map
     "difference_share": Label("share", "%", higher_is_better=True, range=_UNIT),
     "difference_sign": Label("sign", "", higher_is_better=True),
     "difference_rank": Label("rank", "", higher_is_better=True, range=_UNIT),
+    # of parts, the mean over sizes of the region
+    "part_precision_mean": Label("part precision, mean", "%", higher_is_better=True, range=_UNIT),
+    "part_recall_mean": Label("part recall, mean", "%", higher_is_better=True, range=_UNIT),
+    "part_f1_mean": Label("part F1, mean", "%", higher_is_better=True, range=_UNIT),
+    "part_iou_mean": Label("PIoU, mean", "%", higher_is_better=True, range=_UNIT),
+    # of DiffCAM's map with maps of other questions
+    "correlation_between_rivals": Label("r between rivals", "", higher_is_better=True, range=_SIGNED),
+    "correlation_to_nearest": Label("r with “why is”", "", higher_is_better=True, range=_SIGNED),
+    "correlation_to_all": Label("r with “why is”, all", "", higher_is_better=True, range=_SIGNED),
+    "correlation_to_grad_cam": Label("r with Grad-CAM", "", higher_is_better=True, range=_SIGNED),
+    # what erasing does to the logit of the class less the rival's
+    "shift_black": Label("shift, black", "", higher_is_better=True),
+    "shift_rival": Label("shift, rival's mean", "", higher_is_better=True),
     # the distance of p₊ and p₋, and what a contrast changes of each
     "separation": Label("Δ", "", higher_is_better=True, range=_SIGNED),
     "positive_change": Label("change of p₊", "", higher_is_better=True, range=_SIGNED),

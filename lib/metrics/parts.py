@@ -81,7 +81,7 @@ def regions(S: Tensor, area: float) -> Tensor:
     if not 0 < area <= 1:
         raise ValueError(f"area is a share of the image, above 0 and at most 1, got {area}")
     count = max(1, round(area * S[0].numel()))
-    least = S.flatten(1).topk(count).values[:, -1]
+    least = S.flatten(1).topk(count, sorted=False).values.amin(1)
     return (S >= least[:, None, None]) & (S > 0)
 
 
