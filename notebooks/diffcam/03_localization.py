@@ -191,9 +191,8 @@ if leads:
         panel.set_ylim(len(LIGHT) - 0.5, -0.5)
         panel.set_title(net.name)
         panel.grid(axis="y")
-        panel.legend(loc="upper center", bbox_to_anchor=(0.4, -0.1), fontsize="small", ncols=2)
+        panel.legend(loc="upper right", fontsize="small")
     panels[-1, 0].set_xlabel("DiffCAM's energy less that of the other (points)")
-    panels[-1, 0].xaxis.set_label_coords(0.5, -0.32)
     said = "; ".join(
         f"{net.name}, over Grad-CAM: " + ", ".join(
             f"{third} {text(leads[net.name, third, 'grad_cam'])}" for third in thirds(net, images)
@@ -334,7 +333,7 @@ for net, images in opened:
         f"less {title}": text(report.paired_difference(others, ENERGY[0], best, name).scaled(100))
         for title, name in against.items()
     }  # fmt: skip
-pd.DataFrame(rows).T.rename_axis(index=["network", "on the first half"])
+pd.DataFrame(rows).T.rename_axis(index=["network", "on the first half"]) if rows else None
 
 # %% [markdown]
 """
@@ -342,7 +341,7 @@ The choice with the largest energy, on the other half of the photographs, in poi
 """
 
 # %%
-pd.DataFrame(judged).T.rename_axis(index="network")
+pd.DataFrame(judged).T.rename_axis(index="network") if judged else None
 
 # %% [markdown]
 """

@@ -34,10 +34,11 @@ import torch
 from book import Page, fewer, report
 from book.report.labels import bounds, number
 from lib import nets
+from lib.evaluate import coefficients
 from lib.metrics.similarity import SIMILARITIES, cosine_similarity, similarities
 from lib.nets.cascade import layers
 from lib.reference import ReferenceSet
-from lib.saliency import attribute, finish
+from lib.saliency import finish
 
 page = Page("diffcam/05_sanity_check", globals())
 opened = [(net, images.readable()) for net, images in page.opened]
@@ -167,10 +168,10 @@ r"""
 * the map of *another image*;
 * the map by references *without content*, whose pixels are shuffled;
 * the map by references whose *labels are shuffled*, so that other images count as of another class;
-* for "why not the nearest class": the map by references with shuffled labels, so that the class is another one.
+* for "why not the nearest class": the map for "why not the farthest class".
 
-The last column has the cosine of the direction $w$ and the image's own features $z$. At 1, the map is that of $z$ alone, whatever the
-references are.
+The last column has the cosine of the direction $w$ after the change and the image's own features $z$. At 1, the map is that of $z$
+alone, whatever the references are.
 """
 
 # %%
@@ -195,36 +196,35 @@ def features(net, images):
     return torch.cat([net.cut(x)[0].mean((2, 3)).cpu() for x, _ in page.batches(net, images)])
 
 
-def nearest_class(net, images, R):
-    """The class of the nearest reference of another class, for each image's class."""
+def rivals(net, images, R, which):
+    """Of each image's class the other class whose reference is the nearest, or the farthest."""
     found = {}
     for z, c in zip(features(net, images), images.targets):
-        distance = (R.z - z).norm(dim=1).masked_fill(R.classes == c, torch.inf)
-        found.setdefault(c, R.classes[distance.argmin()].item())
+        others = (R.classes != c).nonzero()[:, 0]
+        distance = (R.z[others] - z).norm(dim=1)
+        found.setdefault(c, R.classes[others[getattr(distance, which)()]].item())
     return found
 
 
 def other_data(net, images):
-    """By what is changed: DiffCAM's options as they are and with the change."""
+    """By what is changed: DiffCAM's options as they are, and with the change."""
     R = page.reference(net)
     blank = ReferenceSet(without_content(net, page.references(net).readable()), R.classes)
     changes = {"without content": ({}, {"reference": blank})}
-    if R.classes is not None and len({*R.classes.tolist()}) > 1:
+    if R.classes is not None and len({*R.classes.tolist()}) > 2:
         mixed = ReferenceSet(R.z, R.classes[shuffled(len(R))], R.network)
-        rival = {"question": "why not", "rival": nearest_class(net, images, R)}
         changes["labels shuffled"] = ({}, {"reference": mixed})
-        changes["labels shuffled, why not"] = (rival, rival | {"reference": mixed})
+        near, far = (
+            {"question": "why not", "rival": rivals(net, images, R, which)} for which in ("argmin", "argmax")
+        )
+        changes["another rival, why not"] = (near, far)
     return changes
 
 
 def direction(net, images, options):
     """The cosine (N,) of the direction and the image's own features."""
-    found = []
-    for x, target in page.batches(net, images):
-        w = attribute("diff_cam", net, x, target, **page.options("diff_cam", net) | options).coefficients
-        with torch.no_grad():
-            found.append(cosine_similarity(w, net.cut(x)[0].mean((2, 3))).cpu())
-    return torch.cat(found)
+    variant = {"w": ("diff_cam", page.options("diff_cam", net) | options)}
+    return cosine_similarity(coefficients(net, images, variant, **page.how)["w"], features(net, images))
 
 
 rows = {}
