@@ -227,21 +227,25 @@ def direction(net, images, options):
     return cosine_similarity(coefficients(net, images, variant, **page.how)["w"], features(net, images))
 
 
+def cells(alike, groups):
+    """Mean and 95 % interval of each measure."""
+    found = {TITLES[metric]: report.mean_ci(of.numpy(), groups, bounds=(-1, 1)) for metric, of in alike.items()}
+    return {title: f"{number(interval.mean, 2)} {bounds(interval, 2)}" for title, interval in found.items()}
+
+
 rows = {}
 for net, images in opened:
-    found = {"another image": (another.get(net.name), {})}
+    found = {"another image": (another[net.name], {})} if net.name in another else {}
     for label, (before, after) in other_data(net, images).items():
         found[label] = (similarities(maps(net, images, **before), maps(net, images, **after)), after)
     for label, (alike, options) in found.items():
-        if alike is None:
-            continue
         name = "diff_cam_" + label.replace(",", "").replace(" ", "_")
         frames.append(page.rows(net, images, {(name, metric): of for metric, of in alike.items()}))
-        cells = {}
-        for metric, of in alike.items():
-            interval = report.mean_ci(of.numpy(), images.groups, bounds=(-1, 1))
-            cells[TITLES[metric]] = f"{number(interval.mean, 2)} {bounds(interval, 2)}"
-        rows[net.name, label] = cells | {"cos(w, z)": number(direction(net, images, options).mean().item(), 2)}
+        cosine = number(direction(net, images, options).mean().item(), 2)
+        rows[net.name, label] = cells(alike, images.groups) | {"cos(w, z)": cosine}
+    if found.get("another image"):
+        own = maps(net, images, "grad_cam")
+        rows[net.name, "Grad-CAM: another image"] = cells(similarities(own, rotated(own)), images.groups) | {"cos(w, z)": "–"}
 pd.DataFrame(rows).T.rename_axis(index=["network", "DiffCAM's map against"])
 
 # %% [markdown]
