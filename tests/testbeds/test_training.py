@@ -251,3 +251,28 @@ def kvasir(root) -> None:
         (root / name).mkdir()
         for j in range(8):
             Image.new("RGB", (9, 8), (100, 30 * i, j)).save(root / name / f"{j}.jpg")
+
+
+def test_the_epoch_of_the_least_validation_loss_stays(monkeypatch):
+    """At a learning rate that makes the loss jump about."""
+    jumping = replace(tiny.PLAIN, epochs=6, schedule="constant", learning_rate=0.5, floor=0.0)
+    train, test = (data.load(jumping.dataset, split=split) for split in ("train", "test"))
+    losses, look = [], training.Best.look
+
+    def looked(best):
+        before = best.loss
+        best.loss = float("inf")
+        look(best)
+        losses.append(best.loss)
+        best.loss = min(before, best.loss)
+
+    found = training.fit(jumping, train, test, "cpu", validation=test)
+    model = training.untrained(jumping, found.arguments)
+    model.load_state_dict(found.state_dict)
+    best = training.Best(jumping, model, test, torch.device("cpu"))
+    best.look()
+    monkeypatch.setattr(training.Best, "look", looked)
+    training.fit(jumping, train, test, "cpu", validation=test)
+    assert len(losses) == 6 and losses[-1] > min(losses)
+    assert best.loss == pytest.approx(min(losses), rel=1e-4)
+    assert not same(found, training.fit(jumping, train, test, "cpu"))
