@@ -31,7 +31,7 @@ import pandas as pd
 import torch
 from torch import nn
 
-from book import Page, batch, fewer, report
+from book import Page, fewer, report
 from lib.checks import NO_CLASS
 from lib.evaluate import evaluate_maps
 from lib.methods import METHODS
@@ -69,25 +69,29 @@ def without_classifier(net):
     return Classifier(model, **settings).to(net.device, net.dtype)
 
 
+NO_SCORE, NO_ATTENTION, RUNS = "there is no class score", "there is no attention", "makes a map"
+
+
 def tried(net, images):
     """Of each method whether it makes a map of one image, or why not."""
-    x, said = batch(net, images.relabelled([0] * len(images)))[0], {}
+    x, said = torch.stack([sample.image for sample in images]), {}
     for name, method in METHODS.items():
         given = {"reference": page.reference(net)} if "reference images" in method.needs else {}
         try:
-            explain(name, net, x, None, **given)
-            said[method.title] = "makes a map"
+            explain(name, net, x, **given)
+            said[method.title] = RUNS
         except ValueError as why:
-            said[method.title] = "has no class score" if "has no classifier" in str(why) else str(why).partition(":")[0]
+            reasons = {NO_SCORE: "has no classifier", NO_ATTENTION: "attention"}
+            said[method.title] = next((short for short, part in reasons.items() if part in str(why)), str(why))
     return said
 
 
 backbones = [(without_classifier(net), images.readable()) for net, images in page.opened]
-outcome = {net.name: tried(net, images[:1]) for net, images in backbones}
-pd.DataFrame({
-    (network, result): {"methods": ", ".join(name for name, what in of.items() if what == result)}
-    for network, of in outcome.items() for result in sorted({*of.values()}, reverse=True)
-}).T.rename_axis(index=["network", "without its classifier"])  # fmt: skip
+for net, images in backbones:
+    said = tried(net, images[:1])
+    groups = {why: [name for name, what in said.items() if what == why] for why in dict.fromkeys(said.values())}
+    print(f"{net.name} without its classifier: {', '.join(groups.pop(RUNS))} make a map;")
+    print("; ".join(f"for {len(names)} others {why}: {', '.join(names)}" for why, names in groups.items()))
 
 # %% [markdown]
 r"""
