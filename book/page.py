@@ -13,6 +13,7 @@ from torch import Tensor
 
 from lib import evaluate as evaluation
 from lib import nets, timing
+from lib.checks import NO_CLASS
 from lib.classes import matched
 from lib.data import Dataset, load, spread
 from lib.maps import predict
@@ -145,7 +146,7 @@ class Page:
             net, images = self._opening(experiment, **how)
             if not len(images.readable(1)):
                 raise ValueError(f"none of the {len(images)} images of {images.name} can be read")
-        if set(images.targets) == {None}:
+        if set(images.targets) == {None} and net.num_classes:
             self.unlabelled.add(net.name)
             images = self._predicted(net, images)
         return net, images
@@ -545,8 +546,8 @@ def in_one_sentence() -> Iterator[None]:
 @torch.no_grad()
 def batch(net, images: Dataset) -> tuple[Tensor, Tensor]:
     """Images x (B, 3, H, W) on the network's device, and their classes (B,): the labels, or what the
-    network predicts where there are none."""
+    network predicts where there are none, or `NO_CLASS` where it predicts none."""
     x = torch.stack([sample.image for sample in images]).to(net.device, net.dtype)
     if None in images.targets:
-        return x, predict(net, x)
+        return x, predict(net, x) if net.num_classes else x.new_full((len(x),), NO_CLASS, dtype=torch.long)
     return x, torch.tensor(images.targets, device=net.device)

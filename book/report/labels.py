@@ -69,6 +69,8 @@ _OTHERS = {  # what is measured on something else than a finished map
     "correlation_to_plain": Label("r", "", higher_is_better=True, range=_SIGNED),
     "correlation_to_max": Label("r", "", higher_is_better=True, range=_SIGNED),
     "probability": Label("p", "", higher_is_better=True, range=_UNIT),
+    # of an image that its boxes cover
+    "box_share": Label("share of the boxes", "%", higher_is_better=True, range=_UNIT),
     "shared_coverage": Label("for both", "%", higher_is_better=False, range=_UNIT),
     "difference_share": Label("share", "%", higher_is_better=True, range=_UNIT),
     "difference_sign": Label("sign", "", higher_is_better=True),

@@ -187,6 +187,8 @@ METRICS: dict[str, Metric] = {
                higher_is_better=True, paper="wsol", whole=True),
         Metric(localization.pointing_game, localization.hit, "standard pointing game", "SP",
                higher_is_better=True, paper="pointing_game"),
+        Metric(localization.region_iou, localization.region, "region intersection over union",
+               "region IoU", higher_is_better=True, paper="diffcam"),
         Metric(localization.saliency_metric, localization.sized, "saliency metric", "SM",
                higher_is_better=False, unit="", paper="saliency_metric",
                range=(math.log(0.05), math.inf)),
