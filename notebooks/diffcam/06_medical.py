@@ -138,7 +138,7 @@ for net, images in ill:
     frames.append(page.rows(net, images, values(maps[net.name], L[net.name])))
 frame = pd.concat(frames, ignore_index=True)
 means = report.measured(frame)
-report.cross(means, ["network", "title"], "metric").rename(columns=lambda m: report.symbols([m]) if m else m)
+report.cross(means, ["network", "title"], "metric").rename(columns=lambda m: report.symbols([m]))
 
 # %%
 for net, images in ill:
@@ -233,18 +233,24 @@ def other_disease(first, second):
     return page.rows(other, theirs.subset([theirs.ids.index(images.ids[i]) for i in common]), values(some, L[net.name][common]))
 
 
-both = other_disease(*ill) if len(ill) == 2 else frame[:0]
-frames.append(both)
+by_films = {}  # of each set of films the first network
+for net, images in ill:
+    by_films.setdefault(images.name, (net, images))
+both = frame[:0]
+if len(by_films) == 2:
+    first, second = by_films.values()
+    both = other_disease(first, second)
 if len(both):
-    (first, images), (second, theirs) = ill
-    joined = pd.concat([frame[frame["network"] == second.name], both])
-    disease, other = (data.classes[data.targets[0]].lower() for data in (images, theirs))
-    display(pd.DataFrame({
-        f"{report.symbols([metric])}: {disease} → {other}": {
-            METHODS[m].title: report.changed(joined, second.name, metric, f"{m}_{disease}", m)
-            for m in maps[second.name]
-        } for metric in ("iou_inside", "auc_inside")
-    }))  # fmt: skip
+    frames.append(both)
+    network, own = second[0].name, frame[frame["network"] == second[0].name]
+    names = [images.classes[images.targets[0]].lower() for _, images in (first, second)]
+    columns = {f"{report.symbols([metric])}, {' → '.join(names)}": metric for metric in ("iou_inside", "auc_inside")}
+    told = pd.DataFrame({
+        heading: {METHODS[m].title: report.changed(pd.concat([own, both]), network, metric, f"{m}_{names[0]}", m)
+                  for m in maps[network]}
+        for heading, metric in columns.items()
+    })  # fmt: skip
+    display(told)
 
 # %% [markdown]
 r"""
@@ -299,7 +305,7 @@ for net, images in ill:
         choices.append(page.rows(one, films, values(chosen(one, films), lesions(films))).assign(network=title))
 choices = pd.concat(choices, ignore_index=True)
 shown = report.measured(choices[choices["metric"].isin(["iou_inside", "auc_inside"])])
-report.cross(shown.assign(metric=shown["metric"].map(lambda m: report.symbols([m]))), ["network", "title"], "metric")
+report.cross(shown, ["network", "title"], "metric").rename(columns=lambda m: report.symbols([m]))
 
 # %% [markdown]
 r"""

@@ -154,8 +154,7 @@ SIDE = 160  # pixels; birds are drawn anew at any size
 
 
 def nearest_to_confusion(net, images):
-    """The places of images, those first whose confusing class is most probable; one a class, and of birds one a
-    family."""
+    """Places of images, those first whose confusing class is most probable; one a class, of birds one a family."""
     family = {name: family for family, members in FAMILIES.items() for name in members}
     classes = images.classes or ()
     rival = torch.tensor([confusing[net.name][c] for c in images.targets])
@@ -167,14 +166,13 @@ def nearest_to_confusion(net, images):
     return [*found.values()]
 
 
-
 def example(net, c, size):
     """An image of a class among the references, as a picture."""
     data = matched(page.references(net), net)
     return report.in_colour(data.at(size)[data.targets.index(c)].image)
 
 
-def name(net, images, c):
+def called(net, images, c):
     """What a class is called."""
     names = images.classes or net.classes
     return names[c].partition(",")[0] if names else f"class {c}"
@@ -182,7 +180,10 @@ def name(net, images, c):
 
 def rows_of(images, maps, titles):
     """A picture: images with their maps, a row each."""
-    rows = [[report.in_colour(s.image), *(report.overlay(s.image, S[i]) for S in maps.values())] for i, s in enumerate(images)]
+    rows = [
+        [report.in_colour(sample.image), *(report.overlay(sample.image, S[i]) for S in maps.values())]
+        for i, sample in enumerate(images)
+    ]
     return report.grid(rows, ["Image", *maps], titles)
 
 
@@ -197,7 +198,7 @@ for number, (net, images) in enumerate(asking, 1):
     few = images.subset(nearest_to_confusion(net, images)[: page.setting("shown")])
     large = few.at(max(SIDE, *few.size))
     maps = finished(net, few, large.size, "diff_cam", **why_not(net, rivals)), finished(net, few, large.size, "grad_cam")
-    titles = [f"{name(net, images, c)}, and not {name(net, images, rivals[c])}" for c in few.targets]
+    titles = [f"{called(net, images, c)}, and not {called(net, images, rivals[c])}" for c in few.targets]
     rows, outlines = [], {}
     for i, sample in enumerate(large):
         other = example(net, rivals[sample.target], large.size)
@@ -311,7 +312,7 @@ def shown_pairs(images):
 def spoken(net, data):
     """What is asked of composed images."""
     other = [record.beside.target for record in data.records]
-    return [f"why {name(net, data, c)}, beside {name(net, data, o)}?" for c, o in zip(data.targets, other)]
+    return [f"why {called(net, data, c)}, beside {called(net, data, o)}?" for c, o in zip(data.targets, other)]
 
 
 if models:
@@ -395,7 +396,7 @@ for number, (net, images) in enumerate(asking, 1):
     large = few.at(max(SIDE, *few.size))
     options = {}, why_not(net, b), why_not(net, near)
     maps = {said: finished(net, few, large.size, "diff_cam", **of) for said, of in zip(QUESTIONS, options)}
-    titles = [", ".join(f"{which} {name(net, images, c)}" for which, c in zip(("a", "b", "a′"), (c, b[c], near[c])))
+    titles = [", ".join(f"{which} {called(net, images, c)}" for which, c in zip(("a", "b", "a′"), (c, b[c], near[c])))
               for c in few.targets]  # fmt: skip
     own = biases[biases["network"] == net.name]
     shares = [f"{cell(own, 'half_share', label)} % for {said}" for said, label in QUESTIONS.items()]
