@@ -13,6 +13,7 @@ from lib.classes import matched
 from lib.data.crops import crops
 from lib.errors import unknown
 from lib.manifests import StrictLoader
+from lib.paths import given as stands_for
 
 from .parameters import PROFILES
 
@@ -102,7 +103,9 @@ class Experiment:
             root: of the dataset, if it is that of the images.
         """
         if given:
-            own = {"name": given} if given in data.DATASETS else {"name": "folder", "root": given}
+            own = {"name": given}
+            if given not in data.DATASETS:
+                own = {"name": "folder", "root": stands_for(given)}
             return data.load(**own, size=images.size)
         if self.reference is None:
             return images

@@ -227,17 +227,17 @@ class Page:
             names: names of methods, or variants {label: (name, options)} whose options are added to
                 the profile's.
         """
-        without = self.without(net)
         return {
             label: (name, self.options(name, net) | own)
             for label, (name, own) in by_label(names).items()
-            if name not in without and (net is None or self._can_run(name, net))
+            if self.runs(name, net)
         }
 
-    @staticmethod
-    def _can_run(method: str, net) -> bool:
-        """Whether the network has the attention that a method reads."""
-        return "attention" not in METHODS[method].needs or attends(net)
+    def runs(self, method: str, net=None) -> bool:
+        """Whether a method runs here: it is not left out, and the network has the attention that it
+        reads."""
+        readable = net is None or "attention" not in METHODS[method].needs or attends(net)
+        return readable and method not in self.without(net)
 
     def without(self, net=None) -> set[str]:
         """The methods that do not run, here or on a network."""

@@ -8,12 +8,11 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
-from itertools import zip_longest
 from multiprocessing import get_context, parent_process
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -121,13 +120,28 @@ def execute(tasks: Sequence[Task], jobs: int | None = None) -> list[Failure]:
     with ProcessPoolExecutor(
         at_once, context, initializer=_start, initargs=(lock, lines, _cores() // at_once)
     ) as pool:
-        running = {pool.submit(_run, task): task for task in _apart(stale, at_once)}
+        waiting, running, outcomes = dict(enumerate(stale)), {}, []
         try:
-            outcomes = [_outcome(future, running[future]) for future in as_completed(running)]
+            while waiting or running:
+                while waiting and len(running) < at_once:
+                    place = _furthest(waiting, running.values())
+                    running[_submitted(pool, waiting.pop(place))] = place
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    outcomes.append(_outcome(future, stale[running.pop(future)]))
         except KeyboardInterrupt:
             _stop(pool)
             raise
     return [failure for failure in outcomes if failure]
+
+
+def _submitted(pool: ProcessPoolExecutor, task: Task) -> Future:
+    """A task on its way; of a pool whose worker has died, one that has failed."""
+    try:
+        return pool.submit(_run, task)
+    except BrokenExecutor as error:
+        failed = Future()
+        failed.set_exception(error)
+        return failed
 
 
 def _stop(pool: ProcessPoolExecutor) -> None:
@@ -140,12 +154,16 @@ def _stop(pool: ProcessPoolExecutor) -> None:
     print(file=sys.stderr)  # ends the line of the last progress
 
 
-def _apart(tasks: Sequence[Task], at_once: int) -> list[Task]:
-    """In an order in which neighbours in the book, which need the same networks and maps, do not run
-    at the same time: one would wait for the other."""
-    length = -(-len(tasks) // at_once)
-    runs = [tasks[i : i + length] for i in range(0, len(tasks), length)]
-    return [task for turn in zip_longest(*runs) for task in turn if task]
+def _furthest(waiting: Iterable[int], running: Iterable[int]) -> int:
+    """Of the places in the book that wait, the one furthest from all that run, and of several the first:
+    neighbours need the same networks and maps, so that one would wait for the other.
+
+    Example:
+        >>> _furthest([1, 2, 3, 4], [0, 4])
+        2
+    """
+    running = list(running)
+    return max(sorted(waiting), key=lambda one: min((abs(one - r) for r in running), default=0))
 
 
 def _default_jobs() -> int:

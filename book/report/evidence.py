@@ -67,11 +67,22 @@ def lead(images: pd.DataFrame, metric: str, method: str, rival: str) -> Evidence
 
 
 def excess(images: pd.DataFrame, method: str, metric: str, threshold: float, sign: int) -> Evidence:
-    """By how much a mean is above a threshold (sign 1), or below it (sign -1)."""
+    """By how much a mean is above a threshold (sign 1), or below it (sign -1); for an identity, by how
+    much all images are below it."""
     values, range_ = column(images, metric, method), metric_label(metric).range
+    if metric_label(metric).identity and sign < 0:
+        return _largest(values.dropna(), metric, threshold)
     mean = mean_of(values, range_)
     p = p_value(values, _groups(values), null=threshold, bounds=range_)
     return Evidence(mean.shifted(-threshold).scaled(sign), p, _show(mean, metric))
+
+
+def _largest(values: pd.Series, metric: str, threshold: float) -> Evidence:
+    """By how much the largest value is below a threshold."""
+    low, high, n = values.min(), values.max(), len({*_groups(values)})
+    claimed = Interval(values.mean(), low, high, n).shifted(-threshold).scaled(-1)
+    text = f"largest {metric_label(metric).symbol} {high:.0e}".replace("-", "−")
+    return Evidence(claimed, float(low <= threshold), text)
 
 
 def _against(

@@ -13,12 +13,15 @@ class Label(NamedTuple):
 
     Attributes:
         range: the least and the largest value.
+        identity: it measures how far two formulas differ that should be one. That is no sample of
+            anything: the largest value of the images decides, not their mean.
     """
 
     symbol: str
     unit: str
     higher_is_better: bool
     range: tuple[float, float] = ANY
+    identity: bool = False
 
     @property
     def scale(self) -> float:
@@ -45,7 +48,7 @@ _OTHERS = {  # what is measured on something else than a finished map
     "probability_gain": Label("Δp", "%", higher_is_better=True, range=_SIGNED),
     "logit_gain": Label("Δy", "", higher_is_better=True),
     # between formulas that should be one, as a share of the largest entry
-    "relative_error": Label("error", "", higher_is_better=False),
+    "relative_error": Label("error", "", higher_is_better=False, identity=True),
     # of a criterion, as a share of its largest value
     "share_of_best": Label("share of the largest", "", higher_is_better=True, range=_UNIT),
     # to the map of a network that knows nothing

@@ -86,7 +86,7 @@ def _images(page, net, images: Dataset) -> str:
 def _given_up(page) -> Iterable[str]:
     """Which methods see fewer images, or do not run, because they are dear."""
     for net, images in page.opened:
-        methods = page.methods([*METHODS], net)
+        methods = {name: (name, {}) for name in METHODS if page.runs(name, net)}
         out = [METHODS[m].title for m in METHODS if m in page.without(net)]
         if out:
             yield f"Not run on `{net.name}`: {_listed(out)}."

@@ -33,7 +33,8 @@ tell.
 difference that it needs lies on the claimed side of zero. It *fails* if one lies on the other side
 after Holm's correction over all of them. It is *equal* if only rivals with the very same values on every
 image keep it from holding, and *undecided* otherwise. The rivals are those that the paper compares
-with; where some did not run, the verdict says how many did.
+with; where some did not run, the verdict says how many did. Where two formulas should be one, the
+largest difference of all images decides.
 
 **What it rests on** is part of a verdict: the *published setting*, *photographs*, or a *test bed* of
 drawings or digits. A test bed can support a claim, but it cannot refute one: what would fail there

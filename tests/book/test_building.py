@@ -18,7 +18,7 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 from book.building import build
 from book.building.build import plan
 from book.building.contents import notebooks, pages, parameters
-from book.building.execute import Task, _apart, _default_jobs, environment, execute, freshness
+from book.building.execute import Task, _default_jobs, _furthest, environment, execute, freshness
 from book.building.publish import publish
 from book.building.scoreboard import PAPERS, claims, judged, summary, verdicts
 from book.building.stage import _built_with, figures_apart, stage
@@ -88,12 +88,17 @@ def test_cores_are_shared_by_notebooks(monkeypatch, cores, cuda, jobs):
 
 
 @pytest.mark.parametrize(
-    "n, at_once, order",
-    [(5, 2, [0, 3, 1, 4, 2]), (4, 2, [0, 2, 1, 3]), (3, 1, [0, 1, 2]), (3, 3, [0, 1, 2])],
+    "waiting, running, place",
+    [
+        ([0, 1, 2], [], 0),
+        ([1, 2, 3, 4], [0], 4),
+        ([1, 2, 3], [0, 4], 2),
+        ([1, 3], [2], 1),
+        ([3, 1, 8], [2, 9], 1),
+    ],
 )
-def test_neighbours_do_not_run_at_the_same_time(n, at_once, order):
-    tasks = [Task(Path(str(i)), Path("out"), {}, "key") for i in range(n)]
-    assert [int(task.source.name) for task in _apart(tasks, at_once)] == order
+def test_neighbours_do_not_run_at_the_same_time(waiting, running, place):
+    assert _furthest(waiting, running) == place
 
 
 def test_jobs_below_one_are_refused():

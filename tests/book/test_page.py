@@ -65,7 +65,9 @@ def test_an_experiments_own_setting_and_options_come_first(page):
     names = ("tf_efficientnet_lite0", "torchvision:squeezenet1_1")
     lite, squeeze = (type("Net", (), {"name": name}) for name in names)
     assert (made.setting("steps", lite), made.setting("steps", squeeze)) == (3, 5)
-    assert made.options("opti_cam", lite)["iterations"] == 25
+    made = page("opticam/13_without_normalization", profile="embedded")
+    lengths = [made.options("opti_cam", net)["iterations"] for net in (lite, squeeze)]
+    assert lengths == [25, 100]
 
 
 def test_methods_get_the_profiles_options_and_those_left_out_are_left_out(page):
@@ -336,3 +338,13 @@ def test_an_optional_network_beside_the_planned_ones(page, capsys):
     own = page(network="scenes_vgg_quick", n_images=2)
     assert own.beside("torchvision:squeezenet1_1", "imagenet_embedded", 3) is None
     assert capsys.readouterr().out == ""  # nobody asked for it
+
+
+def test_diff_cam_is_given_the_references_of_the_plan_or_of_somebody(page):
+    made = page("diffcam/03_localization")
+    ((net, images),) = made.opened
+    R = made.reference(net)
+    assert len(R) == 120 and len(images) == 2 and made.reference(net) is R
+    assert made.methods(["diff_cam", "grad_cam"], net)["diff_cam"] == ("diff_cam", {"reference": R})
+    assert "reference" not in made.options("diff_cam")  # of no network
+    assert len(list((made.store / "references").iterdir())) == 1

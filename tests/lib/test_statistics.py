@@ -15,8 +15,30 @@ def test_mean_and_number_of_images():
     assert interval.low < interval.mean < interval.high
 
 
-def test_the_order_of_images_is_of_no_account():
-    assert mean_ci(np.random.default_rng(2).permutation(VALUES)) == mean_ci(VALUES)
+@pytest.mark.parametrize("size", [1, 3])
+def test_the_order_of_images_is_of_no_account(size):
+    """To the last bit, of values of many sizes; also where several are of one photograph."""
+    values, groups = VALUES**7 / 3, np.arange(40) // size
+    for seed in range(20):
+        order = np.random.default_rng(seed).permutation(40)
+        order = order if size == 1 else order[np.argsort(groups[order], kind="stable")]
+        shuffled = np.argsort(np.random.default_rng(seed).random(groups.max() + 1))[groups[order]]
+        order = order[np.argsort(shuffled, kind="stable")]  # whole groups change places
+        assert mean_ci(values[order], groups[order]) == mean_ci(values, groups)
+
+
+def test_crops_of_a_photograph_are_no_independent_hits():
+    hits, groups = np.repeat([0.0, 1.0] * 10, 4), np.repeat(np.arange(20), 4)
+    by_photograph, alone = mean_ci(hits, groups), mean_ci(hits)
+    assert by_photograph.n == 20
+    assert by_photograph.high - by_photograph.low > 1.8 * (alone.high - alone.low)
+
+
+def test_an_equal_difference_may_be_as_far_off_as_two_values_can_be():
+    images = frame({("a", "m"): [0.75] * 20, ("b", "m"): [0.25] * 20})
+    unseen = 1 - 0.025 ** (1 / 20)
+    low, high = paired_difference(images, "m", "a", "b", (0, 1))[1:3]
+    assert (low, high) == pytest.approx((0.5 - 1.5 * unseen, 0.5 + 0.5 * unseen))
 
 
 def test_symmetric_values_have_the_interval_of_student():

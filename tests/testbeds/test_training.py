@@ -298,3 +298,28 @@ def siim(root) -> None:
         write_dicom(root / f"dicom-images-train/a/{i}/{i:02}.dcm", grey)
         rows.append(f"{i:02}, " + ("45 9" if i % 2 else "-1"))
     (root / "train-rle.csv").write_text("\n".join(rows))
+
+
+def test_the_epoch_of_the_least_validation_loss_stays(monkeypatch):
+    """At a learning rate that makes the loss jump about."""
+    jumping = replace(tiny.PLAIN, epochs=6, schedule="constant", learning_rate=0.5, floor=0.0)
+    train, test = (data.load(jumping.dataset, split=split) for split in ("train", "test"))
+    losses, look = [], training.Best.look
+
+    def looked(best):
+        before = best.loss
+        best.loss = float("inf")
+        look(best)
+        losses.append(best.loss)
+        best.loss = min(before, best.loss)
+
+    found = training.fit(jumping, train, test, "cpu", validation=test)
+    model = training.untrained(jumping, found.arguments)
+    model.load_state_dict(found.state_dict)
+    best = training.Best(jumping, model, test, torch.device("cpu"))
+    best.look()
+    monkeypatch.setattr(training.Best, "look", looked)
+    training.fit(jumping, train, test, "cpu", validation=test)
+    assert len(losses) == 6 and losses[-1] > min(losses)
+    assert best.loss == pytest.approx(min(losses), rel=1e-4)
+    assert not same(found, training.fit(jumping, train, test, "cpu"))
