@@ -87,8 +87,8 @@ def likeliest(p, known, *but):
 asking, R, p, confusing = [], {}, {}, {}
 for net, images in page.opened:
     images = images.readable()
-    if page.experiment(net).settings.get("models_only"):
-        continue  # it is one of the models alone
+    if page.setting("models_only", net):
+        continue
     groups = of_classes(net)
     known = set() if groups.classes is None else {*groups.classes.tolist()}
     if len(known) < 3 or len({*images.targets}) < 2:
@@ -101,10 +101,11 @@ for net, images in page.opened:
 
 # %% [markdown]
 r"""
-On photographs, the table has how much of a map lies in the boxes, and how often its maximum does. On drawn birds let $D$
-be the pixels of the parts that differ between the two species, and $O$ the bird. *Share* is that of the map on $D$, and
-*rank* is how often a pixel of $D$ has a larger value than one of $O \setminus D$, which is one half by chance. Grad-CAM explains
-the class of the image, and so does *why*, which asks about all other classes.
+Of each map the table has the share in the boxes (*energy*) and how often its largest value lies there (SP). Of
+drawn birds it is known what differs. Let $D$ be the pixels of the parts that tell the two species apart, and $O$ the bird.
+*Share* is that of the map on $D$. *Rank* is how often a pixel of $D$ has a larger value than one of $O \setminus D$: one half by
+chance. Grad-CAM explains the class of the image, and so does *why*, which asks about all other classes. The verdicts
+count the images on which the confusing class has a probability of more than 1 %.
 """
 
 # %%
@@ -113,31 +114,34 @@ def why_not(net, rival):
     return {"question": "why not", "rival": rival, "reference": R[net.name]}
 
 
-def told_apart(images, rival):
-    """The birds on which something is seen of what tells them from the rival, and its pixels D (N, H, W)."""
+def on_what_differs(net, images, methods, rival):
+    """Rows of the share and the rank of the maps of birds, of which something is seen that tells them apart."""
     names = images.classes
     D = torch.stack([differing(s, names[s.target], names[rival[s.target]]) for s in images])
     seen = D.flatten(1).any(1)
-    return images.subset(seen.nonzero().flatten().tolist()), D[seen]
+    images, D = images.subset(seen.nonzero().flatten().tolist()), D[seen]
+    O, values = torch.stack([s.mask for s in images]), {}
+    for label, (method, options) in methods.items():
+        S = page.maps(net, images, method, **options)
+        values[label, "difference_share"] = differences.difference_share(S, D)
+        values[label, "difference_rank"] = differences.difference_rank(S, D, O)
+    return page.rows(net, images, values)
 
 
-frames, D = [], {}
+frames = []
 for net, images in asking:
-    methods = {"diff_cam_why_not": ("diff_cam", why_not(net, confusing[net.name])), "diff_cam": ("diff_cam", {}),
+    rival = confusing[net.name]
+    methods = {"diff_cam_why_not": ("diff_cam", why_not(net, rival)), "diff_cam": ("diff_cam", {}),
                "grad_cam": ("grad_cam", {})}  # fmt: skip
-    if images.name == "birds":
-        images, D[net.name] = told_apart(images, confusing[net.name])
-        O = torch.stack([s.mask for s in images])
-        values = {}
-        for label, (name, options) in methods.items():
-            S = page.maps(net, images, name, **options)
-            values[label, "difference_share"] = differences.difference_share(S, D[net.name])
-            values[label, "difference_rank"] = differences.difference_rank(S, D[net.name], O)
-        frames.append(page.rows(net, images, values))
-    elif len(images.having("boxes")):
+    chance = [of[rival[c]].item() for of, c in zip(p[net.name], images.targets)]
+    frames.append(page.rows(net, images, {("confusing", "probability"): chance}))
+    print(f"{net.name}: {sum(one > 0.01 for one in chance)} of {len(images)} images give it more than 1 %")
+    if len(images.having("boxes")):
         frames.append(page.evaluate(methods, ["energy_pointing_game", "pointing_game"], [(net, images)]))
     else:
         print(f"Not run: how much lies on the object: no image of {images.name} has boxes.")
+    if images.name == "birds":
+        frames.append(on_what_differs(net, images, methods, rival))
 confused = pd.concat(frames, ignore_index=True) if frames else page.evaluate([], [])
 
 
@@ -147,23 +151,24 @@ def table(frame):
     return report.cross(means, ["network", "title"], "metric").rename(columns=lambda m: report.symbols([m]))
 
 
-table(confused)
+table(confused[confused["method"] != "confusing"])
 
 # %%
 SIDE = 160  # pixels; birds are drawn anew at any size
 
 
-def nearest_to_confusion(net, images):
-    """Places of images, those first whose confusing class is most probable; one a class, of birds one a family."""
-    family = {name: family for family, members in FAMILIES.items() for name in members}
-    classes = images.classes or ()
-    rival = torch.tensor([confusing[net.name][c] for c in images.targets])
-    order = p[net.name].gather(1, rival[:, None])[:, 0].argsort(descending=True, stable=True)
-    found = {}
-    for i in order.tolist():
-        c = images.targets[i]
-        found.setdefault(family.get(classes[c], c) if classes else c, i)
-    return [*found.values()]
+def shown(net, images):
+    """Images of the classes that the profile names; or else those whose confusing class is most probable, one a class,
+    and of birds one a family."""
+    labels, places = images.labels, {}
+    for i in (labels.index(name) for name in page.setting("shown_classes") if name in labels):
+        places[labels[i]] = i
+    if not places:
+        rival = torch.tensor([confusing[net.name][c] for c in images.targets])
+        family = {name: family for family, members in FAMILIES.items() for name in members}
+        for i in p[net.name].gather(1, rival[:, None])[:, 0].argsort(descending=True, stable=True).tolist():
+            places.setdefault(family.get(labels[i], images.targets[i]), i)
+    return images.subset([*places.values()][: page.setting("shown")])
 
 
 def example(net, c, size):
@@ -195,7 +200,7 @@ def finished(net, images, size, method, **options):
 
 for number, (net, images) in enumerate(asking, 1):
     rivals = confusing[net.name]
-    few = images.subset(nearest_to_confusion(net, images)[: page.setting("shown")])
+    few = shown(net, images)
     large = few.at(max(SIDE, *few.size))
     maps = finished(net, few, large.size, "diff_cam", **why_not(net, rivals)), finished(net, few, large.size, "grad_cam")
     titles = [f"{called(net, images, c)}, and not {called(net, images, rivals[c])}" for c in few.targets]
@@ -214,7 +219,7 @@ for number, (net, images) in enumerate(asking, 1):
         report.grid(rows, ["Image", "The other\nclass", "DiffCAM,\nwhy not", "Grad-CAM"], titles, outlines=outlines),
         name=f"diffcam-confusing-{number}",
         alt=f"Maps of DiffCAM for why not, and of Grad-CAM, for the question why {'; why '.join(titles)}.",
-        caption=f"As figure 16, {net.name}: the images whose confusing class is most probable. "
+        caption=f"As figure 16, {net.name}: images, an image of the class that theirs is taken for, and maps. "
         + ("Outlined: the parts that differ." if images.name == "birds" else "Outlined: the boxes." if outlines else ""),
     )  # fmt: skip
 

@@ -263,18 +263,18 @@ def test_an_inception_is_fine_tuned_on_a_folder_of_radiographs(name, tmp_path, m
     monkeypatch.setattr(
         training, "load_weights", lambda model, of, weights: asked.append(of) or model
     )
-    recipe = replace(nets.recipe(name), epochs=1, input_size=75, floor=0, in_memory=True)
+    recipe = replace(nets.recipe(name), epochs=1, input_size=128, floor=0, in_memory=True)
     monkeypatch.setattr(finetuned, name, recipe)
     net = nets.load(name, root=tmp_path)
     assert asked == ["torchvision:inception_v3"]
-    assert (net.num_classes, net.input_size, net.affine_head) == (2, 75, True)
-    images = data.load(recipe.dataset, root=tmp_path, split="val", size=75)
+    assert (net.num_classes, net.input_size, net.affine_head) == (2, 128, True)
+    images = data.load(recipe.dataset, root=tmp_path, split="val", size=128)
     assert net(torch.stack([sample.image for sample in images])).isfinite().all()
     torch.save(net.model.state_dict(), tmp_path / "state.pth")
     again = nets.load(name, weights=tmp_path / "state.pth", root=tmp_path)
     assert (
         again.fingerprint == net.fingerprint
-        and again.features(torch.rand(1, 3, 75, 75)).shape[1] == 2048
+        and again.features(torch.rand(1, 3, 128, 128)).shape[1] == 2048
     )
 
 
@@ -283,9 +283,9 @@ def rsna(root) -> None:
     labels, info = ["patientId,x,y,width,height,Target"], ["patientId,class"]
     for i in range(20):
         grey = np.full((20, 20), 10 * i, np.uint8)
-        write_dicom(root / f"stage_2_train_images/{i:02}.dcm", grey)
-        labels.append(f"{i:02},4.0,4.0,9.0,9.0,1" if i % 2 else f"{i:02},,,,,0")
-        info.append(f"{i:02}," + ("Lung Opacity" if i % 2 else "Normal"))
+        write_dicom(root / f"stage_2_train_images/film_{i:02}.dcm", grey)
+        labels.append(f"film_{i:02},4.0,4.0,9.0,9.0,1" if i % 2 else f"film_{i:02},,,,,0")
+        info.append(f"film_{i:02}," + ("Lung Opacity" if i % 2 else "Normal"))
     (root / "stage_2_train_labels.csv").write_text("\n".join(labels))
     (root / "stage_2_detailed_class_info.csv").write_text("\n".join(info))
 
@@ -295,8 +295,8 @@ def siim(root) -> None:
     rows = ["ImageId, EncodedPixels"]
     for i in range(20):
         grey = np.full((20, 20), 10 * i, np.uint8)
-        write_dicom(root / f"dicom-images-train/a/{i}/{i:02}.dcm", grey)
-        rows.append(f"{i:02}, " + ("45 9" if i % 2 else "-1"))
+        write_dicom(root / f"dicom-images-train/a/{i}/film_{i:02}.dcm", grey)
+        rows.append(f"film_{i:02}, " + ("45 9" if i % 2 else "-1"))
     (root / "train-rle.csv").write_text("\n".join(rows))
 
 
