@@ -88,6 +88,17 @@ _OTHERS = {  # what is measured on something else than a finished map
     # what erasing does to the logit of the class less the rival's
     "shift_black": Label("shift, black", "", higher_is_better=True),
     "shift_rival": Label("shift, rival's mean", "", higher_is_better=True),
+    # of a map and a region: the lesions, or the half of the object that is asked about
+    "share_inside": Label("share", "%", higher_is_better=True, range=_UNIT),
+    "hit_inside": Label("hit", "%", higher_is_better=True, range=_UNIT),
+    "iou_inside": Label("IoU", "%", higher_is_better=True, range=_UNIT),
+    "auc_inside": Label("AUC", "", higher_is_better=True, range=_UNIT),
+    "marked_alone": Label("alone", "%", higher_is_better=True, range=_UNIT),
+    "half_share": Label("half", "%", higher_is_better=True, range=_UNIT),
+    "correlation_to_why": Label("r", "", higher_is_better=True, range=_SIGNED),
+    # of a network, and what it has over another one
+    "accuracy": Label("top-1", "%", higher_is_better=True, range=_UNIT),
+    "accuracy_gain": Label("Δ top-1", "%", higher_is_better=True, range=_SIGNED),
     # the distance of p₊ and p₋, and what a contrast changes of each
     "separation": Label("Δ", "", higher_is_better=True, range=_SIGNED),
     "positive_change": Label("change of p₊", "", higher_is_better=True, range=_SIGNED),
@@ -102,6 +113,7 @@ _COMPARED = {  # as methods are, without being one
     "one_pass_against_many": "one pass against many",
     "twice_the_rate": "twice the learning rate",
     "same_rate": "the same learning rate",
+    "uniform": "a uniform map",
 }
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 _CLASSES = {"t1": "t₁", "t2": "t₂"}  # the two most probable
