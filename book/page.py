@@ -161,8 +161,8 @@ class Page:
 
     def beside(self, network: str, dataset: str, limit: int | None = None) -> tuple[Any, Dataset] | None:
         """An optional network and images beside those that are planned; None where others run in their
-        place, or where the network is not here, which it says."""
-        if not self.as_planned:
+        place, where the limit is 0, or where the network is not here, which it says."""
+        if not self.as_planned or limit == 0:
             return None
         try:
             net = nets.load(network, device=self.parameters.get("device", "cpu"))

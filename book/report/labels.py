@@ -82,8 +82,8 @@ _OTHERS = {  # what is measured on something else than a finished map
     "part_iou_mean": Label("PIoU, mean", "%", higher_is_better=True, range=_UNIT),
     # of DiffCAM's map with maps of other questions
     "correlation_between_rivals": Label("r between rivals", "", higher_is_better=True, range=_SIGNED),
-    "correlation_to_nearest": Label("r with “why is”", "", higher_is_better=True, range=_SIGNED),
-    "correlation_to_all": Label("r with “why is”, all", "", higher_is_better=True, range=_SIGNED),
+    "correlation_to_why": Label("r with “why is”", "", higher_is_better=True, range=_SIGNED),
+    "correlation_to_why_all": Label("r with “why is”, all", "", higher_is_better=True, range=_SIGNED),
     "correlation_to_grad_cam": Label("r with Grad-CAM", "", higher_is_better=True, range=_SIGNED),
     # what erasing does to the logit of the class less the rival's
     "shift_black": Label("shift, black", "", higher_is_better=True),
@@ -95,7 +95,6 @@ _OTHERS = {  # what is measured on something else than a finished map
     "auc_inside": Label("AUC", "", higher_is_better=True, range=_UNIT),
     "marked_alone": Label("alone", "%", higher_is_better=True, range=_UNIT),
     "half_share": Label("half", "%", higher_is_better=True, range=_UNIT),
-    "correlation_to_why": Label("r", "", higher_is_better=True, range=_SIGNED),
     # of a network, and what it has over another one
     "accuracy": Label("top-1", "%", higher_is_better=True, range=_UNIT),
     "accuracy_gain": Label("Δ top-1", "%", higher_is_better=True, range=_SIGNED),

@@ -39,7 +39,7 @@ from book import Page, report
 from lib.data.crops import crops
 from lib.evaluate import evaluate_maps
 from lib.methods.fisher import fisher_direction
-from lib.metrics.similarity import correlation, cosine_similarity
+from lib.metrics.similarity import correlation
 from lib.reference import reference_set
 from lib.saliency import finish
 
@@ -74,14 +74,15 @@ column has the largest $J$ of random directions.
 
 # %%
 def group_of(target, R):
-    """The features of what an image is told from, all references of other classes, and their mean."""
+    """The features of what an image is told from, all references of other classes."""
     others = R.z if R.classes is None else R.z[R.classes != target]
-    others = others.double().numpy()
-    return others, others.mean(0)
+    return others.double().numpy()
 
 
-def steps(d, S, directions):
+def steps(z, others, directions):
     """What is left over of each step at w*, and how J(w*) compares with other directions."""
+    mean, (S, delta) = others.mean(0), ledoit_wolf(others)
+    d = z - mean
     between = np.outer(d, d)  # S_mu
     w = np.linalg.solve(S, d)
     J = (w @ between @ w) / (w @ S @ w)
@@ -90,7 +91,9 @@ def steps(d, S, directions):
     ninth, tenth = np.linalg.solve(S, between @ w), np.linalg.solve(S, d) * (d @ w)
     last = len(S) - 1
     largest = eigh(between, S, subset_by_index=[last, last], eigvals_only=True)[0]
-    tried = (directions @ d) ** 2 / ((directions @ S) * directions).sum(1)
+    V, m = (others - mean) / np.sqrt(len(others)), np.trace(S) / len(S)  # S = (1 - δ) V'V + δ m I
+    within = (1 - delta) * ((directions @ V.T) ** 2).sum(1) + delta * m * (directions**2).sum(1)
+    tried = (directions @ d) ** 2 / within
     return {
         "step_8": x.grad.norm().item() / J,
         "step_9": np.linalg.norm(ninth - J * w) / np.linalg.norm(ninth),
@@ -109,8 +112,7 @@ for net, images in page.opened:
         with torch.no_grad():
             pooled = net.cut(x)[0].mean((2, 3)).double().cpu().numpy()
         for z, c in zip(pooled, target.cpu()):
-            others, mean = group_of(c, R)
-            for name, value in steps(z - mean, ledoit_wolf(others)[0], directions).items():
+            for name, value in steps(z, group_of(c, R), directions).items():
                 found.setdefault(name, []).append(float(value))
     worst = {name: max(values) for name, values in found.items()}
     shown[net.name] = {
@@ -138,28 +140,29 @@ network are taken, half as many as there are references.
 """
 
 # %%
-def angle(z, others):
-    """The cosine similarity of the direction and scikit-learn's."""
+def apart(z, others):
+    """The distance of the direction and scikit-learn's, both of length one, whichever their sign."""
     classes = np.r_[1, np.zeros(len(others), int)]
     both = np.r_[z[None], others]
     lda = LinearDiscriminantAnalysis(solver="eigen", n_components=1).fit(both, classes)
     z, others = torch.from_numpy(z)[None], torch.from_numpy(others)
-    w = fisher_direction(z, others, torch.ones(1, len(others), dtype=torch.bool), 0)
-    return cosine_similarity(w, torch.from_numpy(lda.scalings_[:, 0])[None]).abs().item()
+    w = fisher_direction(z, others, torch.ones(1, len(others), dtype=torch.bool), 0)[0]
+    theirs = torch.from_numpy(lda.scalings_[:, 0])
+    return (w / w.norm() - (w @ theirs).sign() * theirs / theirs.norm()).norm().item()
 
 
 rows = {}
 for net, images in page.opened:
-    R, images, cosines = page.reference(net), images.readable(), []
+    R, images, distances = page.reference(net), images.readable(), []
     for x, target in page.batches(net, images):
         with torch.no_grad():
             pooled = net.cut(x)[0].mean((2, 3)).double().cpu().numpy()
         for z, c in zip(pooled, target.cpu()):
-            others = group_of(c, R)[0]
+            others = group_of(c, R)
             varying = np.flatnonzero(others.std(0))[: len(others) // 2]
-            cosines.append(angle(z[varying], others[:, varying]))
-    rows[net.name] = {"images": len(cosines), "1 − least cosine": f"{1 - min(cosines):.0e}"}
-    frames.append(page.rows(net, images, {("diff_cam", "cosine_similarity"): cosines}))
+            distances.append(apart(z[varying], others[:, varying]))
+    rows[net.name] = {"images": len(distances), "largest distance": f"{max(distances):.0e}"}
+    frames.append(page.rows(net, images, {("fisher_discriminant", "relative_error"): distances}))
 pd.DataFrame(rows).T.rename_axis(index="network")
 
 # %% [markdown]
@@ -260,7 +263,7 @@ def maps_by_case(net, images, R):
     for x, target in page.batches(net, images):
         A = net.cut(x)[0].cpu()
         for one, c in zip(A.double(), target.cpu()):
-            z, others = one.mean((1, 2)), torch.from_numpy(group_of(c, R)[0])
+            z, others = one.mean((1, 2)), torch.from_numpy(group_of(c, R))
             among = torch.ones(1, len(others), dtype=torch.bool)
             ways = {
                 "plain": z - others.mean(0),

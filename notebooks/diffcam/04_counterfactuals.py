@@ -491,8 +491,8 @@ def alike(name):
     every = torch.stack([of for (network, *_), of in why_not.items() if network == name])  # (6, N, H, W)
     index = every.isfinite().all((0, 2, 3)).nonzero()[:, 0]
     without = {
-        "to_nearest": birds.maps("diff_cam", index, reference=birds.R[0]),
-        "to_all": birds.maps("diff_cam", index, reference=birds.R[0], k=None),
+        "to_why": birds.maps("diff_cam", index, reference=birds.R[0]),
+        "to_why_all": birds.maps("diff_cam", index, reference=birds.R[0], k=None),
         "to_grad_cam": birds.maps("grad_cam", index),
     }
     values = {}
@@ -509,8 +509,8 @@ intrinsic = pd.concat([alike(name) for name in flocks], ignore_index=True)
 ranks = frame[(frame["metric"] == "difference_rank") & frame["method"].isin(["diff_cam", "diff_cam_random"])]
 means = report.measured(pd.concat([ranks, intrinsic]))
 means["title"] = means["method"].map({"diff_cam": "similar rivals", "diff_cam_random": "random rivals"})
-COLUMNS = {"difference_rank": "rank", "correlation_between_rivals": "between rivals", "correlation_to_nearest": "with “why is”, nearest",
-           "correlation_to_all": "with “why is”, all", "correlation_to_grad_cam": "with Grad-CAM"}  # fmt: skip
+COLUMNS = {"difference_rank": "rank", "correlation_between_rivals": "between rivals", "correlation_to_why": "with “why is”, nearest",
+           "correlation_to_why_all": "with “why is”, all", "correlation_to_grad_cam": "with Grad-CAM"}  # fmt: skip
 report.cross(means, ["network", "title"], "metric")[[c for c in COLUMNS if c in {*means["metric"]}]].rename(columns=COLUMNS)
 
 # %% [markdown]
