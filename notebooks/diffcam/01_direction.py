@@ -27,6 +27,8 @@ batch_size: int = 16  # images a pass; changes no number
 device: str = "cpu"  # cpu, cuda, cuda:1, mps
 
 # %%
+import warnings
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -37,7 +39,7 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from book import Page, report
 from lib.data.crops import crops
-from lib.evaluate import evaluate_maps
+from lib.evaluate import COLUMNS, evaluate_maps
 from lib.methods.fisher import fisher_direction
 from lib.metrics.similarity import correlation
 from lib.reference import reference_set
@@ -103,9 +105,22 @@ def steps(z, others, directions):
     }
 
 
-frames, shown = [], {}
-for net, images in page.opened:
-    R, images, found = page.reference(net), images.readable(), {}
+LEAST = 3  # references whose covariance, shrunk, has an inverse
+
+
+def told(net, images):
+    """The images that have enough references of other classes; says where there are none."""
+    R, images = page.reference(net), images.readable()
+    some = images.subset([i for i, c in enumerate(images.targets) if len(group_of(c, R)) >= LEAST])
+    if not some:
+        print(f"Not run on {net.name}: no image has {LEAST} references of other classes.")
+    return some
+
+
+enough = [(net, some) for net, images in page.opened if (some := told(net, images))]
+frames, shown = [pd.DataFrame(columns=COLUMNS)], {}
+for net, images in enough:
+    R, found = page.reference(net), {}
     generator = np.random.default_rng(0)
     directions = generator.standard_normal((page.setting("directions"), R.z.shape[1]))
     for x, target in page.batches(net, images):
@@ -144,7 +159,9 @@ def apart(z, others):
     """The distance of the direction and scikit-learn's, both of length one, whichever their sign."""
     classes = np.r_[1, np.zeros(len(others), int)]
     both = np.r_[z[None], others]
-    lda = LinearDiscriminantAnalysis(solver="eigen", n_components=1).fit(both, classes)
+    with warnings.catch_warnings():  # that a class has one sample is the point
+        warnings.filterwarnings("ignore", "Only one sample")
+        lda = LinearDiscriminantAnalysis(solver="eigen", n_components=1).fit(both, classes)
     z, others = torch.from_numpy(z)[None], torch.from_numpy(others)
     w = fisher_direction(z, others, torch.ones(1, len(others), dtype=torch.bool), 0)[0]
     theirs = torch.from_numpy(lda.scalings_[:, 0])
@@ -152,8 +169,8 @@ def apart(z, others):
 
 
 rows = {}
-for net, images in page.opened:
-    R, images, distances = page.reference(net), images.readable(), []
+for net, images in enough:
+    R, distances = page.reference(net), []
     for x, target in page.batches(net, images):
         with torch.no_grad():
             pooled = net.cut(x)[0].mean((2, 3)).double().cpu().numpy()
@@ -209,7 +226,8 @@ def by_strength(net, images):
     return pd.concat([page.rows(net, images, alike), inside], ignore_index=True)
 
 
-strengths = pd.concat([by_strength(net, images.readable()) for net, images in page.having("boxes")])
+strengths = [by_strength(net, images.readable()) for net, images in page.having("boxes")]
+strengths = pd.concat(strengths) if strengths else pd.DataFrame(columns=COLUMNS)
 MEASURES = {"correlation_to_plain": "correlation with the\nmap of the plain difference",
             "energy_pointing_game": "share of the map\nin the boxes"}  # fmt: skip
 if len(strengths):
@@ -297,7 +315,8 @@ for net, images in page.having("boxes"):
                 "|R| / dimensions": f"{len(R) / d:.2f}", "correlation with plain": f"{r:.3f}",
                 "energy, less plain's (%)": f"{more:+.2f}",
             }  # fmt: skip
-pd.DataFrame(rows).T.rename_axis(index=["network", "references", "direction"]).replace("-", "−", regex=True)
+compared = pd.DataFrame(rows).T.replace("-", "−", regex=True)
+compared.rename_axis(index=["network", "references", "direction"]) if rows else None
 
 # %% [markdown]
 """

@@ -26,6 +26,7 @@ device: str = "cpu"  # cpu, cuda, cuda:1, mps
 
 # %%
 import copy
+import textwrap
 
 import pandas as pd
 import torch
@@ -81,7 +82,7 @@ def tried(net, images):
             explain(name, net, x, **given)
             said[method.title] = RUNS
         except ValueError as why:
-            reasons = {NO_SCORE: "has no classifier", NO_ATTENTION: "attention"}
+            reasons = {NO_SCORE: "need a class score", NO_ATTENTION: "read attention"}
             said[method.title] = next((short for short, part in reasons.items() if part in str(why)), str(why))
     return said
 
@@ -90,8 +91,9 @@ backbones = [(without_classifier(net), images.readable()) for net, images in pag
 for net, images in backbones:
     said = tried(net, images[:1])
     groups = {why: [name for name, what in said.items() if what == why] for why in dict.fromkeys(said.values())}
-    print(f"{net.name} without its classifier: {', '.join(groups.pop(RUNS))} make a map;")
-    print("; ".join(f"for {len(names)} others {why}: {', '.join(names)}" for why, names in groups.items()))
+    print(f"{net.name} without its classifier: {', '.join(groups.pop(RUNS))} make a map.")
+    for why, names in groups.items():
+        print(textwrap.fill(f"{len(names)} methods {why}: {', '.join(names)}.", 90))
 
 # %% [markdown]
 r"""
