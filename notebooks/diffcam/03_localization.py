@@ -234,9 +234,9 @@ for number, (net, images) in enumerate(opened, 1):
         for title, name in zip(titles, few.ids)
     ]
     page.gallery(
-        net, few, ["diff_cam", *RIVALS], titles=titles, boxes=True,
+        net, few, [m for m in ("diff_cam", *RIVALS) if m in {*of["method"]}], titles=titles, boxes=True,
         name=f"diffcam-figure-12-{number}",
-        alt=f"Maps of seven methods over photographs with boxes. Share of the map in the boxes, {'; '.join(told)}.",
+        alt=f"Maps of {of['method'].nunique() - 1} methods over photographs with boxes. Share of the map in the boxes, {'; '.join(told)}.",
         caption=f"Figure 12 on photographs here, {net.name}: from the least probable class to the most probable.",
     )  # fmt: skip
 

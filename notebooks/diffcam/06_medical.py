@@ -132,9 +132,11 @@ def values(maps, L):
 
 
 frames, L, maps = [], {}, {}
+passed = {net.name for net, _ in page.having("a head that DeepLIFT passes")}  # as LIFT-CAM's must
 for net, images in ill:
     L[net.name] = lesions(images)
-    maps[net.name] = {m: page.maps(net, images, m) for m in page.methods(["diff_cam", *RIVALS], net)}
+    methods = [m for m in page.methods(["diff_cam", *RIVALS], net) if m != "lift_cam" or net.name in passed]
+    maps[net.name] = {m: page.maps(net, images, m) for m in methods}
     frames.append(page.rows(net, images, values(maps[net.name], L[net.name])))
 frame = pd.concat(frames, ignore_index=True)
 means = report.measured(frame)
@@ -161,13 +163,10 @@ SIDE = 192  # pixels; drawn films are drawn anew, and maps are as fine as they a
 
 def shown_maps(net, few, size):
     """The maps of the methods at another size, by title."""
-    return {
-        METHODS[m].title: finish(m, page.maps(net, few, m, raw=True), size)
-        for m in page.methods(["diff_cam", *RIVALS], net)
-    }
+    return {METHODS[m].title: finish(m, page.maps(net, few, m, raw=True), size) for m in maps[net.name]}
 
 
-FIGURES = {"SIIM-ACR": 15}  # by what the network is for; the others are beside figure 14
+FIGURES = {"pneumothorax": 15, "siim_pneumothorax": 15}  # others are figure 14
 for number, (net, images) in enumerate(ill):
     few = fewer(images, page.setting("shown"))
     large = few.at(max(SIDE, *few.size))
@@ -183,9 +182,9 @@ for number, (net, images) in enumerate(ill):
     report.show(
         figure,
         name=f"diffcam-films-{number}",
-        alt=f"Maps of DiffCAM and {len(RIVALS)} other methods for ill films of {images.name}, lesions outlined. "
+        alt=f"Maps of DiffCAM and {len(maps[net.name]) - 1} other methods for ill films of {images.name}, lesions outlined. "
         f"{'; '.join(titles)}.",
-        caption=f"As figure {14 + number}, {images.name}, {net.name}. Outlined: the lesions. Above each film: which method "
+        caption=f"As figure {FIGURES.get(images.name, 14)}, {images.name}, {net.name}. Outlined: the lesions. Above each film: which method "
         "covers them best.",
     )
 

@@ -425,7 +425,7 @@ share of the image that the boxes cover is what a uniform map would have.
 # %%
 KS = page.setting("references")
 COUNTS = {f"diff_cam_{k or 'all'}": ("diff_cam", {"k": k}) for k in KS}
-with_boxes = [(net, images) for net, images in page.having("boxes") if net.name in R or not asking]
+with_boxes = [(net, images.readable()) for net, images in page.having("boxes") if net.name in R or not asking]
 frames = [page.evaluate(COUNTS, ["energy_pointing_game"], with_boxes)]
 for net, images in with_boxes:
     uniform = torch.stack([covered(s.boxes, images.size).double().mean() for s in images])
