@@ -26,7 +26,9 @@ def rivals_of(rival: Rival, target: Tensor, classes: int = 0) -> Tensor:
     if isinstance(rival, Mapping):
         missing = [c for c in target.tolist() if c not in rival]
         if missing:
-            raise ValueError(f"class {missing[0]} has no rival: add it to the mapping {dict(rival)}")
+            raise ValueError(
+                f"class {missing[0]} has no rival: add it to the mapping {dict(rival)}"
+            )
         rival = torch.tensor([rival[c] for c in target.tolist()])
     rival = torch.as_tensor(rival, device=target.device)
     if rival.is_floating_point() or rival.dtype == torch.bool:

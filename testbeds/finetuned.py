@@ -147,7 +147,9 @@ def _fine_grained(dataset: str, network: str) -> Recipe:
 cub_alexnet, cub_vgg16 = (_fine_grained("cub", network) for network in CONTRASTED)
 aircraft_alexnet, aircraft_vgg16 = (_fine_grained("aircraft", network) for network in CONTRASTED)
 food101_alexnet, food101_vgg16 = (_fine_grained("food101", network) for network in CONTRASTED)
-flowers102_alexnet, flowers102_vgg16 = (_fine_grained("flowers102", network) for network in CONTRASTED)
+flowers102_alexnet, flowers102_vgg16 = (
+    _fine_grained("flowers102", network) for network in CONTRASTED
+)
 cars_alexnet, cars_vgg16 = (_fine_grained("stanford_cars", network) for network in CONTRASTED)
 
 cub_resnet50 = _fine_grained("cub", "resnet50")  # DiffCAM does not say how its network learnt

@@ -27,7 +27,14 @@ def decode_dicom(path: Path) -> Image.Image:
         low, high = float(pixels.min()), float(pixels.max())
         grey = (pixels - low) / (high - low if high > low else 1.0) * 255  # (H, W)
         return Image.fromarray(_bone_bright(file, grey.round().astype(np.uint8)))
-    except (InvalidDicomError, AttributeError, KeyError, OSError, RuntimeError, ValueError) as error:
+    except (
+        InvalidDicomError,
+        AttributeError,
+        KeyError,
+        OSError,
+        RuntimeError,
+        ValueError,
+    ) as error:
         raise ValueError(f"cannot read the image {path}: {error}; replace or remove it") from error
 
 

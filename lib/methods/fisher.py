@@ -78,7 +78,9 @@ def fisher_direction(
     rows = max(1, _CHUNK // (most * z.shape[1]))
     # In double precision: differences of near features are small.
     pairs = zip(z.double().split(rows), among.split(rows))
-    chunks = [_directions(one, references.double(), chosen, most, shrinkage) for one, chosen in pairs]
+    chunks = [
+        _directions(one, references.double(), chosen, most, shrinkage) for one, chosen in pairs
+    ]
     return torch.cat(chunks).to(z.dtype)
 
 

@@ -63,11 +63,15 @@ def marked_parts(
     for i, (region, seen) in enumerate(zip(regions(S, area), parts)):
         wanted = distinguishing.get(int(target[i]))
         if wanted is None:
-            raise ValueError(f"class {target[i]} has no distinguishing parts: add it to the mapping")
+            raise ValueError(
+                f"class {target[i]} has no distinguishing parts: add it to the mapping"
+            )
         share = {name: _share(region, part, name, by) for name, part in seen.items()}
         telling = [share[name] for name in wanted if name in share]
         if not telling:
-            raise ValueError(f"image {i} of the batch shows no part that tells class {target[i]} apart")
+            raise ValueError(
+                f"image {i} of the batch shows no part that tells class {target[i]} apart"
+            )
         found.append((sum(share.values()), sum(telling), len(telling)))
     return Marked(*torch.tensor(found, dtype=torch.float64).T)
 

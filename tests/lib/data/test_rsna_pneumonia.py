@@ -13,7 +13,11 @@ CLASSES = {"Normal": 20, "Lung Opacity": 10, "No Lung Opacity / Not Normal": 5}
 
 @pytest.fixture
 def root(tmp_path):
-    home, labels, info = tmp_path / "rsna", ["patientId,x,y,width,height,Target"], ["patientId,class"]
+    home, labels, info = (
+        tmp_path / "rsna",
+        ["patientId,x,y,width,height,Target"],
+        ["patientId,class"],
+    )
     for kind, count in CLASSES.items():
         for i in range(count):
             name = f"{PREFIXES[kind]}{i:02d}"
@@ -21,7 +25,9 @@ def root(tmp_path):
             write_dicom(home / "stage_2_train_images" / f"{name}.dcm", pixels)
             boxes = [(4, 8, 12, 10), (20, 8, 10, 12)][: 1 + i % 2] if kind == "Lung Opacity" else []
             info += [f"{name},{kind}"] * max(1, len(boxes))
-            labels += [f"{name},{x}.0,{y}.0,{w}.0,{h}.0,1" for x, y, w, h in boxes] or [f"{name},,,,,0"]
+            labels += [f"{name},{x}.0,{y}.0,{w}.0,{h}.0,1" for x, y, w, h in boxes] or [
+                f"{name},,,,,0"
+            ]
     (home / "stage_2_train_labels.csv").write_text("\n".join(labels))
     (home / "stage_2_detailed_class_info.csv").write_text("\n".join(info))
     return tmp_path
@@ -29,7 +35,9 @@ def root(tmp_path):
 
 @pytest.mark.parametrize("below", [".", "rsna"])
 def test_each_class_is_split_by_itself(root, below):
-    splits = {s: load("rsna_pneumonia", root=root / below, split=s) for s in ("test", "val", "train")}
+    splits = {
+        s: load("rsna_pneumonia", root=root / below, split=s) for s in ("test", "val", "train")
+    }
     counts = {s: [d.targets.count(c) for c in (0, 1)] for s, d in splits.items()}
     assert counts == {"test": [2, 1], "val": [2, 1], "train": [16, 8]}
     names = sum((data.ids for data in splits.values()), ())
@@ -42,7 +50,9 @@ def test_the_papers_numbers_come_out():
 
     normal, ill = (map(str, range(n)) for n in (8851, 6012))
     normal, ill = list(normal), list(ill)
-    counts = {s: (len(part(normal, "n", s)), len(part(ill, "i", s))) for s in ("train", "val", "test")}
+    counts = {
+        s: (len(part(normal, "n", s)), len(part(ill, "i", s))) for s in ("train", "val", "test")
+    }
     assert [sum(c) for c in counts.values()] == [12039, 1338, 1486]
     assert [ill for _, ill in counts.values()] == [4870, 541, 601]
 

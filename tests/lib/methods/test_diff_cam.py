@@ -142,7 +142,9 @@ def test_an_image_without_another_class_is_an_error_row_and_the_rest_goes_on(net
     """References of class 0 alone tell nothing of an image of class 0."""
     group = references(30)
     group = group.subset(i for i in range(30) if group.targets[i] == 0)
-    frame = evaluate(net, references(10), {"d": ("diff_cam", {"reference": group})}, ["average_drop"])
+    frame = evaluate(
+        net, references(10), {"d": ("diff_cam", {"reference": group})}, ["average_drop"]
+    )
     failed = frame["error"].notna()
     assert failed.sum() == 2 and (frame["target"][failed] == 0).all()
     assert "no image of a class other than class 0" in frame["error"][failed].iloc[0]

@@ -69,7 +69,9 @@ def test_without_shrinkage_few_references_leave_what_they_do_not_span():
     V = R - R.mean(0)
     d = z - R.mean(0)
     rest = d - d @ torch.linalg.pinv(V) @ V
-    assert torch.allclose(w / w.norm(dim=1, keepdim=True), rest / rest.norm(dim=1, keepdim=True), atol=1e-6)
+    assert torch.allclose(
+        w / w.norm(dim=1, keepdim=True), rest / rest.norm(dim=1, keepdim=True), atol=1e-6
+    )
 
 
 def test_without_shrinkage_it_is_scikit_learns_discriminant():

@@ -119,7 +119,9 @@ def test_iou_is_a_mean_over_all_counterparts_and_over_no_other_image():
         others = [j for j in kept if target[j] == rival[target[i]]]
         want.append(sum(one(i, j) for j in others) / len(others))
     assert iou(S[kept], [target[i] for i in kept], rival).tolist() == pytest.approx(want)
-    with pytest.raises(ValueError, match="class 2 is told from class 0, of which there is no image"):
+    with pytest.raises(
+        ValueError, match="class 2 is told from class 0, of which there is no image"
+    ):
         iou(S, target, rival)
 
 
