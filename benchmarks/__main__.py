@@ -21,9 +21,11 @@ from tqdm import tqdm
 import lib
 from lib import data, nets
 from lib.nets import weights
+from lib.methods.fisher import fisher_direction
 from lib.methods.lift_cam import contributions
 from lib.methods.shap_cam import orderings
 from lib.metrics import METRICS
+from lib.reference import reference_set
 from lib.saliency import attribute, explain, normalise, predict, raw_map, upsample
 
 from . import plain
@@ -36,7 +38,7 @@ def main(repeats: int) -> None:
     bench = Bench(repeats)
     rows = [
         *bench.gradients(), bench.ablation_cam(), bench.score_cam(), bench.opti_cam(),
-        *bench.shap_cam(), *bench.lift_cam(), *bench.one_at_a_time(),
+        *bench.shap_cam(), *bench.lift_cam(), bench.diff_cam(), *bench.one_at_a_time(),
     ]  # fmt: skip
     speed = pd.DataFrame(rows)
     memory = pd.DataFrame(tqdm(bench.memory(), desc="memory", total=4))
@@ -213,6 +215,24 @@ class Bench:
                 ("aopc", over, plain_over),
             ):
                 yield self._row(method, batch, ours, peer, against=against, on=on)
+
+    def diff_cam(self, batch: int = 16, n: int = 50):
+        """The direction from 50 references of each image's own, among 1280 channels."""
+        R = reference_set(self.net, data.load("imagenet_embedded", size=self.net.input_size))
+        z = R.z[:batch].double()
+        distance = torch.cdist(z, R.z.double())
+        nearest = distance.argsort(dim=1)[:, 1 : n + 1]
+        among = torch.zeros_like(distance, dtype=torch.bool).scatter(1, nearest, True)
+
+        def ours():
+            return fisher_direction(z, R.z, among)
+
+        def peer():
+            return plain.fisher_direction(z, R.z.double(), among)
+
+        error = (ours() - peer()).norm(dim=1) / peer().norm(dim=1)
+        assert error.max() < 1e-5
+        return self._row("diff_cam", batch, ours, peer, against="a covariance of K x K, solved")
 
     def memory(self):
         """Peak memory that Score-CAM adds, for one image of 1280 channels."""

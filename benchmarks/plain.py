@@ -4,6 +4,7 @@ The mathematics are those of `lib.methods`.
 """
 
 import torch
+from sklearn.covariance import ledoit_wolf
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -123,4 +124,16 @@ def aopc(
             image[..., i * patch : (i + 1) * patch, j * patch : (j + 1) * patch] = 0
             p.append(model(image).softmax(1)[0, c])
         found.append((p[0] - torch.stack(p)).mean())
+    return torch.stack(found)
+
+
+def fisher_direction(z: Tensor, references: Tensor, among: Tensor) -> Tensor:
+    """Directions (B, K), one image at a time, by a covariance matrix of all channels and a solve."""
+    found = []
+    for one, chosen in zip(z, among):
+        few = references[chosen]
+        S, _ = ledoit_wolf(few.numpy())
+        S = torch.from_numpy(S)
+        mean_variance = S.trace() / len(S)
+        found.append(mean_variance * torch.linalg.solve(S, one - few.mean(0)))
     return torch.stack(found)

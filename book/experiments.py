@@ -13,6 +13,7 @@ from lib.classes import matched
 from lib.data.crops import crops
 from lib.errors import unknown
 from lib.manifests import StrictLoader
+from lib.paths import given as stands_for
 
 from .parameters import PROFILES
 
@@ -36,6 +37,8 @@ class Experiment:
         title: what tables call it; by default the network's name, with the dataset's where one
             architecture is trained on several.
         crops: several crops of each image, as `data.crops` makes them.
+        reference: the images that DiffCAM tells them from, as `data.load` takes them: dataset, split,
+            limit; None for the images themselves, each told from the others.
         without: methods that do not run.
         options: of methods, in place of the profile's own.
         settings: what its notebook asks for by name, in place of the page's own.
@@ -50,6 +53,7 @@ class Experiment:
     images: int | None = None
     title: str = ""
     crops: bool = False
+    reference: Mapping[str, Any] | None = None
     without: tuple[str, ...] = ()
     options: Mapping[str, dict] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -90,6 +94,24 @@ class Experiment:
         """Its images alone, their classes as the dataset numbers them."""
         found = data.load(self.dataset, root=root or None, limit=self.images, size=size)
         return crops(found) if self.crops else found
+
+    def references(self, images: data.Dataset, given: str = "", root: str = "") -> data.Dataset:
+        """The images that DiffCAM tells `images` from.
+
+        Args:
+            given: a dataset, or a folder of one's own, in place of the planned ones.
+            root: of the dataset, if it is that of the images.
+        """
+        if given:
+            own = {"name": given}
+            if given not in data.DATASETS:
+                own = {"name": "folder", "root": stands_for(given)}
+            return data.load(**own, size=images.size)
+        if self.reference is None:
+            return images
+        name, others = self.reference["dataset"], dict(self.reference)
+        place = root if name == self.dataset and root else None
+        return data.load(others.pop("dataset"), root=place, size=images.size, **others)
 
 
 def own_dataset(network: str) -> str | None:
@@ -233,8 +255,12 @@ def _of_network(
     known = [e for e in planned if (e.network, e.layer) == (network, layer)]
     alike = [e for e in known + list(planned) if e.dataset == dataset][:1]
     own = replace(known[0], title="") if known else Experiment(network, dataset)
-    images, crops = (alike[0].images, alike[0].crops) if alike else (None, False)
-    return replace(own, dataset=dataset, images=images, crops=crops)
+    shared = ("images", "crops", "reference")  # of the images, whatever network sees them
+    seen = {name: getattr(alike[0], name) for name in shared} if alike else _EVERYTHING
+    return replace(own, dataset=dataset, **seen)
+
+
+_EVERYTHING = {"images": None, "crops": False, "reference": None}
 
 
 def _of_dataset(
@@ -247,8 +273,8 @@ def _of_dataset(
         if own_dataset(e.network) in ((None, dataset) if of_imagenet else (dataset,))
     ]
     if fitting:
-        everything = {"dataset": dataset, "images": None, "crops": False}
-        return tuple(e if e.dataset == dataset else replace(e, **everything) for e in fitting)
+        own = {"dataset": dataset, **_EVERYTHING}
+        return tuple(e if e.dataset == dataset else replace(e, **own) for e in fitting)
     own = [name for name in nets.RECIPES if own_dataset(name) == dataset]
     if not (own or of_imagenet):
         raise ValueError(

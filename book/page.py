@@ -13,12 +13,15 @@ from torch import Tensor
 
 from lib import evaluate as evaluation
 from lib import nets, timing
+from lib.checks import NO_CLASS
+from lib.classes import matched
 from lib.data import Dataset, load, spread
 from lib.maps import predict
 from lib.methods import METHODS
 from lib.methods.attention import attends
 from lib.metrics import METRICS
 from lib.paths import BUILD, given
+from lib.reference import ReferenceSet, reference_set
 
 from . import needs, progress, report
 from .experiments import Experiment, Plan, asked, plan
@@ -81,6 +84,7 @@ class Page:
         self._opening = opening
         self._opened: list[tuple[Any, Dataset]] | None = None
         self._left_out: set[str] = set()
+        self._references: dict[str, ReferenceSet] = {}  # by the network's fingerprint
         self._used: dict[str, dict[str, dict]] = {}  # options, by method and network
         report.style()
 
@@ -142,7 +146,7 @@ class Page:
             net, images = self._opening(experiment, **how)
             if not len(images.readable(1)):
                 raise ValueError(f"none of the {len(images)} images of {images.name} can be read")
-        if set(images.targets) == {None}:
+        if set(images.targets) == {None} and net.num_classes:
             self.unlabelled.add(net.name)
             images = self._predicted(net, images)
         return net, images
@@ -157,8 +161,8 @@ class Page:
 
     def beside(self, network: str, dataset: str, limit: int | None = None) -> tuple[Any, Dataset] | None:
         """An optional network and images beside those that are planned; None where others run in their
-        place, or where the network is not here, which it says."""
-        if not self.as_planned:
+        place, where the limit is 0, or where the network is not here, which it says."""
+        if not self.as_planned or limit == 0:
             return None
         try:
             net = nets.load(network, device=self.parameters.get("device", "cpu"))
@@ -192,9 +196,32 @@ class Page:
         return (self._plan.settings | own)[name]
 
     def options(self, method: str, net=None) -> dict:
-        """The options of a method that the profile can afford on a network."""
+        """The options of a method that the profile can afford on a network; with its references there,
+        if it needs any."""
+        needed = net is not None and "reference images" in METHODS[method].needs
+        return self._afforded(method, net) | ({"reference": self.reference(net)} if needed else {})
+
+    def _afforded(self, method: str, net) -> dict:
         own = {} if net is None else self.experiment(net).options
         return dict((self._plan.options | own).get(method, {}))
+
+    def reference(self, net) -> ReferenceSet:
+        """The features of the images that DiffCAM tells a network's images from: those of the parameter
+        `reference`, a dataset or a folder; else the planned ones; else the images themselves."""
+        if net.fingerprint not in self._references:
+            with in_one_sentence():
+                data = matched(self.references(net), net).readable()
+                found = reference_set(net, data, batch_size=self.batch_size, store=self.store)
+            if net.name in self.unlabelled and len(set(data.targets)) == 1:
+                found = replace(found, classes=None)  # predicted alike, they are told from each other
+            self._references[net.fingerprint] = found
+        return self._references[net.fingerprint]
+
+    def references(self, net) -> Dataset:
+        """The images whose features `reference` gives."""
+        images = next((images for one, images in self.opened if one.name == net.name), self.opened[0][1])
+        given = self.parameters.get("reference", "")
+        return self.experiment(net).references(images, given, self.root).at(images.size)
 
     def methods(self, names: Methods, net=None) -> dict[str, tuple[str, dict]]:
         """Those of the methods that run on a network, with their options, as `evaluate` takes them.
@@ -203,17 +230,17 @@ class Page:
             names: names of methods, or variants {label: (name, options)} whose options are added to
                 the profile's.
         """
-        without = self.without(net)
         return {
             label: (name, self.options(name, net) | own)
             for label, (name, own) in by_label(names).items()
-            if name not in without and (net is None or self._can_run(name, net))
+            if self.runs(name, net)
         }
 
-    @staticmethod
-    def _can_run(method: str, net) -> bool:
-        """Whether the network has the attention that a method reads."""
-        return "attention" not in METHODS[method].needs or attends(net)
+    def runs(self, method: str, net=None) -> bool:
+        """Whether a method runs here: it is not left out, and the network has the attention that it
+        reads."""
+        readable = net is None or "attention" not in METHODS[method].needs or attends(net)
+        return readable and method not in self.without(net)
 
     def without(self, net=None) -> set[str]:
         """The methods that do not run, here or on a network."""
@@ -305,7 +332,7 @@ class Page:
         """For the departures: methods that run with the profile's options; of what the page evaluates or
         maps it is known."""
         for name in names:
-            self._used.setdefault(name, {})[net.name] = self.options(name, net)
+            self._used.setdefault(name, {})[net.name] = self._afforded(name, net)
 
     def _measurable(self, metrics: Metrics, images: Dataset) -> tuple[dict[str, Any], Dataset]:
         """The metrics whose annotations there are, and the images that have them; says what is not run."""
@@ -521,8 +548,8 @@ def in_one_sentence() -> Iterator[None]:
 @torch.no_grad()
 def batch(net, images: Dataset) -> tuple[Tensor, Tensor]:
     """Images x (B, 3, H, W) on the network's device, and their classes (B,): the labels, or what the
-    network predicts where there are none."""
+    network predicts where there are none, or `NO_CLASS` where it predicts none."""
     x = torch.stack([sample.image for sample in images]).to(net.device, net.dtype)
     if None in images.targets:
-        return x, predict(net, x)
+        return x, predict(net, x) if net.num_classes else x.new_full((len(x),), NO_CLASS, dtype=torch.long)
     return x, torch.tensor(images.targets, device=net.device)

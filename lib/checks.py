@@ -5,6 +5,8 @@ from torch import Tensor
 
 from .errors import unknown
 
+NO_CLASS = -1  # of an image whose class is not known, for what explains without one
+
 
 def check_images(x: Tensor) -> None:
     """Images are (B, 3, H, W), float, finite, in [0, 1]."""
@@ -23,7 +25,8 @@ def check_images(x: Tensor) -> None:
 
 
 def check_targets(target: int | Tensor, batch: int, classes: int, device: torch.device) -> Tensor:
-    """Targets as a tensor (B,) of class indices on `device`."""
+    """Targets as a tensor (B,) of class indices on `device`: any, `NO_CLASS` too, of a backbone, which
+    has no classes."""
     target = torch.as_tensor(target, device=device)
     if target.is_floating_point() or target.dtype == torch.bool:
         raise ValueError(f"targets are class indices, whole numbers, got {target.dtype}")
@@ -33,7 +36,7 @@ def check_targets(target: int | Tensor, batch: int, classes: int, device: torch.
     if target.shape != (batch,):
         raise ValueError(f"targets are one class an image, ({batch},), got {tuple(target.shape)}")
     outside = target[(target < 0) | (target >= classes)]
-    if len(outside):
+    if classes and len(outside):
         raise ValueError(
             f"target class {outside[0].item()} is out of range: the network has classes 0 to {classes - 1}"
         )

@@ -48,7 +48,7 @@ def matched(data: "Dataset", net) -> "Dataset":
     The dataset's classes may be the network's own, WordNet ids (of ImageNet's networks), names in
     any case and with "_" or "-" for a space (any synonym, of ImageNet's), or indices. As many other
     classes as the network has are numbered in their order, as torchvision's ImageFolder numbers
-    folders. Images without a class stay so.
+    folders. Images without a class stay so, and a backbone, which has no classes, takes all as they are.
 
     Args:
         net: a `Classifier`, or whatever has `name`, `num_classes` and, where they are known, the
@@ -62,7 +62,7 @@ def matched(data: "Dataset", net) -> "Dataset":
         >>> [net.classes[target] for target in matched(data, net).targets]
         ['golden retriever', 'tabby, tabby cat']
     """
-    if all(target is None for target in data.targets):
+    if not net.num_classes or all(target is None for target in data.targets):
         return data
     if data.classes is None:
         return _in_range(data, net)

@@ -63,6 +63,7 @@ VALUES = {
     "colours": ("BGR",),
     "sort": (
         *("ImageNet", "VOC", "COCO", "VQA", "Chest X-ray", "Kvasir"),
+        *("RSNA Pneumonia", "SIIM-ACR"),
         *("CUB-200", "FGVC", "Food-101", "Flower-102", "Stanford Cars"),
     ),
 }

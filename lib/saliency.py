@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .checks import check_images, check_options, check_targets
+from .checks import NO_CLASS, check_images, check_options, check_targets
 from .maps import MASKINGS, NORMALISATIONS, mask, normalise, predict, upsample
 from .methods import method_named, weighted_sum
 
@@ -44,7 +44,8 @@ def attribute(
     check_options("method", method, options, spec.options)
     check_images(x)
     x = x.to(net.device, net.dtype)
-    target = predict(net, x) if target is None else target
+    if target is None:
+        target = predict(net, x) if net.num_classes else NO_CLASS
     target = check_targets(target, len(x), net.num_classes, net.device)
     alpha = None
     if spec.coefficients is None:
@@ -93,7 +94,8 @@ def explain(
         method: a name in `METHODS`.
         net: a `Classifier`.
         x: images (B, 3, H, W), float RGB in [0, 1].
-        target: classes (B,), or one class for all; None for the predicted class.
+        target: classes (B,), or one class for all; None for the predicted class, or of a backbone
+            for none.
         signed: whether the map keeps its sign: no ReLU, and $S = M / \max |M|$ of the upsampled M.
         options: the method's own; see `METHODS[method].options`.
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .checks import check_images
+from .checks import NO_CLASS, check_images
 from .code import code_key
 from .data import Dataset, Sample
 from .errors import UnknownName
@@ -57,7 +57,10 @@ class Block:
         return x.to(self.net.device, self.net.dtype)
 
     def targets(self, kind: str) -> Targets:
-        """The class of each image that maps and metrics follow: its "label", or the "predicted"."""
+        """The class of each image that maps and metrics follow: its "label", or the "predicted"; of a
+        backbone, which predicts none, `NO_CLASS` where there is no label."""
+        if kind == "label" and not self.net.num_classes:
+            return [NO_CLASS if label is None else label for label in self.data.targets]
         labels = [None if kind == "predicted" else target for target in self.data.targets]
         unknown = [i for i, label in enumerate(labels) if label is None]
         y = self.logits([i for i in unknown if self.sample(i) is not None])

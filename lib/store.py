@@ -23,6 +23,7 @@ import numpy as np
 import pandas as pd
 from filelock import FileLock
 from safetensors.numpy import load_file, save_file
+from torch import Tensor
 
 Pair = tuple[str, int]  # an image's fingerprint, and the class
 
@@ -36,8 +37,17 @@ class Explained(NamedTuple):
 
 
 def key(*parts: object) -> str:
-    """A hash of JSON-like values."""
-    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:24]
+    """A hash of JSON-like values, of tensors, and of what has a `content`, such as a dataset."""
+    said = json.dumps(parts, sort_keys=True, default=_content)
+    return hashlib.sha256(said.encode()).hexdigest()[:24]
+
+
+def _content(value: object) -> str:
+    if isinstance(value, Tensor):
+        value = value.detach().cpu().numpy()
+    if isinstance(value, np.ndarray):  # whose text leaves most of it out
+        return hashlib.sha256(f"{value.dtype} {value.shape}".encode() + value.tobytes()).hexdigest()
+    return getattr(value, "content", None) or str(value)
 
 
 def write_atomically(path: Path, write: Callable[[Path], None]) -> None:

@@ -78,7 +78,7 @@ def _measured(shard: Shard | GivenMaps, group: list[Variant]) -> Frames:
     def measure(batch: list[int]):
         target = torch.tensor([targets[i] for i in batch])
         S = shard.finish([maps[i].map for i in batch], metric.signed)
-        options = group[0].options | _given(shard, metric, batch, target)
+        options = _given(shard, metric, batch, target) | group[0].options
         return metric.measurement(block.net, block.batch(batch), target, S, **options)
 
     ready = [i for i in ready if i not in missing]
@@ -122,13 +122,12 @@ def _nothing(annotation: Tensor | dict | None) -> bool:
 def _given(shard: Shard | GivenMaps, metric: Metric, index: list[int], target: Tensor) -> dict:
     """What a metric takes beside images, classes and maps; see `metrics.GIVEN`."""
     block, found = shard.block, {}
+    if "rival" in metric.options:  # unless one is chosen, by what the network has said already
+        y = block.logits(index)
+        found["rival"] = rivals(torch.stack([y[i] for i in index]), target.to(block.net.device))
     for name in metric.given:
         if name == "method":
             found[name] = shard.explain
-            continue
-        if name == "rival":
-            y = block.logits(index)
-            found[name] = rivals(torch.stack([y[i] for i in index]), target.to(block.net.device))
             continue
         of_each = [getattr(block.sample(i), name) for i in index]
         if not any(one is None for one in of_each):

@@ -31,7 +31,14 @@ def vgg16_bn(classes: int) -> nn.Module:
     return tv.vgg16_bn(num_classes=classes)
 
 
-BUILDS = {"alexnet": alexnet, "vgg16": vgg16}  # on each fine-grained dataset
+def inception_v3(classes: int) -> nn.Module:
+    """Without its auxiliary classifier. Its weights are for images of mean and deviation 0.5, which
+    torchvision makes of its usual ones inside."""
+    return tv.inception_v3(num_classes=classes, aux_logits=False, init_weights=False)
+
+
+BUILDS = {"alexnet": alexnet, "vgg16": vgg16, "resnet50": resnet50}
+CONTRASTED = ("alexnet", "vgg16")  # on each fine-grained dataset
 
 # Opti-CAM, appendix E.2, which names neither the batch size, nor the epochs of the first phase, nor
 # any augmentation; its accuracies are 82.0, 83.2, 89.8 and 89.5 %.
@@ -71,6 +78,30 @@ kvasir_vgg16_bn = replace(
     dataset="kvasir",
     name="kvasir_vgg16_bn",
     before=(Phase(10, 5e-3, VGG16_BN_BACKBONE),),
+)
+
+# DiffCAM, appendix F.1.3, which does not name the epochs: the one of the least validation loss stays.
+rsna_inception_v3 = Recipe(
+    name="rsna_inception_v3",
+    build=inception_v3,
+    arguments=class_count,
+    dataset="rsna_pneumonia",
+    floor=0.85,
+    epochs=30,
+    batch_size=64,
+    input_size=299,
+    mean=(0.5, 0.5, 0.5),
+    std=(0.5, 0.5, 0.5),
+    validation="val",
+    pretrained=(("", "torchvision:inception_v3"),),
+    in_memory=False,
+    optimizer="sgd",
+    schedule="constant",
+    learning_rate=1e-4,
+    weight_decay=1e-5,
+)
+siim_inception_v3 = replace(
+    rsna_inception_v3, name="siim_inception_v3", dataset="siim_pneumothorax", floor=0.78
 )
 
 # "Why not other classes?" leaves its fine-tuning to its authors' code, which has that of CUB-200: SGD
@@ -113,8 +144,12 @@ def _fine_grained(dataset: str, network: str) -> Recipe:
     )
 
 
-cub_alexnet, cub_vgg16 = (_fine_grained("cub", network) for network in BUILDS)
-aircraft_alexnet, aircraft_vgg16 = (_fine_grained("aircraft", network) for network in BUILDS)
-food101_alexnet, food101_vgg16 = (_fine_grained("food101", network) for network in BUILDS)
-flowers102_alexnet, flowers102_vgg16 = (_fine_grained("flowers102", network) for network in BUILDS)
-cars_alexnet, cars_vgg16 = (_fine_grained("stanford_cars", network) for network in BUILDS)
+cub_alexnet, cub_vgg16 = (_fine_grained("cub", network) for network in CONTRASTED)
+aircraft_alexnet, aircraft_vgg16 = (_fine_grained("aircraft", network) for network in CONTRASTED)
+food101_alexnet, food101_vgg16 = (_fine_grained("food101", network) for network in CONTRASTED)
+flowers102_alexnet, flowers102_vgg16 = (
+    _fine_grained("flowers102", network) for network in CONTRASTED
+)
+cars_alexnet, cars_vgg16 = (_fine_grained("stanford_cars", network) for network in CONTRASTED)
+
+cub_resnet50 = _fine_grained("cub", "resnet50")  # DiffCAM does not say how its network learnt

@@ -49,6 +49,7 @@ class Recipe:
         dataset: a dataset of `lib.data`, whose `splits` are for training and for testing.
         floor: the least test accuracy; with less, training fails.
         mean, std: of each colour channel, subtracted and divided before the network.
+        validation: the split by whose loss the best epoch is chosen; None for the last one.
         questions: the network takes the questions about an image beside it, and has `encode`; the
             samples of a group share their image, which is seen once for all of them.
         pretrained: the submodules that begin with a manifest's weights ("" is the network), by the
@@ -80,6 +81,7 @@ class Recipe:
     mean: Triple = (0.5, 0.5, 0.5)
     std: Triple = (0.25, 0.25, 0.25)
     splits: tuple[str, str] = ("train", "test")
+    validation: str | None = None
     questions: bool = False
     pretrained: tuple[tuple[str, str], ...] = ()
     before: tuple[Phase, ...] = ()
@@ -123,7 +125,9 @@ class Recipe:
         with FileLock(path.with_suffix(".lock")):  # another process waits, then reads
             known = _read(path)
             if known is None:
-                known = fit(self, *(self._split(split, root) for split in self.splits), device)
+                train, test = (self._split(split, root) for split in self.splits)
+                validation = self._split(self.validation, root) if self.validation else None
+                known = fit(self, train, test, device, validation)
                 write_atomically(path, lambda p: torch.save(known._asdict(), p))
         return known
 

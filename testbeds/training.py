@@ -59,8 +59,17 @@ class Trained(NamedTuple):
     seconds: float
 
 
-def fit(recipe: "Recipe", train: Dataset, test: Dataset, device: str | torch.device) -> Trained:
+def fit(
+    recipe: "Recipe",
+    train: Dataset,
+    test: Dataset,
+    device: str | torch.device,
+    validation: Dataset | None = None,
+) -> Trained:
     """Train a network and measure its test accuracy.
+
+    Args:
+        validation: the images by whose loss the best epoch is chosen; None for the last epoch.
 
     Raises:
         ValueError: the test accuracy is below the recipe's floor; says what it is.
@@ -77,7 +86,9 @@ def fit(recipe: "Recipe", train: Dataset, test: Dataset, device: str | torch.dev
         arguments = recipe.arguments(train)
         train = permuted(train, recipe.seed) if recipe.permuted else train
         model = start(recipe, arguments).to(device, memory_format=torch.channels_last)
-        _optimise(recipe, model, _batches(recipe, model, train, shuffle=True), device)
+        best = Best(recipe, model, validation, device)
+        _optimise(recipe, model, _batches(recipe, model, train, shuffle=True), device, best)
+        best.restore()
         accuracy = measure(recipe, model, test, device)
     seconds = time.monotonic() - started
     if not accuracy >= recipe.floor:
@@ -137,18 +148,57 @@ def untrained(recipe: "Recipe", arguments: dict[str, Any]) -> nn.Module:
 def measure(recipe: "Recipe", model: nn.Module, data: Dataset, device: torch.device) -> float:
     """The fraction of a dataset that a network classifies correctly; it ends up in eval mode."""
     model.eval()
-    right = 0
+    batches = _batches(recipe, model, data, shuffle=False)
     with torch.no_grad():
-        for batch in _batches(recipe, model, data, shuffle=False):
-            x = _normalised(recipe, _on(device, batch.images, recipe.dtype))
-            logits = model(x, *(tensor.to(device) for tensor in batch.questions))
-            right += (logits.argmax(1).cpu() == batch.targets).sum().item()
+        answers = _answers(recipe, model, batches, device)
+        right = sum((y.argmax(1) == targets).sum().item() for y, targets in answers)
     return right / len(data)
 
 
-def _optimise(recipe: "Recipe", model: nn.Module, batches: DataLoader, device: torch.device) -> None:
+class Best:
+    """The weights of the epoch with the least loss on images for validation; without any, it keeps
+    nothing."""
+
+    def __init__(
+        self, recipe: "Recipe", model: nn.Module, data: Dataset | None, device: torch.device
+    ):
+        self.recipe, self.model, self.device = recipe, model, device
+        self.batches = None if data is None else _batches(recipe, model, data, shuffle=False)
+        self.loss, self.state = float("inf"), None
+
+    def look(self) -> None:
+        """After an epoch; the network is left in eval mode."""
+        if self.batches is None:
+            return
+        self.model.eval()
+        with torch.no_grad():
+            loss = sum(
+                F.cross_entropy(y, targets, reduction="sum").item()
+                for y, targets in _answers(self.recipe, self.model, self.batches, self.device)
+            )
+        if loss < self.loss:
+            state = self.model.state_dict()
+            self.loss, self.state = loss, {name: t.clone() for name, t in state.items()}
+
+    def restore(self) -> None:
+        if self.state is not None:
+            self.model.load_state_dict(self.state)
+
+
+def _answers(
+    recipe: "Recipe", model: nn.Module, batches: DataLoader, device: torch.device
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Logits and targets of each batch, on the CPU."""
+    for batch in batches:
+        x = _normalised(recipe, _on(device, batch.images, recipe.dtype))
+        yield model(x, *(tensor.to(device) for tensor in batch.questions)).cpu(), batch.targets
+
+
+def _optimise(
+    recipe: "Recipe", model: nn.Module, batches: DataLoader, device: torch.device, best: Best
+) -> None:
     for phase in (*recipe.before, recipe):
-        _run(phase, recipe, model, batches, device)
+        _run(phase, recipe, model, batches, device, best)
 
 
 def _run(
@@ -157,11 +207,10 @@ def _run(
     model: nn.Module,
     batches: DataLoader,
     device: torch.device,
+    best: Best,
 ) -> None:
     """One phase of training, with an optimizer of its own."""
-    model.requires_grad_(True).train()
-    for path in phase.frozen:
-        model.get_submodule(path).requires_grad_(False).eval()
+    _set_training(model, phase)
     optimizer = _optimizer(phase, recipe, model)
     schedule = _schedule(phase, recipe, optimizer, len(batches))
     for _ in tqdm(range(phase.epochs), desc=recipe.name, unit="epoch", leave=False, disable=None):
@@ -174,6 +223,14 @@ def _run(
             loss.backward()
             optimizer.step()
             schedule.step()
+        best.look()
+        _set_training(model, phase)
+
+
+def _set_training(model: nn.Module, phase: Phase) -> None:
+    model.requires_grad_(True).train()
+    for path in phase.frozen:
+        model.get_submodule(path).requires_grad_(False).eval()
 
 
 def _optimizer(phase: Phase, recipe: "Recipe", model: nn.Module) -> Optimizer:

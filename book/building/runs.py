@@ -85,5 +85,5 @@ def _told(value: object) -> str:
         return "all"
     if isinstance(value, dict):
         return ", ".join(f"{key} {_told(of)}" for key, of in value.items()) or "none"
-    listed = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    listed = ", ".join(map(_told, value)) if isinstance(value, list | tuple) else str(value)
     return listed or "none"

@@ -140,7 +140,7 @@ def grid(
         ):
             draw(panel, picture, "" if i else headings[j])
             if (i, j) in (outlines or {}):
-                _outline(panel, array(outlines[i, j]))
+                outline(panel, outlines[i, j])
         _entitle(block, titles[i])
     return figure
 
@@ -173,6 +173,12 @@ def draw_boxes(panel: Axes, boxes: ArrayLike | None, **look) -> None:
         panel.add_patch(Rectangle(corner, x1 - x0, y1 - y0, **look))
 
 
+def outline(panel: Axes, mask: ArrayLike) -> None:
+    """The edge of a mask (H, W) over an image, dark within light so that it is seen on any ground."""
+    for width, colour in ((3.2, "white"), (1.4, "black")):
+        panel.contour(array(mask), [0.5], colors=colour, linewidths=width)
+
+
 def _blocks(heights: Sequence[float], signed: bool) -> tuple[Figure, np.ndarray]:
     """A figure of blocks one below the other, of these heights in inches; and the key below."""
     style()
@@ -189,12 +195,6 @@ def _blocks(heights: Sequence[float], signed: bool) -> tuple[Figure, np.ndarray]
     key.set_ticks([-1, 0, 1], labels=["against the class", "0", "for the class"])
     key.outline.set_visible(False)
     return figure, blocks[:-1]
-
-
-def _outline(panel: Axes, mask: np.ndarray) -> None:
-    """The mask's edge, dark within light so that it is seen on any ground."""
-    for width, colour in ((3.2, "white"), (1.4, "black")):
-        panel.contour(mask, [0.5], colors=colour, linewidths=width)
 
 
 def _entitle(block, title: str) -> None:

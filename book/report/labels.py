@@ -49,6 +49,8 @@ _OTHERS = {  # what is measured on something else than a finished map
     "logit_gain": Label("Δy", "", higher_is_better=True),
     # between formulas that should be one, as a share of the largest entry
     "relative_error": Label("error", "", higher_is_better=False, identity=True),
+    # of a criterion, as a share of its largest value
+    "share_of_best": Label("share of the largest", "", higher_is_better=True, range=_UNIT),
     # to the map of a network that knows nothing
     "rank_correlation": Label("ρ", "", higher_is_better=False, range=_SIGNED),
     "rank_correlation_absolute": Label("ρ of |S|", "", higher_is_better=False, range=_SIGNED),
@@ -64,12 +66,38 @@ _OTHERS = {  # what is measured on something else than a finished map
     # of signed maps: two of them; and one on the parts that tell two classes apart
     "correlation": Label("r", "", higher_is_better=True, range=_SIGNED),
     "correlation_to_original": Label("r", "", higher_is_better=True, range=_SIGNED),
+    "correlation_to_plain": Label("r", "", higher_is_better=True, range=_SIGNED),
     "correlation_to_max": Label("r", "", higher_is_better=True, range=_SIGNED),
     "probability": Label("p", "", higher_is_better=True, range=_UNIT),
+    # of an image that its boxes cover
+    "box_share": Label("share of the boxes", "%", higher_is_better=True, range=_UNIT),
     "shared_coverage": Label("for both", "%", higher_is_better=False, range=_UNIT),
     "difference_share": Label("share", "%", higher_is_better=True, range=_UNIT),
     "difference_sign": Label("sign", "", higher_is_better=True),
     "difference_rank": Label("rank", "", higher_is_better=True, range=_UNIT),
+    # of parts, the mean over sizes of the region
+    "part_precision_mean": Label("part precision, mean", "%", higher_is_better=True, range=_UNIT),
+    "part_recall_mean": Label("part recall, mean", "%", higher_is_better=True, range=_UNIT),
+    "part_f1_mean": Label("part F1, mean", "%", higher_is_better=True, range=_UNIT),
+    "part_iou_mean": Label("PIoU, mean", "%", higher_is_better=True, range=_UNIT),
+    # of DiffCAM's map with maps of other questions
+    "correlation_between_rivals": Label("r between rivals", "", higher_is_better=True, range=_SIGNED),
+    "correlation_to_why": Label("r with “why is”", "", higher_is_better=True, range=_SIGNED),
+    "correlation_to_why_all": Label("r with “why is”, all", "", higher_is_better=True, range=_SIGNED),
+    "correlation_to_grad_cam": Label("r with Grad-CAM", "", higher_is_better=True, range=_SIGNED),
+    # what erasing does to the logit of the class less the rival's
+    "shift_black": Label("shift, black", "", higher_is_better=True),
+    "shift_rival": Label("shift, rival's mean", "", higher_is_better=True),
+    # of a map and a region: the lesions, or the half of the object that is asked about
+    "share_inside": Label("share", "%", higher_is_better=True, range=_UNIT),
+    "hit_inside": Label("hit", "%", higher_is_better=True, range=_UNIT),
+    "iou_inside": Label("IoU", "%", higher_is_better=True, range=_UNIT),
+    "auc_inside": Label("AUC", "", higher_is_better=True, range=_UNIT),
+    "marked_alone": Label("alone", "%", higher_is_better=True, range=_UNIT),
+    "half_share": Label("half", "%", higher_is_better=True, range=_UNIT),
+    # of a network, and what it has over another one
+    "accuracy": Label("top-1", "%", higher_is_better=True, range=_UNIT),
+    "accuracy_gain": Label("Δ top-1", "%", higher_is_better=True, range=_SIGNED),
     # the distance of p₊ and p₋, and what a contrast changes of each
     "separation": Label("Δ", "", higher_is_better=True, range=_SIGNED),
     "positive_change": Label("change of p₊", "", higher_is_better=True, range=_SIGNED),
@@ -84,6 +112,7 @@ _COMPARED = {  # as methods are, without being one
     "one_pass_against_many": "one pass against many",
     "twice_the_rate": "twice the learning rate",
     "same_rate": "the same learning rate",
+    "uniform": "a uniform map",
 }
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 _CLASSES = {"t1": "t₁", "t2": "t₂"}  # the two most probable

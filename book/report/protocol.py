@@ -42,7 +42,8 @@ def protocol(page) -> Box:
     told = [_experiment(page, net, images) for net, images in page.opened]
     if page.unlabelled:
         told.append("The images have no labels: their classes are those that the network predicts.")
-    return Box("What runs here", (*told, *_given_up(page)))
+    same = dict.fromkeys(_given_up(page))  # of several networks once
+    return Box("What runs here", (*told, *same))
 
 
 def departures(page, used: Mapping[str, Mapping[str, Options]]) -> Box:
@@ -86,7 +87,7 @@ def _images(page, net, images: Dataset) -> str:
 def _given_up(page) -> Iterable[str]:
     """Which methods see fewer images, or do not run, because they are dear."""
     for net, images in page.opened:
-        methods = page.methods([*METHODS], net)
+        methods = {name: (name, {}) for name in METHODS if page.runs(name, net)}
         out = [METHODS[m].title for m in METHODS if m in page.without(net)]
         if out:
             yield f"Not run on `{net.name}`: {_listed(out)}."

@@ -20,6 +20,8 @@ from . import (
     imagenet_embedded,
     kvasir,
     mnist,
+    rsna_pneumonia,
+    siim_pneumothorax,
     voc,
     vqa,
 )
@@ -44,6 +46,8 @@ LOADERS = {
     "imagenet_embedded": imagenet_embedded.records,
     "kvasir": kvasir.records,
     "mnist": mnist.records,
+    "rsna_pneumonia": rsna_pneumonia.records,
+    "siim_pneumothorax": siim_pneumothorax.records,
     "stanford_cars": fine_grained.records,
     "voc": voc.records,
     "vqa": vqa.records,

@@ -89,7 +89,7 @@ class Crop:
             target=self.target,
             id=self.id,
             doubtful=self.doubtful,
-            boxes=_cut_boxes(whole.boxes, left, top, size),
+            boxes=cut_boxes(whole.boxes, left, top, size),
             mask=None if whole.mask is None else whole.mask[rows, columns].contiguous(),
             parts=_cut_parts(whole.parts, rows, columns),
         )
@@ -99,7 +99,7 @@ class Crop:
         return hashlib.sha256(repr(content).encode()).hexdigest()
 
 
-def _cut_boxes(boxes: Tensor | None, left: int, top: int, size: Size) -> Tensor | None:
+def cut_boxes(boxes: Tensor | None, left: int, top: int, size: Size) -> Tensor | None:
     """What lies inside of each box (n,4), in the frame of the crop."""
     if boxes is None:
         return None

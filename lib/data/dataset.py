@@ -1,7 +1,9 @@
 """A sample, and an immutable sequence of samples at one image size."""
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import NamedTuple, Protocol
 
 from torch import Tensor
@@ -134,6 +136,12 @@ class Dataset(Sequence[Sample]):
             named[c] + " (?)" * doubtful if named and c is not None else name
             for c, name, doubtful in rows
         )
+
+    @cached_property
+    def content(self) -> str:
+        """A hash of what the samples show and of their classes, at this size; nothing is decoded."""
+        shown = [self.fingerprint(i) for i in range(len(self))]
+        return hashlib.sha256(repr((shown, self.targets, self.size)).encode()).hexdigest()
 
     def __len__(self) -> int:
         return len(self.records)

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import pandas as pd
+
 from .. import manifests
 
 
@@ -55,6 +57,16 @@ def reading(path: Path) -> Iterator[None]:
     except (ElementTree.ParseError, KeyError, TypeError, ValueError) as error:
         problem = f"no key {error}" if type(error) is KeyError else error
         raise ValueError(f"cannot read {path}: {problem}; take the file anew") from error
+
+
+def read_table(path: Path, *columns: str) -> pd.DataFrame:
+    """A comma-separated table that has these columns; a ValueError names what is missing."""
+    with reading(path):
+        table = pd.read_csv(path, skipinitialspace=True)
+        for column in columns:
+            if column not in table:
+                raise ValueError(f"no column {column!r} among {', '.join(table.columns)}")
+    return table
 
 
 def read_json(path: Path, leave_out: str | None = None) -> Any:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ..boxes import tight_box
 from .dataset import Sample, Size
+from .dicom import decode_dicom
 from .files import reading
 
 # Of an animation, the first frame is read. Pillow reads AVIF since 11.3, if it is built so.
@@ -135,6 +136,8 @@ def decode(path: Path, *, upright: bool = False) -> Image.Image:
     Args:
         upright: turned as the camera noted in the file, as viewers show it.
     """
+    if path.suffix.lower() == ".dcm":
+        return decode_dicom(path).convert("RGB")
     try:
         with Image.open(path) as image:
             return (ImageOps.exif_transpose(image) if upright else image).convert("RGB")

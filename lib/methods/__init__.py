@@ -10,8 +10,10 @@ from ..errors import unknown
 from .ablation_cam import ablation_cam
 from .cam import cam
 from .combination import weighted_sum
+from .diff_cam import diff_cam
 from .extremal_perturbation import extremal_perturbation
 from .fake_cam import fake_cam
+from .galore import galore
 from .grad_cam import grad_cam
 from .grad_cam_plus_plus import grad_cam_plus_plus
 from .gradient_shap import gradient_shap
@@ -77,6 +79,7 @@ class Method:
 
 
 _GRADIENTS, _ATTENTION = frozenset({"gradients"}), frozenset({"attention"})
+_REFERENCE = frozenset({"reference images"})
 _LA = 'Wang & Wang 2022, section "Back-Propagation till the Activation Space"'
 
 METHODS: dict[str, Method] = {method.name: method for method in (
@@ -108,6 +111,8 @@ METHODS: dict[str, Method] = {method.name: method for method in (
     Method(lime_cam, "LIME-CAM", "Ribeiro et al. 2016, eq. (1)-(2)", paper="lime"),
     Method(linear_approximation, "Linear approximation", _LA,
            relu=False, needs=_GRADIENTS, paper="contrast"),
+    Method(diff_cam, "DiffCAM", "DiffCAM eq. (8)-(10)", needs=_REFERENCE, paper="diffcam"),
+    Method(galore, "GALORE", "Wang & Vasconcelos 2020, section 3", relu=False, needs=_GRADIENTS),
 )}  # fmt: skip
 
 

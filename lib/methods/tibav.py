@@ -31,6 +31,7 @@ def tibav(net, x: Tensor, target: Tensor, *, relevance: str = "lrp", row: str = 
         >>> S = explain("tibav", net, x, target=243)
     """
     check_choice("relevance", relevance, RELEVANCES)
+    net.need_classes()
     transformer = Transformer(net, row)
     with torch.enable_grad():
         x = x.detach().requires_grad_()  # so that every A has a gradient, with parameters frozen

@@ -24,6 +24,7 @@ from . import (
     curves,
     localization,
     max_sensitivity,
+    parts,
     relative_probability,
 )
 from .accumulator import Accumulator
@@ -36,7 +37,6 @@ GIVEN = {
     "boxes": "pass boxes=[...], a tensor (n, 4) for each image",
     "mask": "pass mask=[...], a tensor (H, W) for each image",
     "parts": "pass parts=[...], a dict for each image",
-    "rival": "pass rival=..., the class (B,) that each is compared with",
     "method": "pass method='grad_cam', or a function of images and classes that gives their maps S",
 }
 
@@ -187,6 +187,8 @@ METRICS: dict[str, Metric] = {
                higher_is_better=True, paper="wsol", whole=True),
         Metric(localization.pointing_game, localization.hit, "standard pointing game", "SP",
                higher_is_better=True, paper="pointing_game"),
+        Metric(localization.region_iou, localization.region, "region intersection over union",
+               "region IoU", higher_is_better=True, paper="diffcam"),
         Metric(localization.saliency_metric, localization.sized, "saliency metric", "SM",
                higher_is_better=False, unit="", paper="saliency_metric",
                range=(math.log(0.05), math.inf)),
@@ -199,6 +201,14 @@ METRICS: dict[str, Metric] = {
                "positive area", "positive area", higher_is_better=True, paper="contrast", signed=True),
         Metric(relative_probability.area_imbalance, relative_probability.signs,
                "area imbalance", "imbalance", higher_is_better=False, paper="contrast", signed=True),
+        Metric(parts.part_precision, parts.marked_parts, "part precision", "part precision",
+               higher_is_better=True, paper="diffcam"),
+        Metric(parts.part_recall, parts.marked_parts, "part recall", "part recall",
+               higher_is_better=True, paper="diffcam"),
+        Metric(parts.part_f1, parts.marked_parts, "part F1", "part F1",
+               higher_is_better=True, paper="diffcam"),
+        Metric(parts.part_iou, parts.parts_and_classes, "part intersection over union", "PIoU",
+               higher_is_better=True, paper="diffcam", whole=True),
     )
 }  # fmt: skip
 

@@ -25,15 +25,21 @@ class Accumulator:
         self.metric, self.options = metric, options
         self._measured: list[Tensor] = []
 
-    def update(self, S: Tensor, boxes: list[Tensor] | None = None, **given) -> None:
-        """Measure maps S (B, H, W) in [0, 1], with what the metric takes of their images."""
+    def update(
+        self, S: Tensor, boxes: list[Tensor] | None = None, *, target: Tensor | None = None, **given
+    ) -> None:
+        """Measure maps S (B, H, W) in [0, 1], with what the metric takes of their images.
+
+        Args:
+            target: the classes (B,) that are explained, where the metric follows them.
+        """
         if S.ndim != 3:
             raise ValueError(f"maps are (B, H, W), got {tuple(S.shape)}")
         check_maps(S, S[:, None])
         given |= {} if boxes is None else {"boxes": boxes}
         self.metric.check_given(given)
         check_options("metric", self.metric.name, given, self.metric.given)
-        measured = self.metric.measure(None, None, None, S, **given, **self.options)
+        measured = self.metric.measure(None, None, target, S, **given, **self.options)
         self._measured.append(measured.cpu())
 
     def values(self) -> Tensor:

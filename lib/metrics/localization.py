@@ -1,5 +1,5 @@
-"""Where a map lies, beside the boxes of the object: OM and LE, EP and F1, SP; and SM, the size of its
-own box."""
+"""Where a map lies, beside the boxes of the object: OM and LE, EP and F1, SP, the overlap of a region
+of fixed area; and SM, the size of its own box."""
 
 from typing import NamedTuple
 
@@ -10,6 +10,7 @@ from torch.nn.functional import interpolate
 from ..checks import check_choice
 from .boxes import area, check_boxes, iou, predicted_boxes, unions
 from .confidence import probability
+from .parts import regions
 
 TIES = ("first", "any")
 SEEN = ("image", "crop")
@@ -120,6 +121,37 @@ def pointing_game(hit: Tensor) -> Tensor:
     1. Of several equal maxima the first in raster order is taken; option `ties`.
     """
     return hit.double()
+
+
+class Overlap(NamedTuple):
+    """The pixels (B,) that a region of the map and the boxes share, and those that either covers."""
+
+    shared: Tensor
+    either: Tensor
+
+
+def region(
+    net, x: Tensor, target: Tensor, S: Tensor, *, boxes: list[Tensor], area: float = 0.2
+) -> Overlap:
+    """How the largest values of the map lie to the boxes.
+
+    Args:
+        boxes: as for `energy`.
+        area: of the region, as a share of the image; see `parts.regions`.
+    """
+    largest, inside = regions(S, area).flatten(1), unions(boxes, S).flatten(1)  # (B, HW)
+    return Overlap((largest & inside).sum(1), (largest | inside).sum(1))
+
+
+def region_iou(overlap: Overlap) -> Tensor:
+    r"""How well a region of fixed area, the largest values of the map, covers the boxes of the object;
+    higher is better.
+
+    $$\mathrm{IoU} = \frac{|r \cap U|}{|r \cup U|}$$
+    for each image (B,), in [0, 1], with $r$ the region of DiffCAM's appendix D.1 and $U$ the union of
+    the boxes. An object that is not as large as the region has less than 1 for any map.
+    """
+    return overlap.shared.double() / overlap.either
 
 
 class Sized(NamedTuple):

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from ..checks import check_choice
+from ..rival import Rival, rivals_of
 from ..selectors import logit, strongest
 from .curves import ranks
 from .replacement import replaced
@@ -40,7 +41,7 @@ def kept_logits(
     target: Tensor,
     S: Tensor,
     *,
-    rival: Tensor | None = None,
+    rival: Rival | None = None,
     keep: str = "positive",
     replacement: str = "blur",
     kernel: int = 101,
@@ -50,18 +51,18 @@ def kept_logits(
 
     Args:
         S: signed maps (B, H, W).
-        rival: the classes (B,) to compare with; None for the strongest other one of each image.
+        rival: the class to compare with, or {class: its rival}, or (B,) classes; None for the strongest
+            other one of each image.
         keep: the sign of the pixels that stay; the others, and those at zero, are replaced.
         replacement, kernel, sigma: as for `replaced`.
     """
-    if rival is None:
-        rival = rivals(net(x), target)
+    rival = rivals(net(x), target) if rival is None else rivals_of(rival, target, net.num_classes)
     hidden = hides(S, keep)
     if hidden.any():
         x = replaced(x, hidden, replacement, kernel=kernel, sigma=sigma)
     y = net(x)
     y = y if y.device.type == "mps" else y.double()  # which mps lacks
-    return Logits(logit(y, target), logit(y, rival.to(y.device)))
+    return Logits(logit(y, target), logit(y, rival))
 
 
 def rivals(y: Tensor, target: Tensor) -> Tensor:

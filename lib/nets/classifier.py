@@ -93,7 +93,7 @@ class Classifier(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (B, C) of images (B, 3, H, W)."""
-        self._need_classes()
+        self.need_classes()
         return self._logits(self._normalise(x))
 
     def features(self, x: Tensor) -> Tensor:
@@ -120,7 +120,7 @@ class Classifier(nn.Module):
                 cross the cut. A result of `features` carries it by itself; for a batch that repeats
                 images, pass `context_of(A, index)`.
         """
-        self._need_classes()
+        self.need_classes()
         return self._head(A, context)
 
     def _head(self, A: Tensor, context: Context = None) -> Tensor:
@@ -237,11 +237,12 @@ class Classifier(nn.Module):
             )
         return tuple(str(one) for one in classes)
 
-    def _need_classes(self) -> None:
+    def need_classes(self) -> None:
+        """A ValueError for a backbone, which has no classifier."""
         if not self.num_classes:
             raise ValueError(
                 f"{self.name} has no classifier, so no logits: take a method that knows no class, "
-                "such as raw_attention or rollout, or another network"
+                "such as raw_attention, rollout or diff_cam, or another network"
             )
 
     def _normalise(self, x: Tensor) -> Tensor:

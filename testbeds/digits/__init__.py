@@ -1,8 +1,9 @@
-"""Real handwritten digits, and the transformers that read them."""
+"""Real handwritten digits, and the networks that read them."""
 
 from dataclasses import replace
 
 from ..architectures import vit as architectures
+from ..architectures.vgg import VGG
 from ..recipe import Recipe, class_count, quick
 
 vit = Recipe(
@@ -22,5 +23,14 @@ vit = Recipe(
 
 deit = replace(vit, name="mnist_deit", build=architectures.deit)
 
+
+def cnn(classes: int) -> VGG:
+    """Its last activation is (64, 7, 7)."""
+    return VGG(classes, blocks=((16,), (32,), (64,)), size=28, hidden=(128,))
+
+
+vgg = replace(vit, name="mnist_vgg", build=cnn, floor=0.95, epochs=4, learning_rate=4e-3)
+
 vit_quick = quick(vit)
 deit_quick = quick(deit)
+vgg_quick = quick(vgg)

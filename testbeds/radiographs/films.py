@@ -1,7 +1,8 @@
-"""A drawn dataset for classification: frontal chest radiographs, normal or with pneumonia.
+"""Drawn datasets for classification: frontal chest radiographs, normal or with one of two diseases.
 
 What X-rays pass on their way adds up, and dense is bright: the body, the air in the lungs, ribs,
-spine, clavicles, heart, vessels, and the soft opacities of pneumonia, one to four inside the lungs.
+spine, clavicles, heart and vessels. Pneumonia adds soft opacities, one to four inside the lungs; a
+pneumothorax is air between a lung and the ribs: a dark rim without vessels, behind a thin line.
 People, poses and exposures vary, and so do harmless shadows: breasts, shoulder blades, large
 vessels. A letter that marks the side lies in a corner, whatever the class.
 
@@ -10,7 +11,9 @@ in half widths of the rib cage.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property, partial
 
 import numpy as np
 import torch
@@ -32,7 +35,6 @@ from ..drawing import (
     strokes,
 )
 
-CLASSES = ("normal", "pneumonia")
 LEFT, RIGHT = -1, 1  # of the image
 
 
@@ -83,6 +85,46 @@ class Opacity:
     density: float
     seed: int
 
+    def shadow(self, view: "_View") -> tuple[ndarray, ndarray]:
+        """Its mask is where it has half of its density at least, inside the lungs."""
+        share = _share(view, self)
+        mask = (share > 0.5) & (view.lungs > 0)
+        return self.density * share * view.inside(view.lungs, 0.1), mask
+
+
+@dataclass(frozen=True)
+class Pneumothorax:
+    """Air between a lung and the ribs, in the chest's frame: the lung has drawn back.
+
+    Attributes:
+        side: that of the lung, in the image.
+        width: how far the lung has drawn back, at its top.
+        base: v of the lowest place where it has.
+        air: how much less dense the air is than the lung.
+        line: density of the lung's edge.
+    """
+
+    side: int
+    width: float
+    base: float
+    air: float
+    line: float
+
+    def shadow(self, view: "_View") -> tuple[ndarray, ndarray]:
+        """Its mask is what lies between the ribs and the lung's edge."""
+        gap = self.width * step((self.base - view.v) / 0.7)
+        depth = gap - (0.93 * view.cage - view.q)  # outwards from the lung's edge
+        depth = np.where(view.right == (self.side == RIGHT), depth, -1)
+        within = view.inside(view.lungs)
+        free = view.inside(depth) * within
+        edge = np.exp(-((depth / max(0.015, view.pixel)) ** 2)) * within
+        vessels = view.vessels * (1 - view.heart)
+        mask = (depth > 0) & (view.lungs > 0)
+        return self.line * edge - free * (self.air + vessels), mask
+
+
+Lesion = Opacity | Pneumothorax
+
 
 @dataclass(frozen=True)
 class Exposure:
@@ -106,35 +148,29 @@ class Exposure:
 
 @dataclass(frozen=True)
 class Radiograph:
-    """A chest, its opacities (none where it is normal), and the film."""
+    """A chest, its lesions (none where it is normal), and the film."""
 
     id: str
     target: int
     chest: Chest
-    opacities: tuple[Opacity, ...]
+    lesions: tuple[Lesion, ...]
     exposure: Exposure
 
     @property
     def annotated(self) -> frozenset[str]:
         """Boxes and mask of what there is to be seen, if anything."""
-        return frozenset({"boxes", "mask"} if self.opacities else ())
+        return frozenset({"boxes", "mask"} if self.lesions else ())
 
     def sample(self, size: Size) -> Sample:
-        """Draw it at (height, width).
-
-        An opacity's mask is where it has half of its density at least, inside the lungs: there is
-        one box for each, and none on a normal film.
-        """
+        """Draw it at (height, width), with a box for each lesion, and none on a normal film."""
         view = _View(self.chest, size)
-        heart = _heart(view)
-        air = _air(view) * (1 - 0.75 * heart)
-        density = _body(view) - 0.56 * air + 0.1 * heart
-        density += _bones(view) + (_soft(view) + _vessels(view)) * (1 - heart)
-        lesions = np.zeros((len(self.opacities), *size), dtype=bool)
-        for opacity, mask in zip(self.opacities, lesions):
-            share = _share(view, opacity)
-            density += opacity.density * share * view.inside(view.lungs, 0.1)
-            mask[:] = (share > 0.5) & (view.lungs > 0)
+        air = _air(view) * (1 - 0.75 * view.heart)
+        density = _body(view) - 0.56 * air + 0.1 * view.heart
+        density += _bones(view) + (_soft(view) + view.vessels) * (1 - view.heart)
+        lesions = np.zeros((len(self.lesions), *size), dtype=bool)
+        for lesion, mask in zip(self.lesions, lesions):
+            shadow, mask[:] = lesion.shadow(view)
+            density += shadow
         image = torch.from_numpy(_expose(self.exposure, density, view)).expand(3, -1, -1).clone()
         visible = torch.from_numpy(lesions)
         visible = visible[visible.any(2).any(1)]
@@ -157,6 +193,8 @@ class _View:
         q: for each side, how far a pixel is from the spine, outwards.
         t: the same over the half width of the rib cage at this height.
         lungs: how deep in a lung a pixel is; negative outside.
+        heart: how much of the way through the chest is heart or great vessels.
+        vessels: the density of those in the lungs, the heart aside.
     """
 
     def __init__(self, chest: Chest, size: Size):
@@ -172,6 +210,14 @@ class _View:
         self.cage = _cage(self.v)
         self.t = self.q / np.maximum(self.cage, 0.05)
         self.lungs = _lungs(chest, self.u, self.v, self.q, self.cage, self.right)
+
+    @cached_property
+    def heart(self) -> ndarray:
+        return _heart(self)
+
+    @cached_property
+    def vessels(self) -> ndarray:
+        return _vessels(self)
 
     def inside(self, depth: ndarray, soft: float = 0.0) -> ndarray:
         """1 where `depth` is positive, over an edge of width `soft`, at least a pixel."""
@@ -320,16 +366,25 @@ def _letter(corner: int) -> tuple[Line, ...]:
 # Describing -------------------------------------------------------------------------------------
 
 
-def records(seed: int, split: str, n: int) -> tuple[tuple[Radiograph, ...], tuple[str, ...]]:
-    """The n films of a split, sorted by class, half of them normal."""
-    return by_class(_film, seed, split, n, len(CLASSES)), CLASSES
+Records = tuple[tuple[Radiograph, ...], tuple[str, ...]]
 
 
-def _film(seed: int, name: str, target: int) -> Radiograph:
+def records(seed: int, split: str, n: int) -> Records:
+    """The n films of a split, sorted by class, half of them normal, the others with pneumonia."""
+    return by_class(_with_pneumonia, seed, split, n, 2), ("normal", "pneumonia")
+
+
+def pneumothorax(seed: int, split: str, n: int) -> Records:
+    """Films of the same people as those of `records`; half of them have a pneumothorax."""
+    return by_class(_with_pneumothorax, seed, split, n, 2), ("normal", "pneumothorax")
+
+
+def _film(
+    lesions: Callable[[Generator, Chest], tuple[Lesion, ...]], seed: int, name: str, target: int
+) -> Radiograph:
     rng = stream(seed, f"radiograph {name}")
     chest, exposure = _chest(rng), _exposure(rng)
-    opacities = _opacities(rng, chest) if CLASSES[target] == "pneumonia" else ()
-    return Radiograph(name, target, chest, opacities, exposure)
+    return Radiograph(name, target, chest, lesions(rng, chest) if target else (), exposure)
 
 
 def _chest(rng: Generator) -> Chest:
@@ -384,3 +439,19 @@ def _opacities(rng: Generator, chest: Chest) -> tuple[Opacity, ...]:
                 )
             )
     return tuple(found)
+
+
+def _pneumothorax(rng: Generator, chest: Chest) -> tuple[Pneumothorax, ...]:
+    return (
+        Pneumothorax(
+            side=RIGHT if rng.random() < 0.5 else LEFT,
+            width=rng.uniform(0.1, 0.35),
+            base=rng.uniform(0, 0.9),
+            air=rng.uniform(0.03, 0.08),
+            line=rng.uniform(0.03, 0.08),
+        ),
+    )
+
+
+_with_pneumonia = partial(_film, _opacities)  # one function each: `by_class` remembers by it
+_with_pneumothorax = partial(_film, _pneumothorax)

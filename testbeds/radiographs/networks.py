@@ -1,4 +1,4 @@
-"""Networks that find pneumonia on drawn radiographs."""
+"""Networks that find pneumonia, or a pneumothorax, on drawn radiographs."""
 
 from dataclasses import replace
 
@@ -25,6 +25,8 @@ vgg = replace(
     build=VGG,
     learning_rate=2e-3,
 )
+pneumothorax_resnet = replace(resnet, name="pneumothorax_resnet", dataset="pneumothorax")
 
 resnet_quick = quick(resnet)
 vgg_quick = quick(vgg)
+pneumothorax_resnet_quick = quick(pneumothorax_resnet)

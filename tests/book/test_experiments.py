@@ -1,6 +1,7 @@
 """What each profile runs on each page, and what somebody asks for instead."""
 
 import pytest
+from PIL import Image
 
 from book.experiments import Experiment, asked, own_dataset, pages, plan
 from book.parameters import PROFILES
@@ -193,3 +194,31 @@ def test_accuracy_is_known_of_networks_that_are_trained_here(monkeypatch):
     assert Experiment("kvasir_resnet50", "kvasir").test_accuracy("mine") == 0.875
     Experiment("kvasir_resnet50", "folder").test_accuracy("photographs")
     assert asked_for == [{"root": "mine"}, {}]  # its own data are not in a folder of others
+
+
+# References ---------------------------------------------------------------------------------------
+
+TOLD = (Experiment(LITE, PHOTOGRAPHS, images=4, reference={"dataset": PHOTOGRAPHS, "limit": 9}),)
+
+
+def test_references_are_those_of_the_plan_or_the_images_themselves():
+    images = data.load(PHOTOGRAPHS, limit=4, size=32)
+    assert len(TOLD[0].references(images)) == 9 and TOLD[0].references(images).size == (32, 32)
+    assert BOTH[0].references(images) is images
+
+
+def test_somebodys_own_references_are_a_dataset_or_a_folder(tmp_path):
+    images = data.load(PHOTOGRAPHS, limit=4, size=32)
+    digits = TOLD[0].references(images, "mnist")
+    assert (digits.name, digits.size) == ("mnist", (32, 32))
+    for i in range(3):
+        Image.new("RGB", (40, 30), (80 * i,) * 3).save(tmp_path / f"{i}.png")
+    assert len(TOLD[0].references(images, str(tmp_path))) == 3
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        TOLD[0].references(images, str(tmp_path / "nowhere"))
+
+
+def test_another_network_has_the_planned_references_and_other_images_have_none():
+    assert asked(TOLD, "embedded", network="resnet18")[0].reference == TOLD[0].reference
+    assert asked(TOLD, "embedded", root="somewhere")[0].reference is None
+    assert asked(TOLD, "embedded", network=LITE, dataset="mnist")[0].reference is None

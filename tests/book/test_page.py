@@ -337,4 +337,15 @@ def test_an_optional_network_beside_the_planned_ones(page, capsys):
     assert capsys.readouterr().out.startswith("Not run: ")
     own = page(network="scenes_vgg_quick", n_images=2)
     assert own.beside("torchvision:squeezenet1_1", "imagenet_embedded", 3) is None
+    assert made.beside("torchvision:squeezenet1_1", "imagenet_embedded", 0) is None
     assert capsys.readouterr().out == ""  # nobody asked for it
+
+
+def test_diff_cam_is_given_the_references_of_the_plan_or_of_somebody(page):
+    made = page("diffcam/03_localization")
+    ((net, images),) = made.opened
+    R = made.reference(net)
+    assert len(R) == 20 and len(images) == 6 and made.reference(net) is R
+    assert made.methods(["diff_cam", "grad_cam"], net)["diff_cam"] == ("diff_cam", {"reference": R})
+    assert "reference" not in made.options("diff_cam")  # of no network
+    assert len(list((made.store / "references").iterdir())) == 1

@@ -156,6 +156,7 @@ def test_the_committed_outputs_are_complete_small_and_without_error(path):
 SAID = {
     "boxes": "has boxes",
     "question": "with questions",
+    "parts": "how the parts of each species look",
     "a class token": "with a class token",
     "a head that DeepLIFT passes": "with no attention behind it",
 }

@@ -24,6 +24,7 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from lib import nets
+from lib.data import Dataset, Sample
 
 SIZE, CHANNELS, CLASSES = 16, 6, 5
 MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.25, 0.3)
@@ -283,6 +284,31 @@ def images(n: int = 4, size: tuple[int, int] = (SIZE, SIZE), seed: int = 1) -> T
     generator = torch.Generator().manual_seed(seed)
     coarse = torch.rand(n, 3, 6, 6, generator=generator, dtype=torch.float64)
     return nn.functional.interpolate(coarse, size, mode="bicubic").clamp(0, 1)
+
+
+@dataclass(frozen=True)
+class Noise:
+    """A record of smooth noise, in memory."""
+
+    seed: int
+    target: int | None
+    annotated = frozenset()
+
+    @property
+    def id(self) -> str:
+        return f"noise_{self.seed}"
+
+    def sample(self, size: tuple[int, int]) -> Sample:
+        return Sample(images(1, size, self.seed)[0], self.target, self.id)
+
+    def fingerprint(self) -> str:
+        return self.id
+
+
+def references(n: int = 12, classes: int = CLASSES, seed: int = 100) -> Dataset:
+    """Images of noise, of each class in turn."""
+    records = tuple(Noise(seed + i, i % classes) for i in range(n))
+    return Dataset("noise", records, (SIZE, SIZE), tuple(map(str, range(classes))))
 
 
 def maps(n: int = 4, size: tuple[int, int] = (SIZE, SIZE), seed: int = 2) -> Tensor:

@@ -2,16 +2,18 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from lib import data, nets
 from lib.errors import UnknownName
-from testbeds import training
+from testbeds import finetuned, training
 from testbeds.training import Phase
 
 from .. import fine_grained
+from ..lib.data.test_dicom import write_dicom
 from . import tiny
 
 
@@ -251,3 +253,73 @@ def kvasir(root) -> None:
         (root / name).mkdir()
         for j in range(8):
             Image.new("RGB", (9, 8), (100, 30 * i, j)).save(root / name / f"{j}.jpg")
+
+
+@pytest.mark.parametrize("name", ["rsna_inception_v3", "siim_inception_v3"])
+def test_an_inception_is_fine_tuned_on_a_folder_of_radiographs(name, tmp_path, monkeypatch):
+    """As the recipe says, but for random weights in the place of ImageNet's, small images and one epoch."""
+    {"rsna_inception_v3": rsna, "siim_inception_v3": siim}[name](tmp_path)
+    asked = []
+    monkeypatch.setattr(
+        training, "load_weights", lambda model, of, weights: asked.append(of) or model
+    )
+    recipe = replace(nets.recipe(name), epochs=1, input_size=128, floor=0, in_memory=True)
+    monkeypatch.setattr(finetuned, name, recipe)
+    net = nets.load(name, root=tmp_path)
+    assert asked == ["torchvision:inception_v3"]
+    assert (net.num_classes, net.input_size, net.affine_head) == (2, 128, True)
+    images = data.load(recipe.dataset, root=tmp_path, split="val", size=128)
+    assert net(torch.stack([sample.image for sample in images])).isfinite().all()
+    torch.save(net.model.state_dict(), tmp_path / "state.pth")
+    again = nets.load(name, weights=tmp_path / "state.pth", root=tmp_path)
+    assert (
+        again.fingerprint == net.fingerprint
+        and again.features(torch.rand(1, 3, 128, 128)).shape[1] == 2048
+    )
+
+
+def rsna(root) -> None:
+    """Twenty radiographs, half of them with a box."""
+    labels, info = ["patientId,x,y,width,height,Target"], ["patientId,class"]
+    for i in range(20):
+        grey = np.full((20, 20), 10 * i, np.uint8)
+        write_dicom(root / f"stage_2_train_images/film_{i:02}.dcm", grey)
+        labels.append(f"film_{i:02},4.0,4.0,9.0,9.0,1" if i % 2 else f"film_{i:02},,,,,0")
+        info.append(f"film_{i:02}," + ("Lung Opacity" if i % 2 else "Normal"))
+    (root / "stage_2_train_labels.csv").write_text("\n".join(labels))
+    (root / "stage_2_detailed_class_info.csv").write_text("\n".join(info))
+
+
+def siim(root) -> None:
+    """Twenty radiographs, half of them with a mask."""
+    rows = ["ImageId, EncodedPixels"]
+    for i in range(20):
+        grey = np.full((20, 20), 10 * i, np.uint8)
+        write_dicom(root / f"dicom-images-train/a/{i}/film_{i:02}.dcm", grey)
+        rows.append(f"film_{i:02}, " + ("45 9" if i % 2 else "-1"))
+    (root / "train-rle.csv").write_text("\n".join(rows))
+
+
+def test_the_epoch_of_the_least_validation_loss_stays(monkeypatch):
+    """At a learning rate that makes the loss jump about."""
+    jumping = replace(tiny.PLAIN, epochs=6, schedule="constant", learning_rate=0.5, floor=0.0)
+    train, test = (data.load(jumping.dataset, split=split) for split in ("train", "test"))
+    losses, look = [], training.Best.look
+
+    def looked(best):
+        before = best.loss
+        best.loss = float("inf")
+        look(best)
+        losses.append(best.loss)
+        best.loss = min(before, best.loss)
+
+    found = training.fit(jumping, train, test, "cpu", validation=test)
+    model = training.untrained(jumping, found.arguments)
+    model.load_state_dict(found.state_dict)
+    best = training.Best(jumping, model, test, torch.device("cpu"))
+    best.look()
+    monkeypatch.setattr(training.Best, "look", looked)
+    training.fit(jumping, train, test, "cpu", validation=test)
+    assert len(losses) == 6 and losses[-1] > min(losses)
+    assert best.loss == pytest.approx(min(losses), rel=1e-4)
+    assert not same(found, training.fit(jumping, train, test, "cpu"))

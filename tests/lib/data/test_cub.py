@@ -6,6 +6,7 @@ import shutil
 import pytest
 
 from lib.data import load
+from lib.data.cub import LOOKS, part_attributes
 from testbeds.birds import species as bird_species
 
 from ... import fine_grained
@@ -100,3 +101,54 @@ def test_what_is_missing_is_named_with_how_to_get_it(root, tmp_path):
     (root / "CUB_200_2011/classes.txt").unlink()
     with pytest.raises(FileNotFoundError, match=f"(?s)nothing at .*/classes.txt.*{remedy}"):
         load("cub", root=root)
+
+
+# Attributes --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def described(root):
+    """With two attributes of each group, a line for each of two species, and one rare crown."""
+    groups = sorted({group for of_part in LOOKS.values() for group in of_part})
+    names = [f"has_{group}::{colour}" for group in groups for colour in ("red", "grey")]
+    names.append("has_crown_color::blue")
+    lines = [f"{number} {name}\n" for number, name in enumerate(names, 1)]
+    (root / "attributes.txt").write_text("".join(lines))
+    redder = [[60.5 if name.endswith("red") else 20.0 for name in names]] * 2
+    redder[1] = [v + 50 * (names[i] == "has_crown_color::grey") for i, v in enumerate(redder[1])]
+    folder = root / "CUB_200_2011/attributes"
+    folder.mkdir()
+    table = "".join(" ".join(map(str, row)) + "\n" for row in redder)
+    (folder / "class_attribute_labels_continuous.txt").write_text(table)
+    return root
+
+
+def test_a_part_looks_as_most_people_saw_it(described):
+    looks = part_attributes(described)
+    assert set(looks) == {0, 1} and tuple(looks[0]) == bird_species.PARTS
+    assert looks[0]["crown"] == "red" and looks[1]["crown"] == "grey"
+    assert looks[0]["back"] == looks[1]["back"] == "red, red", "its colour and its pattern"
+    assert [p for p in looks[0] if looks[0][p] != looks[1][p]] == ["crown"]
+    assert part_attributes(described / "CUB_200_2011") == looks
+    shutil.move(described / "attributes.txt", described / "CUB_200_2011/attributes")
+    assert part_attributes(described) == looks
+
+
+def test_attributes_that_are_missing_or_malformed_are_named(described):
+    seen = described / "CUB_200_2011/attributes/class_attribute_labels_continuous.txt"
+    seen.write_text("1.0 2.0\n3.0 4.0\n")
+    with pytest.raises(ValueError, match=f"cannot read {seen}: 2 numbers a line for .* attributes"):
+        part_attributes(described)
+    seen.unlink()
+    with pytest.raises(FileNotFoundError, match="(?s)class_attribute_labels.*Expected under root"):
+        part_attributes(described)
+    names = described / "attributes.txt"
+    names.write_text("1 has_size::small\n")
+    with pytest.raises(FileNotFoundError, match="class_attribute_labels"):
+        part_attributes(described)
+    seen.write_text("1.0\n")
+    with pytest.raises(ValueError, match=f"cannot read {names}: no attribute has_"):
+        part_attributes(described)
+    names.unlink()
+    with pytest.raises(FileNotFoundError, match="(?s)attributes.txt.*CUB_200_2011.tgz"):
+        part_attributes(described)

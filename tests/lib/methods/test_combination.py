@@ -9,7 +9,7 @@ from lib.methods import METHODS
 from lib.methods.combination import combination, weighted_sum
 from lib.saliency import raw_map
 
-from ..networks import CHANNELS, affine, images
+from ..networks import CHANNELS, affine, images, references
 
 CAMS = [name for name, method in METHODS.items() if hasattr(method.fn, "coefficients")]
 
@@ -36,7 +36,8 @@ def test_a_combination_keeps_its_name_signature_and_coefficients():
 def test_every_cam_is_the_sum_of_its_coefficients_and_activations(method):
     net, x = affine(), images()
     target = torch.tensor([0, 1, 2, 3])
-    alpha, A = METHODS[method].fn.coefficients(net, x, target)
+    options = {"reference": references()} if method == "diff_cam" else {}
+    alpha, A = METHODS[method].fn.coefficients(net, x, target, **options)
     assert alpha.shape == (4, CHANNELS) and torch.equal(A, net.features(x))
     want = (alpha[..., None, None] * A).sum(1)
-    assert torch.allclose(raw_map(method, net, x, target), want, atol=1e-10)
+    assert torch.allclose(raw_map(method, net, x, target, **options), want, atol=1e-10)

@@ -77,8 +77,8 @@ def assert_close(got, want, tolerance):
 
 
 def test_every_method_that_back_propagates_from_a_score_has_contrasts():
-    """The others that take gradients optimise, sample, or share out relevance."""
-    others = {"extremal_perturbation", "gradient_shap", "tibav", "opti_cam"}
+    """The others that take gradients optimise, sample, share out relevance, or ask of two classes."""
+    others = {"extremal_perturbation", "gradient_shap", "tibav", "opti_cam", "galore"}
     assert {m for m in METHODS if "gradients" in METHODS[m].needs} == {*CONTRASTIVE} | others
     assert all(METHODS[m].options["contrast"] == "none" for m in CONTRASTIVE)
 

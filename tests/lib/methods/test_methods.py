@@ -9,11 +9,12 @@ import torch
 from lib.errors import UnknownName
 from lib.methods import METHODS, method_named
 from lib.paths import ROOT
+from lib.reference import reference_set
 from lib.saliency import explain, raw_map
 
 from ..networks import (
-    CLASSES, MEAN, SIZE, STD, Affine, Untraceable, affine, family, images, non_linear, seeded,
-    with_dead_channels, wrap,
+    CLASSES, MEAN, SIZE, STD, Affine, Untraceable, affine, family, images, non_linear, references,
+    seeded, with_dead_channels, wrap,
 )  # fmt: skip
 
 BIBLIOGRAPHY = (ROOT / "book" / "references.bib").read_text()
@@ -28,10 +29,12 @@ FAST = {
     "lime": {"n": 20, "superpixels": 8},
     "gradient_shap": {"n": 3},
     "shap_cam": {"n": 4},
+    "diff_cam": {"reference": references()},
 }
 ON_PIXELS = {"fake_cam", "extremal_perturbation", "lime", "gradient_shap"}  # else on the layer
 TARGET = torch.tensor([0, 1, 2, 3])
 SINGLE = {"tibav": 1e-2}  # divides by sums of both signs, which may come near zero
+WITHOUT_A_HEAD = {"fake_cam", "diff_cam"}  # only features run, if that
 BOUND_TO_A_HEAD = {"cam"}  # exist behind pooling and one linear layer only
 
 FAMILIES = {m: family(method.needs) for m, method in METHODS.items()}
@@ -186,8 +189,8 @@ def fails_on_replay(method):
 
 @pytest.mark.parametrize(
     "method, failure",
-    [(m, fails_on_replay) for m in METHODS if m != "fake_cam"]
-    + [(m, fails_in_the_head) for m in ON_CHANNELS if m != "fake_cam"],
+    [(m, fails_on_replay) for m in METHODS if m not in WITHOUT_A_HEAD]
+    + [(m, fails_in_the_head) for m in ON_CHANNELS if m not in WITHOUT_A_HEAD],
 )
 def test_nothing_is_left_behind_by_an_exception(method, failure):
     net, x, message = failure(method)
@@ -217,7 +220,7 @@ def test_it_runs_where_gradients_are_off(method):
 @every_method
 def test_the_docstring_names_paper_and_equation_and_every_option(method):
     doc = inspect.getdoc(method_named(method).fn)
-    assert re.search(r"\w+ (et al\.|& \w+) \d{4}|Opti-CAM|LIFT-CAM", doc), "no paper"
+    assert re.search(r"\w+ (et al\.|& \w+) \d{4}|Opti-CAM|LIFT-CAM|DiffCAM", doc), "no paper"
     assert re.search(r"eq\. \(\d+|section [\d\"]", doc), "no equation"
     assert "Returns:" in doc
     described = doc[doc.index("Args:") :] if "Args:" in doc else ""
@@ -233,7 +236,8 @@ def test_its_example_runs(method):
     doc = inspect.getdoc(method_named(method).fn)
     (code,) = re.findall(r"Example:\n +>>> (.*)$", doc)
     plain, small = FAMILIES[method].plain(), options(method)
-    known = {"net": plain, "x": images(2), "explain": lambda *a, **k: explain(*a, **k | small)}
+    known = {"net": plain, "x": images(2), "explain": lambda *a, **k: explain(*a, **k | small),
+             "reference_set": reference_set, "photographs": references()}  # fmt: skip
     exec(code.replace("243", "2"), known)
     assert known["S"].shape == (2, 16, 16)
     assert f'"{method}"' in code

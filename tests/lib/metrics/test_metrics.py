@@ -7,6 +7,7 @@ from functools import partial
 import pytest
 import torch
 
+from lib.data import Part
 from lib.errors import UnknownName
 from lib.metrics import METRICS, metric_named
 from lib.paths import ROOT
@@ -17,10 +18,22 @@ TARGET = torch.tensor([0, 1, 2, 3])
 BOXES = torch.tensor([[2.0, 3.0, 12.0, 14.0]])
 
 
+PARTS = {"crown": Part((5.0, 4.0)), "tail": Part((11.5, 12.0))}
+CHOSEN = {  # what has no default
+    "distinguishing": {c: ["crown"] for c in range(CLASSES)},
+    "rival": {0: 1, 1: 0, 2: 3, 3: 2},
+}
+
+
 def given(metric, n=4):
-    """What the metric takes of n samples, and the method whose maps it judges."""
-    known = {"boxes": [BOXES] * n, "method": "grad_cam", "rival": None}
-    return {name: known[name] for name in METRICS[metric].given}
+    """What the metric takes of n samples, the method whose maps it judges, and options."""
+    known = {"boxes": [BOXES] * n, "method": "grad_cam", "parts": [PARTS] * n}
+    return {name: known[name] for name in METRICS[metric].given} | options(metric)
+
+
+def options(metric):
+    wanted = CHOSEN if METRICS[metric].paper == "diffcam" else {}
+    return {name: value for name, value in wanted.items() if name in METRICS[metric].options}
 
 
 every_metric = pytest.mark.parametrize("metric", METRICS)
@@ -57,14 +70,16 @@ def test_a_metric_of_a_data_set_depends_on_neither_batches_nor_order(metric):
     S = maps()
     whole = METRICS[metric].fn(affine(), images(), TARGET, S, **given(metric))
     for batches in ([[0, 1, 2, 3]], [[0], [1], [2], [3]], [[2], [3, 0, 1]]):
-        accumulator = METRICS[metric].accumulator()
+        chosen = options(metric)
+        accumulator = METRICS[metric].accumulator(**chosen)
         for index in batches:
-            accumulator.update(S[index], **given(metric, len(index)))
+            known = {k: v for k, v in given(metric, len(index)).items() if k not in chosen}
+            accumulator.update(S[index], target=TARGET[index], **known)
         assert torch.equal(accumulator.values(), whole[sum(batches, [])])
         assert accumulator.compute() == pytest.approx(whole.mean().item())
 
 
-@every_metric
+@pytest.mark.parametrize("metric", [m for m in METRICS if m != "part_iou"])  # which compares two
 def test_one_class_serves_all_images(metric):
     net, x, S, known = affine(), images(), maps(), given(metric)
     each = METRICS[metric].fn(net, x, torch.full((4,), 2), S, **known)
@@ -122,7 +137,7 @@ def test_the_docstring_names_formula_paper_and_direction(metric):
     entry = METRICS[metric]
     doc = inspect.getdoc(entry.value)
     assert "$$" in doc
-    assert re.search(r"\w+ (et al\.|&\s\w+) \d{4}|Opti-CAM|LIFT-CAM", doc), "no paper"
+    assert re.search(r"\w+ (et al\.|&\s\w+) \d{4}|Opti-CAM|LIFT-CAM|DiffCAM", doc), "no paper"
     stated = re.findall(r"(higher|lower)\s+is\s+better", doc)
     unstated = {"relative_probability", "mean_saliency", "positive_area", "area_imbalance"}
     assert stated == ([] if metric in unstated else [_better(entry)])

@@ -60,7 +60,7 @@ def test_logits_are_refused(net, x):
             ask()
 
 
-KNOW_NO_CLASS = {"fake_cam", "raw_attention", "rollout"}
+KNOW_NO_CLASS = {"fake_cam", "raw_attention", "rollout", "diff_cam"}
 
 
 @pytest.mark.parametrize("name", sorted(METHODS.keys() - KNOW_NO_CLASS))
@@ -69,9 +69,12 @@ def test_methods_that_need_a_class_are_refused(net, x, name):
         saliency.explain(name, net, x)
 
 
-@pytest.mark.parametrize("name", ["raw_attention", "rollout"])
+@pytest.mark.parametrize("name", sorted(KNOW_NO_CLASS))
 def test_methods_that_know_no_class_run(net, x, name):
-    assert METHODS[name].fn(net, x, None).shape == (2, 4, 4)
+    options = {"reference": torch.rand(5, net.features(x).shape[1])} if name == "diff_cam" else {}
+    S = saliency.explain(name, net, x, **options)
+    assert S.shape == (2, *x.shape[2:])
+    assert torch.equal(saliency.explain(name, net, x, 7, **options), S)  # whatever class is named
 
 
 def test_it_is_told_from_another_and_survives_copying(net):

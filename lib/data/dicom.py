@@ -1,0 +1,42 @@
+"""Radiographs in DICOM files."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from pydicom import dcmread
+from pydicom.errors import InvalidDicomError
+from pydicom.pixels import apply_modality_lut, apply_voi_lut
+
+
+def decode_dicom(path: Path) -> Image.Image:
+    """The file as a grey image of 8 bits, its own window applied, with bone bright.
+
+    Raises:
+        ValueError: the file is damaged, or no single grey image; names it.
+    """
+    try:
+        file = dcmread(path)
+        pixels = file.pixel_array
+        if pixels.ndim != 2:
+            raise ValueError(f"its pixels are {pixels.shape}, not one grey image")
+        if "WindowWidth" in file or "VOILUTSequence" in file:
+            pixels = apply_voi_lut(apply_modality_lut(pixels, file), file)
+        elif pixels.dtype == np.uint8:
+            return Image.fromarray(_bone_bright(file, pixels))
+        low, high = float(pixels.min()), float(pixels.max())
+        grey = (pixels - low) / (high - low if high > low else 1.0) * 255  # (H, W)
+        return Image.fromarray(_bone_bright(file, grey.round().astype(np.uint8)))
+    except (
+        InvalidDicomError,
+        AttributeError,
+        KeyError,
+        OSError,
+        RuntimeError,
+        ValueError,
+    ) as error:
+        raise ValueError(f"cannot read the image {path}: {error}; replace or remove it") from error
+
+
+def _bone_bright(file, grey: np.ndarray) -> np.ndarray:
+    return 255 - grey if file.PhotometricInterpretation == "MONOCHROME1" else grey

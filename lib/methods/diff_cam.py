@@ -1,0 +1,106 @@
+import torch
+from torch import Tensor
+
+from ..checks import check_choice, check_count
+from ..data import Dataset
+from ..reference import ReferenceSet, as_reference_set
+from ..rival import Rival, rivals_of
+from .combination import combination
+from .fisher import fisher_direction
+
+QUESTIONS = ("why", "why not")
+
+
+@combination
+def diff_cam(
+    net,
+    x: Tensor,
+    target: Tensor,
+    *,
+    reference: ReferenceSet | Dataset | Tensor | None = None,
+    question: str = "why",
+    rival: Rival | None = None,
+    k: int | None = 50,
+    shrinkage: str | float = "ledoit_wolf",
+) -> tuple[Tensor, Tensor]:
+    r"""Channels weighted by the direction that tells an image from a group of reference images.
+
+    $$w \propto S_v^{-1} (z - \hat\mu), \quad S = \mathrm{ReLU}(\sum_k w_k A^k)$$
+    with $z = \mathrm{GAP}(A)$ of the image, $\hat\mu$ and $S_v$ the mean and the covariance of the
+    references' (DiffCAM, eq. (8)-(10)). No gradient and no score: only features run, so that a
+    backbone without a classifier is explained too. The paper does not say how it inverts $S_v$, which
+    is singular for fewer references than channels; see `fisher_direction`.
+
+    A reference whose features are the image's own is the image itself, and is left out.
+
+    Args:
+        target: the class (B,) of each image, in the reference's numbering; -1 where it has none.
+        reference: the images, or their features; it has no default.
+        question: "why" is the image so: it is told from the `k` nearest references of other classes
+            (of all, where classes are not known); or "why not" `rival`: from all of that class.
+        rival: for "why not": a class, or {class: its rival}, or (B,) classes.
+        k: references a "why" has at most, the nearest by features; None for all.
+        shrinkage: of the covariance: "ledoit_wolf", "oas", or a strength in [0, 1].
+
+    Returns:
+        Raw maps (B, h, w), before the ReLU.
+
+    Raises:
+        ValueError: no reference, one of another network, or one without an image of the other class.
+
+    Example:
+        >>> S = explain("diff_cam", net, x, target=243, reference=reference_set(net, photographs))
+    """
+    check_choice("question", question, QUESTIONS)
+    check_count("k", k)
+    with torch.no_grad():
+        A, _ = net.cut(x)
+        z = A.mean((2, 3))
+        R = as_reference_set(net, reference, tuple(x.shape[2:]))
+        references = R.z.to(z)
+        if references.shape[1] != z.shape[1]:
+            raise ValueError(
+                f"the reference has {references.shape[1]} channels, and {net.name} has {z.shape[1]} "
+                f"after {net.layer!r}: take features of this network and layer"
+            )
+        distance = torch.cdist(z.double(), references.double())  # (B, n)
+        itself = distance <= 1e-5 * z.double().norm(dim=1, keepdim=True)
+        if question == "why":
+            among = _nearest(distance, _others(R, target) & ~itself, k)
+        else:
+            among = _rivals(R, rival, target) & ~itself
+        _check_found(among, question, target)
+        return fisher_direction(z, references, among, shrinkage), A
+
+
+def _others(R: ReferenceSet, target: Tensor) -> Tensor:
+    """The references (B, n) that are of another class."""
+    if R.classes is None:
+        return torch.ones(len(target), len(R), dtype=torch.bool, device=target.device)
+    return R.classes.to(target.device) != target[:, None]
+
+
+def _rivals(R: ReferenceSet, rival: Rival | None, target: Tensor) -> Tensor:
+    """The references (B, n) of the rival class; all, where they have no classes."""
+    if R.classes is None:
+        return torch.ones(len(target), len(R), dtype=torch.bool, device=target.device)
+    if rival is None:
+        raise ValueError('question "why not" needs a rival: pass rival=..., the other class')
+    return R.classes.to(target.device) == rivals_of(rival, target)[:, None]
+
+
+def _nearest(distance: Tensor, candidates: Tensor, k: int | None) -> Tensor:
+    """The k nearest of the candidates (B, n); of equally near ones the first."""
+    if k is None or k >= distance.shape[1]:
+        return candidates
+    order = distance.masked_fill(~candidates, torch.inf).argsort(dim=1, stable=True)[:, :k]
+    return torch.zeros_like(candidates).scatter(1, order, True) & candidates
+
+
+def _check_found(among: Tensor, question: str, target: Tensor) -> None:
+    for i in (~among.any(1)).nonzero().flatten().tolist()[:1]:
+        wanted = "a class other than" if question == "why" else "the rival of"
+        raise ValueError(
+            f"image {i} of the batch: the reference has no image of {wanted} class {target[i]}: give "
+            "reference images of it"
+        )

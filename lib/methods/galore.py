@@ -1,0 +1,87 @@
+r"""GALORE: where a class is seen, its rival is not, and the network is sure."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from ..checks import check_choice
+from ..rival import Rival, rivals_of
+from ..selectors import SELECTORS, Score, strongest
+
+
+def softmax_confidence(y: Tensor, c: Tensor) -> Tensor:
+    r"""$\max_y p_y$ (B,)."""
+    return y.softmax(1).amax(1)
+
+
+def certainty(y: Tensor, c: Tensor) -> Tensor:
+    r"""$1 + \frac{1}{\log C} \sum_y p_y \log p_y$ (B,): zero of equal probabilities."""
+    log_p = y.log_softmax(1)
+    return 1 + (log_p.exp() * log_p).sum(1) / math.log(y.shape[1])
+
+
+CONFIDENCES: dict[str, Score] = {"softmax": softmax_confidence, "certainty": certainty}
+
+
+def galore(
+    net,
+    x: Tensor,
+    target: Tensor,
+    *,
+    rival: Rival | None = None,
+    confidence: str = "softmax",
+    selector: str = "logit",
+) -> Tensor:
+    r"""What speaks for a class, where nothing speaks for its rival and the network is sure.
+
+    $$d_{ij} = a_{ij}(y_a) \big(\max a(y_c) - a_{ij}(y_c)\big)\, a_{ij}(s), \quad
+      a_{ij}(f) = \Big[\sum_k A^k_{ij} \frac{\partial f}{\partial A^k_{ij}}\Big]_+$$
+    with $A^k$ the channels of the target layer, a the class that is explained, c its rival, and s the
+    confidence: the largest probability, or 1 less the entropy, relative to its largest
+    (Wang & Vasconcelos 2020, section 3; 2023). The third score of the papers, easiness, is not here: it
+    needs a network that predicts how hard an image is.
+
+    Args:
+        rival: a class, or {class: its rival}, or (B,) classes; None for the most probable other one.
+        confidence: "softmax" or "certainty".
+        selector: the score of a class; see `SELECTORS`.
+
+    Returns:
+        Raw maps (B, h, w), not negative.
+
+    Raises:
+        UnknownName: no such confidence or selector.
+        ValueError: a class is its own rival, or the network has one class.
+
+    Example:
+        >>> S = explain("galore", net, x, target=243)
+    """
+    check_choice("confidence", confidence, CONFIDENCES)
+    check_choice("selector", selector, SELECTORS)
+    with torch.no_grad():
+        A, context = net.cut(x)
+    with torch.enable_grad():
+        A = A.detach().requires_grad_()
+        y = net.head(A, context)
+        if y.shape[1] < 2:
+            raise ValueError(f"galore tells two classes apart, and {net.name} has one class")
+        if rival is None:
+            rival = strongest(y.detach(), target).argmax(1)
+        rival = rivals_of(rival, target, y.shape[1])
+        of_class = SELECTORS[selector]
+        a, c, s = (
+            _attribution(A, score(y, classes))
+            for score, classes in (
+                (of_class, target),
+                (of_class, rival),
+                (CONFIDENCES[confidence], target),
+            )
+        )
+    return a * (c.amax((1, 2), keepdim=True) - c) * s
+
+
+def _attribution(A: Tensor, score: Tensor) -> Tensor:
+    r"""$a_{ij}$ (B, h, w) of a score (B,)."""
+    (g,) = torch.autograd.grad(score.sum(), A, retain_graph=True)
+    return (A.detach() * g).sum(1).relu()

@@ -1,0 +1,186 @@
+"""Which parts of an object a map marks, and whether they are those that tell its class from another."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ..checks import check_choice
+from ..data import Part
+from ..rival import Rival, rivals_of
+from .relative_probability import rivals
+
+# Of a bird, as CUB-200-2011 names them.
+PARTS = (
+    *("back", "beak", "belly", "breast", "crown", "forehead", "left_eye", "left_leg", "left_wing"),
+    *("nape", "right_eye", "right_leg", "right_wing", "tail", "throat"),
+)
+ONE_CELL = 1 / 49  # of the area: a unit of a grid of 7 x 7
+SEEN_BY = ("points", "masks")
+
+
+class Marked(NamedTuple):
+    """How much of the parts that are seen is marked: of all (B,), and of the distinguishing ones (B,);
+    and how many of these are seen (B,)."""
+
+    all: Tensor
+    distinguishing: Tensor
+    seen: Tensor
+
+
+def marked_parts(
+    net,
+    x: Tensor,
+    target: Tensor,
+    S: Tensor,
+    *,
+    parts: list[dict[str, Part]],
+    distinguishing: Mapping[int, Sequence[str]] | None = None,
+    area: float = ONE_CELL,
+    by: str = "points",
+) -> Marked:
+    """The parts in the region, the largest values of the map.
+
+    Args:
+        parts: for each image those that are seen, by name.
+        distinguishing: by the class that is explained, the parts that tell it from its rival: those
+            whose attributes differ. It has no default.
+        area: of the region, as a share of the image.
+        by: "points": a part counts where its point lies in the region; "masks": as the share of its
+            pixels that does.
+
+    Raises:
+        ValueError: no distinguishing parts are given for a class, or an image shows none of them, so
+            that recall is not defined.
+    """
+    if distinguishing is None:
+        raise ValueError(
+            "part metrics need distinguishing=...: by class, the names of the parts that tell it from "
+            "its rival"
+        )
+    found = []
+    for i, (region, seen) in enumerate(zip(regions(S, area), parts)):
+        wanted = distinguishing.get(int(target[i]))
+        if wanted is None:
+            raise ValueError(
+                f"class {target[i]} has no distinguishing parts: add it to the mapping"
+            )
+        share = {name: _share(region, part, name, by) for name, part in seen.items()}
+        telling = [share[name] for name in wanted if name in share]
+        if not telling:
+            raise ValueError(
+                f"image {i} of the batch shows no part that tells class {target[i]} apart"
+            )
+        found.append((sum(share.values()), sum(telling), len(telling)))
+    return Marked(*torch.tensor(found, dtype=torch.float64).T)
+
+
+def regions(S: Tensor, area: float) -> Tensor:
+    """The largest values (B, H, W) bool of maps, a share of the area; equal values together, zero never.
+
+    Raises:
+        ValueError: the share is not between 0 and 1.
+    """
+    if not 0 < area <= 1:
+        raise ValueError(f"area is a share of the image, above 0 and at most 1, got {area}")
+    count = max(1, round(area * S[0].numel()))
+    least = S.flatten(1).topk(count, sorted=False).values.amin(1)
+    return (S >= least[:, None, None]) & (S > 0)
+
+
+def _share(region: Tensor, part: Part, name: str, by: str) -> float:
+    """How much of a part lies in a region (H, W)."""
+    check_choice("way of seeing a part", by, SEEN_BY)
+    if by == "points":
+        x, y = (int(c) for c in part.point)  # the pixel that the point lies in
+        height, width = region.shape
+        return float(region[min(y, height - 1), min(x, width - 1)])
+    if part.mask is None:
+        raise ValueError(f'part {name!r} has a point and no mask: take by="points"')
+    return float(region[part.mask.to(region.device)].double().mean())
+
+
+def part_precision(marked: Marked) -> Tensor:
+    r"""Of the parts in the region, how many tell the class from its rival; higher is better.
+
+    $$P = \frac{|\{i \mid p_i \in r, a_i = a, b_i = b\}|}{|\{k \mid p_k \in r\}|}$$ (DiffCAM,
+    appendix D.1), for each image (B,), in [0, 1]; zero for a region without any part.
+    """
+    return marked.distinguishing / marked.all.clamp_min(torch.finfo(marked.all.dtype).tiny)
+
+
+def part_recall(marked: Marked) -> Tensor:
+    r"""Of the parts that tell the class from its rival and are seen, how many lie in the region; higher
+    is better.
+
+    $$R = \frac{|\{i \mid p_i \in r, a_i = a, b_i = b\}|}{|\{i \mid (p_i, a_i, b_i) \in \mathcal{G},
+    a_i = a, b_i = b\}|}$$ (DiffCAM, appendix D.1), for each image (B,), in [0, 1].
+    """
+    return marked.distinguishing / marked.seen
+
+
+def part_f1(marked: Marked) -> Tensor:
+    r"""Precision and recall of parts in one; higher is better.
+
+    $$F_1 = \frac{2 P R}{P + R}$$ (DiffCAM, appendix D.1), for each image (B,), in [0, 1]; zero where
+    both are.
+    """
+    P, R = part_precision(marked), part_recall(marked)
+    return 2 * P * R / (P + R).clamp_min(torch.finfo(P.dtype).tiny)
+
+
+def parts_and_classes(
+    net,
+    x: Tensor,
+    target: Tensor,
+    S: Tensor,
+    *,
+    parts: list[dict[str, Part]],
+    rival: Rival | None = None,
+    names: Sequence[str] = PARTS,
+    area: float = ONE_CELL,
+    by: str = "points",
+) -> Tensor:
+    """How much of each part is marked, then the class and its rival (B, P + 2).
+
+    Args:
+        rival: the class that the maps tell each image from; its images, told from this class, are the
+            counterparts. None for the strongest other class of each image.
+        names: of the P parts.
+        parts, area, by: as for `marked_parts`.
+    """
+    shares = [
+        [_share(region, seen[name], name, by) if name in seen else 0.0 for name in names]
+        for region, seen in zip(regions(S, area), parts)
+    ]
+    rival = rivals(net(x), target) if rival is None else rivals_of(rival, target)
+    classes = torch.stack([target, rival], 1).double().cpu()  # (B, 2)
+    return torch.cat([torch.tensor(shares, dtype=torch.float64), classes], 1)
+
+
+def part_iou(measured: Tensor) -> Tensor:
+    r"""Whether "why a and not b" marks the parts on an image that "why b and not a" marks on images of b;
+    higher is better.
+
+    $$\mathrm{PIoU} = \frac{|\{k \mid p_k \in r_{a,b}(x)\} \cap \{k \mid p_k \in r_{b,a}(x^c)\}|}
+    {|\{k \mid p_k \in r_{a,b}(x)\} \cup \{k \mid p_k \in r_{b,a}(x^c)\}|}$$ (DiffCAM, eq. (11)), for
+    each image (N,) its mean over all its counterparts $x^c$; zero where neither region holds a part.
+    Of masks, the smaller and the larger share stand for the intersection and the union.
+
+    Raises:
+        ValueError: an image has no counterpart among those that were measured.
+    """
+    shares, a, b = measured[:, :-2], measured[:, -2], measured[:, -1]
+    counterparts = (a[:, None] == b) & (b[:, None] == a)  # (N, N)
+    alone = ~counterparts.any(1)
+    if alone.any():
+        i = int(alone.nonzero()[0])
+        raise ValueError(
+            f"class {int(a[i])} is told from class {int(b[i])}, of which there is no image that is "
+            "told from it: part_iou compares images of both classes"
+        )
+    both = torch.minimum(shares[:, None], shares).sum(2)  # (N, N)
+    either = torch.maximum(shares[:, None], shares).sum(2)
+    overlap = torch.where(either > 0, both / either, 0.0)
+    return (overlap * counterparts).sum(1) / counterparts.sum(1)
