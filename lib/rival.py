@@ -5,6 +5,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from .selectors import strongest
+
 Rival = int | Mapping[int, int] | Tensor
 
 
@@ -46,3 +48,8 @@ def rivals_of(rival: Rival, target: Tensor, classes: int = 0) -> Tensor:
         same = int(target[rival == target][0])
         raise ValueError(f"class {same} is its own rival: name another class")
     return rival
+
+
+def strongest_rival(y: Tensor, target: Tensor) -> Tensor:
+    """The strongest class other than the target (B,), of logits (B, C)."""
+    return strongest(y, target).argmax(1)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from .data import ANNOTATIONS
 from .metrics import Metric
-from .metrics.relative_probability import rivals
+from .rival import strongest_rival
 from .shard import GivenMaps, Shard, code_of
 from .store import key
 from .variants import Variant
@@ -124,7 +124,9 @@ def _given(shard: Shard | GivenMaps, metric: Metric, index: list[int], target: T
     block, found = shard.block, {}
     if "rival" in metric.options:  # unless one is chosen, by what the network has said already
         y = block.logits(index)
-        found["rival"] = rivals(torch.stack([y[i] for i in index]), target.to(block.net.device))
+        found["rival"] = strongest_rival(
+            torch.stack([y[i] for i in index]), target.to(block.net.device)
+        )
     for name in metric.given:
         if name == "method":
             found[name] = shard.explain

@@ -14,7 +14,6 @@ from torch import Tensor
 
 from ..boxes import tight_box
 from .dataset import Sample, Size
-from .dicom import decode_dicom
 from .files import reading
 
 # Of an animation, the first frame is read. Pillow reads AVIF since 11.3, if it is built so.
@@ -137,6 +136,8 @@ def decode(path: Path, *, upright: bool = False) -> Image.Image:
         upright: turned as the camera noted in the file, as viewers show it.
     """
     if path.suffix.lower() == ".dcm":
+        from .dicom import decode_dicom  # which loads pydicom
+
         return decode_dicom(path).convert("RGB")
     try:
         with Image.open(path) as image:

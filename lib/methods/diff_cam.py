@@ -65,28 +65,23 @@ def diff_cam(
             )
         distance = torch.cdist(z.double(), references.double())  # (B, n)
         itself = distance <= 1e-5 * z.double().norm(dim=1, keepdim=True)
+        among = _asked_about(R, question, rival, target) & ~itself
         if question == "why":
-            among = _nearest(distance, _others(R, target) & ~itself, k)
-        else:
-            among = _rivals(R, rival, target) & ~itself
+            among = _nearest(distance, among, k)
         _check_found(among, question, target)
         return fisher_direction(z, references, among, shrinkage), A
 
 
-def _others(R: ReferenceSet, target: Tensor) -> Tensor:
-    """The references (B, n) that are of another class."""
+def _asked_about(R: ReferenceSet, question: str, rival: Rival | None, target: Tensor) -> Tensor:
+    """The references (B, n) of other classes, or of the rival class; all, where they have no classes."""
     if R.classes is None:
         return torch.ones(len(target), len(R), dtype=torch.bool, device=target.device)
-    return R.classes.to(target.device) != target[:, None]
-
-
-def _rivals(R: ReferenceSet, rival: Rival | None, target: Tensor) -> Tensor:
-    """The references (B, n) of the rival class; all, where they have no classes."""
-    if R.classes is None:
-        return torch.ones(len(target), len(R), dtype=torch.bool, device=target.device)
+    classes = R.classes.to(target.device)
+    if question == "why":
+        return classes != target[:, None]
     if rival is None:
         raise ValueError('question "why not" needs a rival: pass rival=..., the other class')
-    return R.classes.to(target.device) == rivals_of(rival, target)[:, None]
+    return classes == rivals_of(rival, target)[:, None]
 
 
 def _nearest(distance: Tensor, candidates: Tensor, k: int | None) -> Tensor:

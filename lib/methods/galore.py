@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from ..checks import check_choice
-from ..rival import Rival, rivals_of
-from ..selectors import SELECTORS, Score, strongest
+from ..rival import Rival, rivals_of, strongest_rival
+from ..selectors import SELECTORS, Score
 
 
 def softmax_confidence(y: Tensor, c: Tensor) -> Tensor:
@@ -67,7 +67,7 @@ def galore(
         if y.shape[1] < 2:
             raise ValueError(f"galore tells two classes apart, and {net.name} has one class")
         if rival is None:
-            rival = strongest(y.detach(), target).argmax(1)
+            rival = strongest_rival(y.detach(), target)
         rival = rivals_of(rival, target, y.shape[1])
         of_class = SELECTORS[selector]
         a, c, s = (

@@ -8,8 +8,7 @@ from torch import Tensor
 
 from ..checks import check_choice
 from ..data import Part
-from ..rival import Rival, rivals_of
-from .relative_probability import rivals
+from ..rival import Rival, rivals_of, strongest_rival
 
 # Of a bird, as CUB-200-2011 names them.
 PARTS = (
@@ -154,7 +153,7 @@ def parts_and_classes(
         [_share(region, seen[name], name, by) if name in seen else 0.0 for name in names]
         for region, seen in zip(regions(S, area), parts)
     ]
-    rival = rivals(net(x), target) if rival is None else rivals_of(rival, target)
+    rival = strongest_rival(net(x), target) if rival is None else rivals_of(rival, target)
     classes = torch.stack([target, rival], 1).double().cpu()  # (B, 2)
     return torch.cat([torch.tensor(shares, dtype=torch.float64), classes], 1)
 

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from ..checks import check_choice
-from ..rival import Rival, rivals_of
-from ..selectors import logit, strongest
+from ..rival import Rival, rivals_of, strongest_rival
+from ..selectors import logit
 from .curves import ranks
 from .replacement import replaced
 
@@ -56,18 +56,16 @@ def kept_logits(
         keep: the sign of the pixels that stay; the others, and those at zero, are replaced.
         replacement, kernel, sigma: as for `replaced`.
     """
-    rival = rivals(net(x), target) if rival is None else rivals_of(rival, target, net.num_classes)
+    if rival is None:
+        rival = strongest_rival(net(x), target)
+    else:
+        rival = rivals_of(rival, target, net.num_classes)
     hidden = hides(S, keep)
     if hidden.any():
         x = replaced(x, hidden, replacement, kernel=kernel, sigma=sigma)
     y = net(x)
     y = y if y.device.type == "mps" else y.double()  # which mps lacks
     return Logits(logit(y, target), logit(y, rival))
-
-
-def rivals(y: Tensor, target: Tensor) -> Tensor:
-    """The strongest class other than the target (B,), of logits (B, C)."""
-    return strongest(y, target).argmax(1)
 
 
 def hides(S: Tensor, keep: str) -> Tensor:

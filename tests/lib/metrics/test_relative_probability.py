@@ -8,7 +8,8 @@ from torchvision.transforms.functional import gaussian_blur
 
 from lib.errors import UnknownName
 from lib.metrics import METRICS
-from lib.metrics.relative_probability import Logits, equalised, hides, relative_probability, rivals
+from lib.metrics.relative_probability import Logits, equalised, hides, relative_probability
+from lib.rival import strongest_rival
 from lib.saliency import explain
 
 from ..networks import affine, brightness, images, maps, non_linear
@@ -68,8 +69,8 @@ def test_of_two_classes_it_is_the_probability():
 def test_of_the_top_two_classes_each_is_the_others_rival():
     net, x, S = affine(), images(), signed_maps()
     first, second = net(x).topk(2).indices.T
-    assert torch.equal(rivals(net(x), first), second)
-    assert torch.equal(rivals(net(x), second), first)
+    assert torch.equal(strongest_rival(net(x), first), second)
+    assert torch.equal(strongest_rival(net(x), second), first)
     both = [RP.fn(net, x, t, S, **BLUR) for t in (first, second)]
     assert torch.allclose(sum(both), torch.ones(4).double())
 
