@@ -8,6 +8,8 @@ from torch import Tensor
 
 from ..errors import unknown
 from .ablation_cam import ablation_cam
+from .attention import attends
+from .calm import calm, has_latent_position
 from .cam import cam
 from .combination import weighted_sum
 from .diff_cam import diff_cam
@@ -44,7 +46,8 @@ class Method:
         title: as tables print it.
         equation: where it is defined.
         relu: whether the map passes a ReLU before upsampling; see `rectifies`.
-        needs: what it uses beyond forward passes: "gradients", "reference images", "attention".
+        needs: what it uses beyond forward passes: "gradients", "reference images", "attention",
+            "latent position".
         paper: the key in the bibliography; the method's name unless a paper of the book defines it.
     """
 
@@ -73,11 +76,17 @@ class Method:
         parameters = inspect.signature(self.fn).parameters.values()
         return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
 
+    def runs_on(self, net) -> bool:
+        """Whether a network has what the method reads of it, such as attention."""
+        return all(has(net) for need, has in _OF_NETWORKS.items() if need in self.needs)
+
     def rectifies(self, options: dict) -> bool:
         """Whether the map passes a ReLU with these options: a contrast keeps its sign."""
         return self.relu and options.get("contrast", "none") == "none"
 
 
+# What a network has, or has not, that methods need of it.
+_OF_NETWORKS = {"attention": attends, "latent position": has_latent_position}
 _GRADIENTS, _ATTENTION = frozenset({"gradients"}), frozenset({"attention"})
 _REFERENCE = frozenset({"reference images"})
 _LA = 'Wang & Wang 2022, section "Back-Propagation till the Activation Space"'
@@ -113,6 +122,8 @@ METHODS: dict[str, Method] = {method.name: method for method in (
            relu=False, needs=_GRADIENTS, paper="contrast"),
     Method(diff_cam, "DiffCAM", "DiffCAM eq. (8)-(10)", needs=_REFERENCE, paper="diffcam"),
     Method(galore, "GALORE", "Wang & Vasconcelos 2020, section 3", relu=False, needs=_GRADIENTS),
+    Method(calm, "CALM", "CALM supplement, eq. (f)", relu=False,
+           needs=frozenset({"latent position"})),
 )}  # fmt: skip
 
 

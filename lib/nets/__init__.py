@@ -11,14 +11,17 @@ from ..classes import imagenet_descriptions
 from ..errors import unknown
 from ..paths import given
 from .activation import context_of
+from .calm import CALM, calm
 from .cascade import cascade
 from .classifier import Classifier
 from .device import check_device, clock
 from .own import build_own, is_own, short
+from .strides import without_strides
 from .weights import IMAGENET_MEAN, IMAGENET_STD, RECIPES, TORCHVISION, build, load_weights
 
 __all__ = [
-    "RECIPES", "Classifier", "cascade", "check_device", "clock", "context_of", "load", "recipe", "wrap",
+    "CALM", "RECIPES", "Classifier", "calm", "cascade", "check_device", "clock", "context_of", "load",
+    "recipe", "without_strides", "wrap",
 ]  # fmt: skip
 
 IMAGENET_CLASSES = 1000

@@ -33,7 +33,8 @@ class Classifier(nn.Module):
         layer: a module's path, or the name of a step between modules (as `net.layer` gives it);
             `path#i` for a module's i-th call, else its last; None for the paper's choice: the last
             convolutional activation before pooling, or before the convolution that makes the
-            classes, or the first LayerNorm of the last transformer block.
+            classes, or the first LayerNorm of the last transformer block; or what the model itself
+            calls its `target_layer`.
         mean, std: of each colour channel, subtracted and divided inside.
         input_size: height (and width) that the network was trained for.
         name: for tables.
@@ -94,7 +95,7 @@ class Classifier(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Logits (B, C) of images (B, 3, H, W)."""
         self.need_classes()
-        return self._logits(self._normalise(x))
+        return self._logits(self.normalise(x))
 
     def features(self, x: Tensor) -> Tensor:
         """A (B, K, h, w), the target layer's activation. What else the head needs rides along."""
@@ -108,7 +109,7 @@ class Classifier(nn.Module):
             >>> A, context = net.cut(x)
             >>> y = net.head(torch.zeros_like(A), context)
         """
-        raw, crossing = self._cut.features(self._normalise(x))
+        raw, crossing = self._cut.features(self.normalise(x))
         A, prefix = self._grid.split(raw, x.shape[2:])
         return A, (prefix, crossing) if self.needs_context else None
 
@@ -245,7 +246,8 @@ class Classifier(nn.Module):
                 "such as raw_attention, rollout or diff_cam, or another network"
             )
 
-    def _normalise(self, x: Tensor) -> Tensor:
+    def normalise(self, x: Tensor) -> Tensor:
+        """Images as the bare model takes them."""
         x = x.to(self.mean)  # device and dtype
         return ((x - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
 
@@ -264,7 +266,7 @@ class Classifier(nn.Module):
     @torch.no_grad()
     def _find_cut(self, layer: str | None) -> None:
         """Cut by the graph if that reproduces the network, else by replaying."""
-        x = self._normalise(self._probe(2))
+        x = self.normalise(self._probe(2))
         logits, calls = run_in_order(self.model, x.clone())
         if not isinstance(logits, Tensor) or logits.ndim != 2:
             what = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
@@ -273,7 +275,7 @@ class Classifier(nn.Module):
             )
         self.num_classes = count_classes(self.model, logits)
         last_norm, reasons = last_block_norm(self.model, calls), []
-        layer = layer or last_norm
+        layer = layer or getattr(self.model, "target_layer", None) or last_norm
         for kind in (GraphCut, ReplayCut):
             try:
                 self._cut = kind(self.model, layer, x)

@@ -30,8 +30,7 @@ class GraphCut:
     """
 
     def __init__(self, model: nn.Module, layer: str | None, probe: Tensor):
-        unary = _Unary(model)
-        root = fx.GraphModule(unary, _Tracer(_PREFIX + path_of(layer or "")).trace(unary))
+        root = _traced(model, layer)
         target = _default(model, root, probe) if layer is None else _find(model, root, layer)
         self.layer = layer or _name(target)
         fold_batch_norms(root, keep=target)
@@ -55,7 +54,24 @@ class GraphCut:
         return [self._features, self.graph]
 
 
+def features_graph(model: nn.Module, layer: str) -> fx.GraphModule:
+    """The traced network up to a layer, with the network's own modules: nothing is folded, so that it
+    can learn.
+
+    Example:
+        >>> features_graph(torchvision.models.resnet18(), "layer4")(x).shape
+        torch.Size([1, 512, 7, 7])
+    """
+    root = _traced(model, layer)
+    return subgraph(root, (next(iter(root.graph.nodes)),), _find(model, root, layer))
+
+
 # ---------------------------------------------------------------------------------------- tracing
+
+
+def _traced(model: nn.Module, layer: str | None) -> fx.GraphModule:
+    unary = _Unary(model)
+    return fx.GraphModule(unary, _Tracer(_PREFIX + path_of(layer or "")).trace(unary))
 
 
 class _Unary(nn.Module):

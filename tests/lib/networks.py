@@ -11,6 +11,9 @@
     registers    a ViT with three register tokens
     untraceable_transformer  the first, with control flow that cannot be traced
 
+    latent       a CALM on the features of the affine one
+    untraceable_latent  the same, with control flow that cannot be traced
+
 The bar is the cut; transformers are cut before the attention of their last block. Every bare model
 is made anew, so that a test may change it.
 """
@@ -25,6 +28,7 @@ from torch import Tensor, nn
 
 from lib import nets
 from lib.data import Dataset, Sample
+from lib.nets.calm import CALM
 
 SIZE, CHANNELS, CLASSES = 16, 6, 5
 MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.25, 0.3)
@@ -240,6 +244,37 @@ def distilled() -> nets.Classifier:
     return wrap_tokens(tokens(VisionTransformerDistilled))
 
 
+class Features(nn.Sequential):
+    """Those of the affine network."""
+
+    def __init__(self):
+        model = Affine()
+        super().__init__(model.conv, model.norm, model.act)
+
+
+class UntraceableFeatures(Features):
+    """The same behind control flow that no tracer follows."""
+
+    LARGE = 200
+
+    def forward(self, x: Tensor) -> Tensor:
+        if len(x) >= self.LARGE:
+            raise RuntimeError(f"a batch of {len(x)} is too large")
+        return super().forward(x)
+
+
+def latent(features: type[nn.Module] = Features) -> nets.Classifier:
+    model = CALM(features(), CHANNELS, CLASSES)
+    model.classifier = model.g  # which `seeded` makes decided
+    model = seeded(model)
+    del model.classifier
+    return nets.wrap(model, mean=MEAN, std=STD, input_size=SIZE)
+
+
+def untraceable_latent() -> nets.Classifier:
+    return latent(UntraceableFeatures)
+
+
 def registers() -> nets.Classifier:
     return wrap_tokens(tokens(reg_tokens=3))
 
@@ -274,8 +309,13 @@ TRANSFORMERS = Family(
 )
 
 
+LATENT = Family({f.__name__: f for f in (latent, untraceable_latent)}, latent, untraceable_latent)
+
+
 def family(needs: frozenset[str]) -> Family:
     """The networks for a method with those needs."""
+    if "latent position" in needs:
+        return LATENT
     return TRANSFORMERS if "attention" in needs else CONVOLUTIONS
 
 

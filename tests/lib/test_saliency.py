@@ -151,7 +151,7 @@ def test_explain_is_relu_upsampling_and_min_max():
 
 
 WITHOUT_RELU = {
-    "cam", "extremal_perturbation", "fake_cam", "galore", "linear_approximation", "opti_cam",
+    "calm", "cam", "extremal_perturbation", "fake_cam", "galore", "linear_approximation", "opti_cam",
     "raw_attention", "rollout", "tibav",
 }  # fmt: skip
 

@@ -38,7 +38,7 @@ WITHOUT_A_HEAD = {"fake_cam", "diff_cam"}  # only features run, if that
 BOUND_TO_A_HEAD = {"cam"}  # exist behind pooling and one linear layer only
 
 FAMILIES = {m: family(method.needs) for m, method in METHODS.items()}
-ON_CHANNELS = [m for m in METHODS if "attention" not in METHODS[m].needs]
+ON_CHANNELS = [m for m in METHODS if not METHODS[m].needs & {"attention", "latent position"}]
 
 every_method = pytest.mark.parametrize("method", METHODS)
 method_and_network = pytest.mark.parametrize(
@@ -220,8 +220,8 @@ def test_it_runs_where_gradients_are_off(method):
 @every_method
 def test_the_docstring_names_paper_and_equation_and_every_option(method):
     doc = inspect.getdoc(method_named(method).fn)
-    assert re.search(r"\w+ (et al\.|& \w+) \d{4}|Opti-CAM|LIFT-CAM|DiffCAM", doc), "no paper"
-    assert re.search(r"eq\. \(\d+|section [\d\"]", doc), "no equation"
+    assert re.search(r"\w+ (et al\.|& \w+) \d{4}|Opti-CAM|LIFT-CAM|DiffCAM|CALM", doc), "no paper"
+    assert re.search(r"eq\. \(\w+|section [\d\"]", doc), "no equation"
     assert "Returns:" in doc
     described = doc[doc.index("Args:") :] if "Args:" in doc else ""
     for option in METHODS[method].options:
@@ -247,8 +247,8 @@ def test_its_example_runs(method):
 def test_it_says_where_it_is_from(method):
     entry = method_named(method)
     assert f"{{{entry.paper}," in BIBLIOGRAPHY
-    assert entry.title and re.search(r"eq\. \(\d+|section [\d\"]|algorithm \d", entry.equation)
-    assert entry.needs <= {"gradients", "reference images", "attention"}
+    assert entry.title and re.search(r"eq\. \(\w+|section [\d\"]|algorithm \d", entry.equation)
+    assert entry.needs <= {"gradients", "reference images", "attention", "latent position"}
 
 
 def test_an_unknown_method_lists_those_there_are():
