@@ -1,0 +1,91 @@
+"""The supersets of CALM: classes whose objects have one structure, such as all birds, so that their maps
+together cover an object (CALM supplement, appendix F)."""
+
+from collections.abc import Sequence
+from functools import cache
+from typing import NamedTuple
+
+import yaml
+
+from . import manifests
+from .classes import imagenet_descriptions
+from .data import Dataset
+from .errors import unknown
+from .paths import MANIFESTS
+from .wordnet import paths, wordnet_ids
+
+NESTED = ("nearest", "outermost")
+Supersets = tuple[
+    frozenset[int], ...
+]  # of each class the classes of its superset, itself among them
+
+
+def supersets(net, data: Dataset) -> Supersets:
+    r"""The superset $\mathcal{Y}$ of each of a network's classes.
+
+    Those of table A for a network of ImageNet's classes; all classes, where the data show objects of
+    one structure, as CUB's birds are; else each class alone.
+
+    Example:
+        >>> S = explain("calm", net, x, target, superset=supersets(net, data))
+    """
+    if net.classes == imagenet_descriptions():
+        return imagenet_supersets()
+    if data.name in _annotation()["one_structure"]:
+        return (frozenset(range(net.num_classes)),) * net.num_classes
+    return tuple(frozenset({c}) for c in range(net.num_classes))
+
+
+class Printed(NamedTuple):
+    """A row of table A: the synset, how many classes it is said to have, and what it is called."""
+
+    synset: str
+    classes: int
+    name: str
+
+
+@cache
+def table_a() -> tuple[Printed, ...]:
+    """The 120 rows of table A, down its columns; two of them stand twice."""
+    return tuple(Printed(**row) for row in _annotation()["table_a"])
+
+
+@cache
+def imagenet_supersets(nested: str = "nearest") -> tuple[frozenset[int], ...]:
+    r"""The superset $\mathcal{Y}$ of each of the 1,000 classes, those of table A; else the class alone.
+
+    Args:
+        nested: of the table's concepts above a class, which is its own: the "nearest", the fewest steps
+            away, as the table lists pianos beside stringed instruments; or the "outermost", which a
+            search from the root, breadth first, marks first (appendix F). Of equally near ones the
+            first in the table.
+
+    Example:
+        >>> len(imagenet_supersets()[151])  # a Chihuahua's: all canines
+        130
+    """
+    if nested not in NESTED:
+        raise unknown("way of nested supersets", nested, NESTED)
+    listed = list(dict.fromkeys(row.synset for row in table_a()))
+    members: dict[str, set[int]] = {synset: set() for synset in listed}
+    owner = [_owner(wnid, listed, nested) for wnid in wordnet_ids()]
+    for index, synset in enumerate(owner):
+        if synset:
+            members[synset].add(index)
+    return tuple(frozenset(members[s] if s else {i}) for i, s in enumerate(owner))
+
+
+def _owner(wnid: str, listed: Sequence[str], nested: str) -> str | None:
+    steps: dict[str, int] = {}  # from the class, or from the root, along the shortest path
+    for path in paths(wnid):
+        for synset, up, down in zip(path, range(len(path)), reversed(range(len(path)))):
+            if synset in listed:
+                n = up if nested == "nearest" else down
+                steps[synset] = min(n, steps.get(synset, n))
+    return min(steps, key=lambda synset: (steps[synset], listed.index(synset)), default=None)
+
+
+@cache
+def _annotation() -> dict:
+    with (MANIFESTS / "supersets.yaml").open(encoding="utf-8") as file:
+        return yaml.load(file, manifests.StrictLoader)
