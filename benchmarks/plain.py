@@ -3,12 +3,17 @@
 The mathematics are those of `lib.methods`.
 """
 
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
 import torch
 from sklearn.covariance import ledoit_wolf
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lib.methods.extremal_perturbation import DAMPING, GROWTH, WEIGHT, Pyramid, SmoothMasks
+from lib.metrics.boxes import iou
 from lib.metrics.curves import blurred
 
 
@@ -137,3 +142,30 @@ def fisher_direction(z: Tensor, references: Tensor, among: Tensor) -> Tensor:
         mean_variance = S.trace() / len(S)
         found.append(mean_variance * torch.linalg.solve(S, one - few.mean(0)))
     return torch.stack(found)
+
+
+def box_overlaps(S: Tensor, boxes: Sequence[Tensor]) -> Tensor:
+    """The best overlap (B, 255) of any component's box: one map, one threshold, one labelling at a time."""
+    found = []
+    for one, object_boxes in zip((S.double() * 255).int().numpy().astype(np.uint8), boxes):
+        height, width = one.shape
+        truth = object_boxes.floor().double()
+        for threshold in range(255):
+            mask = (one > threshold).astype(np.uint8)
+            _, _, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+            x, y, w, h = stats[1:, :4].T if len(stats) > 1 else np.zeros((4, 1), int)
+            x1, y1 = np.minimum(x + w, width - 1), np.minimum(y + h, height - 1)
+            predicted = torch.from_numpy(np.stack([x, y, x1, y1], 1))
+            found.append(iou(predicted, truth, plus=1).max())
+    return torch.stack(found).view(len(S), 255)
+
+
+def precision_and_recall(S: Tensor, mask: Tensor, thresholds: int = 1000) -> float:
+    """The area under the curve of pixels: one threshold at a time."""
+    area, last = 0.0, 0.0
+    for k in range(thresholds, -1, -1):
+        above = S.double() >= k / thresholds
+        hits, marked = (above & mask).sum(), above.sum()
+        recall = (hits / mask.sum()).item()
+        area, last = area + (hits / marked.clamp_min(1)).item() * (recall - last), recall
+    return area

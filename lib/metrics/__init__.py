@@ -25,7 +25,9 @@ from . import (
     localization,
     max_sensitivity,
     parts,
+    pxap,
     relative_probability,
+    remove_and_classify,
 )
 from .accumulator import Accumulator
 
@@ -36,6 +38,7 @@ __all__ = ["METRICS", "Accumulator", "Metric", "metric_named"]
 GIVEN = {
     "boxes": "pass boxes=[...], a tensor (n, 4) for each image",
     "mask": "pass mask=[...], a tensor (H, W) for each image",
+    "ignore": "pass ignore=[...], a tensor (H, W) for each image",
     "parts": "pass parts=[...], a dict for each image",
     "method": "pass method='grad_cam', or a function of images and classes that gives their maps S",
 }
@@ -53,7 +56,7 @@ class Metric:
         unit: "%" where tables show a fraction as a percentage.
         target: the class it follows: the "label", or the "predicted" class.
         paper: the key in the bibliography.
-        range: the least and the largest value.
+        range: the least and the largest value; of a metric of a data set, of its value.
         whole: the value compares the images of a data set: it takes the measurements (N, ...) of all
             of them, see `accumulator`.
         signed: it takes signed maps, in [-1, 1], where the others take them in [0, 1].
@@ -185,6 +188,15 @@ METRICS: dict[str, Metric] = {
                higher_is_better=True),
         Metric(box_accuracy.box_accuracy, box_accuracy.overlaps, "box accuracy", "BA",
                higher_is_better=True, paper="wsol", whole=True),
+        Metric(box_accuracy.max_box_acc_v2, box_accuracy.overlaps_of_all, "MaxBoxAccV2", "MaxBoxAccV2",
+               higher_is_better=True, paper="wsol", whole=True),
+        Metric(pxap.pxap, pxap.histograms, "pixel average precision", "PxAP",
+               higher_is_better=True, paper="wsol", whole=True),
+        Metric(pxap.cue_pxap, pxap.histograms_of_size, "pixel average precision of cues", "cue PxAP",
+               higher_is_better=True, paper="calm", whole=True, signed=True),
+        Metric(remove_and_classify.remove_and_classify, remove_and_classify.erased,
+               "remove and classify", "R&C", higher_is_better=False, unit="", paper="calm",
+               range=(0.0, math.inf), whole=True),
         Metric(localization.pointing_game, localization.hit, "standard pointing game", "SP",
                higher_is_better=True, paper="pointing_game"),
         Metric(localization.region_iou, localization.region, "region intersection over union",

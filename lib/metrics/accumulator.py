@@ -1,5 +1,7 @@
 """Metrics that compare the images of a data set: they see one batch of maps after the other."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -26,21 +28,51 @@ class Accumulator:
         self._measured: list[Tensor] = []
 
     def update(
-        self, S: Tensor, boxes: list[Tensor] | None = None, *, target: Tensor | None = None, **given
+        self,
+        S: Tensor,
+        boxes: list[Tensor] | None = None,
+        *,
+        net=None,
+        x: Tensor | None = None,
+        target: Tensor | None = None,
+        **given,
     ) -> None:
-        """Measure maps S (B, H, W) in [0, 1], with what the metric takes of their images.
+        """Measure maps S (B, H, W) in [0, 1], or in [-1, 1] if the metric is of signed ones, with what it
+        takes of their images.
 
         Args:
+            net, x: network and images, where the metric asks the network.
             target: the classes (B,) that are explained, where the metric follows them.
         """
         if S.ndim != 3:
             raise ValueError(f"maps are (B, H, W), got {tuple(S.shape)}")
-        check_maps(S, S[:, None])
+        check_maps(S, S[:, None], self.metric.signed)
         given |= {} if boxes is None else {"boxes": boxes}
         self.metric.check_given(given)
         check_options("metric", self.metric.name, given, self.metric.given)
-        measured = self.metric.measure(None, None, target, S, **given, **self.options)
+        with torch.no_grad():
+            measured = self.metric.measure(net, x, target, S, **given, **self.options)
         self._measured.append(measured.cpu())
+
+    def merge(self, *others: "Accumulator") -> "Accumulator":
+        """This one, with what others have seen after it: those of other shards, processes or machines.
+
+        The value does not depend on who has seen which images, nor on their order, to the last bit.
+
+        Raises:
+            ValueError: another metric, or other options.
+
+        Example:
+            >>> shards = [METRICS["pxap"].accumulator() for _ in range(2)]
+            >>> shards[0].merge(shards[1]).compute()
+        """
+        for other in others:
+            mine, theirs = ((o.metric.name, o.metric.options | o.options) for o in (self, other))
+            if mine != theirs:
+                raise ValueError(f"accumulators of one metric merge: {mine} and {theirs} are two")
+        for other in others:
+            self._measured += other._measured
+        return self
 
     def values(self) -> Tensor:
         """One value an image (N,), in the order in which they came."""
@@ -50,4 +82,5 @@ class Accumulator:
 
     def compute(self) -> float:
         """The value of all images together: the mean of theirs."""
-        return self.values().mean().item()
+        values = self.values().tolist()
+        return math.fsum(values) / len(values)  # rounded once, so in any order

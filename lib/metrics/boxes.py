@@ -50,15 +50,15 @@ def iou(a: Tensor, b: Tensor, plus: float = 0.0) -> Tensor:
 
     Args:
         plus: pixels added to each width and height: 1 in the protocol of Choe et al. 2020, whose
-            corners are inclusive.
+            corners are inclusive, so that the box 0, 0, 0, 0 has a pixel, and itself as its match.
     """
     a, b = a.double(), b.double().to(a.device)
     low = torch.maximum(a[:, None, :2], b[None, :, :2])  # (n, m, 2)
     high = torch.minimum(a[:, None, 2:], b[None, :, 2:])
     shared = (high - low + plus).clamp_min(0).prod(2)  # (n, m)
     areas = [(box[:, 2:] - box[:, :2] + plus).prod(1) for box in (a, b)]
-    empty = (a[:, 2:] <= a[:, :2]).any(1)[:, None]
-    return (shared / (areas[0][:, None] + areas[1] - shared)).masked_fill(empty, 0)
+    overlap = shared / (areas[0][:, None] + areas[1] - shared)
+    return overlap if plus else overlap.nan_to_num(0)  # 0 / 0 of two boxes without pixels
 
 
 def area(boxes: Tensor) -> Tensor:

@@ -45,3 +45,23 @@ def test_bad_use_is_refused():
         BA.accumulator().update(maps(4), BOXES, mask=None)
     with pytest.raises(ValueError, match="average_drop compares no images of a data set: use fn"):
         METRICS["average_drop"].accumulator()
+
+
+def test_only_accumulators_of_one_metric_merge():
+    one, other = BA.accumulator(), BA.accumulator(thresholds=255)  # the default, named
+    one.update(maps(2), BOXES[:2])
+    other.update(maps(2, seed=7), BOXES[:2])
+    assert len(one.merge(other).values()) == 4 and len(other.values()) == 2
+    with pytest.raises(
+        ValueError, match="accumulators of one metric merge: .*255.* and .*3.* are two"
+    ):
+        one.merge(BA.accumulator(thresholds=3))
+    with pytest.raises(ValueError, match="box_accuracy.* and .*max_box_acc_v2"):
+        one.merge(METRICS["max_box_acc_v2"].accumulator())
+    assert len(one.values()) == 4
+
+
+def test_signed_maps_are_taken_where_the_metric_takes_them():
+    cue = METRICS["cue_pxap"].accumulator()
+    cue.update(2 * maps(2) - 1, mask=[maps(1)[0] > 0.5] * 2)
+    assert 0 < cue.compute() < 1

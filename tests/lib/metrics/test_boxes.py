@@ -68,8 +68,15 @@ def test_overlap_is_symmetric_and_does_not_depend_on_the_place():
 
 def test_a_box_without_pixels_overlaps_nothing():
     nothing, corner = torch.zeros(1, 4), torch.tensor([[0.0, 0, 1, 1]])
-    assert iou(nothing, corner).item() == iou(nothing, corner, plus=1).item() == 0
+    assert iou(nothing, corner).item() == iou(nothing, nothing).item() == 0
     assert area(nothing).item() == 0
+
+
+def test_two_empty_boxes_are_one_in_the_protocol():
+    """Its corners are inclusive: the box 0, 0, 0, 0 has one pixel."""
+    nothing, corner = torch.zeros(1, 4), torch.tensor([[0.0, 0, 1, 1]])
+    assert iou(nothing, nothing, plus=1).item() == 1
+    assert iou(nothing, corner, plus=1).item() == 1 / 4
 
 
 def test_bad_boxes_are_refused():

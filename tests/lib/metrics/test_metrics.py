@@ -1,6 +1,7 @@
 """What holds for every metric in the registry."""
 
 import inspect
+import pickle
 import re
 from functools import partial
 
@@ -25,9 +26,14 @@ CHOSEN = {  # what has no default
 }
 
 
+MASK = torch.zeros(16, 16, dtype=torch.bool)
+MASK[3:14, 2:12] = True
+
+
 def given(metric, n=4):
     """What the metric takes of n samples, the method whose maps it judges, and options."""
     known = {"boxes": [BOXES] * n, "method": "grad_cam", "parts": [PARTS] * n}
+    known |= {"mask": [MASK] * n, "ignore": [MASK.T] * n}
     return {name: known[name] for name in METRICS[metric].given} | options(metric)
 
 
@@ -48,6 +54,8 @@ def test_one_value_an_image_in_its_range(metric, network):
     values = METRICS[metric].fn(net, images(), TARGET, maps(), **given(metric))
     assert values.shape == (4,) and values.isfinite().all()
     low, high = METRICS[metric].range
+    if METRICS[metric].whole:
+        values = values.mean()
     assert low - 1e-12 <= values.min() and values.max() <= high + 1e-12
 
 
@@ -67,23 +75,40 @@ def test_values_depend_on_neither_batch_nor_order_nor_neighbours(metric):
 
 @of_a_data_set
 def test_a_metric_of_a_data_set_depends_on_neither_batches_nor_order(metric):
-    S = maps()
-    whole = METRICS[metric].fn(affine(), images(), TARGET, S, **given(metric))
+    net, x, S = affine(), images(), maps()
+    whole = METRICS[metric].fn(net, x, TARGET, S, **given(metric))
     for batches in ([[0, 1, 2, 3]], [[0], [1], [2], [3]], [[2], [3, 0, 1]]):
         chosen = options(metric)
         accumulator = METRICS[metric].accumulator(**chosen)
         for index in batches:
             known = {k: v for k, v in given(metric, len(index)).items() if k not in chosen}
-            accumulator.update(S[index], target=TARGET[index], **known)
+            accumulator.update(S[index], net=net, x=x[index], target=TARGET[index], **known)
         assert torch.equal(accumulator.values(), whole[sum(batches, [])])
         assert accumulator.compute() == pytest.approx(whole.mean().item())
+
+
+@of_a_data_set
+def test_accumulators_of_shards_merge_to_the_same_number_bit_for_bit(metric):
+    net, x, S = affine(), images(), maps()
+
+    def shard(index):
+        seen = pickle.loads(pickle.dumps(METRICS[metric].accumulator(**options(metric))))
+        known = {k: v for k, v in given(metric, len(index)).items() if k not in options(metric)}
+        seen.update(S[index], net=net, x=x[index], target=TARGET[index], **known)
+        return pickle.loads(pickle.dumps(seen))
+
+    together = shard([0, 1, 2, 3]).compute()
+    for shards in ([[0], [1], [2], [3]], [[3, 1], [0, 2]], [[2], [3, 0, 1]]):
+        first, *others = map(shard, shards)
+        assert first.merge(*others) is first and first.compute() == together
 
 
 @pytest.mark.parametrize("metric", [m for m in METRICS if m != "part_iou"])  # which compares two
 def test_one_class_serves_all_images(metric):
     net, x, S, known = affine(), images(), maps(), given(metric)
     each = METRICS[metric].fn(net, x, torch.full((4,), 2), S, **known)
-    assert torch.equal(METRICS[metric].fn(net, x, 2, S, **known), each)
+    one = METRICS[metric].fn(net, x, 2, S, **known)
+    torch.testing.assert_close(one, each, rtol=0, atol=0, equal_nan=True)
 
 
 @every_metric
@@ -137,7 +162,7 @@ def test_the_docstring_names_formula_paper_and_direction(metric):
     entry = METRICS[metric]
     doc = inspect.getdoc(entry.value)
     assert "$$" in doc
-    assert re.search(r"\w+ (et al\.|&\s\w+) \d{4}|Opti-CAM|LIFT-CAM|DiffCAM", doc), "no paper"
+    assert re.search(r"\w+ (et al\.|&\s\w+) \d{4}|Opti-CAM|LIFT-CAM|DiffCAM|CALM", doc), "no paper"
     stated = re.findall(r"(higher|lower)\s+is\s+better", doc)
     unstated = {"relative_probability", "mean_saliency", "positive_area", "area_imbalance"}
     assert stated == ([] if metric in unstated else [_better(entry)])

@@ -1,0 +1,100 @@
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ..checks import check_choice, check_count
+from ..maps import MASKINGS
+from ..seeding import generator
+from .curves import ranks
+
+FRACTIONS = (0.1, 0.3, 0.5, 0.7, 0.9)
+
+
+def erased(
+    net,
+    x: Tensor,
+    target: Tensor,
+    S: Tensor,
+    *,
+    fractions: Sequence[float] = FRACTIONS,
+    draws: int = 1,
+    masking: str = "normalized",
+    seed: int = 0,
+) -> Tensor:
+    """Whether the class is predicted (B, F, 2) without the most salient pixels, and how often without as
+    many random ones.
+
+    Args:
+        fractions: F shares of the pixels that are erased.
+        draws: random orders of each image's pixels, which follow the image and `seed`.
+        masking: erased is the channel mean, zero for the network ("normalized"), or black ("pixels").
+
+    Raises:
+        ValueError: a fraction is no share.
+    """
+    check_count("draws", draws)
+    top = right_without(net, x, target, ranks(S)[None], fractions, masking)
+    random = right_without(net, x, target, random_orders(x, draws, seed), fractions, masking)
+    return torch.cat([top, random.mean(2, keepdim=True)], 2)
+
+
+def random_orders(x: Tensor, draws: int = 1, seed: int = 0) -> Tensor:
+    """The places (O, B, H, W) of each image's pixels in random orders, which follow the image."""
+    size = x.shape[2:]
+    return torch.stack([
+        torch.stack([
+            torch.randperm(size.numel(), generator=generator(image, seed + draw)).view(size)
+            for image in x
+        ])
+        for draw in range(draws)
+    ])  # fmt: skip
+
+
+def right_without(
+    net,
+    x: Tensor,
+    target: Tensor,
+    orders: Tensor,
+    fractions: Sequence[float] = FRACTIONS,
+    masking: str = "normalized",
+) -> Tensor:
+    """Whether the class is predicted (B, F, O) without the first pixels of each of O orders (O, B, H, W).
+
+    Arguments and errors as of `erased`.
+    """
+    check_choice("masking", masking, MASKINGS)
+    for fraction in fractions:
+        if not 0 < fraction < 1:
+            raise ValueError(f"fractions lie between 0 and 1, got {fraction}")
+    fill = net.mean if masking == "normalized" else torch.zeros_like(net.mean)
+    counts = (torch.tensor(fractions) * orders[0, 0].numel()).round()
+    right = torch.empty(len(x), len(fractions), len(orders), dtype=torch.float64)
+    places = torch.cartesian_prod(*(torch.arange(n) for n in right.shape)).view(-1, 3)
+    with torch.no_grad():
+        for batch in places.split(net.batch_hint(x)):
+            i, f, o = batch.unbind(1)
+            gone = orders[o, i].to(x.device) < counts[f].to(x.device).view(-1, 1, 1)  # (n, H, W)
+            predicted = net(torch.where(gone[:, None], fill, x[i])).argmax(1)
+            right[i, f, o] = (predicted == target[i]).double().cpu()
+    return right
+
+
+def remove_and_classify(right: Tensor) -> Tensor:
+    r"""How many images are classified rightly without their most salient pixels, for each that is
+    without as many random ones; lower is better.
+
+    $$R = \frac1{|F|} \sum_{k \in F} \frac{\sum_i 1[\hat{y}(x_i \text{ without the top } k) = y_i]}
+    {\sum_i 1[\hat{y}(x_i \text{ without a random } k) = y_i]}$$ (CALM, section 5.3) over
+    $F = 10, 30, 50, 70, 90$ % of the pixels, which become zero for the network; 1 is no better than
+    chance. Option `fractions=(0.1,)` gives a point of the curve.
+
+    From what was right (N, F, 2) of a whole data set, for each image (N,) the value of the data set and
+    what the image adds to it, so that the mean is R exactly. A fraction of which no image survives at
+    random is left out; NaN where none does.
+    """
+    top, random = right.double().mean(0).unbind(1)  # (F,)
+    kept = random > 0
+    ratio, random = (top / random)[kept], random[kept]
+    added = (right[:, kept, 0] - ratio * right[:, kept, 1]) / random  # (N, F)
+    return (ratio + added).mean(1)
