@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from textwrap import indent
@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 import torch
+import yaml
 
 from . import manifests
 
@@ -126,24 +127,48 @@ METHODS_BY_DEFAULT = ("fake_cam", "grad_cam", "layer_cam", "ablation_cam")
 METRICS_BY_DEFAULT = ("average_drop", "average_gain", "average_increase")
 
 
+def _on_images(command: Callable) -> Callable:
+    """The options that say which network sees which images."""
+    for option in (
+        click.option("--device", default="cpu", show_default=True),
+        click.option("--limit", type=click.IntRange(min=1), help="So many images, evenly spaced."),
+        click.option(
+            "--root",
+            type=click.Path(path_type=Path),
+            help="The folder that holds the dataset, or one image file.",
+        ),
+        click.option(
+            "--dataset",
+            help="[default: imagenet_embedded; with --root alone, folder: images of one's own]",
+        ),
+        click.option("--layer", help="The target layer.  [default: the paper's choice]"),
+        click.option("--weights", help="A state dict, or 'random'.  [default: the manifest's]"),
+        click.option(
+            "--network",
+            default="tf_efficientnet_lite0",
+            show_default=True,
+            help="A name, or module:function or file.py:function, which makes a network.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def _opened(network, weights, layer, dataset, root, limit, device):
+    """The network, and the images at its size. A network that is trained on this dataset finds it at
+    `root` too."""
+    from . import data, nets
+
+    nets.check_device(device)
+    dataset = dataset or ("folder" if root else "imagenet_embedded")
+    of_root = network in nets.RECIPES and nets.recipe(network).dataset == dataset
+    options = {"root": root} if of_root else {}
+    net = nets.load(network, weights=weights, layer=layer, device=device, **options)
+    return net, data.load(dataset, root=root, limit=limit, size=net.input_size)
+
+
 @main.command()
-@click.option(
-    "--network",
-    default="tf_efficientnet_lite0",
-    show_default=True,
-    help="A name, or module:function or file.py:function, which makes a network.",
-)
-@click.option("--weights", help="A state dict, or 'random'.  [default: the manifest's]")
-@click.option("--layer", help="The target layer.  [default: the paper's choice]")
-@click.option(
-    "--dataset", help="[default: imagenet_embedded; with --root alone, folder: images of one's own]"
-)
-@click.option(
-    "--root",
-    type=click.Path(path_type=Path),
-    help="The folder that holds the dataset, or one image file.",
-)
-@click.option("--limit", type=click.IntRange(min=1), help="So many images, evenly spaced.")
+@_on_images
 @click.option(
     "--method",
     "methods",
@@ -157,7 +182,6 @@ METRICS_BY_DEFAULT = ("average_drop", "average_gain", "average_increase")
     help=f"May be repeated; 'all' takes all.  [default: {', '.join(METRICS_BY_DEFAULT)}]",
 )
 @click.option("--batch-size", default=16, show_default=True, type=click.IntRange(min=1))
-@click.option("--device", default="cpu", show_default=True)
 @click.option(
     "--store", type=click.Path(path_type=Path), help="Keep results there; a second run resumes."
 )
@@ -179,21 +203,19 @@ def evaluate(
     out: Path | None,
 ) -> None:
     """Explain images by several methods and measure the maps."""
-    from . import data, nets
     from .evaluate import evaluate as run
     from .methods import METHODS
     from .metrics import METRICS
+    from .nets import check_device
 
-    nets.check_device(device)
+    check_device(device)
     if out:
         _check_out(out)
     kept = "nothing was kept: with --store FOLDER, a second run goes on from the first"
     if store:
         kept = f"what is made so far is kept in {store}, and the same command goes on from it"
     with _stopped_by_hand(f"interrupted; {kept}"):
-        net = nets.load(network, weights=weights, layer=layer, device=device)
-        dataset = dataset or ("folder" if root else "imagenet_embedded")
-        images = data.load(dataset, root=root, limit=limit, size=net.input_size)
+        net, images = _opened(network, weights, layer, dataset, root, limit, device)
         frame = run(
             net,
             images,
@@ -207,6 +229,54 @@ def evaluate(
     click.echo(_summary(frame))
     if frame["value"].isna().all():
         raise ValueError("no image has a value: see the reasons above")
+
+
+@main.command()
+@_on_images
+@click.option("--method", default="grad_cam", show_default=True)
+@click.option(
+    "--option",
+    "options",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Of the method, such as counterfactual=3; may be repeated.",
+)
+@click.option("--signed", is_flag=True, help="Grey is zero, white for the class, black against it.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), required=True, help="A folder for pictures."
+)
+def explain(
+    network: str,
+    weights: str | None,
+    layer: str | None,
+    dataset: str | None,
+    root: Path | None,
+    limit: int | None,
+    device: str,
+    method: str,
+    options: tuple[str, ...],
+    signed: bool,
+    out: Path,
+) -> None:
+    """Write each image's map as a grey picture, of the image's class or else of the predicted one."""
+    from PIL import Image
+
+    from . import saliency
+    from .classes import matched
+
+    named = dict(option.partition("=")[::2] for option in options)
+    named = {name: yaml.safe_load(value) for name, value in named.items()}
+    net, images = _opened(network, weights, layer, dataset, root, limit, device)
+    images = matched(images, net).readable()
+    for sample in images:
+        S = saliency.explain(
+            method, net, sample.image[None], sample.target, signed=signed, **named
+        )[0]
+        grey = (255 * ((S + 1) / 2 if signed else S)).round().byte().cpu().numpy()
+        path = (out / sample.id).with_suffix(".png")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(grey).save(path)
+    click.echo(f"{len(images)} maps in {out}")
 
 
 def _chosen(given: tuple[str, ...], default: tuple[str, ...], registry: Any) -> list[str]:

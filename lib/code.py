@@ -14,7 +14,7 @@ _ABOVE = __package__.removesuffix("lib")  # empty in a checkout; a wheel has one
 
 
 @cache
-def code_key(*modules: str, outside: tuple[str, ...] = ()) -> str:
+def code_key(*modules: str, outside: tuple[str, ...] = (), but: tuple[str, ...] = ()) -> str:
     """A hash of these modules and of all that they import from this project.
 
     Comments, docstrings and layout do not count. A checkout and a wheel have one hash.
@@ -23,6 +23,7 @@ def code_key(*modules: str, outside: tuple[str, ...] = ()) -> str:
         modules: by their full names, or named from this project's root.
         outside: modules and packages, named from this project's root, that are not followed: what
             they decide is hashed elsewhere.
+        but: what of these is followed all the same.
 
     Example:
         >>> code_key("lib.methods.grad_cam", outside=("lib.nets",))
@@ -31,7 +32,7 @@ def code_key(*modules: str, outside: tuple[str, ...] = ()) -> str:
     todo = [_ABOVE + name.removeprefix(_ABOVE) for name in modules]
     while todo:
         name = todo.pop()
-        if name not in found and not _lies_in(name, outside):
+        if name not in found and (_lies_in(name, but) or not _lies_in(name, outside)):
             tree, package = _parsed(name)
             found[name] = ast.dump(tree).replace(f"module='{_ABOVE}", "module='")
             todo += _imported(tree, package)

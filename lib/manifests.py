@@ -26,6 +26,7 @@ import importlib.util
 import os
 from collections.abc import Mapping
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
+from operator import attrgetter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -64,7 +65,7 @@ VALUES = {
     "sort": (
         *("ImageNet", "VOC", "COCO", "VQA", "Chest X-ray", "Kvasir"),
         *("RSNA Pneumonia", "SIIM-ACR"),
-        *("CUB-200", "FGVC", "Food-101", "Flower-102", "Stanford Cars"),
+        *("CUB-200", "OpenImages", "FGVC", "Food-101", "Flower-102", "Stanford Cars"),
     ),
 }
 OF_A_PART = {"source", "licence", "files"}
@@ -161,13 +162,13 @@ def networks() -> dict[str, dict]:
 
 
 def resolve(place: str) -> Any:
-    """What a manifest names as "module:name", its module imported now.
+    """What a manifest names as "module:name", or "module:name.attribute", its module imported now.
 
     Example:
         >>> resolve("testbeds.scenes:records")(0, "test", 600)
     """
     module, _, name = place.partition(":")
-    return getattr(importlib.import_module(_ABOVE + module), name)
+    return attrgetter(name)(importlib.import_module(_ABOVE + module))
 
 
 def entry(name: str) -> dict:
@@ -265,7 +266,7 @@ def locate(entry: Entry, root: str | Path | None = None) -> Path:
     for file, expected in _checksums(entry, path).items():
         if not file.is_file():
             raise FileNotFoundError(f"{entry['name']}: no file {file}.\n{remedy(entry)}")
-        _check(file, expected, remedy(entry))
+        check_file(file, expected, remedy(entry))
     return path
 
 
@@ -275,7 +276,8 @@ def _checksums(entry: Entry, path: Path) -> dict[Path, str]:
     return {path: entry["sha256"]} if entry.get("sha256") else {}
 
 
-def _check(file: Path, expected: str, remedy: str) -> None:
+def check_file(file: Path, expected: str, remedy: str) -> None:
+    """A ValueError where the SHA-256 of a file does not begin as expected."""
     with file.open("rb") as stream:
         got = hashlib.file_digest(stream, "sha256").hexdigest()
     if not got.startswith(expected):
@@ -361,5 +363,7 @@ def _download(entry: Entry, place: Path) -> None:
         download = Path(folder) / place.name
         pooch.HTTPDownloader(progressbar=True)(entry["source"]["url"], str(download), None)
         for file, expected in _checksums(entry, download).items():
-            _check(file, expected, "Try again; if it repeats, the publisher has changed the file.")
+            check_file(
+                file, expected, "Try again; if it repeats, the publisher has changed the file."
+            )
         os.replace(download, place)

@@ -24,7 +24,7 @@ from lib.nets.weights import fill, read_state
 from lib.paths import BUILD
 from lib.store import key, write_atomically
 
-from .training import Phase, Trained, fit, say, untrained
+from .training import Loss, Phase, Trained, fit, say, untrained
 
 Triple = tuple[float, float, float]
 
@@ -46,7 +46,8 @@ class Recipe:
         build: makes the network, with random weights, from what `arguments` finds. It takes
             normalised images, and the tokens of questions too where `questions` is set.
         arguments: what `build` must know of the training data, as plain values.
-        dataset: a dataset of `lib.data`, whose `splits` are for training and for testing.
+        dataset: a dataset of `lib.data`, whose `splits` are for training and for testing. Of one without
+            splits, every fifth image of a class is for testing.
         floor: the least test accuracy; with less, training fails.
         mean, std: of each colour channel, subtracted and divided before the network.
         validation: the split by whose loss the best epoch is chosen; None for the last one.
@@ -60,9 +61,12 @@ class Recipe:
         in_memory: the images are drawn or decoded once, and kept; else in every epoch.
         optimizer: "adamw", or "sgd" with momentum 0.9.
         schedule: "cycle", where the learning rate rises for a fraction `warmup` of the steps and then
-            falls to zero, or "constant".
+            falls to zero, "constant", or "steps", a tenth after every thirty epochs.
         learning_rate: its peak.
+        faster: the submodules whose learning rate is ten times as high.
         shift, flip: random translation by up to so many pixels, and mirroring, in training.
+        loss: of the network, a batch of normalised images and their targets, in training; None for the
+            cross-entropy of what the network gives. A function of a module.
         permuted: the labels of the training images are shuffled among them, so that there is
             nothing to learn but the images themselves.
         reproducible: trained in double precision, on the CPU. Training multiplies a difference in
@@ -92,10 +96,12 @@ class Recipe:
     schedule: str = "cycle"
     learning_rate: float = 2e-3
     weight_decay: float = 0.05
+    faster: tuple[str, ...] = ()
     warmup: float = 0.2
     label_smoothing: float = 0.0
     shift: int = 0
     flip: bool = False
+    loss: Loss | None = None
     permuted: bool = False
     reproducible: bool = False
     seed: int = 0
@@ -105,7 +111,9 @@ class Recipe:
         """What it is trained in; the weights are kept in single precision."""
         return torch.float64 if self.reproducible else torch.float32
 
-    def train(self, *, root: str | Path | None = None, device: str | torch.device = "cpu") -> Trained:
+    def train(
+        self, *, root: str | Path | None = None, device: str | torch.device = "cpu"
+    ) -> Trained:
         """The trained network; it is trained now unless it has been before.
 
         Args:
@@ -156,13 +164,20 @@ class Recipe:
 
     def _split(self, split: str, root: str | Path | None) -> data.Dataset:
         options = {"root": root, "limit": self.limit, "size": self.input_size}
-        return data.load(self.dataset, split=split, **options)
+        if "splits" in data.DATASETS[self.dataset]:
+            return data.load(self.dataset, split=split, **options)
+        return _part(data.load(self.dataset, **options).readable(), split == self.splits[1])
 
     def _key(self, root: str | Path | None) -> str:
         records = data.DATASETS[self.dataset]["source"].get("generator", "").partition(":")[0]
         modules = {self.build.__module__, self.arguments.__module__, fit.__module__}
-        code = code_key(*modules, *filter(None, [records]), outside=("lib", "testbeds.recipe"))
+        modules |= {self.loss.__module__} if self.loss else set()
+        but = ("lib.nets.calm", "lib.nets.strides")  # of lib, what may be a part of the network
+        outside = ("lib", "testbeds.recipe")
+        code = code_key(*modules, *filter(None, [records]), outside=outside, but=but)
         place = str(Path(root).resolve()) if root else None
+        if "splits" not in data.DATASETS[self.dataset]:  # of one's own: images come and go
+            place = data.load(self.dataset, root=root).ids
         return key(self._values(), code, data.DATASETS[self.dataset], place, torch.__version__)
 
     def _values(self) -> dict[str, Any]:
@@ -172,6 +187,21 @@ class Recipe:
             name: f"{own_name(value.__module__)}.{value.__qualname__}" if callable(value) else value
             for name, value in values.items()
         }
+
+
+def _part(images: data.Dataset, test: bool) -> data.Dataset:
+    """Every fifth image of each class, or the others."""
+    seen: dict[int | None, int] = {}
+    wanted = []
+    for i, target in enumerate(images.targets):
+        seen[target] = seen.get(target, -1) + 1
+        if (seen[target] % 5 == 2) == test:
+            wanted.append(i)
+    if not wanted:
+        raise ValueError(
+            f"{images.name} has too few images to learn from: give at least five of a class"
+        )
+    return images.subset(wanted)
 
 
 def quick(recipe: Recipe, *, images: int = 1000) -> Recipe:

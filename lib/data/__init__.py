@@ -24,6 +24,7 @@ from . import (
     siim_pneumothorax,
     voc,
     vqa,
+    wsol,
 )
 from .dataset import ANNOTATIONS, Dataset, Part, Record, Sample, Size, as_size
 
@@ -51,6 +52,9 @@ LOADERS = {
     "stanford_cars": fine_grained.records,
     "voc": voc.records,
     "vqa": vqa.records,
+    "wsol_cub": wsol.records,
+    "wsol_imagenet": wsol.records,
+    "wsol_openimages": wsol.records,
 }
 
 

@@ -90,7 +90,8 @@ class Crop:
             id=self.id,
             doubtful=self.doubtful,
             boxes=cut_boxes(whole.boxes, left, top, size),
-            mask=None if whole.mask is None else whole.mask[rows, columns].contiguous(),
+            mask=_cut_mask(whole.mask, rows, columns),
+            ignore=_cut_mask(whole.ignore, rows, columns),
             parts=_cut_parts(whole.parts, rows, columns),
         )
 
@@ -110,6 +111,10 @@ def cut_boxes(boxes: Tensor | None, left: int, top: int, size: Size) -> Tensor |
     return inside[(inside[:, 2:] > inside[:, :2]).all(1)]
 
 
+def _cut_mask(mask: Tensor | None, rows: slice, columns: slice) -> Tensor | None:
+    return None if mask is None else mask[rows, columns].contiguous()
+
+
 def _cut_parts(
     parts: dict[str, Part] | None, rows: slice, columns: slice
 ) -> dict[str, Part] | None:
@@ -119,7 +124,7 @@ def _cut_parts(
     return {
         name: Part(
             (x - columns.start, y - rows.start),
-            None if mask is None else mask[rows, columns].contiguous(),
+            _cut_mask(mask, rows, columns),
         )
         for name, ((x, y), mask) in parts.items()
         if columns.start <= x < columns.stop and rows.start <= y < rows.stop

@@ -38,6 +38,8 @@ class Sample:
         id: unique in the dataset, and the same wherever the dataset lies.
         boxes: (n,4) float32 x0,y0,x1,y1 in pixels, half-open; None when not annotated.
         mask: (H,W) bool, True on the object; None when not annotated.
+        ignore: (H,W) bool, True where a pixel counts neither as object nor as background; None where
+            all count.
         parts: the parts that are seen, by name; None when not annotated.
         group: the cluster of samples that are not independent, such as crops of one photograph;
             by default the sample's own id.
@@ -51,6 +53,7 @@ class Sample:
     boxes: Tensor | None = None
     mask: Tensor | None = None
     parts: dict[str, Part] | None = None
+    ignore: Tensor | None = None
     group: str | None = None
     question: str | None = None
     doubtful: bool = False

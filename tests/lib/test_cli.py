@@ -5,15 +5,19 @@ import signal
 import subprocess
 import sys
 
+import numpy as np
 import pandas as pd
 import pytest
 import requests
 import torch
 from click.testing import CliRunner
+from PIL import Image
 
 from lib import nets
 from lib.__main__ import _run, main
+from lib.data import load
 from lib.paths import ROOT
+from lib.saliency import explain
 from lib.statistics import mean_ci
 
 from ..testbeds import tiny
@@ -45,6 +49,7 @@ def invoke(*arguments):
         ["book"],
         ["data"],
         ["evaluate"],
+        ["explain"],
         ["train"],
         ["survey"],
         *(["survey", name] for name in ("make", "score")),
@@ -241,3 +246,26 @@ def test_too_little_memory_for_one_image_is_a_line(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["lib", *FEW])
     with pytest.raises(SystemExit, match="^error: the device has not enough memory for one image"):
         _run()
+
+
+def test_explain_writes_a_grey_picture_of_each_map(tmp_path):
+    few = ["explain", "--limit", "2", "--method", "grad_cam", "--option", "contrast=weighted"]
+    result = invoke(*few, "--signed", "--out", tmp_path / "maps")
+    assert result.stdout == f"2 maps in {tmp_path / 'maps'}\n"
+    net, images = nets.load("tf_efficientnet_lite0"), load("imagenet_embedded", limit=2)
+    for sample in images:
+        S = explain(
+            "grad_cam", net, sample.image[None], sample.target, contrast="weighted", signed=True
+        )
+        with Image.open(tmp_path / "maps" / f"{sample.id}.png") as picture:
+            grey = torch.from_numpy(np.array(picture)).double()
+        assert grey.shape == (224, 224)
+        assert (grey / 255 * 2 - 1 - S[0]).abs().max() < 0.01
+
+
+@pytest.mark.parametrize(
+    "option, message", [("contrast=heavy", "unknown contrast 'heavy'"), ("n=3", "unknown option")]
+)
+def test_explain_names_a_bad_option(option, message, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        invoke("explain", "--limit", "1", "--option", option, "--out", tmp_path)

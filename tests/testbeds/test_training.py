@@ -323,3 +323,31 @@ def test_the_epoch_of_the_least_validation_loss_stays(monkeypatch):
     assert len(losses) == 6 and losses[-1] > min(losses)
     assert best.loss == pytest.approx(min(losses), rel=1e-4)
     assert not same(found, training.fit(jumping, train, test, "cpu"))
+
+
+def test_the_rate_falls_to_a_tenth_after_thirty_epochs():
+    recipe = replace(tiny.PLAIN, schedule="steps")
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.1)
+    schedule, rates = training._schedule(recipe, recipe, optimizer, 2), []
+    for _ in range(61 * 2):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        schedule.step()
+    assert rates[:60] == [0.1] * 60 and rates[60:120] == pytest.approx([0.01] * 60)
+    assert rates[120] == pytest.approx(0.001)
+
+
+@pytest.mark.parametrize("schedule", ["constant", "cycle", "steps"])
+def test_submodules_may_learn_ten_times_as_fast(schedule):
+    recipe = replace(tiny.PLAIN, optimizer="sgd", schedule=schedule, faster=("classifier",))
+    model = tiny.network(3)
+    optimizer = training._optimizer(recipe, recipe, model)
+    steps = training._schedule(recipe, recipe, optimizer, 5)
+    slow, fast = optimizer.param_groups
+    assert {*fast["params"]} == {*model.classifier.parameters()}
+    assert len(slow["params"]) + len(fast["params"]) == len([*model.parameters()])
+    for _ in range(8):
+        assert fast["lr"] == pytest.approx(10 * slow["lr"])
+        optimizer.step()
+        steps.step()
+    assert not same(fit(optimizer="sgd"), fit(optimizer="sgd", faster=("classifier",), floor=0))
