@@ -280,7 +280,7 @@ def _of_dataset(
         raise ValueError(
             f"no network here knows the classes of {dataset}: give network, and weights, of one that does"
         )
-    return (Experiment(own[0] if own else CLASSIFIERS[profile], dataset),)
+    return (Experiment(CLASSIFIERS[profile] if of_imagenet else own[0], dataset),)
 
 
 # The datasets whose images may be of ImageNet's classes; of a folder it shows when it is opened.

@@ -5,10 +5,13 @@ from typing import Any
 
 import torch
 
+from lib.class_maps import class_maps
+from lib.classes import imagenet_descriptions
 from lib.data import DATASETS, Dataset
 from lib.errors import unknown
 from lib.manifests import networks, read
 from lib.methods.attention import attends
+from lib.methods.calm import has_latent_position
 from lib.saliency import attribute
 
 # Of images: the field of a sample, and what a sentence calls it.
@@ -46,6 +49,22 @@ def _deep_lift(net) -> str:
     return ""
 
 
+def _imagenet(net) -> str:
+    return "" if net.classes == imagenet_descriptions() else f"the classes of {net.name} are not ImageNet's"
+
+
+def _pools_classes(net) -> str:
+    """Why a network has neither a latent position nor class maps, tried on noise."""
+    if has_latent_position(net) or hasattr(net.model, "maps"):
+        return ""
+    noise = torch.rand(1, 3, net.input_size, net.input_size, generator=torch.Generator().manual_seed(0))
+    try:
+        class_maps(net, noise)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
 # Of a network: a function that says why it does not have it, or nothing.
 PROPERTIES: dict[str, Callable[[Any], str]] = {
     "a class token": _class_token,
@@ -53,6 +72,8 @@ PROPERTIES: dict[str, Callable[[Any], str]] = {
     "an affine head": _affine,
     "a head that DeepLIFT passes": _deep_lift,
     "several classes": _several_classes,
+    "ImageNet's classes": _imagenet,
+    "class maps or a latent position": _pools_classes,
 }
 
 

@@ -18,7 +18,6 @@ from lib.classes import matched
 from lib.data import Dataset, load, spread
 from lib.maps import predict
 from lib.methods import METHODS
-from lib.methods.attention import attends
 from lib.metrics import METRICS
 from lib.paths import BUILD, given
 from lib.reference import ReferenceSet, reference_set
@@ -237,9 +236,9 @@ class Page:
         }
 
     def runs(self, method: str, net=None) -> bool:
-        """Whether a method runs here: it is not left out, and the network has the attention that it
-        reads."""
-        readable = net is None or "attention" not in METHODS[method].needs or attends(net)
+        """Whether a method runs here: it is not left out, and the network has what it reads, such as
+        attention."""
+        readable = net is None or METHODS[method].runs_on(net)
         return readable and method not in self.without(net)
 
     def without(self, net=None) -> set[str]:
@@ -416,9 +415,9 @@ class Page:
 
     # --------------------------------------------------------------------------------- reporting
 
-    def table(self, table: str | int, frame: pd.DataFrame) -> report.Table:
-        """A table of the paper with our numbers beside it."""
-        return report.comparison(self.paper, table, frame)
+    def table(self, table: str | int, frame: pd.DataFrame, **options) -> report.Table:
+        """A table of the paper with our numbers beside it; options as of `report.comparison`."""
+        return report.comparison(self.paper, table, frame, **options)
 
     def verdicts(self, frame: pd.DataFrame, *places: str) -> report.Table:
         """The claims that the paper makes at these places, judged."""

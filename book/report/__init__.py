@@ -22,6 +22,7 @@ from .tables import (
     leaders,
     means,
     measured,
+    scrolled,
 )
 from .verdicts import MIN_IMAGES, MIN_REPETITIONS, RULE, SYMBOLS, cell_verdict, combine, judge
 
@@ -70,6 +71,7 @@ __all__ = [
     "protocol",
     "provenance",
     "published",
+    "scrolled",
     "separation",
     "show",
     "show_changes",

@@ -49,6 +49,13 @@ _OTHERS = {  # what is measured on something else than a finished map
     "logit_gain": Label("Δy", "", higher_is_better=True),
     # between formulas that should be one, as a share of the largest entry
     "relative_error": Label("error", "", higher_is_better=False, identity=True),
+    "probability_error": Label("error of p", "", higher_is_better=False, identity=True),
+    "map_error": Label("error of the map", "", higher_is_better=False, identity=True),
+    "tightness_error": Label("error of the bound", "", higher_is_better=False, identity=True),
+    # by how much an inequality is broken: by no image, where the largest is below zero
+    "jensen_excess": Label("(g) − (h)", "nats", higher_is_better=False, identity=True),
+    "entropy_excess": Label("(h) − (i)", "nats", higher_is_better=False, identity=True),
+    "likelihood_fall": Label("fall of the likelihood", "nats", higher_is_better=False, identity=True),
     # of a criterion, as a share of its largest value
     "share_of_best": Label("share of the largest", "", higher_is_better=True, range=_UNIT),
     # to the map of a network that knows nothing
@@ -80,6 +87,11 @@ _OTHERS = {  # what is measured on something else than a finished map
     "part_recall_mean": Label("part recall, mean", "%", higher_is_better=True, range=_UNIT),
     "part_f1_mean": Label("part F1, mean", "%", higher_is_better=True, range=_UNIT),
     "part_iou_mean": Label("PIoU, mean", "%", higher_is_better=True, range=_UNIT),
+    # of a counterfactual map and what differs, by the number of parts that do
+    **{
+        f"cue_pxap_{n}": Label(f"PxAP{'₁₂₃'[n - 1]}", "%", higher_is_better=True, range=_UNIT)
+        for n in (1, 2, 3)
+    },
     # of DiffCAM's map with maps of other questions
     "correlation_between_rivals": Label("r between rivals", "", higher_is_better=True, range=_SIGNED),
     "correlation_to_why": Label("r with “why is”", "", higher_is_better=True, range=_SIGNED),
@@ -87,6 +99,11 @@ _OTHERS = {  # what is measured on something else than a finished map
     "correlation_to_grad_cam": Label("r with Grad-CAM", "", higher_is_better=True, range=_SIGNED),
     # what erasing does to the logit of the class less the rival's
     "shift_black": Label("shift, black", "", higher_is_better=True),
+    # a point of the curve of remove and classify
+    **{f"remove_and_classify_{k}": Label(f"R, {k} %", "", higher_is_better=False, range=(0.0, math.inf))
+       for k in (10, 30, 50, 70, 90)},
+    "agreement": Label("the same", "%", higher_is_better=True, range=_UNIT),  # as what is printed
+    "localization": Label("localisation", "%", higher_is_better=True, range=_UNIT),  # of both kinds
     "shift_rival": Label("shift, rival's mean", "", higher_is_better=True),
     # of a map and a region: the lesions, or the half of the object that is asked about
     "share_inside": Label("share", "%", higher_is_better=True, range=_UNIT),
@@ -113,6 +130,22 @@ _COMPARED = {  # as methods are, without being one
     "twice_the_rate": "twice the learning rate",
     "same_rate": "the same learning rate",
     "uniform": "a uniform map",
+    # CALM by its loss, CAM by how its network is trained, and both over supersets
+    "table_a": "table A",
+    "family_depth": "depth of its family",
+    "common_depth": "one depth for all",
+    "entity_depth": "all classes",
+    "cam_superset": "CAM + Y",
+    "calm_em": "CALM-EM",
+    "calm_em_superset": "CALM-EM + Y",
+    "calm_ml": "CALM-ML",
+    "calm_ml_superset": "CALM-ML + Y",
+    "has": "HaS",
+    "acol": "ACoL",
+    "spg": "SPG",
+    "adl": "ADL",
+    "cutmix": "CutMix",
+    "inca": "InCA",
 }
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 _CLASSES = {"t1": "t₁", "t2": "t₂"}  # the two most probable
@@ -191,6 +224,8 @@ def method_title(name: str, printed: str | None = None) -> str:
     method, variant, of = variant_of(name)
     if printed or method not in METHODS:
         return printed or name
+    if variant.startswith("of_"):  # on a network of another kind
+        return f"{METHODS[method].title} of {method_title(variant.removeprefix('of_'))}"
     if variant.isdecimal() and not of:
         return METHODS[method].title + variant.translate(_SUBSCRIPTS)
     words = " ".join(filter(None, [*variant.split("_"), _CLASSES.get(of)]))

@@ -38,12 +38,18 @@ class Table:
         return bundle if self.records is None else bundle | {VERDICTS_MIME: self.records}
 
 
-def comparison(paper: str, table: str | int, frame: pd.DataFrame) -> Table:
+def comparison(
+    paper: str, table: str | int, frame: pd.DataFrame, *, same_data: bool = False
+) -> Table:
     """A published table with our numbers beside it, once for each network of an evaluation frame.
 
     The rows are the paper's methods in the paper's order, then those that only we ran. A network
     of a kind that the table does not have is left out; if all are of such a kind, our numbers stand
     alone, and without any number of ours the paper's.
+
+    Args:
+        same_data: whether, of the paper's networks of a kind, only those on the same sort of data are
+            shown, where there are such.
 
     Returns:
         A `Table`, its frame in printed units: network, method, title, metric, paper (the printed
@@ -57,23 +63,29 @@ def comparison(paper: str, table: str | int, frame: pd.DataFrame) -> Table:
     kinds = {kind(network) for network in cells["network"]}
     own = architectures(frame)
     networks = [name for name in own if kind(name, own[name]) in kinds] or [*own] or [""]
-    parts = [_compare(cells, frame[frame["network"] == network], network) for network in networks]
+    parts = [
+        _compare(cells, frame[frame["network"] == network], network, same_data)
+        for network in networks
+    ]
     whole = pd.concat(parts, ignore_index=True)
     plain = whole.assign(paper=[" · ".join(paper.values()) for paper in whole["paper"]])
     text = _text(plain.drop(columns=["method", "n"]), decimals=2 if all(cells["unit"]) else 3)
     return Table(whole, STYLE + "".join(map(comparison_html, parts)), text)
 
 
-def _compare(cells: pd.DataFrame, frame: pd.DataFrame, network: str) -> pd.DataFrame:
+def _compare(
+    cells: pd.DataFrame, frame: pd.DataFrame, network: str, same_data: bool
+) -> pd.DataFrame:
     units = dict(zip(cells["metric"], cells["unit"]))
+    images, dataset = by_image(frame), "".join(frame["dataset"].unique())
     if network:
         printed_networks = list(cells["network"].unique())
         architecture = architectures(frame).get(network, "CNN")
         alike = counterparts(network, printed_networks, architecture)
+        alike = same_data and of_the_same_data(alike, dataset) or alike
         cells = cells[cells["network"].isin(alike)]
         units = dict(zip(cells["metric"], cells["unit"])) or units
     in_paper = dict(zip(cells["method"], cells["title"]))
-    images, dataset = by_image(frame), "".join(frame["dataset"].unique())
     rows = []
     for method in dict.fromkeys([*in_paper, *frame["method"].unique()]):
         title = method_title(method, in_paper.get(method))
@@ -192,6 +204,16 @@ def leaders(compared: pd.DataFrame, metric: str) -> str:
         which = "highest" if label.higher_is_better else "lowest"
         words.append(f"on {network} the {which} {label.symbol} is {best['title']}'s, {value}")
     return "; ".join(words)
+
+
+def scrolled(frame: pd.DataFrame, height: str = "24em") -> Table:
+    """A long table in a box of its own that scrolls.
+
+    Example:
+        >>> scrolled(pd.DataFrame({"synset": ids, "classes": sizes}))
+    """
+    html = f'<div style="max-height: {height}; overflow: auto">{frame.to_html()}</div>'
+    return Table(frame, html, frame.to_string())
 
 
 def means(frame: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:

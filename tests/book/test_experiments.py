@@ -34,7 +34,7 @@ def test_a_plan_names_networks_datasets_and_methods_that_there_are(page, profile
     planned = plan(page, profile)
     names = [experiment.name for experiment in planned.experiments]
     assert len(set(names)) == len(names)
-    assert names or page.startswith("statistics/")  # which draws its values itself
+    assert names or page in ("statistics/01_intervals", "calm/05_supersets")  # which see no image
     for experiment in planned.experiments:
         assert experiment.dataset in data.DATASETS
         known = experiment.network in nets.RECIPES or experiment.network in WEIGHTS

@@ -159,6 +159,9 @@ SAID = {
     "parts": "how the parts of each species look",
     "a class token": "with a class token",
     "a head that DeepLIFT passes": "with no attention behind it",
+    "several classes": "of several classes",
+    "ImageNet's classes": "of ImageNet's classes",
+    "class maps or a latent position": "whose head pools",
 }
 
 

@@ -43,7 +43,7 @@ CONTRADICTED = {
 }
 
 
-@pytest.mark.parametrize("paper", ["opticam", "liftcam", "contrast"])
+@pytest.mark.parametrize("paper", ["opticam", "liftcam", "contrast", "calm"])
 def test_the_committed_claims_speak_of_what_exists(paper):
     methods = set(published(paper)["method"])
     for claim in claims(paper):

@@ -30,6 +30,7 @@ def test_method_titles():
     assert method_title("grad_cam_plus_plus") == "Grad-CAM++"
     assert method_title("a_new_method", "As Printed") == "As Printed"
     assert method_title("a_new_method") == "a_new_method"
+    assert method_title("grad_cam_of_calm_em") == "Grad-CAM of CALM-EM"
 
 
 def test_titles_of_variants():

@@ -215,3 +215,15 @@ def test_a_change_is_told_with_its_interval():
     text = changed(shaken, "tf_efficientnet_lite0", "average_drop", "grad_cam", "opti_cam")
     assert text == "13.0 → 0.4 [−12.6, −12.6]"
     assert changed(FRAME, "tf_efficientnet_lite0", "average_drop", "cam", "opti_cam") == ""
+
+
+def test_only_networks_on_the_same_sort_of_data_where_it_is_asked():
+    frame = pd.DataFrame([
+        {"network": "tf_efficientnet_lite0", "dataset": "imagenet_embedded", "image": str(i), "group": str(i),
+         "method": "cam", "metric": "max_box_acc_v2", "value": i % 2} for i in range(24)
+    ])  # fmt: skip
+    every, same = (comparison("calm", "B", frame, same_data=s).frame for s in (False, True))
+    [paper] = same.query("method == 'cam' and metric == 'max_box_acc_v2'")["paper"]
+    assert list(paper) == [f"{net} ImageNet localisation" for net in ("VGG", "Inception", "ResNet")]
+    [paper] = every.query("method == 'cam' and metric == 'max_box_acc_v2'")["paper"]
+    assert len(paper) == 6

@@ -1,0 +1,61 @@
+"""Maps for localisation: of CALM, of CAM, each alone and added up over supersets, and of CAM's network after
+other trainings."""
+
+import torch
+from torch import Tensor
+
+from lib.annotated_supersets import supersets
+from lib.class_maps import class_maps, over_supersets
+from lib.data import Dataset
+from lib.methods.calm import has_latent_position
+from lib.saliency import finish
+
+from .page import Page
+
+SUPERSET = "_superset"  # what it adds to a label
+TRAININGS = ("has", "acol", "spg", "adl", "cutmix", "inca")
+
+
+def localising_maps(page: Page, net, images: Dataset, label: str = "") -> dict[str, Tensor]:
+    r"""S (N, H, W) of images for their classes, by label: the network's own maps, and over $\mathcal{Y}$
+    those of CALM and CAM.
+
+    Args:
+        label: of the network's own maps; by default "calm" or "cam". Of another training of CAM's network,
+            such as "has", there are its own maps alone.
+
+    Example:
+        >>> maps = localising_maps(page, net, images, "calm_em")
+        >>> list(maps)
+        ['calm_em', 'calm_em_superset']
+    """
+    classes = [sorted(superset) for superset in supersets(net, images)]
+    label = label or ("calm" if has_latent_position(net) else "cam")
+    method = "calm" if has_latent_position(net) else "cam"
+    if hasattr(net.model, "maps"):  # its training gives it a map of its own
+        return {label: _of_model(page, net, images)}
+    if label in TRAININGS:
+        return {label: page.maps(net, images, method)}
+    if method == "calm" or net.affine_head:
+        return {
+            label: page.maps(net, images, method),
+            label + SUPERSET: page.maps(net, images, method, superset=classes),
+        }
+    found = [_of_classes(net, x, target, classes) for x, target in page.batches(net, images)]
+    alone, summed = (torch.cat(maps) for maps in zip(*found))
+    maps = {label: alone, label + SUPERSET: summed}
+    return {name: finish("cam", M.cpu(), images.size) for name, M in maps.items()}
+
+
+def _of_classes(net, x: Tensor, target: Tensor, classes: list[list[int]]) -> tuple[Tensor, Tensor]:
+    """Raw maps (B, h, w) where the layer has a channel a class."""
+    f = class_maps(net, x)
+    members = torch.zeros(len(x), 1, f.shape[1], dtype=torch.bool, device=f.device)
+    for row, c in zip(members, target.tolist()):
+        row[0, classes[c]] = True
+    return f[torch.arange(len(x)), target], over_supersets(f, members)[:, 0]
+
+
+def _of_model(page: Page, net, images: Dataset) -> Tensor:
+    found = [net.model.maps(net.normalise(x), target).cpu() for x, target in page.batches(net, images)]
+    return finish("cam", torch.cat(found), images.size)

@@ -1,0 +1,193 @@
+# %% [markdown]
+r"""
+# Supersets
+
+A map of CALM {cite:p}`calm` shows what tells a class from others, and that is often a small part of the object. To find the
+whole object, the paper adds up the maps of all classes whose objects have the same structure: each marks another part.
+Such a group of classes is a *superset* $\mathcal{Y}$. For ImageNet's 1,000 classes the authors choose the supersets by hand
+in WordNet's hierarchy {cite:p}`wordnet`; table A lists them.
+
+Does WordNet give the sizes that table A prints?
+"""
+
+# %% tags=["parameters"]
+profile: str = "smoke"  # smoke, embedded, paper: the same, nothing is left out
+
+# %%
+import numpy as np
+import pandas as pd
+
+from book import Page, hierarchy, report
+from lib.annotated_supersets import NESTED, imagenet_supersets, table_a
+from lib.classes import imagenet_names
+from lib.wordnet import avoiding, classes_below, paths, synsets, wordnet_ids
+
+page = Page("calm/05_supersets", globals())
+NAMES, IDS = imagenet_names(), wordnet_ids()
+listed = {row.synset: row for row in table_a()}
+differing = [row for row in listed.values() if row.classes != len(classes_below(row.synset))]
+print(f"{len(table_a())} rows name {len(listed)} synsets; {len(listed) - len(differing)} have the printed size")
+
+# %% [markdown]
+r"""
+## The rule
+
+Appendix F goes through the hierarchy from its root, "entity", breadth first. A concept is marked *hom* if the objects of all
+its classes have one structure, and else *het*. What lies below a hom concept is not visited: its classes are one superset.
+
+$$
+\mathcal{Y}(y) = \{ \text{classes below } \mathrm{PA}(y) \}, \qquad \mathrm{PA}(y) \text{ as near to the root as possible.}
+$$
+
+Which concepts are hom is a matter of judgement. It is taken from table A as it is printed. Which classes lie below a concept is
+not: it is read from WordNet 3.0.
+
+The figure has all 1,000 classes at the top and "entity" at the bottom. In the list under it every concept and class can be searched for.
+"""
+
+# %%
+tree = hierarchy.tree()
+near = imagenet_supersets()
+figure = hierarchy.icicle(tree, near)
+sizes = sorted({superset for superset in near if len(superset) > 1}, key=len, reverse=True)
+few = [row for row in listed.values() if len(classes_below(row.synset)) >= 13]
+report.show(
+    figure,
+    name="calm-supersets",
+    alt=f"The hierarchy of 1,000 classes, {len(sizes)} groups of them in colours. The largest: "
+    + ", ".join(f"{row.name} {len(classes_below(row.synset))}" for row in few) + ".",
+    caption=f"ImageNet's classes in WordNet, by the first hypernym of each concept. Each colour is a superset of table A; "
+    f"{sum(len(s) == 1 for s in near)} grey classes stand alone.",
+)  # fmt: skip
+
+# %%
+hierarchy.Search(tree, near)
+
+# %% [markdown]
+r"""
+## Table A
+
+The columns: the number that is printed; the classes below the concept, whatever the path; those of which it is the nearest listed
+concept; and those that also have a path to the root which avoids it. Sizes that differ from the printed one come first.
+"""
+
+# %%
+def row_of(row):
+    """A row of the table."""
+    owned = [i for i in classes_below(row.synset) if nearest(i) == row.synset]
+    return {
+        "synset": row.synset, "printed": row.classes, "below": len(classes_below(row.synset)), "nearest": len(owned),
+        "second path": len(avoiding(row.synset)),
+    }  # fmt: skip
+
+
+def nearest(index):
+    """The listed concept that is the fewest steps above a class."""
+    steps = {s: min(p.index(s) for p in paths(IDS[index]) if s in p) for s in listed if index in classes_below(s)}
+    return min(steps, key=lambda s: (steps[s], [*listed].index(s)), default=None)
+
+
+table = pd.DataFrame([row_of(row) for row in listed.values()], index=[row.name for row in listed.values()])
+apart = table[table["printed"] != table["below"]]
+report.scrolled(pd.concat([apart, table.drop(apart.index)]).rename_axis(index="superset"))
+
+# %% [markdown]
+r"""
+## What is missing
+
+A class can have several paths to the root: WordNet is no tree. A search that keeps one path for each class loses those whose
+other path it takes. The next table has, for each concept whose size differs, how many classes are missing, how many have a
+path that avoids the concept, and which those are. Where the two numbers are equal, the second path explains the difference.
+"""
+
+# %% tags=["nbval-check-output"]
+rows = {}
+for name, row in apart.iterrows():
+    second = sorted(avoiding(row["synset"]))
+    missing = row["below"] - row["printed"]
+    rows[name] = {
+        "printed": row["printed"], "below": row["below"], "missing": missing, "with a second path": len(second), "explained": "yes" if missing == len(second) else "no",
+        "such as": ", ".join(NAMES[i] for i in second[:7]),
+    }  # fmt: skip
+pd.DataFrame(rows).T.rename_axis(index="superset")
+
+# %% tags=["nbval-check-output"]
+def names(indices):
+    """The names of classes, in one line."""
+    return ", ".join(NAMES[i] for i in sorted(indices))
+
+
+canine, dog, ball = "n02083346", "n02084071", "n02778669"
+dogs, racers = classes_below(dog), avoiding(dog)
+pd.Series({
+    "canines that are no dogs": names(classes_below(canine) - dogs),
+    "dogs": len(dogs),
+    "dogs with a path that avoids dog": names(racers),
+    "the other dogs": len(dogs - racers),
+    "printed for canine": listed[canine].classes,
+    "balls with a second path": names(avoiding(ball)),
+    "above canine": ", ".join(synsets()[one].name for one in paths(canine)[0][1:]).replace("_", " "),
+}).to_frame("")  # fmt: skip
+
+# %% [markdown]
+r"""
+The row *canine* has as many classes as there are dogs whose paths all lead through *dog*. So it seems to be the row of that concept, below the
+printed one. All dogs also have a path through *domestic animal*. For balls the second path does not decide, and the text does not say what does.
+
+The genealogy that the appendix gives for canines leaves out *vertebrate*, which lies between *mammal* and *chordate*.
+
+## How many supersets?
+
+The paper counts 450, of which 120 have several classes and 330 have one. Two of the 120 rows stand twice. Nested concepts,
+such as pianos among stringed instruments, can go to the *nearest* listed concept or to the *outermost*, which a search from
+the root meets first. The last row below counts each missing class as a superset of its own. The printed size of *ungulate* counts the nested ones; those of *stringed instrument* and *ship* do not.
+"""
+
+# %% tags=["nbval-check-output"]
+def counts(supersets):
+    """How many there are, by size."""
+    found = set(supersets)
+    several = [s for s in found if len(s) > 1]
+    return {"supersets": len(found), "of several classes": len(several), "of one class": len(found) - len(several)}
+
+
+lost = int((apart["below"] - apart["printed"])[lambda n: n > 0].sum())
+nested = int((table["below"] - table["nearest"])[apart.index].sum())
+found = {"printed": {"supersets": 450, "of several classes": 120, "of one class": 330}}
+found |= {f"here, {rule}": counts(imagenet_supersets(rule)) for rule in NESTED}
+one = found["here, nearest"]["of one class"]
+found["here, nearest, and the missing"] = {"of one class": one + lost - nested}
+print(f"missing: {lost} classes, of which {nested} are of another listed concept")
+pd.DataFrame(found).T.astype("Int64").astype(object).fillna("")
+
+# %% [markdown]
+"""
+## Do the claims hold?
+
+Each listed concept stands for an image.
+"""
+
+# %% tags=["nbval-check-output"]
+sizes = pd.DataFrame({
+    "network": "WordNet 3.0", "dataset": "wordnet", "image": table["synset"], "group": table["synset"], "method": "table_a",
+    "metric": "agreement", "target": 0, "value": (table["printed"] == table["below"]).astype(float),
+    "seconds": np.nan, "error": None,
+})  # fmt: skip
+page.verdicts(sizes, "Table A", "Appendix F")
+
+# %% [markdown]
+r"""
+```{admonition} Departures
+:class: note
+**Which concepts.** Table A does not print the 330 supersets of one class. Here they are all classes that are below no listed
+concept.
+
+**Nested concepts.** A class belongs to the nearest listed concept above it, by the fewest steps; of equally near ones to the first in the
+table. The option `nested="outermost"` takes the one that is nearest to the root.
+
+**WordNet.** Version 3.0, as ImageNet's identifiers are. The paper does not give a version.
+```
+"""
+
+# %%
+page.provenance()
