@@ -31,16 +31,14 @@ import pandas as pd
 import torch
 
 from book import Page, in_one_sentence, report
+from book.species import looks_of, telling
 from lib.data import DATASETS
-from lib.data.cub import part_attributes
 from lib.data.cues import cues
 from lib.evaluate import evaluate_maps
 from lib.maps import normalise, predict, upsample
 from lib.methods.calm import has_latent_position
 from lib.metrics import METRICS
-from lib.metrics.parts import PARTS
 from lib.metrics.similarity import correlation
-from testbeds.birds import ATTRIBUTES
 
 page = Page("calm/02_counterfactual_maps", globals(), needs=["parts"])
 COUNTS = (1, 2, 3)  # of the parts that differ
@@ -56,22 +54,6 @@ these parts is seen. *Cue* is the share of the image that they take, and *accura
 """
 
 # %%
-def looks_of(images):
-    """How each part of each class looks, by class."""
-    if images.name == "birds":
-        return {c: ATTRIBUTES[name] for c, name in enumerate(images.classes)}
-    if images.name == "cub":
-        return part_attributes(page.root or None)
-    raise ValueError(
-        f"this page needs the attributes of parts, and of {images.name} they are not known: give dataset birds or cub"
-    )
-
-
-def telling(looks, a, b):
-    """The parts that tell two classes apart."""
-    return tuple(part for part in PARTS if looks[a][part] != looks[b][part])
-
-
 def spoken(parts):
     """Both eyes as one."""
     return [*dict.fromkeys(part.rpartition("_")[2] for part in parts)]
@@ -94,7 +76,7 @@ def with_cue(images, looks, rival):
 
 with in_one_sentence():
     net, images = page.opened[0]
-    LOOKS = looks_of(images)
+    LOOKS = looks_of(images, page.root)
     RIVALS = {count: rivals(LOOKS, count) for count in COUNTS}
     MARKED = {count: with_cue(images, LOOKS, rival) for count, rival in RIVALS.items() if rival}
     MARKED = {count: marked for count, marked in MARKED.items() if len(marked)}

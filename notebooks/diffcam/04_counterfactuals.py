@@ -37,9 +37,9 @@ import pandas as pd
 import torch
 
 from book import Page, in_one_sentence, report
+from book.species import looks_of, telling
 from lib.classes import matched
 from lib.data import DATASETS
-from lib.data.cub import part_attributes
 from lib.maps import normalise, upsample
 from lib.metrics.differences import difference_rank
 from lib.metrics.parts import (
@@ -55,7 +55,6 @@ from lib.metrics.parts import (
 from lib.metrics.similarity import correlation
 from lib.reference import reference_sets
 from lib.saliency import explain, raw_map
-from testbeds.birds import ATTRIBUTES
 
 page = Page("diffcam/04_counterfactuals", globals(), needs=["parts"])
 AREAS = (ONE_CELL, 0.05, 0.1, 0.2, 0.3, 0.5)  # of the region, as shares of the image
@@ -75,22 +74,6 @@ last measure below needs both questions, "why $a$ and not $c$" and "why $c$ and 
 
 # %%
 PAIRINGS = 3
-
-
-def looks_of(images):
-    """How each part of each class looks, by class."""
-    if images.name == "birds":
-        return {c: ATTRIBUTES[name] for c, name in enumerate(images.classes)}
-    if images.name == "cub":
-        return part_attributes(page.root or None)
-    raise ValueError(
-        f"this page needs the attributes of parts, and of {images.name} they are not known: give dataset birds or cub"
-    )
-
-
-def telling(looks, a, c):
-    """The parts that tell two classes apart."""
-    return tuple(part for part in PARTS if looks[a][part] != looks[c][part])
 
 
 def pairings(cost, taken):
@@ -123,7 +106,7 @@ def rivals_of(looks):
 
 
 with in_one_sentence():
-    LOOKS = {net.name: looks_of(images) for net, images in page.opened}
+    LOOKS = {net.name: looks_of(images, page.root) for net, images in page.opened}
     RIVALS = {name: rivals_of(looks) for name, looks in LOOKS.items()}
 counts = {
     (name, kind): [len(telling(LOOKS[name], a, c)) for mapping in mappings for a, c in mapping.items()]
