@@ -9,6 +9,7 @@ from lib.class_maps import class_maps, over_supersets
 from lib.data import Dataset
 from lib.methods.calm import has_latent_position
 from lib.saliency import finish
+from lib.superset import members
 
 from .page import Page
 
@@ -30,8 +31,8 @@ def localising_maps(page: Page, net, images: Dataset, label: str = "") -> dict[s
         ['calm_em', 'calm_em_superset']
     """
     classes = [sorted(superset) for superset in supersets(net, images)]
-    label = label or ("calm" if has_latent_position(net) else "cam")
     method = "calm" if has_latent_position(net) else "cam"
+    label = label or method
     if hasattr(net.model, "maps"):  # its training gives it a map of its own
         return {label: _of_model(page, net, images)}
     if label in TRAININGS:
@@ -50,10 +51,8 @@ def localising_maps(page: Page, net, images: Dataset, label: str = "") -> dict[s
 def _of_classes(net, x: Tensor, target: Tensor, classes: list[list[int]]) -> tuple[Tensor, Tensor]:
     """Raw maps (B, h, w) where the layer has a channel a class."""
     f = class_maps(net, x)
-    members = torch.zeros(len(x), 1, f.shape[1], dtype=torch.bool, device=f.device)
-    for row, c in zip(members, target.tolist()):
-        row[0, classes[c]] = True
-    return f[torch.arange(len(x)), target], over_supersets(f, members)[:, 0]
+    among = members(classes, target, f.shape[1])[:, None]
+    return f[torch.arange(len(x)), target], over_supersets(f, among)[:, 0]
 
 
 def _of_model(page: Page, net, images: Dataset) -> Tensor:

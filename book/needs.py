@@ -40,13 +40,8 @@ def _several_classes(net) -> str:
 
 
 def _deep_lift(net) -> str:
-    """Why DeepLIFT does not pass the steps behind the target layer, tried on noise."""
-    noise = torch.rand(1, 3, net.input_size, net.input_size, generator=torch.Generator().manual_seed(0))
-    try:
-        attribute("lift_cam", net, noise, 0)
-    except ValueError as error:
-        return str(error)
-    return ""
+    """Why DeepLIFT does not pass the steps behind the target layer."""
+    return _refusal(net, lambda noise: attribute("lift_cam", net, noise, 0))
 
 
 def _imagenet(net) -> str:
@@ -54,12 +49,17 @@ def _imagenet(net) -> str:
 
 
 def _pools_classes(net) -> str:
-    """Why a network has neither a latent position nor class maps, tried on noise."""
+    """Why a network has neither a latent position nor class maps."""
     if has_latent_position(net) or hasattr(net.model, "maps"):
         return ""
+    return _refusal(net, lambda noise: class_maps(net, noise))
+
+
+def _refusal(net, tried: Callable[[torch.Tensor], object]) -> str:
+    """What is said against something that is tried on an image of noise, or nothing."""
     noise = torch.rand(1, 3, net.input_size, net.input_size, generator=torch.Generator().manual_seed(0))
     try:
-        class_maps(net, noise)
+        tried(noise)
     except ValueError as error:
         return str(error)
     return ""

@@ -206,9 +206,7 @@ def evaluate(
     from .evaluate import evaluate as run
     from .methods import METHODS
     from .metrics import METRICS
-    from .nets import check_device
 
-    check_device(device)
     if out:
         _check_out(out)
     kept = "nothing was kept: with --store FOLDER, a second run goes on from the first"

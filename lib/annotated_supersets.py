@@ -1,7 +1,6 @@
 """The supersets of CALM: classes whose objects have one structure, such as all birds, so that their maps
 together cover an object (CALM supplement, appendix F)."""
 
-from collections.abc import Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -64,25 +63,38 @@ def imagenet_supersets(nested: str = "nearest") -> tuple[frozenset[int], ...]:
         >>> len(imagenet_supersets()[151])  # a Chihuahua's: all canines
         130
     """
+    owners = [owner(index, nested) for index in range(len(wordnet_ids()))]
+    members: dict[str | None, set[int]] = {}
+    for index, synset in enumerate(owners):
+        members.setdefault(synset, set()).add(index)
+    return tuple(frozenset(members[s] if s else {i}) for i, s in enumerate(owners))
+
+
+def owner(index: int, nested: str = "nearest") -> str | None:
+    """The concept of table A whose superset has a class; None for a class that stands alone.
+
+    Args:
+        nested: as of `imagenet_supersets`.
+
+    Example:
+        >>> owner(151)  # a Chihuahua's: canine
+        'n02083346'
+    """
     if nested not in NESTED:
         raise unknown("way of nested supersets", nested, NESTED)
-    listed = list(dict.fromkeys(row.synset for row in table_a()))
-    members: dict[str, set[int]] = {synset: set() for synset in listed}
-    owner = [_owner(wnid, listed, nested) for wnid in wordnet_ids()]
-    for index, synset in enumerate(owner):
-        if synset:
-            members[synset].add(index)
-    return tuple(frozenset(members[s] if s else {i}) for i, s in enumerate(owner))
-
-
-def _owner(wnid: str, listed: Sequence[str], nested: str) -> str | None:
+    listed = _listed()
     steps: dict[str, int] = {}  # from the class, or from the root, along the shortest path
-    for path in paths(wnid):
+    for path in paths(wordnet_ids()[index]):
         for synset, up, down in zip(path, range(len(path)), reversed(range(len(path)))):
             if synset in listed:
                 n = up if nested == "nearest" else down
                 steps[synset] = min(n, steps.get(synset, n))
     return min(steps, key=lambda synset: (steps[synset], listed.index(synset)), default=None)
+
+
+@cache
+def _listed() -> tuple[str, ...]:
+    return tuple(dict.fromkeys(row.synset for row in table_a()))
 
 
 @cache

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from .maps import normalise
 from .methods.cam import class_weights
 
 
@@ -46,9 +47,5 @@ def over_supersets(f: Tensor, members: Tensor) -> Tensor:
     Args:
         members: whether a class is in each of L supersets (L, C), or of each image's (B, L, C).
     """
-    low, high = f.amin((2, 3), keepdim=True), f.amax((2, 3), keepdim=True)
-    span = high - low
-    own = torch.where(span > 0, (f - low) / torch.where(span > 0, span, 1), 0)
-    return torch.einsum(
-        "lc,bchw->blhw" if members.ndim == 2 else "blc,bchw->blhw", members.to(f), own
-    )
+    each = "lc,bchw->blhw" if members.ndim == 2 else "blc,bchw->blhw"
+    return torch.einsum(each, members.to(f), normalise(f))

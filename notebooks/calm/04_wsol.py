@@ -36,6 +36,7 @@ from lib.evaluate import COLUMNS, evaluate_maps
 from lib.methods.calm import has_latent_position
 from lib.metrics import METRICS
 from lib.saliency import finish
+from lib.superset import members as members_of
 from testbeds.wsol.search import MEANT, PRINTED, search
 
 page = Page("calm/04_wsol", globals(), needs=["class maps or a latent position"])
@@ -204,17 +205,15 @@ as the authors' code does and as above; only what is positive of each map, by it
 @torch.no_grad()
 def sums(net, images):
     """S (N, H, W) of CAM over supersets, by the way of adding up."""
-    classes, found = [sorted(s) for s in supersets(net, images)], {}
+    classes, found = supersets(net, images), {}
     for x, target in page.batches(net, images):
         f = class_maps(net, x)
-        chosen = torch.zeros(len(x), 1, f.shape[1], dtype=torch.bool, device=f.device)
-        for row, c in zip(chosen, target.tolist()):
-            row[0, classes[c]] = True
+        chosen = members_of(classes, target, f.shape[1])  # (B, C)
         positive = f.relu() / f.amax((2, 3), keepdim=True).clamp_min(1e-12)
         ways = {
-            "by range": over_supersets(f, chosen)[:, 0],
-            "positive, by maximum": torch.einsum("bc,bchw->bhw", chosen[:, 0].to(f), positive),
-            "less the mean of all": over_supersets(f - f.mean(1, keepdim=True), chosen)[:, 0],
+            "by range": over_supersets(f, chosen[:, None])[:, 0],
+            "positive, by maximum": torch.einsum("bc,bchw->bhw", chosen.to(f), positive),
+            "less the mean of all": over_supersets(f - f.mean(1, keepdim=True), chosen[:, None])[:, 0],
         }
         for way, raw in ways.items():
             found.setdefault(way, []).append(raw.cpu())
@@ -246,10 +245,8 @@ for (base, name), members in groups.items():
     for nested in NESTED:
         of, raw = imagenet_supersets(nested), []
         for x, target in page.batches(net, images):
-            chosen = torch.zeros(len(x), 1, 1000, dtype=torch.bool)
-            for row, c in zip(chosen, target.tolist()):
-                row[0, sorted(of[c])] = True
-            raw.append(over_supersets(class_maps(net, x), chosen.to(x.device))[:, 0].cpu())
+            chosen = members_of(of, target, 1000)[:, None]
+            raw.append(over_supersets(class_maps(net, x), chosen)[:, 0].cpu())
         S = finish("cam", torch.cat(raw), images.size)
         value = METRICS["max_box_acc_v2"].accumulator()
         value.update(S, [sample.boxes for sample in images])

@@ -18,12 +18,12 @@ import numpy as np
 import pandas as pd
 
 from book import Page, hierarchy, report
-from lib.annotated_supersets import NESTED, imagenet_supersets, table_a
+from lib.annotated_supersets import NESTED, imagenet_supersets, owner, table_a
 from lib.classes import imagenet_names
-from lib.wordnet import avoiding, classes_below, paths, synsets, wordnet_ids
+from lib.wordnet import avoiding, classes_below, paths, synsets
 
 page = Page("calm/05_supersets", globals())
-NAMES, IDS = imagenet_names(), wordnet_ids()
+NAMES = imagenet_names()
 listed = {row.synset: row for row in table_a()}
 differing = [row for row in listed.values() if row.classes != len(classes_below(row.synset))]
 print(f"{len(table_a())} rows name {len(listed)} synsets; {len(listed) - len(differing)} have the printed size")
@@ -74,17 +74,11 @@ concept; and those that also have a path to the root which avoids it. Sizes that
 # %%
 def row_of(row):
     """A row of the table."""
-    owned = [i for i in classes_below(row.synset) if nearest(i) == row.synset]
+    owned = [i for i in classes_below(row.synset) if owner(i) == row.synset]
     return {
         "synset": row.synset, "printed": row.classes, "below": len(classes_below(row.synset)), "nearest": len(owned),
         "second path": len(avoiding(row.synset)),
     }  # fmt: skip
-
-
-def nearest(index):
-    """The listed concept that is the fewest steps above a class."""
-    steps = {s: min(p.index(s) for p in paths(IDS[index]) if s in p) for s in listed if index in classes_below(s)}
-    return min(steps, key=lambda s: (steps[s], [*listed].index(s)), default=None)
 
 
 table = pd.DataFrame([row_of(row) for row in listed.values()], index=[row.name for row in listed.values()])

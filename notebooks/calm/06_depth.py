@@ -34,6 +34,7 @@ from lib.annotated_supersets import imagenet_supersets
 from lib.class_maps import class_maps, over_supersets
 from lib.metrics import METRICS
 from lib.saliency import finish
+from lib.superset import members
 from lib.wordnet import classes_below, genealogy, synsets
 
 page = Page("calm/06_depth", globals(), needs=["boxes", "ImageNet's classes", "class maps or a latent position"])
@@ -71,26 +72,19 @@ def supersets_of(c):
     return [*(classes_below(concept(c, d)) for d in range(DEEPEST + 1)), NEAR[c]]
 
 
-def members(supersets):
-    """Whether a class is in each superset (L, C)."""
-    found = torch.zeros(len(supersets), 1000, dtype=torch.bool)
-    for row, superset in zip(found, supersets):
-        row[sorted(superset)] = True
-    return found
-
-
 @torch.no_grad()
-def summed(f, size, supersets):
-    """S (L, H, W) of the class maps (C, h, w) of an image over supersets, each made once."""
+def summed(f, size, c, supersets):
+    """S (L, H, W) of the class maps (C, h, w) of an image over supersets of its class, each made once."""
     different = list(dict.fromkeys(supersets))
-    raw = over_supersets(f[None], members(different).to(f.device))[0].cpu()
+    among = torch.cat([members(one, torch.tensor([c]), 1000) for one in different])  # (L, C)
+    raw = over_supersets(f[None], among)[0].cpu()
     return finish("cam", raw, size)[[different.index(one) for one in supersets]]
 
 
 def maps_at(net, images, i):
     """S (L, H, W) of an image at every depth, and over the superset of table A."""
     [(x, target)] = page.batches(net, images[i : i + 1])
-    return summed(class_maps(net, x)[0], images.size, supersets_of(int(target)))
+    return summed(class_maps(net, x)[0], images.size, int(target), supersets_of(int(target)))
 
 
 opened = [(net, images.readable()) for net, images in page.opened]
@@ -157,7 +151,7 @@ def overlaps(net, images):
         for f, c in zip(class_maps(net, x), target.tolist()):
             supersets, box = supersets_of(c), images[len(found)].boxes
             different = list(dict.fromkeys(supersets))
-            S = summed(f, images.size, different)
+            S = summed(f, images.size, c, different)
             of = V2.measure(None, None, None, S, boxes=[box] * len(S))
             found.append(of[[different.index(one) for one in supersets]])
     return torch.stack(found)

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from lib.maps import normalise
+
 from ..architectures.resnet import Block
 
 WIDTHS = (16, 32, 64)  # of the stem, and of both blocks
@@ -62,6 +64,4 @@ def cam(classes: int) -> CAM:
 def attention(maps: Tensor, y: Tensor) -> Tensor:
     """The map of each image's class in [0, 1], (B, 1, h, w), of maps (B, C, h, w): by its least and
     largest value, and a constant for the gradient."""
-    own = maps[torch.arange(len(y), device=y.device), y].detach()
-    low, high = own.amin((1, 2), keepdim=True), own.amax((1, 2), keepdim=True)
-    return ((own - low) / (high - low).clamp_min(torch.finfo(own.dtype).tiny))[:, None]
+    return normalise(maps[torch.arange(len(y), device=y.device), y].detach())[:, None]

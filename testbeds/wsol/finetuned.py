@@ -25,12 +25,9 @@ CUTS = {
     "inception_v3": (("maxpool2",), "Mixed_6e"),
 }
 DATASETS = {"cub": 3e-5, "openimages": 5e-5, "imagenet": 7e-5}  # learning rates, CALM appendix C
+# What is made of the features, what of it learns faster, and the loss.
 HEADS: dict[str, tuple[Callable[..., nn.Module], tuple[str, ...], Callable | None]] = {
-    "cam": (
-        CAM,
-        ("classifier",),
-        None,
-    ),  # what is made of the features, what learns faster, the loss
+    "cam": (CAM, ("classifier",), None),
     "calm_em": (CALM, ("g", "h"), calm.calm_em),
     "calm_ml": (CALM, ("g", "h"), calm.calm_ml),
     "has": (CAM, ("classifier",), has.has),
