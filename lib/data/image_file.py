@@ -15,6 +15,7 @@ from torch import Tensor
 from ..boxes import tight_box
 from .dataset import Sample, Size
 from .files import reading
+from .pixels import departs, to_grey, to_rgb
 
 # Of an animation, the first frame is read. Pillow reads AVIF since 11.3, if it is built so.
 _AVIF = {".avif"} if "avif" in features.modules and features.check("avif") else set()
@@ -97,7 +98,7 @@ class ImageFile:
 
     def content(self) -> str:
         """The fingerprint but for the mask."""
-        digest = hashlib.sha256(self.path.read_bytes())
+        digest = hashlib.sha256(seen(self.path))
         annotations = [self.target, self._read_boxes(), self.frame, self.question]
         digest.update(json.dumps(annotations).encode())
         return digest.hexdigest()
@@ -130,7 +131,8 @@ def by_class(images: list[ImageFile]) -> list[ImageFile]:
 
 
 def decode(path: Path, *, upright: bool = False) -> Image.Image:
-    """The file as an RGB image; a ValueError names a file that is truncated or no image.
+    """The file as an RGB image, as `to_rgb` reads its pixels; a ValueError names a file that is
+    truncated or no image.
 
     Args:
         upright: turned as the camera noted in the file, as viewers show it.
@@ -139,28 +141,47 @@ def decode(path: Path, *, upright: bool = False) -> Image.Image:
         from .dicom import decode_dicom  # which loads pydicom
 
         return decode_dicom(path).convert("RGB")
-    try:
-        with Image.open(path) as image:
-            return (ImageOps.exif_transpose(image) if upright else image).convert("RGB")
-    except FileNotFoundError:
-        raise
-    except _DAMAGED as error:
-        raise ValueError(f"cannot read the image {path}: {error}; replace or remove it") from error
+    return to_rgb(_opened(path, "image", upright), f"the image {path}")
 
 
-def read_mask(path: Path, image: Image.Image) -> Image.Image:
-    """A mask's file in grey; a ValueError names one that is damaged or of another shape."""
-    try:
-        with Image.open(path) as file:
-            grey = file.convert("L")
-    except _DAMAGED as error:
-        raise ValueError(f"cannot read the mask {path}: {error}; replace or remove it") from error
+def read_mask(path: Path, image: Image.Image, *, upright: bool = False) -> Image.Image:
+    """A mask's file in grey; a ValueError names one that is damaged or of another shape.
+
+    Args:
+        image: the decoded image that it is of.
+        upright: as of `decode`.
+    """
+    grey = to_grey(_opened(path, "mask", upright), f"the mask {path}")
     if not _alike(grey.size, image.size):
         raise ValueError(
             f"the mask {path} is {_shape(grey)} and its image {_shape(image)}, of another shape: "
             "give a mask of the whole image, at its size"
         )
     return grey
+
+
+def seen(path: Path) -> bytes:
+    """What decides the pixels of a file: its bytes, and how they are read where that is not plain."""
+    try:
+        with Image.open(path) as image:
+            how = departs(image)
+    except _DAMAGED:
+        how = ""
+    return path.read_bytes() + how.encode()
+
+
+def _opened(path: Path, what: str, upright: bool) -> Image.Image:
+    """The loaded pixels as the file has them."""
+    try:
+        with Image.open(path) as image:
+            image.load()
+            if upright:
+                ImageOps.exif_transpose(image, in_place=True)
+            return image
+    except FileNotFoundError:
+        raise
+    except _DAMAGED as error:
+        raise ValueError(f"cannot read the {what} {path}: {error}; replace or remove it") from error
 
 
 def _alike(one: tuple[int, int], other: tuple[int, int]) -> bool:
@@ -181,7 +202,7 @@ def _mask(silhouette: Image.Image, size: Size) -> Tensor:
 
 def digest_of(content: str, mask: Path | None) -> str:
     """SHA-256 of a description of the content, and of a mask's file."""
-    return hashlib.sha256(content.encode() + (mask.read_bytes() if mask else b"")).hexdigest()
+    return hashlib.sha256(content.encode() + (seen(mask) if mask else b"")).hexdigest()
 
 
 def to_tensor(image: Image.Image, size: Size) -> Tensor:

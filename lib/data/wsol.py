@@ -14,7 +14,7 @@ from .. import manifests
 from ..classes import imagenet_names
 from .dataset import Sample, Size
 from .files import check_complete, present, reading
-from .image_file import ImageFile, Images, read_mask
+from .image_file import ImageFile, Images, read_mask, seen
 
 # The folder of each dataset under `metadata` and `dataset`.
 _NAMES = {"wsol_cub": "CUB", "wsol_imagenet": "ILSVRC", "wsol_openimages": "OpenImages"}
@@ -54,7 +54,7 @@ class Segmented(ImageFile):
 
     def fingerprint(self) -> str:
         files = [*self.masks, *([self.ignored] if self.ignored else [])]
-        read = [self.content().encode(), *(path.read_bytes() for path in files)]
+        read = [self.content().encode(), *map(seen, files)]
         return hashlib.sha256(b"".join(hashlib.sha256(one).digest() for one in read)).hexdigest()
 
 
