@@ -68,6 +68,9 @@ def load(
 ) -> Dataset:
     """A dataset by name, its images resized to `size` without cropping (Opti-CAM, appendix A).
 
+    Images, boxes and masks of one's own are upright, as the camera noted in the file. Published datasets
+    are in the frame of the stored pixels, in which they are annotated.
+
     Args:
         name: one of `DATASETS`.
         root: the folder that holds it, or one image of one's own; by default where the manifest

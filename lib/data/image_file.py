@@ -173,7 +173,8 @@ def seen(path: Path) -> bytes:
 def _opened(path: Path, what: str, upright: bool) -> Image.Image:
     """The loaded pixels as the file has them."""
     try:
-        with Image.open(path) as image:
+        # Of a file by its name, Pillow maps some into memory, and garbles a TIFF that is turned.
+        with path.open("rb") as file, Image.open(file) as image:
             image.load()
             if upright:
                 ImageOps.exif_transpose(image, in_place=True)

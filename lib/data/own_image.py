@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from .image_file import MAJORITY, ImageFile, decode
+from .image_file import MAJORITY, ImageFile, decode, read_mask
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class OwnImage(ImageFile):
         return image
 
     def silhouette(self, image: Image.Image) -> Image.Image | None:
-        grey = super().silhouette(image)
+        grey = None if self.mask is None else read_mask(self.mask, image, upright=True)
         brightest = MAJORITY if grey is None else grey.getextrema()[1]
         if 0 < brightest < MAJORITY:
             raise ValueError(

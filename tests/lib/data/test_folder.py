@@ -184,6 +184,28 @@ def test_an_image_is_turned_as_the_camera_noted(folder):
     assert sample.boxes.tolist() == [[0, 0, 4, 4]] and sample.mask[:4].all()
 
 
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_orientation_in_every_kind_of_file(folder, suffix, orientation):
+    upright = Image.new("RGB", (32, 16), "black")
+    upright.paste("white", (0, 0, 16, 8))  # at the left of the top
+    flips = {
+        2: "FLIP_LEFT_RIGHT", 3: "ROTATE_180", 4: "FLIP_TOP_BOTTOM", 5: "TRANSPOSE", 6: "ROTATE_90",
+        7: "TRANSVERSE", 8: "ROTATE_270",
+    }  # fmt: skip
+    flip = flips.get(orientation)  # undone by what the camera notes
+    stored = upright if flip is None else upright.transpose(Image.Transpose[flip])
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    stored.save(folder() / f"a.{suffix}", exif=exif)
+    (folder() / "masks").mkdir()
+    stored.convert("L").save(folder() / f"masks/a.{suffix}", exif=exif)
+    sample = load("folder", root=table(folder(), f"a.{suffix},0,0,16,8"), size=(16, 32))[0]
+    assert sample.image[:, 1:7, 1:15].min() > 0.9 and sample.image[:, 10:].max() < 0.1
+    assert sample.image[:, :, 18:].max() < 0.1
+    assert sample.mask[:8, :16].all() and sample.mask.sum() == 8 * 16
+
+
 # -------------------------------------------------------------------------------- annotations
 
 
