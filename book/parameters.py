@@ -5,6 +5,7 @@ A misspelt name would cost hours; here it is an error.
 """
 
 import ast
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -47,7 +48,8 @@ def check(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
 
     Raises:
         UnknownName: no such parameter, or no such profile; lists the valid ones.
-        ValueError: a value of another type than the default's.
+        ValueError: a value of another type than the default's, where True is no number; or less of
+            something than 0, or than 1 where 0 is not the default.
 
     Example:
         >>> check({"sed": 5}, {"seed": 0})
@@ -63,14 +65,20 @@ def check(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
 
 
 def _check_type(name: str, value: Any, default: Any) -> None:
-    if value is None or default is None or isinstance(value, type(default)):
+    if value is None or default is None:
         return
-    if isinstance(default, float) and isinstance(value, int):
-        return
-    expected = type(default).__name__
-    raise ValueError(
-        f"parameter {name!r} is of type {expected} (such as {default!r}), got {value!r}"
-    )
+    # By their very types, as a bool is an int to Python.
+    if type(value) is not type(default) and (type(default), type(value)) != (float, int):
+        # What papermill and YAML read of a text such as 2024 or yes.
+        remedy = ": of a path, give more, such as ./2024" if isinstance(default, str) else ""
+        expected = type(default).__name__
+        raise ValueError(
+            f"parameter {name!r} is of type {expected} (such as {default!r}), got {value!r}{remedy}"
+        )
+    if type(default) is int and value < (least := min(default, 1)):
+        raise ValueError(f"parameter {name!r} is at least {least}, got {value}")
+    if type(default) is float and not math.isfinite(value):
+        raise ValueError(f"parameter {name!r} is a finite number (such as {default!r}), got {value}")
 
 
 def check_given(namespace: Mapping[str, Any]) -> dict[str, Any]:

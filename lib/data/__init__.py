@@ -6,6 +6,7 @@ found and verified, and list it in `LOADERS`; it is called once for each source 
 that is drawn has a manifest whose `generator` names its `records(seed, split, n)`, of whatever package.
 """
 
+from numbers import Integral
 from pathlib import Path
 
 from .. import manifests
@@ -114,7 +115,7 @@ def _records(entry: manifests.Entry, root: str | Path | None, split: str | None)
 
 def spread(n: int, limit: int) -> list[int]:
     """At most `limit` of n indices, evenly."""
-    if limit < 1:
-        raise ValueError(f"limit is at least 1, got {limit}")
+    if isinstance(limit, bool) or not isinstance(limit, Integral) or limit < 1:
+        raise ValueError(f"limit is at least 1, got {limit!r}: give a whole number of images")
     limit = min(limit, n)
     return [i * n // limit for i in range(limit)]

@@ -250,6 +250,10 @@ def _covered_share(data: Dataset, index: int) -> float:
 def as_size(size: int | Size) -> Size:
     """(height, width) from one positive number or a pair of them; else a ValueError."""
     pair = tuple(size) if isinstance(size, (tuple, list)) else (size, size)
-    if len(pair) != 2 or not all(isinstance(side, int) and side > 0 for side in pair):
+    if len(pair) != 2 or not all(map(_is_side, pair)):
         raise ValueError(f"size is a positive integer or a pair (height, width), got {size!r}")
     return pair
+
+
+def _is_side(side: object) -> bool:
+    return isinstance(side, int) and not isinstance(side, bool) and side > 0

@@ -41,13 +41,33 @@ def test_unknown_parameters_and_profiles_list_the_valid_ones():
         check({"profile": "big"}, {"profile": "smoke"})
 
 
-@pytest.mark.parametrize("default, value", [(1, "1"), (1, 1.5), ("a", 3), (0.5, "x"), (["a"], "a")])
+@pytest.mark.parametrize(
+    "default, value",
+    [(1, "1"), (1, 1.5), ("a", 3), (0.5, "x"), (["a"], "a"), (0, True), (0.5, False), (True, 1)],
+)
 def test_a_value_of_another_type_is_refused(default, value):
     with pytest.raises(ValueError, match="'name' is of type"):
         check({"name": value}, {"name": default})
 
 
-@pytest.mark.parametrize("default, value", [(0.5, 1), (None, "x"), ("x", None), (1, 2)])
+def test_a_text_that_yaml_reads_as_a_number_comes_with_its_remedy():
+    with pytest.raises(ValueError, match="'root' is of type str .* got 2024: of a path, .* ./2024"):
+        check({"root": 2024}, {"root": ""})
+
+
+@pytest.mark.parametrize("default, value, least", [(0, -1, 0), (16, 0, 1), (16, -4, 1)])
+def test_less_than_nothing_is_refused(default, value, least):
+    with pytest.raises(ValueError, match=f"'n' is at least {least}, got {value}"):
+        check({"n": value}, {"n": default})
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_number_is_finite(value):
+    with pytest.raises(ValueError, match="'sigma' is a finite number"):
+        check({"sigma": value}, {"sigma": 15.0})
+
+
+@pytest.mark.parametrize("default, value", [(0.5, 1), (None, "x"), ("x", None), (1, 2), (0, 0), (True, False)])
 def test_a_value_of_the_type_or_of_an_open_one_passes(default, value):
     check({"name": value}, {"name": default})
 

@@ -76,7 +76,7 @@ def test_at_gives_the_same_samples_at_another_size(data):
     assert data.size == (4, 6), "the original stays as it is"
 
 
-@pytest.mark.parametrize("size", [0, -1, (4,), (4, 0), (4, 5, 6), 2.5, "224", None])
+@pytest.mark.parametrize("size", [0, -1, (4,), (4, 0), (4, 5, 6), 2.5, "224", None, True])
 def test_a_bad_size_is_an_error(data, size):
     with pytest.raises(ValueError, match="size is a positive integer or a pair"):
         data.at(size)
@@ -111,9 +111,10 @@ def test_limit_takes_evenly_spaced_samples(flat_folder, limit, ids):
     assert data.ids == tuple(f"{i}.png" for i in ids)
 
 
-def test_limit_below_one_is_an_error(flat_folder):
-    with pytest.raises(ValueError, match="limit is at least 1, got 0"):
-        load("folder", root=flat_folder, limit=0)
+@pytest.mark.parametrize("limit", [0, -3, True, 2.5, "2"])
+def test_a_limit_is_a_number_of_images(flat_folder, limit):
+    with pytest.raises(ValueError, match=f"limit is at least 1, got {limit!r}: give a whole number"):
+        load("folder", root=flat_folder, limit=limit)
 
 
 def test_size_is_the_manifests_by_default(flat_folder):
