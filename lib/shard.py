@@ -24,7 +24,7 @@ class Block:
     """Some images of a dataset, decoded once, and what a network says of them.
 
     Attributes:
-        unreadable: the error of each image, by its place, that could not be decoded.
+        unreadable: the error of each image, by its place, that could not be read or decoded.
     """
 
     def __init__(self, net, data: Dataset, batch_size: int):
@@ -38,7 +38,15 @@ class Block:
 
     @cached_property
     def fingerprints(self) -> list[str]:
-        return [self.data.fingerprint(i) for i in range(len(self))]
+        """Of each image; of one that cannot be read a name that nothing is stored under."""
+        return [self._fingerprint(i) for i in range(len(self))]
+
+    def _fingerprint(self, i: int) -> str:
+        try:
+            return self.data.fingerprint(i)
+        except ValueError as error:
+            self.unreadable[i] = str(error)
+            return f"unreadable {i}"
 
     def sample(self, i: int) -> Sample | None:
         """The sample, or None with its error noted."""

@@ -10,7 +10,7 @@ from PIL import Image
 
 from .. import manifests
 from .dataset import Part, Sample, Size
-from .files import check_complete, present, reading
+from .files import check_complete, opening, present, reading
 from .image_file import Box, ImageFile, Images, digest_of
 
 Point = tuple[float, float]
@@ -34,7 +34,7 @@ class Photograph(ImageFile):
 
     def sample(self, size: Size) -> Sample:
         sample = super().sample(size)  # first: it names a file that cannot be read
-        with Image.open(self.path) as image:
+        with opening(self.path, "image") as file, Image.open(file) as image:
             across, down = size[1] / image.width, size[0] / image.height
         parts = {name: Part((x * across, y * down)) for name, (x, y) in self.points}
         return replace(sample, parts=parts)

@@ -5,18 +5,19 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 from pydicom import dcmread
-from pydicom.errors import InvalidDicomError
 from pydicom.pixels import apply_modality_lut, apply_voi_lut
+
+from .files import opening
 
 
 def decode_dicom(path: Path) -> Image.Image:
     """The file as a grey image of 8 bits, its own window applied, with bone bright.
 
     Raises:
-        ValueError: the file is damaged, or no single grey image; names it.
+        ValueError: the file is not there, damaged, or no single grey image; names it.
     """
-    try:
-        file = dcmread(path)
+    with opening(path, "image") as stream:
+        file = dcmread(stream)
         pixels = file.pixel_array
         if pixels.ndim != 2:
             raise ValueError(f"its pixels are {pixels.shape}, not one grey image")
@@ -27,15 +28,6 @@ def decode_dicom(path: Path) -> Image.Image:
         low, high = float(pixels.min()), float(pixels.max())
         grey = (pixels - low) / (high - low if high > low else 1.0) * 255  # (H, W)
         return Image.fromarray(_bone_bright(file, grey.round().astype(np.uint8)))
-    except (
-        InvalidDicomError,
-        AttributeError,
-        KeyError,
-        OSError,
-        RuntimeError,
-        ValueError,
-    ) as error:
-        raise ValueError(f"cannot read the image {path}: {error}; replace or remove it") from error
 
 
 def _bone_bright(file, grey: np.ndarray) -> np.ndarray:

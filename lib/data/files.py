@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from xml.etree import ElementTree
 
 import pandas as pd
@@ -47,6 +47,43 @@ def check_complete(entry: manifests.Entry, files: Iterable[Path]) -> None:
                 f"{entry['name']}: {folder} lacks {len(missing)} of {len(wanted)} files, such as "
                 f"{missing[0]}.\n{manifests.remedy(entry)}"
             )
+
+
+class FileGone(ValueError, FileNotFoundError):
+    """A file of one sample that is not there: an error of this sample, as a damaged one is."""
+
+    __str__ = ValueError.__str__
+
+
+@contextmanager
+def opening(path: Path, what: str, remedy: str = "replace or remove it") -> Iterator[BinaryIO]:
+    """A file for reading; whatever goes wrong in this block becomes a ValueError that names the file.
+
+    Args:
+        what: it is, such as "image".
+
+    Raises:
+        FileGone: nothing is there, or a link that leads nowhere.
+        ValueError: it is a folder or a device, must not be read, or its reader fails: of Pillow and
+            its plugins, with an error of any type.
+    """
+    try:
+        if not path.is_file():
+            raise _no_file(path)
+        with path.open("rb") as file:
+            yield file
+    except MemoryError:
+        raise
+    except Exception as error:
+        kind = FileGone if isinstance(error, FileNotFoundError) else ValueError
+        problem = getattr(error, "strerror", None) or error
+        raise kind(f"cannot read the {what} {path}: {problem}; {remedy}") from error
+
+
+def _no_file(path: Path) -> OSError:
+    if path.exists():  # a pipe would keep us waiting
+        return OSError("it is a folder" if path.is_dir() else "it is no file")
+    return FileNotFoundError("it links to nothing" if path.is_symlink() else "it is not there")
 
 
 @contextmanager

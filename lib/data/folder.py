@@ -22,6 +22,8 @@ def records(entry: manifests.Entry, root: Path, split: str | None) -> Images:
         return [_single(root)], None
     loose = image_files(root)
     folders = {folder.name: image_files(folder) for folder in _class_folders(root)}
+    if any(folders.values()):  # a folder named as an image is a class among others
+        loose = [path for path in loose if not path.is_dir()]
     classes = tuple(_classes(root, loose, folders))
     targets = {path.name: None for path in loose} | {
         f"{name}/{path.name}": target

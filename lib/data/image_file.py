@@ -3,18 +3,21 @@
 import hashlib
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 from xml.etree import ElementTree
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, features
+from PIL import Image, ImageOps, UnidentifiedImageError, features
 from torch import Tensor
 
 from ..boxes import tight_box
 from .dataset import Sample, Size
-from .files import reading
+from .files import opening
 from .pixels import departs, to_grey, to_rgb
 
 # Of an animation, the first frame is read. Pillow reads AVIF since 11.3, if it is built so.
@@ -22,9 +25,6 @@ _AVIF = {".avif"} if "avif" in features.modules and features.check("avif") else 
 SUFFIXES = _AVIF | {".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff"}
 
 MAJORITY = 128  # a mask's grey value may be the share of people who marked the pixel
-
-# What Pillow's decoders raise on damaged files.
-_DAMAGED = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
 
 Box = tuple[float, float, float, float]  # x0, y0, x1, y1, half-open
 Images = tuple[list["ImageFile"], tuple[str, ...] | None]  # and the names of the classes
@@ -132,7 +132,7 @@ def by_class(images: list[ImageFile]) -> list[ImageFile]:
 
 def decode(path: Path, *, upright: bool = False) -> Image.Image:
     """The file as an RGB image, as `to_rgb` reads its pixels; a ValueError names a file that is
-    truncated or no image.
+    truncated, no image, or not there.
 
     Args:
         upright: turned as the camera noted in the file, as viewers show it.
@@ -160,29 +160,29 @@ def read_mask(path: Path, image: Image.Image, *, upright: bool = False) -> Image
     return grey
 
 
-def seen(path: Path) -> bytes:
+def seen(path: Path, what: str = "image") -> bytes:
     """What decides the pixels of a file: its bytes, and how they are read where that is not plain."""
-    try:
-        with Image.open(path) as image:
+    with opening(path, what) as file:
+        content = file.read()
+    how = ""
+    with suppress(Exception):  # of Pillow's decoders: it is named when the pixels are asked for
+        with Image.open(BytesIO(content)) as image:
             how = departs(image)
-    except _DAMAGED:
-        how = ""
-    return path.read_bytes() + how.encode()
+    return content + how.encode()
 
 
 def _opened(path: Path, what: str, upright: bool) -> Image.Image:
     """The loaded pixels as the file has them."""
-    try:
-        # Of a file by its name, Pillow maps some into memory, and garbles a TIFF that is turned.
-        with path.open("rb") as file, Image.open(file) as image:
-            image.load()
-            if upright:
-                ImageOps.exif_transpose(image, in_place=True)
-            return image
-    except FileNotFoundError:
-        raise
-    except _DAMAGED as error:
-        raise ValueError(f"cannot read the {what} {path}: {error}; replace or remove it") from error
+    # Of a file by its name, Pillow maps some into memory, and garbles a TIFF that is turned.
+    with opening(path, what) as file:
+        try:
+            image = Image.open(file)
+        except UnidentifiedImageError:
+            raise ValueError("it is no image that Pillow knows") from None
+        image.load()
+        if upright:
+            ImageOps.exif_transpose(image, in_place=True)
+        return image
 
 
 def _alike(one: tuple[int, int], other: tuple[int, int]) -> bool:
@@ -203,7 +203,7 @@ def _mask(silhouette: Image.Image, size: Size) -> Tensor:
 
 def digest_of(content: str, mask: Path | None) -> str:
     """SHA-256 of a description of the content, and of a mask's file."""
-    return hashlib.sha256(content.encode() + (seen(mask) if mask else b"")).hexdigest()
+    return hashlib.sha256(content.encode() + (seen(mask, "mask") if mask else b"")).hexdigest()
 
 
 def to_tensor(image: Image.Image, size: Size) -> Tensor:
@@ -219,7 +219,7 @@ def scale(boxes: tuple[Box, ...], frame: Size, size: Size) -> Tensor:
     return torch.tensor(boxes).reshape(-1, 4) * factor
 
 
-def voc_objects(path: Path) -> Iterator[tuple[ElementTree.Element, Box]]:
+def voc_objects(path: Path | BinaryIO) -> Iterator[tuple[ElementTree.Element, Box]]:
     """The objects of a Pascal VOC file, with their boxes as it gives them."""
     for thing in ElementTree.parse(path).iterfind("object"):
         sides = (thing.findtext(f"bndbox/{side}") for side in ("xmin", "ymin", "xmax", "ymax"))
@@ -228,5 +228,5 @@ def voc_objects(path: Path) -> Iterator[tuple[ElementTree.Element, Box]]:
 
 def voc_boxes(path: Path) -> tuple[Box, ...]:
     """The boxes of a Pascal VOC file, as it gives them; a ValueError names a malformed file."""
-    with reading(path):
-        return tuple(box for _, box in voc_objects(path))
+    with opening(path, "annotation", "take the file anew") as file:
+        return tuple(box for _, box in voc_objects(file))

@@ -5,8 +5,10 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable
 from difflib import get_close_matches
+from io import StringIO
 from pathlib import Path, PurePosixPath
 
+from .files import opening
 from .image_file import SUFFIXES, Box
 
 TABLE, MASKS = "boxes.csv", "masks"
@@ -28,21 +30,23 @@ def read_boxes(root: Path, images: Iterable[str]) -> dict[str, tuple[Box, ...]]:
             there; names the line.
     """
     path, boxes, images = root / TABLE, defaultdict(list), list(images)
-    if not path.is_file():
+    if not path.exists() and not path.is_symlink():  # a link to nothing is an error
         return {}
+    with opening(path, "table") as file:
+        content = file.read()
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:  # as spreadsheets write it
-            rows = csv.DictReader(file, skipinitialspace=True)
-            _check_columns(path, rows.fieldnames or ())
-            known = set(images)
-            for row in rows:
-                place = f"{path}, line {rows.line_num}"
-                image = PurePosixPath((row["image"] or "").replace("\\", "/")).as_posix()
-                if image not in known:
-                    raise _no_image(place, row["image"], images)
-                boxes[image].append(_box(place, row))
+        text = content.decode("utf-8-sig")  # as spreadsheets write it
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is not in UTF-8 ({error}): save it so") from error
+    rows = csv.DictReader(StringIO(text, newline=""), skipinitialspace=True)
+    _check_columns(path, rows.fieldnames or ())
+    known = set(images)
+    for row in rows:
+        place = f"{path}, line {rows.line_num}"
+        image = PurePosixPath((row["image"] or "").replace("\\", "/")).as_posix()
+        if image not in known:
+            raise _no_image(place, row["image"], images)
+        boxes[image].append(_box(place, row))
     return {image: tuple(found) for image, found in boxes.items()}
 
 

@@ -54,7 +54,7 @@ class Segmented(ImageFile):
 
     def fingerprint(self) -> str:
         files = [*self.masks, *([self.ignored] if self.ignored else [])]
-        read = [self.content().encode(), *map(seen, files)]
+        read = [self.content().encode(), *(seen(path, "mask") for path in files)]
         return hashlib.sha256(b"".join(hashlib.sha256(one).digest() for one in read)).hexdigest()
 
 

@@ -1,6 +1,7 @@
 """One table, the same however it is computed, and nothing computed twice."""
 
 import inspect
+import os
 import pickle
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -525,6 +526,65 @@ def test_a_damaged_file_becomes_a_row_with_its_error(net, data, tmp_path, calls,
     assert rest.error.isna().all() and rest.value.notna().all()
     path.write_bytes(whole)
     assert evaluate(net, data, METHOD_NAMES, METRIC_NAMES, store=tmp_path / "s").error.isna().all()
+
+
+def dangling(path: Path) -> None:
+    path.unlink()
+    path.symlink_to(path.parent / "nowhere.png")
+
+
+def folder_named_so(path: Path) -> None:
+    path.unlink()
+    (path / "inside").mkdir(parents=True)
+
+
+def pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+@pytest.mark.parametrize("stored", [False, True])
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [
+        (dangling, "it links to nothing"),
+        (Path.unlink, "it is not there"),
+        (folder_named_so, "it is a folder"),
+        (pipe, "it is no file"),
+    ],
+)
+def test_a_file_that_is_none_becomes_a_row_with_its_error(
+    net, data, tmp_path, calls, harm, said, stored
+):
+    where = {"store": tmp_path / "s"} if stored else {}
+    want = evaluate(net, data, METHOD_NAMES, METRIC_NAMES, **where)
+    harm(data.records[2].path)
+    frame = evaluate(net, data, METHOD_NAMES, METRIC_NAMES, **where)
+    bad = frame.image == data.ids[2]
+    path = data.records[2].path
+    assert set(frame[bad].error) == {f"cannot read the image {path}: {said}; replace or remove it"}
+    assert frame[bad].value.isna().all() and frame[bad].seconds.isna().all()
+    assert_same(frame[~bad], want[~bad])
+    assert evaluate(net, data, METHOD_NAMES, METRIC_NAMES, **where).error.notna().sum() == 6
+
+
+@pytest.mark.parametrize("stored", [False, True])
+def test_so_does_one_whose_mask_has_gone(net, boxed_folder, tmp_path, stored):
+    where = {"store": tmp_path / "s"} if stored else {}
+    images = datasets.load("folder", root=boxed_folder, size=SIZE)
+    (boxed_folder / "masks/a.png").unlink()
+    frame = evaluate(net, images, ["grad_cam"], ["average_drop"], **where)
+    assert list(frame.error.isna()) == [False, True]
+    assert "masks/a.png: it is not there" in frame.error[0]
+
+
+@pytest.fixture
+def boxed_folder(tmp_path):
+    folder = tmp_path / "masked"
+    (folder / "masks").mkdir(parents=True)
+    for place in ("a.png", "b.png", "masks/a.png"):
+        Image.effect_noise((20, 20), 80).save(folder / place)
+    return folder
 
 
 def poisoned(monkeypatch, bad: torch.Tensor, when=lambda target: True) -> None:

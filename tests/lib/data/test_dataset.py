@@ -113,7 +113,9 @@ def test_limit_takes_evenly_spaced_samples(flat_folder, limit, ids):
 
 @pytest.mark.parametrize("limit", [0, -3, True, 2.5, "2"])
 def test_a_limit_is_a_number_of_images(flat_folder, limit):
-    with pytest.raises(ValueError, match=f"limit is at least 1, got {limit!r}: give a whole number"):
+    with pytest.raises(
+        ValueError, match=f"limit is at least 1, got {limit!r}: give a whole number"
+    ):
         load("folder", root=flat_folder, limit=limit)
 
 

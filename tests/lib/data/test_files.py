@@ -5,7 +5,7 @@ import json
 import pytest
 
 from lib import manifests
-from lib.data.files import check_complete, present, read_json, reading
+from lib.data.files import FileGone, check_complete, opening, present, read_json, reading
 from lib.errors import unknown
 
 ENTRY = manifests.entry("voc")
@@ -62,3 +62,15 @@ def test_a_key_is_left_out_at_any_depth(tmp_path):
     (tmp_path / "a.json").write_text(json.dumps(content))
     assert read_json(tmp_path / "a.json", "heavy") == {"light": [{"n": 1.5}, [{}]]}
     assert read_json(tmp_path / "a.json") == content
+
+
+def test_a_reader_that_fails_in_any_way_is_named(tmp_path):
+    (tmp_path / "a").touch()
+    with pytest.raises(ValueError, match="cannot read the image .*/a: bad header; remove it"):
+        with opening(tmp_path / "a", "image", "remove it"):
+            raise RuntimeError("bad header")  # as Pillow's reader of AVIF
+    with pytest.raises(MemoryError), opening(tmp_path / "a", "image"):
+        raise MemoryError
+    with pytest.raises(FileGone, match="the image .*/b: it is not there"):
+        with opening(tmp_path / "b", "image"):
+            pass

@@ -117,6 +117,33 @@ def test_a_damaged_file_costs_only_its_sample(folder):
     assert data[1].target == 1
 
 
+def test_a_folder_named_as_an_image_costs_only_its_sample(folder):
+    root = folder("a.jpg", "b.jpg")
+    (root / "crops.png").mkdir()
+    data = load("folder", root=root)
+    assert data.ids == ("a.jpg", "b.jpg", "crops.png") and data.readable().ids == data.ids[:2]
+    for ask in (data.__getitem__, data.fingerprint):
+        with pytest.raises(ValueError, match="crops.png: it is a folder; replace or remove it"):
+            ask(2)
+
+
+def test_or_is_a_class_among_others(folder):
+    data = load("folder", root=folder("ant/a.jpg", "crops.png/b.jpg"))
+    assert data.classes == ("ant", "crops.png") and data.targets == (0, 1)
+
+
+def test_a_table_or_an_image_that_links_to_nothing(folder):
+    root = folder("a.jpg")
+    (root / "b.jpg").symlink_to("nowhere.jpg")
+    data = load("folder", root=root)
+    with pytest.raises(FileNotFoundError, match="the image .*b.jpg: it links to nothing"):
+        data[1]
+    assert data.readable().ids == ("a.jpg",)
+    (root / "boxes.csv").symlink_to("nowhere.csv")
+    with pytest.raises(ValueError, match="the table .*boxes.csv: it links to nothing"):
+        load("folder", root=root)
+
+
 @pytest.mark.parametrize(
     ("other", "one", "kind"),
     [

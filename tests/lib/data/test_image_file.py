@@ -94,7 +94,7 @@ def test_fingerprint_depends_on_content_only(photo, tmp_path):
     assert len({here.fingerprint(), *(other.fingerprint() for other in others)}) == 6
 
 
-@pytest.mark.parametrize("suffix", ["jpg", "png", "bmp", "webp", "tif"])
+@pytest.mark.parametrize("suffix", ["jpg", "png", "bmp", "webp", "tif", "avif", "gif"])
 def test_a_truncated_file_is_named(tmp_path, suffix):
     path = tmp_path / f"half.{suffix}"
     Image.effect_noise((64, 64), 80).convert("RGB").save(path)
