@@ -2,6 +2,7 @@
 
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -323,7 +324,8 @@ def _summary(frame: Any) -> str:
 
 
 def _run() -> None:
-    """A wrong input is a line on the terminal, not a traceback."""
+    """A wrong input is a line on the terminal, not a traceback, and so is a warning."""
+    warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
     try:
         main()
     except (ValueError, OSError) as error:

@@ -1,16 +1,19 @@
 """A user's own folder of images, with or without a sub-folder a class."""
 
+import warnings
 from pathlib import Path
 
 from .. import manifests
 from ..classes import imagenet_indices
 from .files import some
 from .image_file import SUFFIXES, Images, image_files
-from .own_annotations import MASKS, find_masks, read_boxes
+from .own_annotations import MASKS, TABLE, find_masks, read_boxes
 from .own_image import OwnImage
 
-# What systems and programs put into folders, beside names that begin with "." or "__".
-_OF_SYSTEMS = {"@eadir", "lost+found", "system volume information", "$recycle.bin"}
+# What systems and programs put into folders, beside names that begin as here.
+_HIDDEN = (".", "__", "@", "#", "$")
+_FOLDERS_OF_SYSTEMS = {"lost+found", "system volume information"}
+_FILES_OF_SYSTEMS = {"thumbs.db", "desktop.ini"}
 
 
 def records(entry: manifests.Entry, root: Path, split: str | None) -> Images:
@@ -31,12 +34,31 @@ def records(entry: manifests.Entry, root: Path, split: str | None) -> Images:
         for path in folders[name]
     }
     some(entry, list(targets), root)
+    _say_left_out(root, [root / name for name in classes])
     boxes, masks = read_boxes(root, targets), find_masks(root, targets)
     images = [
         OwnImage(root / name, name, target, boxes=boxes.get(name), mask=masks.get(name))
         for name, target in targets.items()
     ]
     return images, classes or None
+
+
+def _say_left_out(root: Path, classes: list[Path]) -> None:
+    """A warning of the files that are no images, and of folders in class folders."""
+    found = [path for path in root.iterdir() if not path.is_dir() and path.name != TABLE]
+    found += [path for folder in classes for path in folder.iterdir()]
+    left_out = sorted(
+        path.relative_to(root).as_posix()
+        for path in found
+        if path.suffix.lower() not in SUFFIXES
+        and not _is_hidden(path.name)
+        and path.name.casefold() not in _FILES_OF_SYSTEMS
+    )
+    if left_out:
+        warnings.warn(
+            f"left out of {root}: {len(left_out)} of its files and folders, such as {left_out[0]!r}, "
+            "are not read as images; if they are, save them as JPEG or PNG in their class folders"
+        )
 
 
 def _single(path: Path) -> OwnImage:
@@ -54,7 +76,7 @@ def _class_folders(root: Path) -> list[Path]:
 
 
 def _is_hidden(name: str) -> bool:
-    return name.startswith((".", "__")) or name.casefold() in _OF_SYSTEMS
+    return name.startswith(_HIDDEN) or name.casefold() in _FOLDERS_OF_SYSTEMS
 
 
 def _classes(root: Path, loose: list[Path], folders: dict[str, list[Path]]) -> list[str]:

@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError, features
+from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from ..boxes import tight_box
@@ -20,9 +20,19 @@ from .dataset import Sample, Size
 from .files import opening
 from .pixels import departs, to_grey, to_rgb
 
-# Of an animation, the first frame is read. Pillow reads AVIF since 11.3, if it is built so.
-_AVIF = {".avif"} if "avif" in features.modules and features.check("avif") else set()
-SUFFIXES = _AVIF | {".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff"}
+
+def _readable_suffixes() -> frozenset[str]:
+    """Those of the images that Pillow reads here, with its plugins, and of DICOM."""
+    of_format = Image.registered_extensions().items()
+    images = (
+        suffix
+        for suffix, name in of_format
+        if name in Image.OPEN and Image.MIME.get(name, "").startswith("image/")
+    )
+    return frozenset({*images, ".dcm"})
+
+
+SUFFIXES = _readable_suffixes()  # of an animation, the first frame is read
 
 MAJORITY = 128  # a mask's grey value may be the share of people who marked the pixel
 
@@ -165,9 +175,9 @@ def seen(path: Path, what: str = "image") -> bytes:
     with opening(path, what) as file:
         content = file.read()
     how = ""
-    with suppress(Exception):  # of Pillow's decoders: it is named when the pixels are asked for
-        with Image.open(BytesIO(content)) as image:
-            how = departs(image)
+    # What Pillow's decoders raise is named when the pixels are asked for.
+    with suppress(Exception), Image.open(BytesIO(content)) as image:
+        how = departs(image)
     return content + how.encode()
 
 

@@ -1,6 +1,8 @@
 """A user's own folder: its classes, and the boxes and masks that lie in it."""
 
 import pickle
+import re
+import warnings
 
 import numpy as np
 import pytest
@@ -99,7 +101,7 @@ def test_one_file_that_is_no_image_is_an_error(tmp_path):
     "name",
     [
         *(".thumbnails", "__MACOSX", "@eaDir", "lost+found"),
-        *("System Volume Information", "$RECYCLE.BIN"),
+        *("System Volume Information", "$RECYCLE.BIN", "#recycle"),
     ],
 )
 def test_hidden_and_system_folders_are_left_out(folder, name):
@@ -182,13 +184,44 @@ def test_the_readable_samples(folder):
 # ------------------------------------------------------------------------------------- pixels
 
 
-@pytest.mark.parametrize("suffix", ["gif", "jfif", "avif", "png"])
+@pytest.mark.parametrize(
+    "suffix", ["gif", "jfif", "avif", "png", "webp", "jp2", "ppm", "tga", "apng", "jpe", "JPG"]
+)
 def test_many_kinds_of_files_are_read(folder, suffix):
     if suffix == "avif" and ".avif" not in Image.registered_extensions():
         pytest.skip("Pillow is built without AVIF")
     path = folder() / f"a.{suffix}"
     Image.new("RGB", (8, 8), "white").save(path, format="JPEG" if suffix == "jfif" else None)
     assert load("folder", root=path.parent, size=8)[0].image.mean() > 0.99
+
+
+def test_a_radiograph_is_one_of_them():
+    from lib.data.image_file import SUFFIXES
+
+    assert ".dcm" in SUFFIXES and ".pdf" not in SUFFIXES and ".mpg" not in SUFFIXES
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        (["a.heic"], "1 of its files and folders, such as 'a.heic'"),
+        (["b.svg", "noname", ".hidden", "Thumbs.db", "desktop.ini"], "2 of .* such as 'b.svg'"),
+        (["boxes.csv", ".DS_Store", "Thumbs.db"], None),
+    ],
+)
+def test_what_is_no_image_is_left_out_with_a_warning(folder, files, said):
+    for name in files:
+        (folder("a.jpg") / name).write_text("image,x0,y0,x1,y1\n")
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        assert load("folder", root=folder()).ids == ("a.jpg",)
+    texts = [str(one.message) for one in warned]
+    assert (len(texts) == 1 and re.search(said, texts[0])) if said else not texts
+
+
+def test_what_lies_deeper_than_class_folders_is_left_out_with_a_warning(folder):
+    with pytest.warns(UserWarning, match="1 of its files and folders, such as 'cat/more', are not"):
+        assert load("folder", root=folder("cat/a.jpg", "cat/more/b.jpg")).ids == ("cat/a.jpg",)
 
 
 def test_of_an_animation_the_first_frame_is_read(folder):
