@@ -87,7 +87,10 @@ def survey() -> None:
     multiple=True,
     help="Give two.  [default: tf_efficientnet_lite0 and torchvision:squeezenet1_1]",
 )
-@click.option("--dataset", default="imagenet_embedded", show_default=True)
+@click.option(
+    "--dataset",
+    help="[default: imagenet_embedded; with --root alone, folder: images of one's own]",
+)
 @click.option("--root", type=click.Path(path_type=Path), help="The folder that holds the dataset.")
 @click.option("--questions", "n", default=20, show_default=True, type=click.IntRange(min=1))
 @click.option("--seed", default=0, show_default=True, help="Of the order, and of who is A.")
@@ -95,7 +98,7 @@ def survey() -> None:
 @click.option("--out", default="survey", show_default=True, type=click.Path(path_type=Path))
 def make(
     networks: tuple[str, ...],
-    dataset: str,
+    dataset: str | None,
     root: Path | None,
     n: int,
     seed: int,
@@ -107,7 +110,7 @@ def make(
 
     from . import survey as surveys
 
-    photographs = data.load(dataset, root=root)
+    photographs = data.load(dataset or ("folder" if root else "imagenet_embedded"), root=root)
     chosen = networks or surveys.NETWORKS
     found = surveys.questions(photographs, chosen, n=n, seed=seed, store=store)
     click.echo(f"{len(found)} questions: {surveys.make(found, out)}")

@@ -209,7 +209,7 @@ class Page:
         `reference`, a dataset or a folder; else the planned ones; else the images themselves."""
         if net.fingerprint not in self._references:
             with in_one_sentence():
-                data = matched(self.references(net), net).readable()
+                data = self.references(net).readable()
                 found = reference_set(net, data, batch_size=self.batch_size, store=self.store)
             if net.name in self.unlabelled and len(set(data.targets)) == 1:
                 found = replace(found, classes=None)  # predicted alike, they are told from each other
@@ -217,10 +217,11 @@ class Page:
         return self._references[net.fingerprint]
 
     def references(self, net) -> Dataset:
-        """The images whose features `reference` gives."""
+        """The images whose features `reference` gives, in the network's classes."""
         images = next((images for one, images in self.opened if one.name == net.name), self.opened[0][1])
         given = self.parameters.get("reference", "")
-        return self.experiment(net).references(images, given, self.root).at(images.size)
+        found = self.experiment(net).references(images, given, self.root).at(images.size)
+        return matched(found, net)
 
     def methods(self, names: Methods, net=None) -> dict[str, tuple[str, dict]]:
         """Those of the methods that run on a network, with their options, as `evaluate` takes them.

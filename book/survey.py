@@ -19,6 +19,7 @@ from PIL import Image
 
 from lib import nets
 from lib.checks import check_count
+from lib.classes import matched
 from lib.data import Dataset
 from lib.evaluate import saliency_maps
 from lib.saliency import predict, upsample
@@ -82,7 +83,7 @@ def questions(
     opened = [nets.load(net) if isinstance(net, str) else net for net in networks]
     right = np.ones(len(data), bool)
     for net in opened:
-        right &= [_is_right(net, sample) for sample in data.at(net.input_size)]
+        right &= [_is_right(net, sample) for sample in matched(data, net).at(net.input_size)]
     known = np.flatnonzero(right)
     if len(known) == 0:
         raise ValueError(f"no image of {data.name} is classified correctly by both networks")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Executor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,8 @@ def evaluate(
 
     Raises:
         UnknownName: unknown method, metric or option, before anything runs; lists the valid ones.
-        ValueError: the classes of `data` are not those of `net`; see `classes.matched`.
+        ValueError: the classes of `data`, or of reference images, are not those of `net`; see
+            `classes.matched`.
 
     Example:
         >>> frame = evaluate(net, data, ["grad_cam", "opti_cam"], ["average_drop"], store="results")
@@ -71,7 +73,7 @@ def evaluate(
     methods, metrics = chosen_methods(methods), chosen_metrics(metrics)
     if not (methods and metrics and len(data)):
         return pd.DataFrame(columns=COLUMNS)
-    data = matched(data, net)
+    data, methods = matched(data, net), [_met(method, net) for method in methods]
     # Lazily, so that the images of a block are decoded once for all methods, and then forgotten.
     blocks = _blocks(net, data, batch_size, shard_size)
     tasks = ((block, method, metrics, store) for block in blocks for method in methods)
@@ -85,6 +87,15 @@ def evaluate(
                     frames.append(frame)
     by_method = [frame for m in range(len(methods)) for frame in frames[m :: len(methods)]]
     return _as_a_whole(pd.concat(by_method, ignore_index=True), metrics)
+
+
+def _met(method: Variant, net) -> Variant:
+    """The method, the classes of its reference images numbered as those of the others are."""
+    options = {
+        name: matched(value, net) if isinstance(value, Dataset) else value
+        for name, value in method.options.items()
+    }
+    return replace(method, options=options)
 
 
 def _blocks(net, data: Dataset, batch_size: int, size: int = SHARD_SIZE) -> Iterator[Block]:
@@ -162,7 +173,7 @@ def saliency_maps(
     from.
     """
     (variant,) = chosen_methods({method: (method, options)})
-    data = matched(data, net)
+    data, variant = matched(data, net), _met(variant, net)
     maps = _explained(net, data, variant, target, batch_size, store)
     for name, one in zip(data.ids, maps):
         if isinstance(one, str):
@@ -197,7 +208,7 @@ def coefficients(
     for variant in chosen_methods(methods):
         if variant.of.coefficients is None:
             raise ValueError(f"{variant.name} has no coefficients: its map is no sum over channels")
-        maps = _explained(net, data, variant, "label", batch_size, store)
+        maps = _explained(net, data, _met(variant, net), "label", batch_size, store)
         alphas = [None if isinstance(one, str) else one.coefficients for one in maps]
         width = max((len(alpha) for alpha in alphas if alpha is not None), default=0)
         none = np.full(width, np.nan, np.float32)

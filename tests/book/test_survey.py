@@ -1,6 +1,7 @@
 """The blind survey: its form, its key, and the scoring of answers made by hand."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -98,6 +99,18 @@ def test_networks_that_are_open_are_taken_as_they_are(scenes):
     opened = [survey.nets.load(name) for name in TWO]
     asked = [(q.image, q.networks) for q in questions(scenes, opened, method="grad_cam")]
     assert asked == [(q.image, q.networks) for q in questions(scenes, TWO, method="grad_cam")]
+
+
+def test_classes_are_met_by_name_and_not_by_their_order(scenes, monkeypatch):
+    opened = [survey.nets.load(name) for name in TWO]
+    for net in opened:
+        net.classes = scenes.classes
+    last = len(scenes.classes) - 1
+    turned = scenes.relabelled(last - target for target in scenes.targets)
+    turned = replace(turned, classes=scenes.classes[::-1])
+    targets = dict(zip(scenes.ids, scenes.targets))
+    monkeypatch.setattr(survey, "_is_right", lambda net, s: s.target == targets[s.id])
+    assert {q.image for q in questions(turned, opened, method="grad_cam")} == set(scenes.ids)
 
 
 def test_each_network_is_a_in_half_of_the_questions(scenes):

@@ -4,6 +4,7 @@ import inspect
 import os
 import pickle
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,7 @@ from torch import nn
 
 from lib import code, nets
 from lib import data as datasets
+from lib.classes import matched
 from lib.data import Dataset, Sample
 from lib.errors import UnknownName
 from lib.evaluate import COLUMNS, coefficients, evaluate, evaluate_maps, saliency_maps, similarity
@@ -913,6 +915,30 @@ def test_class_folders_are_met_by_name_and_not_by_their_order(net, data, root):
     assert given.target[place].tolist() == want.target.tolist()
     cosines = similarity(known, images, ["xgrad_cam"], ["xgrad_cam"])
     assert cosines.target[place].tolist() == want.target.tolist()
+
+
+def test_reference_images_are_met_by_name_too(net, data, root, tmp_path):
+    named = copy(net)
+    named.classes = ("c0", "c1", "c2")
+    for folder in root.iterdir():
+        folder.rename(root / f"c{folder.name}")
+    (root / "c0").rename(tmp_path / "c0")  # without it, the others begin at zero
+    images = datasets.load("folder", root=root, size=SIZE)
+    assert set(images.targets) == {0, 1} and set(matched(images, named).targets) == {1, 2}
+    method = {"d": ("diff_cam", {"reference": images, "k": None})}
+    want = {"d": ("diff_cam", {"reference": matched(images, named), "k": None})}
+    metrics = ["average_drop"]
+    assert_same(evaluate(named, images, method, metrics), evaluate(named, images, want, metrics))
+    own = saliency_maps(named, images, "diff_cam", reference=images, k=None)
+    right = saliency_maps(named, images, "diff_cam", reference=matched(images, named), k=None)
+    assert torch.equal(own, right)
+    wrong = saliency_maps(
+        named, images, "diff_cam", reference=replace(images, classes=None), k=None
+    )
+    assert not torch.equal(own, wrong)
+    alien = replace(images, classes=("healthy", "ill"))
+    with pytest.raises(ValueError, match="healthy, ill.* are not those of tiny"):
+        evaluate(named, images, {"d": ("diff_cam", {"reference": alien})}, metrics)
 
 
 def test_folders_of_other_classes_are_refused_before_anything_runs(net, data, root, calls):
