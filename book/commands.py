@@ -5,7 +5,11 @@ from typing import Any
 
 import click
 
-from .parameters import PROFILES
+from lib.paths import absolute
+
+from .parameters import PATHS, PROFILES
+
+PATH = {"type": absolute, "metavar": "PATH"}  # of an option: shells leave the ~ in --out=~/mine
 
 
 @click.command()
@@ -32,7 +36,7 @@ from .parameters import PROFILES
     help="This page alone, such as opticam/07; may be repeated.",
 )
 @click.option(
-    "--out", type=click.Path(path_type=Path), help="Where it goes.  [default: build/PROFILE]"
+    "--out", **PATH, help="Where it goes.  [default: build/PROFILE]"
 )
 @click.option(
     "--refresh", is_flag=True, help="Also replace the committed notebooks by the executed ones."
@@ -56,7 +60,7 @@ def book(
         )
     if refresh and (pages or parameters):
         raise ValueError("--refresh goes with all pages as they are: leave out --page and -p")
-    values = {name: _literal(text) for name, text in parameters}
+    values = {name: placed(name, _literal(text)) for name, text in parameters}
     index = build(profile, out=out, parameters=values, jobs=jobs, pages=pages)
     if refresh:
         committed.refresh(ROOT, index.parents[1] / "executed")
@@ -70,6 +74,22 @@ def _literal(text: str) -> Any:
     import yaml
 
     return yaml.safe_load(text)
+
+
+def placed(name: str, value: Any) -> Any:
+    """A parameter's value, a path that is there as it is from anywhere: notebooks run elsewhere.
+
+    Example:
+        >>> placed("network", "mine.py:build")
+        '/home/me/project/mine.py:build'
+    """
+    from lib.data import DATASETS
+
+    if name not in PATHS or not isinstance(value, str) or value in ("", "random", *DATASETS):
+        return value
+    path, colon, function = value.rpartition(":") if name == "network" else (value, "", "")
+    found = absolute(path)
+    return f"{found}{colon}{function}" if path and found.exists() else value
 
 
 # Survey -----------------------------------------------------------------------------------------
@@ -91,11 +111,11 @@ def survey() -> None:
     "--dataset",
     help="[default: imagenet_embedded; with --root alone, folder: images of one's own]",
 )
-@click.option("--root", type=click.Path(path_type=Path), help="The folder that holds the dataset.")
+@click.option("--root", **PATH, help="The folder that holds the dataset.")
 @click.option("--questions", "n", default=20, show_default=True, type=click.IntRange(min=1))
 @click.option("--seed", default=0, show_default=True, help="Of the order, and of who is A.")
-@click.option("--store", type=click.Path(path_type=Path), help="Saliency maps known from before.")
-@click.option("--out", default="survey", show_default=True, type=click.Path(path_type=Path))
+@click.option("--store", **PATH, help="Saliency maps known from before.")
+@click.option("--out", default="survey", show_default=True, **PATH)
 def make(
     networks: tuple[str, ...],
     dataset: str | None,
@@ -117,8 +137,8 @@ def make(
 
 
 @survey.command()
-@click.argument("answers", type=click.Path(path_type=Path))
-@click.argument("key", type=click.Path(path_type=Path))
+@click.argument("answers", type=absolute)
+@click.argument("key", type=absolute)
 def score(answers: Path, key: Path) -> None:
     """Count the ANSWERS (a CSV file: participant, question, choice) by the survey's KEY."""
     from lib.statistics import Interval

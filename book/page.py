@@ -15,7 +15,7 @@ from lib import evaluate as evaluation
 from lib import nets, timing
 from lib.checks import NO_CLASS
 from lib.classes import matched
-from lib.data import Dataset, load, spread
+from lib.data import DATASETS, Dataset, load, spread
 from lib.maps import predict
 from lib.methods import METHODS
 from lib.metrics import METRICS
@@ -24,7 +24,7 @@ from lib.reference import ReferenceSet, reference_set
 
 from . import needs, progress, report
 from .experiments import Experiment, Plan, asked, plan
-from .parameters import check_given
+from .parameters import PATHS, check_given
 from .report.published import counterparts
 
 Methods = Iterable[str] | Mapping[str, tuple[str, dict]]
@@ -129,6 +129,13 @@ class Page:
     def root(self) -> str:
         """The folder of the images that somebody gave, whatever folder this notebook runs in."""
         return str(given(root)) if (root := self.parameters.get("root")) else ""
+
+    @property
+    def paths(self) -> list[str]:
+        """The files and folders that the parameters name, wherever they begin."""
+        named = [str(self.parameters.get(name) or "") for name in PATHS if name != "network"]
+        found = [str(given(path)) for path in named if path not in ("", "random", *DATASETS)]
+        return [path for path in found if Path(path).exists()]
 
     def open(self, experiment: Experiment, **options) -> tuple[Any, Dataset]:
         """The network and the images of an experiment.

@@ -13,6 +13,8 @@ from lib.errors import unknown
 
 PROFILES = ("smoke", "embedded", "paper")
 
+PATHS = ("network", "weights", "root", "reference")  # parameters that may name a file or a folder
+
 # How papermill begins the cell that it injects behind the parameters cell.
 _INJECTED = "# Parameters\n"
 

@@ -14,6 +14,9 @@ import torch
 import yaml
 
 from . import manifests
+from .paths import absolute
+
+PATH = {"type": absolute, "metavar": "PATH"}  # of an option: shells leave the ~ in --store=~/maps
 
 INTERRUPTED = 130  # 128 and the number of SIGINT, as shells count
 
@@ -110,7 +113,7 @@ def fetch(name: str) -> None:
 
 @main.command()
 @click.argument("name")
-@click.option("--root", type=click.Path(path_type=Path), help="The folder that holds its dataset.")
+@click.option("--root", **PATH, help="The folder that holds its dataset.")
 @click.option("--device", default="cpu", show_default=True)
 def train(name: str, root: Path | None, device: str) -> None:
     """Train a network of this project, unless it has been trained before."""
@@ -135,7 +138,7 @@ def _on_images(command: Callable) -> Callable:
         click.option("--limit", type=click.IntRange(min=1), help="So many images, evenly spaced."),
         click.option(
             "--root",
-            type=click.Path(path_type=Path),
+            **PATH,
             help="The folder that holds the dataset, or one image file.",
         ),
         click.option(
@@ -165,7 +168,10 @@ def _opened(network, weights, layer, dataset, root, limit, device):
     of_root = network in nets.RECIPES and nets.recipe(network).dataset == dataset
     options = {"root": root} if of_root else {}
     net = nets.load(network, weights=weights, layer=layer, device=device, **options)
-    return net, data.load(dataset, root=root, limit=limit, size=net.input_size)
+    images = data.load(dataset, root=root, limit=limit, size=net.input_size)
+    if root:
+        click.echo(f"{len(images)} images in {root}", err=True)
+    return net, images
 
 
 @main.command()
@@ -183,12 +189,8 @@ def _opened(network, weights, layer, dataset, root, limit, device):
     help=f"May be repeated; 'all' takes all.  [default: {', '.join(METRICS_BY_DEFAULT)}]",
 )
 @click.option("--batch-size", default=16, show_default=True, type=click.IntRange(min=1))
-@click.option(
-    "--store", type=click.Path(path_type=Path), help="Keep results there; a second run resumes."
-)
-@click.option(
-    "--out", type=click.Path(path_type=Path), help="Write the long table (.csv or .parquet)."
-)
+@click.option("--store", **PATH, help="Keep results there; a second run resumes.")
+@click.option("--out", **PATH, help="Write the long table (.csv or .parquet).")
 def evaluate(
     network: str,
     weights: str | None,
@@ -226,6 +228,8 @@ def evaluate(
     if out:
         _WRITERS[out.suffix](frame, out)
     click.echo(_summary(frame))
+    if store:
+        click.echo(f"results in {store}", err=True)
     if frame["value"].isna().all():
         raise ValueError("no image has a value: see the reasons above")
 
@@ -241,9 +245,7 @@ def evaluate(
     help="Of the method, such as counterfactual=3; may be repeated.",
 )
 @click.option("--signed", is_flag=True, help="Grey is zero, white for the class, black against it.")
-@click.option(
-    "--out", type=click.Path(path_type=Path), required=True, help="A folder for pictures."
-)
+@click.option("--out", **PATH, required=True, help="A folder for pictures.")
 def explain(
     network: str,
     weights: str | None,
@@ -286,7 +288,7 @@ def _check_out(out: Path) -> None:
     """Whether the table can be written, before anything is computed."""
     if out.suffix not in _WRITERS:
         raise ValueError(f"--out {out}: its name ends in {' or '.join(_WRITERS)}")
-    folder = out.expanduser().absolute().parent
+    folder = out.parent
     if not folder.is_dir():
         raise FileNotFoundError(f"--out {out}: there is no folder {folder}; make it first")
     if not os.access(out if out.exists() else folder, os.W_OK):

@@ -14,6 +14,7 @@ from torch import Tensor
 from .classes import matched
 from .data import Dataset
 from .metrics.similarity import cosine_similarity, similarities
+from .paths import absolute
 from .progress import Progress, Told
 from .saliency import finish
 from .shard import Block, GivenMaps, Shard
@@ -50,7 +51,7 @@ def evaluate(
         methods, metrics: names; or {label: name} or {label: (name, options)} for variants. A metric
             that compares the images of a data set (`Metric.whole`) compares those of `data`.
         batch_size: images a pass. Methods that multiply images use their own chunks.
-        store: a folder; None keeps nothing.
+        store: a folder, which may begin with ~; None keeps nothing.
         executor: any `concurrent.futures.Executor` (also Dask's); None runs here.
         shard_size: images whose values are stored together: the most that an interruption loses.
         progress: a bar of the images explained, of all methods; None shows one if there is
@@ -74,6 +75,7 @@ def evaluate(
     if not (methods and metrics and len(data)):
         return pd.DataFrame(columns=COLUMNS)
     data, methods = matched(data, net), [_met(method, net) for method in methods]
+    store = None if store is None else absolute(store)  # wherever an executor runs
     # Lazily, so that the images of a block are decoded once for all methods, and then forgotten.
     blocks = _blocks(net, data, batch_size, shard_size)
     tasks = ((block, method, metrics, store) for block in blocks for method in methods)
@@ -186,6 +188,7 @@ def _explained(
     net, data: Dataset, method: Variant, target: str, batch_size: int, store
 ) -> list[Explained | str]:
     """Of each image its raw map, or the error that it has in place of one."""
+    store = None if store is None else absolute(store)
     return [
         one
         for block in _blocks(net, data, batch_size)

@@ -35,7 +35,7 @@ import pooch
 import yaml
 
 from .errors import unknown
-from .paths import MANIFESTS, data_home
+from .paths import MANIFESTS, absolute, data_home
 
 Entry = Mapping[str, Any]
 
@@ -197,7 +197,7 @@ def find(entry: Entry, root: str | Path | None = None) -> Path:
     """The file or folder of an entry's (first) source, without a look at its checksums.
 
     Args:
-        root: the place to look at, instead of where the entry's source says.
+        root: the place to look at, instead of where the entry's source says; ~ is the home folder.
 
     Raises:
         FileNotFoundError: it is not there; says where it should be and how to get it.
@@ -205,7 +205,7 @@ def find(entry: Entry, root: str | Path | None = None) -> Path:
     """
     if root and "generator" in entry["source"]:
         raise ValueError(f"{entry['name']} is drawn, not read from files; leave out root={root}")
-    path = Path(root) if root else _place(entry)
+    path = absolute(root) if root else _place(entry)
     if not path.exists():
         raise FileNotFoundError(f"{entry['name']}: not found at {path}.\n{remedy(entry)}")
     return path

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from .checks import NO_CLASS
 from .data import Dataset
+from .paths import absolute
 from .store import key, write_atomically
 
 
@@ -107,7 +108,7 @@ def reference_sets(
     if not len(data):
         raise ValueError(f"the reference {data.name} is empty: give at least one image")
     names = [key(net.fingerprint, net.device.type, str(net.dtype), data.content) for net in nets]
-    folder = None if store is None else Path(store) / "references"
+    folder = None if store is None else absolute(store) / "references"
     paths = [folder and folder / f"{name}.safetensors" for name in names]
     known = [path and path.is_file() for path in paths]
     missing = [net for net, there in zip(nets, known) if not there]

@@ -42,6 +42,8 @@ def protocol(page) -> Box:
     told = [_experiment(page, net, images) for net, images in page.opened]
     if page.unlabelled:
         told.append("The images have no labels: their classes are those that the network predicts.")
+    if page.paths:
+        told.append(f"Read from {_listed([f'`{path}`' for path in page.paths])}.")
     same = dict.fromkeys(_given_up(page))  # of several networks once
     return Box("What runs here", (*told, *same))
 

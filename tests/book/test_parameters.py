@@ -9,6 +9,7 @@ import pytest
 from papermill.exceptions import PapermillExecutionError
 
 from book.building.contents import notebooks, parameters
+from book.commands import placed
 from book.experiments import plan
 from lib.errors import UnknownName
 from book.parameters import PROFILES, assigned, check
@@ -70,6 +71,20 @@ def test_a_number_is_finite(value):
 @pytest.mark.parametrize("default, value", [(0.5, 1), (None, "x"), ("x", None), (1, 2), (0, 0), (True, False)])
 def test_a_value_of_the_type_or_of_an_open_one_passes(default, value):
     check({"name": value}, {"name": default})
+
+
+def test_paths_on_the_command_line_are_those_of_who_gives_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pictures").mkdir(), (tmp_path / "mine.py").touch(), (tmp_path / "voc").mkdir()
+    assert placed("root", "pictures") == f"{tmp_path}/pictures"
+    assert placed("network", "mine.py:build") == f"{tmp_path}/mine.py:build"
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert placed("reference", "~/pictures") == f"{tmp_path}/pictures"
+    for name, value in {
+        "reference": "voc", "weights": "random", "root": "absent", "network": "torchvision:resnet50",
+        "layer": "pictures", "n_images": 3, "dataset": "voc",
+    }.items():  # fmt: skip
+        assert placed(name, value) == value
 
 
 @pytest.fixture

@@ -142,6 +142,18 @@ def test_one_image_alone_is_explained(tmp_path):
     assert frame["value"].notna().all()
 
 
+def test_paths_may_begin_at_home_and_what_was_used_is_printed(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    Image.new("RGB", (32, 32), "red").save(tmp_path / "dog.png")
+    printed = invoke(*FEW, "--root=~/dog.png", "--store=~/maps", "--out=~/table.csv").output
+    assert (tmp_path / "maps").is_dir() and (tmp_path / "table.csv").is_file()
+    assert (
+        f"1 images in {tmp_path}/dog.png\n" in printed and f"results in {tmp_path}/maps" in printed
+    )
+    assert not (tmp_path / "~").exists()
+
+
 def test_a_network_of_ones_own(tmp_path):
     (tmp_path / "of_mine.py").write_text(
         "import timm\ndef build():\n    return timm.create_model('test_resnet')\n"

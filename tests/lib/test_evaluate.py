@@ -26,6 +26,7 @@ from lib.errors import UnknownName
 from lib.evaluate import COLUMNS, coefficients, evaluate, evaluate_maps, saliency_maps, similarity
 from lib.methods import METHODS
 from lib.metrics import METRICS
+from lib.reference import reference_set
 from lib.saliency import attribute, explain
 
 SIZE, N = 16, 7
@@ -510,6 +511,21 @@ def test_groups_survive_the_store(net, data, tmp_path):
     for _ in range(2):
         frame = evaluate(net, crops, ["grad_cam"], ["average_drop"], store=tmp_path / "s")
         assert list(frame.group) == [f"photograph {i % 2}" for i in range(N)]
+
+
+def test_a_store_may_lie_at_home(net, data, calls, tmp_path, monkeypatch):
+    home, current = tmp_path / "home", tmp_path / "current"
+    home.mkdir(), current.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.chdir(current)
+    want = evaluate(net, data, ["grad_cam"], METRIC_NAMES, store="~/maps")
+    before = total(calls)
+    again = evaluate(net, data, ["grad_cam"], METRIC_NAMES, store=home / "maps")
+    saliency_maps(net, data, "grad_cam", store=Path("~/maps"))
+    reference_set(net, data, store="~/maps")
+    assert total(calls) == before and list(home.iterdir()) == [home / "maps"]
+    assert (home / "maps/references").is_dir() and not list(current.iterdir())
+    assert_same(again, want)
 
 
 # --------------------------------------------------------------------------- what goes wrong

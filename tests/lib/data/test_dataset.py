@@ -119,6 +119,13 @@ def test_a_limit_is_a_number_of_images(flat_folder, limit):
         load("folder", root=flat_folder, limit=limit)
 
 
+def test_a_root_may_lie_at_home(flat_folder, monkeypatch):
+    monkeypatch.setenv("HOME", str(flat_folder.parent))
+    assert len(load("folder", root=f"~/{flat_folder.name}")) == 10
+    with pytest.raises(FileNotFoundError, match=f"not found at {flat_folder.parent}/absent"):
+        load("folder", root="~/absent")
+
+
 def test_size_is_the_manifests_by_default(flat_folder):
     assert load("folder", root=flat_folder).size == (224, 224)
     assert load("folder", root=flat_folder, size=(5, 7))[0].image.shape == (3, 5, 7)
