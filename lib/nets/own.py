@@ -4,8 +4,9 @@ import copy
 import importlib
 import importlib.util
 import sys
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
 from torch import nn
@@ -144,7 +145,8 @@ def _from_file(name: str, path: Path) -> ModuleType:
     title = path.stem
     if title in sys.modules and getattr(sys.modules[title], "__file__", None) != str(path):
         title = f"{title} of {path.parent}"  # another module has that name
-    spec = importlib.util.spec_from_file_location(title, path)
+    loader = _Anew(title, str(path))
+    spec = importlib.util.spec_from_file_location(title, path, loader=loader)
     module = importlib.util.module_from_spec(spec)
     before = sys.modules.get(title)
     sys.modules[title] = module  # where pickle looks for the classes of the file
@@ -157,6 +159,14 @@ def _from_file(name: str, path: Path) -> ModuleType:
             sys.modules[title] = before
         raise _no_import(path, error) from error
     return module
+
+
+class _Anew(SourceFileLoader):
+    """Compiles a file's text at each import: Python's own cache takes two texts of one length, written
+    within a second, for the same."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        return self.source_to_code(self.get_data(self.path), self.path)
 
 
 def _reach(folder: Path) -> None:

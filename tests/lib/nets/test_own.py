@@ -1,5 +1,6 @@
 """A network of somebody's own, by the function that makes it."""
 
+import os
 import pickle
 import sys
 
@@ -85,6 +86,17 @@ def test_a_file_imports_what_lies_beside_it_and_is_read_anew(stand):
     assert nets.load(f"{folder}/mine_own.py:build").num_classes == 3
     stand(mine_own=BUILD.replace("Net(), SCALE", "Net(4), SCALE").replace('"c"]', '"c", "d"]'))
     assert nets.load(f"{folder}/mine_own.py:build").num_classes == 4
+
+
+def test_another_text_of_the_same_length_and_second_is_another_network(stand, monkeypatch):
+    """Python's cache of compiled files would give the old one."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    prints = []
+    for pooling in ("mean", "amax"):
+        folder = stand(mine_own=BUILD.replace("mean((", f"{pooling}(("))
+        os.utime(folder / "mine_own.py", (10**9, 10**9))
+        prints.append(nets.load(f"{folder}/mine_own.py:build").fingerprint)
+    assert prints[0] != prints[1]
 
 
 def test_a_file_may_be_called_as_a_module_is(stand):
