@@ -17,10 +17,11 @@ from .classifier import Classifier
 from .device import check_device, clock
 from .own import build_own, is_own, short
 from .strides import without_strides
+from .two_classes import TwoClasses
 from .weights import IMAGENET_MEAN, IMAGENET_STD, RECIPES, TORCHVISION, build, load_weights
 
 __all__ = [
-    "CALM", "RECIPES", "Classifier", "calm", "cascade", "check_device", "clock", "context_of", "load",
+    "CALM", "RECIPES", "Classifier", "TwoClasses", "calm", "cascade", "check_device", "clock", "context_of", "load",
     "recipe", "without_strides", "wrap",
 ]  # fmt: skip
 

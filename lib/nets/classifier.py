@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves, tree_map_only
 
 from ..errors import UnknownName
+from .accepted import check_alone, check_network, check_output, does_not_run
 from .activation import Context, attach, context_of, rows
 from .additive_head import AdditiveHead, additive_head
 from .architecture import count_classes, has_class_token, last_block_norm, run_in_order
@@ -52,8 +53,10 @@ class Classifier(nn.Module):
 
     Raises:
         UnknownName: no such layer; lists the layers.
-        ValueError: the network cannot be cut there, with the reason; or there are more or fewer
-            names than classes.
+        ValueError: the network cannot be cut there, with the reason; or it is none that can be
+            explained (see `accepted`): TorchScript, one that does not run on such images, gives one
+            logit, probabilities or NaN, or lets an image's logits depend on its neighbours; or there
+            are more or fewer names than classes.
 
     Example:
         >>> net = nets.load("tf_efficientnet_lite0")
@@ -75,13 +78,14 @@ class Classifier(nn.Module):
         compile: bool = False,
     ):
         super().__init__()
+        check_network(name, model)
         model = model.eval().requires_grad_(False)
         parameter = next(model.parameters(), torch.empty(0))
         device = parameter.device
         for key, value in (("mean", mean), ("std", std)):
             self.register_buffer(key, _channels(key, value).to(parameter).view(1, -1, 1, 1))
         self.name, self.input_size = name, input_size
-        self.model = model.to(memory_format=torch.channels_last)
+        self.model = model
         self._recipe = dict(layer=layer, mean=mean, std=std, input_size=input_size, name=name)
         self.cpu()._find_cut(layer)  # in full precision: convolutions on CUDA default to TF32
         self._halves = nn.ModuleList(self._cut.modules())  # so that .to() reaches them
@@ -136,6 +140,8 @@ class Classifier(nn.Module):
                 )
             prefix, crossing = context
         A = A.as_subclass(Tensor)  # an ordinary tensor, in the same autograd graph
+        if self._format is torch.contiguous_format:  # the network may need it
+            A = A.contiguous()
         return self._cut.head(*self._guard((self._grid.join(A, prefix), crossing)))
 
     @property
@@ -249,7 +255,7 @@ class Classifier(nn.Module):
     def normalise(self, x: Tensor) -> Tensor:
         """Images as the bare model takes them."""
         x = x.to(self.mean)  # device and dtype
-        return ((x - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
+        return ((x - self.mean) / self.std).contiguous(memory_format=self._format)
 
     def _logits(self, x: Tensor) -> Tensor:
         return self._cut.head(*self._cut.features(x))
@@ -266,13 +272,10 @@ class Classifier(nn.Module):
     @torch.no_grad()
     def _find_cut(self, layer: str | None) -> None:
         """Cut by the graph if that reproduces the network, else by replaying."""
+        logits, calls = self._first_run()
         x = self.normalise(self._probe(2))
-        logits, calls = run_in_order(self.model, x.clone())
-        if not isinstance(logits, Tensor) or logits.ndim != 2:
-            what = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
-            raise ValueError(
-                f"{self.name} gives {what}; a classifier gives logits (B, C): wrap it in one that does"
-            )
+        check_output(self.name, self.model, logits, x)
+        check_alone(self.name, self.model, x, logits, calls, _tolerance(x))
         self.num_classes = count_classes(self.model, logits)
         last_norm, reasons = last_block_norm(self.model, calls), []
         layer = layer or getattr(self.model, "target_layer", None) or last_norm
@@ -291,6 +294,18 @@ class Classifier(nn.Module):
         where = layer or "its default"
         raise ValueError(f"{self.name} cannot be cut at layer {where!r}:" + "".join(reasons))
 
+    def _first_run(self) -> tuple[Any, dict[str, int]]:
+        """What the network gives for the probe, and the order of its modules: with channels last, which
+        is faster, or in the usual format if it runs only so, as with `x.view(len(x), -1)`."""
+        for self._format in (torch.channels_last, torch.contiguous_format):
+            x = self.normalise(self._probe(2))
+            try:
+                self.model.to(memory_format=self._format)
+                return run_in_order(self.model, x)
+            except Exception as error:  # it runs the network's own code, which may raise anything
+                failure = error
+        raise does_not_run(self.name, self.model, x, failure) from failure
+
     def _check(self, x: Tensor, logits: Tensor) -> None:
         """head(features(x)) is the network, on the probe and on a batch that repeats its images."""
         raw, context = self._cut.features(x)
@@ -308,7 +323,7 @@ class Classifier(nn.Module):
             repeated = self._cut.head(*self._guard((raw, context_again)))
         if not repeated.requires_grad:
             raise ValueError(f"layer {self._cut.layer!r} has no influence on the logits")
-        tolerance = 1e-5 if x.dtype in (torch.float32, torch.float64) else 5e-2
+        tolerance = _tolerance(x)
         pairs = {"head(features(x))": (out, logits), "a repeated batch": (repeated, logits[again])}
         for name, (got, want) in pairs.items():
             error = ((got - want).abs().max() / want.abs().max().clamp_min(1e-12)).item()
@@ -327,6 +342,11 @@ def _channels(name: str, value: Any) -> Tensor:
     if found.numel() not in (1, 3):
         raise ValueError(f"{name} is three numbers, one a colour channel, got {value!r}")
     return found
+
+
+def _tolerance(x: Tensor) -> float:
+    """By how much two ways to the same logits may differ, of the largest."""
+    return 1e-5 if x.dtype in (torch.float32, torch.float64) else 5e-2
 
 
 def _versions(tree: Any) -> list[int]:

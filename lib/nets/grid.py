@@ -45,7 +45,7 @@ class Grid:
         if self.layout == "maps":
             return A
         if self.layout == "channels_last":
-            return A.permute(0, 2, 3, 1)  # (B, h, w, K)
+            return A.permute(0, 2, 3, 1).contiguous()  # (B, h, w, K)
         return torch.cat([prefix, A.flatten(2).transpose(1, 2)], dim=1)  # (B, P + N, K)
 
 
