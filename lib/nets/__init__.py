@@ -1,6 +1,5 @@
 """Networks as classifiers cut at a target layer."""
 
-import copy
 from pathlib import Path
 
 import torch
@@ -8,12 +7,14 @@ from torch import nn
 
 from .. import manifests
 from ..classes import imagenet_descriptions
-from ..errors import unknown
+from ..errors import UnknownName, unknown
 from ..paths import given
+from .accepted import check_network
 from .activation import context_of
 from .calm import CALM, calm
 from .cascade import cascade
 from .classifier import Classifier
+from .copies import copied
 from .device import check_device, clock
 from .own import build_own, is_own, short
 from .strides import without_strides
@@ -26,6 +27,7 @@ __all__ = [
 ]  # fmt: skip
 
 IMAGENET_CLASSES = 1000
+OPTIONS = ("mean", "std", "input_size", "name", "classes", "compile")  # of `wrap`
 
 
 def load(
@@ -122,13 +124,22 @@ def recipe(name: str):
 def wrap(model: nn.Module, layer: str | None = None, **options) -> Classifier:
     """A network of one's own, copied, so that the original keeps its mode, hooks and gradients.
 
+    The copy is that of the network inside `torch.compile` or `DataParallel`, and has no hooks but
+    PyTorch's own, with a warning if there are others.
+
     Args:
-        options: `mean`, `std`, `input_size`, `name`, `classes`, as for `Classifier`.
+        options: `mean`, `std`, `input_size`, `name`, `classes`, `compile`, as for `Classifier`, whose
+            errors are those of a network that cannot be explained.
 
     Example:
         >>> net = wrap(my_resnet, "layer4", mean=IMAGENET_MEAN, std=IMAGENET_STD)
     """
-    return Classifier(copy.deepcopy(model), layer, **options)
+    for option in options:
+        if option not in OPTIONS:
+            hint = "; move the network, as wrap(model).to(device)" if option == "device" else ""
+            raise UnknownName(f"{unknown('option of wrap', option, OPTIONS)}{hint}")
+    check_network(options.get("name", "network"), model)
+    return Classifier(copied(model), layer, **options)
 
 
 def _preprocessing(name: str, model: nn.Module) -> dict:

@@ -2,7 +2,8 @@
 
 import copy
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property, partial
 from typing import Any
 
@@ -11,10 +12,11 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves, tree_map_only
 
 from ..errors import UnknownName
-from .accepted import check_alone, check_network, check_output, does_not_run
+from .accepted import check_alone, check_network, check_output, does_not_run, first_line
 from .activation import Context, attach, context_of, rows
 from .additive_head import AdditiveHead, additive_head
 from .architecture import count_classes, has_class_token, last_block_norm, run_in_order
+from .device import check_device
 from .graph_cut import GraphCut
 from .grid import Grid
 from .one_logit import OneLogit, one_logit
@@ -37,7 +39,8 @@ class Classifier(nn.Module):
             classes, or the first LayerNorm of the last transformer block; or what the model itself
             calls its `target_layer`.
         mean, std: of each colour channel, subtracted and divided inside.
-        input_size: height (and width) that the network was trained for.
+        input_size: height and width that the network was trained for, which are one number; images
+            of another shape are taken as they are, where the network takes them.
         name: for tables.
         classes: the names of the classes, in order; None where they are not known.
 
@@ -84,7 +87,7 @@ class Classifier(nn.Module):
         device = parameter.device
         for key, value in (("mean", mean), ("std", std)):
             self.register_buffer(key, _channels(key, value).to(parameter).view(1, -1, 1, 1))
-        self.name, self.input_size = name, input_size
+        self.name, self.input_size = name, _side(input_size)
         self.model = model
         self._recipe = dict(layer=layer, mean=mean, std=std, input_size=input_size, name=name)
         self.cpu()._find_cut(layer)  # in full precision: convolutions on CUDA default to TF32
@@ -99,7 +102,9 @@ class Classifier(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Logits (B, C) of images (B, 3, H, W)."""
         self.need_classes()
-        return self._logits(self.normalise(x))
+        scaled = self.normalise(x)
+        with self._naming_the_size("images", x, (self.input_size, self.input_size)):
+            return self._logits(scaled)
 
     def features(self, x: Tensor) -> Tensor:
         """A (B, K, h, w), the target layer's activation. What else the head needs rides along."""
@@ -113,8 +118,10 @@ class Classifier(nn.Module):
             >>> A, context = net.cut(x)
             >>> y = net.head(torch.zeros_like(A), context)
         """
-        raw, crossing = self._cut.features(self.normalise(x))
-        A, prefix = self._grid.split(raw, x.shape[2:])
+        scaled = self.normalise(x)
+        with self._naming_the_size("images", x, (self.input_size, self.input_size)):
+            raw, crossing = self._cut.features(scaled)
+            A, prefix = self._grid.split(raw, x.shape[2:])
         return A, (prefix, crossing) if self.needs_context else None
 
     def head(self, A: Tensor, context: Context = None) -> Tensor:
@@ -142,7 +149,8 @@ class Classifier(nn.Module):
         A = A.as_subclass(Tensor)  # an ordinary tensor, in the same autograd graph
         if self._format is torch.contiguous_format:  # the network may need it
             A = A.contiguous()
-        return self._cut.head(*self._guard((self._grid.join(A, prefix), crossing)))
+        with self._naming_the_size("activations", A, self._own_grid):
+            return self._cut.head(*self._guard((self._grid.join(A, prefix), crossing)))
 
     @property
     def device(self) -> torch.device:
@@ -218,6 +226,16 @@ class Classifier(nn.Module):
         """Another model of the same architecture, cut, scaled and named as this one."""
         return Classifier(model, **self.settings).to(self.device, self.dtype)
 
+    def to(self, *args, **kwargs) -> "Classifier":
+        """As that of any module; a device that is not here is a ValueError."""
+        device = torch._C._nn._parse_to(*args, **kwargs)[0]
+        if device is not None:
+            check_device(device)
+        return super().to(*args, **kwargs)
+
+    def cuda(self, device: int | torch.device | None = None) -> "Classifier":
+        return self.to("cuda" if device is None else torch.device(device))
+
     def train(self, mode: bool = True) -> "Classifier":
         """Explanations are of the network in eval mode: it stays there."""
         return super().train(False)
@@ -254,8 +272,27 @@ class Classifier(nn.Module):
 
     def normalise(self, x: Tensor) -> Tensor:
         """Images as the bare model takes them."""
+        if x.ndim != 4 or x.shape[1] != 3 or not x.is_floating_point():
+            raise ValueError(
+                f"images are (B, 3, H, W), float in [0, 1], got {tuple(x.shape)} of {x.dtype}: grey ones "
+                "are x.expand(-1, 3, -1, -1), whole numbers x / 255"
+            )
         x = x.to(self.mean)  # device and dtype
         return ((x - self.mean) / self.std).contiguous(memory_format=self._format)
+
+    @contextmanager
+    def _naming_the_size(self, what: str, given: Tensor, own: tuple[int, int]) -> Iterator[None]:
+        """An error on images or activations of another size than the network's says so."""
+        try:
+            yield
+        except (AssertionError, RuntimeError, TypeError, ValueError) as error:
+            h, w = given.shape[2:]
+            if (h, w) == own or isinstance(error, torch.OutOfMemoryError):
+                raise
+            raise ValueError(
+                f"{self.name} failed on {what} of {h} x {w}, and is made for {own[0]} x {own[1]}: resize "
+                f"the images to {self.input_size} ({first_line(error)})"
+            ) from error
 
     def _logits(self, x: Tensor) -> Tensor:
         return self._cut.head(*self._cut.features(x))
@@ -312,6 +349,7 @@ class Classifier(nn.Module):
         prefix_tokens = getattr(self.model, "num_prefix_tokens", None)
         self._grid = Grid(raw.shape, tuple(x.shape[2:]), prefix_tokens, self._cut.layer)
         A, prefix = self._grid.split(raw, x.shape[2:])
+        self._own_grid = tuple(A.shape[2:])
         self.needs_context = prefix is not None or len(context) > 0
         again = torch.tensor([1, 0, 1], device=x.device)
         A_again, prefix_again, context_again = rows((A, prefix, context), again)  # copies
@@ -342,6 +380,17 @@ def _channels(name: str, value: Any) -> Tensor:
     if found.numel() not in (1, 3):
         raise ValueError(f"{name} is three numbers, one a colour channel, got {value!r}")
     return found
+
+
+def _side(size: Any) -> int:
+    """Height and width of a square, which may be given as both."""
+    sides = {size} if type(size) is int else set(size) if isinstance(size, Sequence) else set()
+    if len(sides) != 1 or not all(type(side) is int and side > 0 for side in sides):
+        raise ValueError(
+            f"input_size is one number, the side of a square, got {size!r}: give the height; images of "
+            "another shape need not be resized where the network takes them"
+        )
+    return sides.pop()
 
 
 def _tolerance(x: Tensor) -> float:

@@ -1,6 +1,5 @@
 """A network of one's own, by the function that makes it: "module:function" or "file.py:function"."""
 
-import copy
 import importlib
 import importlib.util
 import sys
@@ -14,6 +13,7 @@ from torch import nn
 from ..errors import unknown
 from ..paths import given, standing
 from .classifier import Classifier
+from .copies import copied
 from .weights import TORCHVISION, fill, read_state
 
 OPTIONS = ("mean", "std", "input_size", "classes")
@@ -57,7 +57,7 @@ def build_own(name: str, weights: Path | str | None) -> tuple[nn.Module, dict[st
             "weights out, or give the path of a state dict"
         )
     model, options = _described(name, _call(name))
-    model = copy.deepcopy(model)  # which the function may keep, and give again
+    model = copied(model)  # which the function may keep, and give again
     if weights is not None:
         fill(model, name, read_state(Path(weights), name), Path(weights))
     return model, options

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lib import nets, saliency
+from lib.errors import UnknownName
 
 from .. import networks
 
@@ -205,6 +206,61 @@ def test_a_network_that_views_its_activations_runs(method, untraceable):
 def test_a_volume_inside_a_network_of_images_runs():
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Unflatten(1, (1, 4)), *VOLUME_OF_ONE)
     assert nets.wrap(model, input_size=SIZE).layer == "1"
+
+
+def test_images_of_another_size_are_refused_by_a_network_of_one():
+    x, net = torch.rand(1, 3, 64, 48), nets.wrap(Of32(), "1", input_size=32, name="mine")
+    remedy = (
+        r"images of 64 x 48, and is made for 32 x 32: resize the images to 32 \(RuntimeError: mat1"
+    )
+    with pytest.raises(ValueError, match=f"mine failed on {remedy}"):
+        net(x)
+    with pytest.raises(
+        ValueError, match=r"activations of 16 x 12, and is made for 8 x 8: resize the"
+    ):
+        saliency.explain("grad_cam", net, x, 1)
+    vit = nets.wrap(networks.tokens(), input_size=16, name="mine")
+    with pytest.raises(ValueError, match="images of 64 x 48, and is made for 16 x 16: resize"):
+        saliency.explain("grad_cam", vit, x)
+
+
+@pytest.mark.parametrize(
+    "x", [torch.rand(1, 1, 32, 32), torch.rand(3, 32, 32), torch.zeros(1, 3, 32, 32).byte()]
+)
+def test_what_is_no_image_is_not_stretched_to_one(x):
+    net = nets.wrap(cnn(), input_size=SIZE)
+    for call in (net, net.features):
+        with pytest.raises(ValueError, match=r"images are \(B, 3, H, W\), float in \[0, 1\], got"):
+            call(x)
+
+
+@pytest.mark.parametrize("size", [(32, 48), "32", 0, -32, 32.5, None, (), True])
+def test_an_input_size_is_one_number(size):
+    with pytest.raises(ValueError, match="input_size is one number, the side of a square, got"):
+        nets.wrap(cnn(), input_size=size)
+    assert (
+        nets.wrap(cnn(), input_size=(32, 32)).input_size
+        == nets.wrap(cnn(), input_size=[32]).input_size
+        == 32
+    )
+
+
+def test_an_option_that_is_none_is_named():
+    with pytest.raises(
+        UnknownName, match=r"'device'; valid: mean, std, .*; move the network, as wrap"
+    ):
+        nets.wrap(cnn(), device="cpu")
+    with pytest.raises(UnknownName, match="'size'; valid: mean, .*compile$"):
+        nets.wrap(cnn(), size=32)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_a_device_that_is_not_here():
+    net = nets.wrap(cnn(), input_size=SIZE)
+    for move in (lambda: net.to("cuda"), lambda: net.to(torch.device("cuda", 1)), net.cuda):
+        with pytest.raises(ValueError, match="there is no device 'cuda.*' here; take one of: cpu"):
+            move()
+    assert net.to(torch.float64).dtype == torch.float64 and net.to("cpu") is net
 
 
 # --------------------------------------------------------------------------------- modules

@@ -51,8 +51,8 @@ def test_the_names_of_the_classes_stay_with_the_network_and_do_not_change_its_fi
     for twin in twins:
         assert twin.classes == tuple(NAMES) and twin.fingerprint == net.fingerprint
     plain.classes, plain.name = tuple(NAMES), "other"
-    again = pickle.loads(pickle.dumps(plain))
-    assert (again.classes, again.name) == (tuple(NAMES), "other")
+    for again in (pickle.loads(pickle.dumps(plain)), copy.deepcopy(plain), plain.like(plain.model)):
+        assert (again.classes, again.name) == (tuple(NAMES), "other")
 
 
 @pytest.mark.parametrize(
