@@ -1,5 +1,6 @@
 """Build a named network and give it weights, from a manifest or a file."""
 
+from collections.abc import Collection
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -10,11 +11,31 @@ from torch import Tensor, nn
 
 from .. import manifests
 from ..errors import unknown
+from .accepted import first_line
 from .foreign_weights import read_foreign
 
 TORCHVISION = "torchvision:"
 # The networks that are trained here: the place of the recipe of each.
 RECIPES = {name: entry["recipe"] for name, entry in manifests.networks().items()}
+
+# Under what training scripts keep the state dict in a checkpoint; the averaged weights come first, which
+# are those that such a script evaluates.
+WRAPPINGS = (
+    "state_dict_ema",
+    "model_ema",
+    "state_dict",
+    "model_state_dict",
+    "model_state",
+    "model",
+    "net",
+)
+PREFIXES = ("module.", "model.", "net.")  # of DataParallel, of Lightning, and of scripts
+INSIDE = (
+    "_orig_mod.",
+    "_fsdp_wrapped_module.",
+    "_checkpoint_wrapped_module.",
+)  # of torch's wrappers
+COUNTERS = ("total_ops", "total_params", "n_averaged")  # of thop, and of averaged weights
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 RANDOM_SEED = 0
@@ -89,17 +110,49 @@ def read_state(path: Path, name: str) -> dict[str, Tensor]:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         raise ValueError(
-            f"{path}: not a state dict that loads with weights_only=True ({error})"
+            f"{path}: not a state dict that loads with weights_only=True ({first_line(error)})"
         ) from error
-    for key in ("state_dict", "model", "model_state"):
-        state = (
-            state[key] if isinstance(state, dict) and isinstance(state.get(key), dict) else state
-        )
+    while isinstance(state, dict):
+        inner = next((state[key] for key in WRAPPINGS if isinstance(state.get(key), dict)), None)
+        if inner is None:
+            break
+        state = inner
     if not isinstance(state, dict) or not all(isinstance(key, str) for key in state):
         raise ValueError(
             f"{path} holds no state dict {{name: tensor}}, but a {type(state).__name__}"
         )
-    return {key.removeprefix("module."): value for key, value in state.items()}
+    return state
+
+
+def named_as(own: Collection[str], state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """A file's tensors under a network's names: without the prefixes of what was put around it when
+    they were saved, and without what counts its operations.
+
+    Example:
+        >>> named_as(["fc.bias"], {"model._orig_mod.fc.bias": bias, "total_ops": ops}).keys()
+        dict_keys(['fc.bias'])
+    """
+    state = {key: value for key, value in state.items()
+             if key in own or key.rpartition(".")[2] not in COUNTERS}  # fmt: skip
+    for inside in INSIDE:  # around a part of the network, or all of it
+        if not any(inside in key for key in own):
+            state = {key.replace(inside, ""): value for key, value in state.items()}
+    while prefix := next((p for p in PREFIXES if _stands_before_all(p, own, state)), None):
+        state = {key.removeprefix(prefix): value for key, value in state.items()}
+    for prefix in PREFIXES:  # what the network itself is put into, as by `TwoClasses`
+        if own and all(key.startswith(prefix) and key not in state for key in own):
+            state = {prefix + key: value for key, value in state.items()}
+            break
+    return state
+
+
+def _stands_before_all(prefix: str, own: Collection[str], state: Collection[str]) -> bool:
+    """Whether a prefix is a file's, and not the network's own; what else the file holds, such as a
+    loss, may have none, but nothing that the network knows."""
+    if any(key.startswith(prefix) for key in own):
+        return False
+    others = [key for key in state if not key.startswith(prefix)]
+    return len(others) < len(state) and not any(key in own for key in others)
 
 
 def _fill_any(model: nn.Module, name: str, state: dict[str, Tensor], path: Path) -> nn.Module:
@@ -107,6 +160,7 @@ def _fill_any(model: nn.Module, name: str, state: dict[str, Tensor], path: Path)
     heads = [n for n, m in model.named_modules() if isinstance(m, nn.Linear)]
     last = f"{heads[-1]}.weight" if heads else None
     own = model.state_dict()
+    state = named_as(own, state)
     if last in state and state[last].shape != own[last].shape:
         model = build(name, num_classes=state[last].shape[0])
     return fill(model, name, state, path)
@@ -114,8 +168,30 @@ def _fill_any(model: nn.Module, name: str, state: dict[str, Tensor], path: Path)
 
 def fill(model: nn.Module, name: str, state: dict[str, Tensor], path: Path) -> nn.Module:
     """The model with these tensors, all of them and no others."""
+    own = model.state_dict()
+    state = named_as(own, state)
     try:
         model.load_state_dict(state)
     except RuntimeError as error:
-        raise ValueError(f"{path} does not fit {name!r}: {error}") from error
+        raise ValueError(f"{path} does not fit {name!r}: {_difference(own, state)}") from error
     return model
+
+
+def _difference(own: dict[str, Tensor], state: dict[str, Tensor]) -> str:
+    """How a file's tensors differ from a network's, and a prefix that may be in the way."""
+    missing = [key for key in own if key not in state]
+    strange = [key for key in state if key not in own]
+    shapes = [f"{key} is {tuple(state[key].shape)} for {tuple(own[key].shape)}" for key in own
+              if key in state and getattr(state[key], "shape", None) != own[key].shape]  # fmt: skip
+    for one in missing[:1]:
+        for other in strange:
+            if other.endswith(f".{one}"):
+                return f"its names begin with {other.removesuffix(one)!r}: save it without"
+            if one.endswith(f".{other}"):
+                return f"its names lack {one.removesuffix(other)!r} in front: save it with that"
+    said = [("missing", missing), ("not the network's", strange), ("of another shape", shapes)]
+    return "; ".join(f"{len(which)} {what} ({_few(which)})" for what, which in said if which)
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join([*names[:3], *(["..."] if len(names) > 3 else [])])

@@ -70,6 +70,23 @@ def test_what_is_no_dict_of_arrays_is_refused_and_nothing_runs(pickled, thing, c
     assert capsys.readouterr().out == ""
 
 
+def test_the_published_pickle_with_one_foreign_global_is_refused(monkeypatch, tmp_path, capsys):
+    """Its own arrays, and one thing more that would run."""
+    [path] = manifests.where(SQUEEZENET)
+    layers = pickle.loads(path.read_bytes(), encoding="latin1")
+    for extra in (Harmful(), [layers["conv1"][0], Harmful()]):
+        changed = tmp_path / "squeezenet.pkl"
+        changed.write_bytes(pickle.dumps(layers | {"extra": extra}, protocol=4))
+        monkeypatch.setattr(manifests, "locate", lambda entry, path=changed: path)
+        with pytest.raises(
+            ValueError, match=r"squeezenet.pkl: .*\.print is not admitted: arrays alone"
+        ):
+            nets.load(SQUEEZENET)
+    assert capsys.readouterr().out == ""
+    changed.write_bytes(pickle.dumps(layers, protocol=4))
+    assert nets.load(SQUEEZENET).num_classes == 1000
+
+
 def test_a_damaged_pickle_is_named(pickled):
     path = pickled({"conv": [KERNEL, KERNEL]})
     path.write_bytes(path.read_bytes()[:-50])

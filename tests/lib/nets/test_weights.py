@@ -1,11 +1,14 @@
 """Names, weights and their files."""
 
+import pickle
+
 import pytest
 import torch
 
 from lib import data, manifests, nets
 from lib.classes import imagenet_descriptions
 from lib.errors import UnknownName
+from lib.nets import weights
 from lib.nets.weights import build, load_weights
 
 NAME = "tf_efficientnet_lite0"
@@ -66,8 +69,27 @@ WRAPPINGS = {
     "state_dict": lambda state: {"state_dict": state, "epoch": 3},
     "model": lambda state: {"model": state, "optimizer": {}},
     "parallel": lambda state: {f"module.{key}": value for key, value in state.items()},
+    "compiled": lambda state: {f"_orig_mod.{key}": value for key, value in state.items()},
+    "compiled part": lambda state: {
+        key.replace("layer1.", "layer1._orig_mod."): value for key, value in state.items()
+    },
+    "lightning": lambda state: {
+        "state_dict": {f"model.{key}": value for key, value in state.items()}, "epoch": 3, "callbacks": {}
+    },
+    "all around": lambda state: {
+        "model_state_dict": {f"net._orig_mod.module.{key}": value for key, value in state.items()}
+    },
+    "net": lambda state: {"net": state, "acc": 93.1},
+    "averaged": lambda state: {
+        "state_dict": {key: value * 0 for key, value in state.items()}, "state_dict_ema": state
+    },
+    "torchvision's averaged": lambda state: {
+        "model": {key: value * 0 for key, value in state.items()},
+        "model_ema": {f"module.{key}": value for key, value in state.items()} | {"n_averaged": torch.ones(())},
+    },
+    "counted": lambda state: state | {"total_ops": torch.ones(1), "layer1.0.total_params": torch.ones(1)},
     "both": lambda state: {"state_dict": {f"module.{key}": value for key, value in state.items()}},
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("wrapping", WRAPPINGS)
@@ -83,9 +105,38 @@ def test_the_file_decides_the_number_of_classes(tmp_path):
     assert net.num_classes == 7
 
 
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (lambda k: f"encoder.{k}", "its names begin with 'encoder.': save it without$"),
+        (lambda k: k.removeprefix("conv1."), r"1 missing \(conv1.weight\)|its names lack 'conv1.' in"),
+        (lambda k: k.replace("fc.", "head."), r"2 missing \(fc.weight, fc.bias\); 2 not the network's \(head.w"),
+    ],
+)  # fmt: skip
+def test_a_prefix_in_the_way_is_named(state, change, message, tmp_path):
+    torch.save({change(key): value for key, value in state.items()}, tmp_path / "w.pth")
+    with pytest.raises(ValueError, match=f"w.pth does not fit 'test_resnet': .*{message}") as error:
+        nets.load(TINY, weights=tmp_path / "w.pth")
+    assert "\n" not in str(error.value) and len(str(error.value)) < 300
+
+
+def test_the_networks_own_prefix_is_kept_and_a_missing_one_is_added():
+    def named(own, state):
+        return weights.named_as(own, dict.fromkeys(state)).keys()
+
+    assert named(["model.a"], ["model.a"]) == {"model.a"}
+    assert named(["model.a"], ["a"]) == named(["model.a"], ["module.a"]) == {"model.a"}
+    assert named(["a", "model.b"], ["a", "model.b"]) == {"a", "model.b"}
+    assert named(["a"], ["model.a", "loss.weight"]) == {"a", "loss.weight"}
+    assert named(["a"], ["a", "model.b"]) == {"a", "model.b"}
+    assert named(["total_ops"], ["total_ops"]) == {"total_ops"}
+
+
 def test_another_networks_weights_do_not_fit(tmp_path):
     torch.save(build(SMALL).state_dict(), tmp_path / "w.pth")
-    with pytest.raises(ValueError, match=r"(?s)w.pth does not fit 'test_resnet'.*Missing key"):
+    with pytest.raises(
+        ValueError, match=r"w.pth does not fit 'test_resnet': 92 missing .conv1.0.weight, "
+    ):
         nets.load(TINY, weights=tmp_path / "w.pth")
 
 
@@ -100,14 +151,34 @@ def test_a_file_without_a_state_dict(content, tmp_path):
         nets.load(TINY, weights=tmp_path / "w.pth")
 
 
+class Poison:
+    """Writes a file when it is unpickled."""
+
+    def __init__(self, place):
+        self.place = place
+
+    def __reduce__(self):
+        return open, (str(self.place / "ran"), "w")
+
+
+def _poisoned(folder) -> list[str]:
+    """Checkpoints of both of torch's formats, and bare pickles, with a poison beside good weights."""
+    content = {"state_dict": build(TINY).state_dict(), "epoch": Poison(folder)}
+    torch.save(content, folder / "new.pth")
+    torch.save(content, folder / "old.pth", _use_new_zipfile_serialization=False)
+    (folder / "bare.pth").write_bytes(pickle.dumps({"epoch": Poison(folder)}))
+    return ["new.pth", "old.pth", "bare.pth"]
+
+
 def test_a_file_that_is_no_checkpoint_or_would_run_code(tmp_path):
     (tmp_path / "text.pth").write_text("not a checkpoint")
     torch.save(print, tmp_path / "code.pth")
-    for name in ("text.pth", "code.pth"):
+    for name in ("text.pth", "code.pth", *_poisoned(tmp_path)):
         with pytest.raises(
             ValueError, match=f"{name}: not a state dict that loads with weights_only=True"
         ):
             nets.load(TINY, weights=tmp_path / name)
+    assert not (tmp_path / "ran").exists()
 
 
 @pytest.mark.parametrize(
