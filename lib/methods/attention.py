@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ..checks import check_choice
-from ..nets.grid import Grid
+from ..nets.grid import grid_of_tokens
 from .propagation import Propagation, Rule, name_of
 
 ROWS = {"class": (0,), "distillation": (1,), "both": (0, 1)}
@@ -96,7 +96,7 @@ class Transformer:
         for M in reversed(blocks):
             r = r @ M  # one row, not the product of matrices
         declared = getattr(self.body, "num_prefix_tokens", None)
-        grid = Grid(torch.Size((B, N, 1)), tuple(x.shape[2:]), declared, "attention")
+        grid = grid_of_tokens(N, tuple(x.shape[2:]), declared)
         if grid.prefix <= max(self.rows):
             raise ValueError(f"{_needed(self.net)}; its {N} tokens are patches alone")
         patches, _ = grid.split(r.transpose(1, 2), tuple(x.shape[2:]))  # (B, 1, h, w)

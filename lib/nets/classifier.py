@@ -18,7 +18,7 @@ from .additive_head import AdditiveHead, additive_head
 from .architecture import count_classes, has_class_token, last_block_norm, run_in_order
 from .device import check_device
 from .graph_cut import GraphCut
-from .grid import Grid
+from .grid import find_grid
 from .one_logit import OneLogit, one_logit
 from .replay_cut import ReplayCut
 
@@ -149,7 +149,7 @@ class Classifier(nn.Module):
         A = A.as_subclass(Tensor)  # an ordinary tensor, in the same autograd graph
         if self._format is torch.contiguous_format:  # the network may need it
             A = A.contiguous()
-        with self._naming_the_size("activations", A, self._own_grid):
+        with self._naming_the_size("activations", A, self._grid.size):
             return self._cut.head(*self._guard((self._grid.join(A, prefix), crossing)))
 
     @property
@@ -321,7 +321,11 @@ class Classifier(nn.Module):
                 self._cut = kind(self.model, layer, x)
                 self._check(x, logits)
                 self.layer, self.affine_head = self._cut.layer, self._cut.affine
-                tokens = last_norm or self._grid.layout == "tokens" or has_class_token(self.model)
+                tokens = (
+                    last_norm
+                    or self._grid.layout.startswith("tokens")
+                    or has_class_token(self.model)
+                )
                 self.architecture = "transformer" if tokens else "CNN"
                 return
             except UnknownName:
@@ -346,10 +350,10 @@ class Classifier(nn.Module):
     def _check(self, x: Tensor, logits: Tensor) -> None:
         """head(features(x)) is the network, on the probe and on a batch that repeats its images."""
         raw, context = self._cut.features(x)
-        prefix_tokens = getattr(self.model, "num_prefix_tokens", None)
-        self._grid = Grid(raw.shape, tuple(x.shape[2:]), prefix_tokens, self._cut.layer)
+        self._grid = find_grid(
+            self.model, self._cut.layer, x, lambda x: self._cut.features(x.clone())[0]
+        )
         A, prefix = self._grid.split(raw, x.shape[2:])
-        self._own_grid = tuple(A.shape[2:])
         self.needs_context = prefix is not None or len(context) > 0
         again = torch.tensor([1, 0, 1], device=x.device)
         A_again, prefix_again, context_again = rows((A, prefix, context), again)  # copies

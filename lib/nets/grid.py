@@ -1,43 +1,46 @@
 """Activations as a channel grid (B, K, h, w), whatever the network stores."""
 
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+Size = tuple[int, int]
+
+FEW_PREFIX_TOKENS = 8  # a class token, one for distillation, four registers: networks have fewer
+TOKENS = (  # parameters that are tokens in front of the patches
+    "cls_token", "class_token", "dist_token", "reg_token", "register_tokens",
+)  # fmt: skip
 
 
+@dataclass(frozen=True)
 class Grid:
     """The layout of one layer's output, and its conversion to and from (B, K, h, w).
 
-    Three layouts are told apart by a square probe image: maps (B, K, h, w); maps with channels
-    last (B, h, w, K); tokens (B, P + h*w, K) with P prefix tokens (class, distillation, registers).
+    Attributes:
+        layout: "maps" (B, K, h, w); "channels_last" (B, h, w, K); "tokens" (B, P + h*w, K) with P prefix
+            tokens (class, distillation, registers); or "tokens_last" (B, K, h*w).
+        size: (h, w) on the image that it was learnt from.
+        prefix: P.
     """
 
-    def __init__(self, shape: torch.Size, image: tuple[int, int], prefix: int | None, where: str):
-        self.prefix = 0
-        if len(shape) == 4:
-            self.layout = (
-                "maps" if shape[2] == shape[3] or shape[1] != shape[2] else "channels_last"
-            )
-        elif len(shape) == 3 and shape[1] > 1:
-            self.layout, self.prefix = "tokens", _prefix_tokens(shape[1], image, prefix)
-        else:
-            raise ValueError(
-                f"layer {where!r} gives {tuple(shape)}; a target layer must give maps (B, K, h, w) "
-                "or tokens (B, N, K): choose a layer before the pooling"
-            )
+    layout: str
+    size: Size
+    prefix: int = 0
 
-    def split(self, raw: Tensor, image: tuple[int, int]) -> tuple[Tensor, Tensor | None]:
+    def split(self, raw: Tensor, image: Size) -> tuple[Tensor, Tensor | None]:
         """The layer's output on images of that size as A (B, K, h, w), and its prefix tokens
         (B, P, K) if it has any."""
         if self.layout == "maps":
             return raw, None
         if self.layout == "channels_last":
             return raw.permute(0, 3, 1, 2), None  # (B, K, h, w)
+        if self.layout == "tokens_last":
+            return raw.unflatten(2, _grid_of(raw.shape[2], image)), None
         tokens = raw[:, self.prefix :].transpose(1, 2)  # (B, K, N)
-        grid = _factor(tokens.shape[2], image)
-        if grid is None:
-            raise ValueError(f"{tokens.shape[2]} tokens are no grid of an image {tuple(image)}")
+        grid = _grid_of(tokens.shape[2], image)
         return tokens.unflatten(2, grid), raw[:, : self.prefix]  # (B, K, h, w), (B, P, K)
 
     def join(self, A: Tensor, prefix: Tensor | None) -> Tensor:
@@ -46,23 +49,184 @@ class Grid:
             return A
         if self.layout == "channels_last":
             return A.permute(0, 2, 3, 1).contiguous()  # (B, h, w, K)
+        if self.layout == "tokens_last":
+            return A.flatten(2)
         return torch.cat([prefix, A.flatten(2).transpose(1, 2)], dim=1)  # (B, P + N, K)
 
+    def __str__(self) -> str:
+        h, w = self.size
+        form = {
+            "maps": "(B, K, h, w)",
+            "channels_last": "(B, h, w, K)",
+            "tokens_last": "(B, K, h*w)",
+        }
+        form["tokens"] = f"(B, {self.prefix} + h*w, K)"
+        return f"{form[self.layout]} with h x w = {h} x {w}"
 
-def _factor(n: int, image: tuple[int, int]) -> tuple[int, int] | None:
+
+def find_grid(
+    model: nn.Module, layer: str, x: Tensor, features: Callable[[Tensor], Tensor]
+) -> Grid:
+    """The layout of a layer's output, which may fit several readings.
+
+    Tokens are settled by what the network declares, `num_prefix_tokens` or tokens among its parameters,
+    and by the grids of its convolutions; the rest by an image twice as wide, where it takes one; by which
+    entries a change in one corner of the image reaches; and by what is square.
+
+    Args:
+        x: scaled square images (B, 3, s, s).
+        features: from such images to the layer's output.
+
+    Raises:
+        ValueError: no reading fits, or more than one does; names them.
+    """
+    raw, image = features(x), tuple(x.shape[2:])
+    found = _readings(raw.shape, image)
+    if not found:
+        raise ValueError(
+            f"layer {layer!r} gives {tuple(raw.shape)}; a target layer must give maps (B, K, h, w) "
+            "or tokens (B, N, K) of a square grid: choose a layer before the pooling"
+        )
+    if raw.ndim == 3:
+        declared = declared_prefix(model)
+        found = _kept(found, lambda one: one.layout == "tokens" and one.prefix == declared)
+        if len(found) > 1:
+            grids = _grids_of_convolutions(model, x)
+            found = _kept(found, lambda one: one.size in grids)
+            found = _kept(found, lambda one: any(h % one.size[0] == 0 for h, _ in grids))  # merged
+    if len(found) > 1:
+        wide = _or_none(features, torch.cat([x, x], 3))
+        found = _kept(
+            found, lambda one: wide is not None and _fits_wide(one, raw.shape, wide.shape)
+        )
+    if len(found) > 1 and raw.ndim == 4:
+        found = _kept(found, lambda one: one.layout == _by_corner(raw, x, features))
+    return _most_natural(found, layer, raw.shape)
+
+
+def grid_of_tokens(n: int, image: Size, declared: int | None) -> Grid:
+    """The grid of n tokens, of which so many are declared to be none of it.
+
+    Example:
+        >>> grid_of_tokens(197, (224, 224), None)
+        Grid(layout='tokens', size=(14, 14), prefix=1)
+    """
+    found = [one for one in _readings(torch.Size((1, n, 1)), image) if one.layout == "tokens"]
+    if not found:
+        raise ValueError(f"{n} tokens are no grid of an image {tuple(image)}")
+    found = _kept(found, lambda one: one.prefix == declared)
+    return _most_natural(found, "attention", torch.Size((1, n, 1)))
+
+
+def declared_prefix(model: nn.Module) -> int | None:
+    """How many tokens a network, or what it wraps, says to stand before those of the grid."""
+    for module in model.modules():
+        if isinstance(said := getattr(module, "num_prefix_tokens", None), int):
+            return said
+    counts = [p.shape[1] for name, p in model.named_parameters()
+              if name.rpartition(".")[2] in TOKENS and p.ndim == 3]  # fmt: skip
+    return sum(counts) or None
+
+
+# ------------------------------------------------------------------------------------ readings
+
+
+def _readings(shape: torch.Size, image: Size) -> list[Grid]:
+    """All layouts that an output may have."""
+    if len(shape) == 4:
+        return [Grid("maps", tuple(shape[2:])), Grid("channels_last", tuple(shape[1:3]))]
+    if len(shape) != 3 or shape[1] < 2:
+        return []
+    tokens = [Grid("tokens", size, p) for p in range(min(shape[1] - 1, 64))
+              if (size := _factor(shape[1] - p, image))]  # fmt: skip
+    last = _factor(shape[2], image)
+    return [one for one in [*tokens, *([Grid("tokens_last", last)] if last else [])]
+            if one.size != (1, 1)]  # fmt: skip
+
+
+def _factor(n: int, image: Size) -> Size | None:
     """The grid (h, w) of n tokens with the aspect of the image, or None."""
     h = round(math.sqrt(n * image[0] / image[1]))
     if h == 0 or n % h:
         return None
     w = n // h
-    return (h, w) if abs(h * image[1] - w * image[0]) <= max(image) else None
+    slack = 0 if image[0] == image[1] else max(image)
+    return (h, w) if abs(h * image[1] - w * image[0]) <= slack else None
 
 
-def _prefix_tokens(n: int, image: tuple[int, int], declared: int | None) -> int:
-    """How many tokens stand before the grid: what the network declares, or the fewest that fit."""
-    if declared is not None and _factor(n - declared, image):
-        return declared
-    fits = [p for p in range(min(n, 64)) if math.isqrt(n - p) ** 2 == n - p]
-    if not fits:
-        raise ValueError(f"{n} tokens hold no square grid: give num_prefix_tokens on the network")
-    return fits[0]
+def _grid_of(n: int, image: Size) -> Size:
+    grid = _factor(n, image)
+    if grid is None:
+        raise ValueError(f"{n} tokens are no grid of an image {tuple(image)}")
+    return grid
+
+
+def _kept(found: list[Grid], holds: Callable[[Grid], bool]) -> list[Grid]:
+    """The readings that evidence speaks for; all, if it speaks for none."""
+    return [one for one in found if len(found) > 1 and holds(one)] or found
+
+
+def _most_natural(found: list[Grid], layer: str, shape: torch.Size) -> Grid:
+    """Square maps, and few prefix tokens; an error if that leaves more than one reading."""
+    found = _kept(found, lambda one: one.size[0] == one.size[1] or len(shape) == 3)
+    found = _kept(found, lambda one: one.prefix < FEW_PREFIX_TOKENS)
+    if found[0].prefix >= FEW_PREFIX_TOKENS:
+        return found[0]
+    if len(found) > 1:
+        remedy = ", or set num_prefix_tokens on the network" if len(shape) == 3 else ""
+        raise ValueError(
+            f"layer {layer!r} gives {tuple(shape)}, which may be {found[0]} or {found[1]}: choose another "
+            f"layer{remedy}"
+        )
+    return found[0]
+
+
+# ------------------------------------------------------------------------------------ evidence
+
+
+def _fits_wide(one: Grid, shape: torch.Size, wide: torch.Size) -> bool:
+    """Whether a reading explains what became of the shape on an image twice as wide: the grid alone
+    grew, and only in width, to twice of it but for a border."""
+    if one.layout.startswith("tokens"):
+        axis = 1 if one.layout == "tokens" else 2
+        width, rest = divmod(wide[axis] - one.prefix, one.size[0])
+        same = rest == 0 and wide[3 - axis] == shape[3 - axis]
+    else:
+        axis = 3 if one.layout == "maps" else 2
+        width = wide[axis]
+        same = all(wide[i] == shape[i] for i in range(1, 4) if i != axis)
+    return same and width > one.size[1] and abs(width - 2 * one.size[1]) <= 2
+
+
+def _by_corner(raw: Tensor, x: Tensor, features: Callable[[Tensor], Tensor]) -> str:
+    """The layout in which a change in a corner of the image reaches few columns and most channels."""
+    other, part = x.clone(), max(1, x.shape[3] // 16)
+    other[:, :, :part, :part] += 1
+    changed = features(other) != raw
+    first, last = (changed.transpose(i, 1).flatten(2).any(2).double().mean().item() for i in (1, 3))
+    if last <= first / 2:
+        return "maps"
+    return "channels_last" if first <= last / 2 else ""
+
+
+def _grids_of_convolutions(model: nn.Module, x: Tensor) -> set[Size]:
+    """The sizes of what a network's convolutions give."""
+    found: set[Size] = set()
+    hooks = [
+        module.register_forward_hook(lambda _, args, out: found.add(tuple(out.shape[2:])))
+        for module in model.modules()
+        if isinstance(module, nn.Conv2d)
+    ]
+    try:
+        model(x.clone())
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return found
+
+
+def _or_none(features: Callable[[Tensor], Tensor], x: Tensor) -> Tensor | None:
+    try:
+        return features(x)
+    except Exception:  # the network's own code, which may raise anything
+        return None
