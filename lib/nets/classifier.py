@@ -314,7 +314,7 @@ class Classifier(nn.Module):
         check_output(self.name, self.model, logits, x)
         check_alone(self.name, self.model, x, logits, calls, _tolerance(x))
         self.num_classes = count_classes(self.model, logits)
-        last_norm, reasons = last_block_norm(self.model, calls), []
+        last_norm, errors = last_block_norm(self.model, calls), {}
         layer = layer or getattr(self.model, "target_layer", None) or last_norm
         for kind in (GraphCut, ReplayCut):
             try:
@@ -331,9 +331,15 @@ class Classifier(nn.Module):
             except UnknownName:
                 raise
             except Exception as error:  # it runs the network's own code, which may raise anything
-                reasons.append(f"\n  {kind.__name__}: {type(error).__name__}: {error}")
-        where = layer or "its default"
-        raise ValueError(f"{self.name} cannot be cut at layer {where!r}:" + "".join(reasons))
+                errors[kind.__name__] = error
+        where = repr(layer) if layer else "of its own"
+        first, *others = errors.values()
+        if all(
+            str(other) == str(first) for other in others
+        ):  # it lies in the network, not in the way
+            raise ValueError(f"{self.name} cannot be cut at layer {where}: {first}") from first
+        said = "".join(f"\n  {k}: {type(e).__name__}: {e}" for k, e in errors.items())
+        raise ValueError(f"{self.name} cannot be cut at layer {where}:{said}")
 
     def _first_run(self) -> tuple[Any, dict[str, int]]:
         """What the network gives for the probe, and the order of its modules: with channels last, which
