@@ -56,7 +56,8 @@ def opti_cam(
         initial: every $u_k$ at the start; any constant gives uniform weights.
         tolerance: change of the loss below which an image stops (stopping="loss").
         stopping: "loss" as the paper says; "authors": every tenth of the iterations an image stops
-            if its loss has risen since the last such check, as the authors' code does with one image.
+            if its loss has risen since the last such check, and has the map that was tried last, before
+            the step that follows, as the authors' code does with one image.
         masking: "pixels" or "normalized"; see `maps.mask`.
         chunk: images optimised together; None for what suits the device. It changes no result.
 
@@ -152,10 +153,14 @@ def _optimise(
                            None if y is None else y[active])  # fmt: skip
             adam.zero_grad()
             (-F.sum()).backward(inputs=free)  # nothing else gets a gradient
+        history[t, active] = F.detach()
+        stopped = _stopped(stopping, history[: t + 1, active], tolerance, iterations)
+        if stopping == "authors":
+            for i in active[stopped].tolist():
+                u[i].grad = None  # takes no further step
         adam.step()
         path[t] = _weights(u)
-        history[t, active] = F.detach()
-        active = active[~_stopped(stopping, history[: t + 1, active], tolerance, iterations)]
+        active = active[~stopped]
         if len(active) == 0:
             break
     w, taken = _weights(u), (~history.isnan()).sum(0)

@@ -212,6 +212,49 @@ def test_the_authors_stop_at_a_tenth_when_the_loss_has_risen():
     )
 
 
+def authors(net, x, target, iterations, learning_rate):
+    """As the loop of the authors' code runs: a stop returns the map that was just tried, the end of all
+    iterations one of the last weights."""
+    maps, stopped = [], []
+    for i, c in enumerate(target.tolist()):
+        image, A = x[i : i + 1], net.features(x[i : i + 1])[0].detach()
+        u, previous = torch.full((len(A),), 0.5, dtype=x.dtype, requires_grad=True), 1e10
+        adam = torch.optim.Adam([u], lr=learning_rate)
+
+        def tried():
+            M = (u.softmax(0)[:, None, None] * A).sum(0)
+            up = F.interpolate(M[None, None], x.shape[2:], mode="bilinear", align_corners=False)
+            return M.detach(), net.model(normalised(net, image * normalise(up, "range")))[0, c]
+
+        for step in range(iterations):
+            M, y = tried()
+            adam.zero_grad()
+            (-y).backward()
+            adam.step()
+            if step % (iterations // 10) == 0:
+                if -y > previous:
+                    break
+                previous = -y.item()
+        else:
+            M, _ = tried()
+        maps.append(M)
+        stopped.append(step + 1)
+    return torch.stack(maps), stopped
+
+
+@pytest.mark.parametrize("iterations", [20, 50])
+def test_an_image_that_the_authors_stop_takes_no_further_step(iterations):
+    net, x = affine(), images(6)
+    target = torch.tensor([0, 1, 2, 3, 4, 0])
+    options = dict(iterations=iterations, learning_rate=3.0)
+    want, taken = authors(net, x, target, **options)
+    found = optimise(net, x, target, **options, stopping="authors")
+    assert found.iterations.tolist() == taken
+    assert min(taken) < max(taken), "a test of stopping needs images that stop apart"
+    assert torch.allclose(found.map, want, atol=1e-9)
+    assert torch.equal(found.after([iterations])[0], found.map)
+
+
 @pytest.mark.parametrize("initial", [0.0, 0.5, 3.0])
 def test_the_start_is_the_mean_channel(initial):
     net, x = affine(), images()
