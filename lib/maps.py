@@ -56,6 +56,11 @@ def mask(net, x: Tensor, S: Tensor, masking: str = "pixels") -> Tensor:
     return net.mean + (x - net.mean) * S
 
 
+def in_single(t: Tensor) -> Tensor:
+    """At least in single precision: half of it rounds the steps of an optimiser away."""
+    return t.to(torch.promote_types(t.dtype, torch.float32))
+
+
 @torch.no_grad()
 def predict(net, x: Tensor) -> Tensor:
     """The predicted class (B,) of each image."""

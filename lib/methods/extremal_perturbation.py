@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..checks import check_choice, check_count
-from ..maps import upsample
+from ..maps import in_single, upsample
 from ..selectors import select
 
 REWARDS = ("preserve", "delete", "hybrid")
@@ -86,6 +86,7 @@ def extremal_perturbation(
         raise ValueError(f"areas are fractions of the image, between 0 and 1, got {areas}")
     if not 0 <= shrink <= 1:
         raise ValueError(f"shrink is a share of the iterations, in [0, 1], got {shrink}")
+    dtype, x = x.dtype, in_single(x)
     family = SmoothMasks(x, step, sigma, temperature)
     image = torch.arange(len(x), device=x.device).repeat_interleave(len(areas))
     area = torch.tensor(areas, dtype=torch.float64).repeat(len(x))
@@ -96,7 +97,7 @@ def extremal_perturbation(
         blurred = Pyramid(x[some], levels, blur)
         value = partial(_reward, net, blurred, i - i[0], target[i], reward, select(selector))
         masks.append(optimise(value, family, a, iterations, learning_rate, shrink))
-    return torch.cat(masks).unflatten(0, (len(x), len(areas))).mean(1)
+    return torch.cat(masks).unflatten(0, (len(x), len(areas))).mean(1).to(dtype)
 
 
 def optimise(

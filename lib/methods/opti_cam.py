@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ..checks import check_choice, check_count
-from ..maps import NORMALISATIONS, mask, normalise, upsample
+from ..maps import NORMALISATIONS, in_single, mask, normalise, upsample
 from ..selectors import select
 from .combination import weighted_sum
 
@@ -42,7 +42,9 @@ def opti_cam(
     learning rate 0.1, at most 100 iterations, an image stopping when its loss changes by less than
     $10^{-10}$.
 
-    The features run once, parameters are frozen, and gradients flow through mask and image only.
+    The features run once, parameters are frozen, and gradients flow through mask and image only. Of a
+    network in half precision u and the maps are kept in single, for Adam's steps, and no image stops by
+    `tolerance`, for its loss moves in coarser steps.
     Each image optimises and stops on its own: its map never depends on its neighbours.
 
     Args:
@@ -75,7 +77,7 @@ def opti_cam(
     check_count("chunk", chunk)
     size = net.batch_hint(x) if chunk is None else chunk
     parts = zip(x.split(size), target.split(size))
-    return torch.cat([optimise(net, *part, **options).map for part in parts])
+    return torch.cat([optimise(net, *part, **options).map for part in parts]).to(net.dtype)
 
 
 @dataclass(frozen=True)
@@ -133,8 +135,10 @@ def _optimise(
     check_choice("schedule", schedule, SCHEDULES)
     score = select(selector)
     with torch.no_grad():
-        A, _ = net.cut(x)
+        A = in_single(net.cut(x)[0])
         y = score(net(x), target) if "diff" in objective else None
+    if A.dtype != net.dtype:
+        tolerance = 0.0  # equal losses in half precision are no sign of the end
     # One parameter an image: Adam keeps their moments apart and skips those without a gradient.
     u = [A.new_full((A.shape[1],), initial, requires_grad=True) for _ in x]
     adam = torch.optim.Adam(u, lr=learning_rate)
@@ -153,7 +157,7 @@ def _optimise(
                            None if y is None else y[active])  # fmt: skip
             adam.zero_grad()
             (-F.sum()).backward(inputs=free)  # nothing else gets a gradient
-        history[t, active] = F.detach()
+        history[t, active] = F.detach().to(history)
         stopped = _stopped(stopping, history[: t + 1, active], tolerance, iterations)
         if stopping == "authors":
             for i in active[stopped].tolist():

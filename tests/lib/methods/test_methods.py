@@ -34,6 +34,7 @@ FAST = {
 ON_PIXELS = {"fake_cam", "extremal_perturbation", "lime", "gradient_shap"}  # else on the layer
 TARGET = torch.tensor([0, 1, 2, 3])
 SINGLE = {"tibav": 1e-2}  # divides by sums of both signs, which may come near zero
+HALF = {"tibav": 0.2, "extremal_perturbation": 0.3}  # whose masks part at equal pixels
 WITHOUT_A_HEAD = {"fake_cam", "diff_cam"}  # only features run, if that
 BOUND_TO_A_HEAD = {"cam"}  # exist behind pooling and one linear layer only
 
@@ -151,6 +152,15 @@ def test_single_precision_agrees_with_double(method):
     single = explain(method, net.float(), x.float(), TARGET, **options(method))
     assert single.dtype == torch.float32
     assert torch.allclose(single.double(), S, atol=SINGLE.get(method, 1e-4))
+
+
+@every_method
+def test_half_precision_agrees_with_single(method):
+    x = (images(2) * 255).round() / 255  # which half precision tells apart
+    S = explain(method, FAMILIES[method].plain().float(), x.float(), 1, **options(method))
+    half = explain(method, FAMILIES[method].plain().half(), x, 1, **options(method))
+    assert half.dtype == torch.float16
+    assert torch.allclose(half.float(), S, atol=HALF.get(method, 1e-2))
 
 
 @pytest.mark.gpu

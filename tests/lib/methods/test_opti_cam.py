@@ -1,5 +1,6 @@
 """Opti-CAM: channel weights optimised for each image."""
 
+import copy
 import math
 
 import pytest
@@ -253,6 +254,23 @@ def test_an_image_that_the_authors_stop_takes_no_further_step(iterations):
     assert min(taken) < max(taken), "a test of stopping needs images that stop apart"
     assert torch.allclose(found.map, want, atol=1e-9)
     assert torch.equal(found.after([iterations])[0], found.map)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("scale", [1.0, 1e-3])
+def test_half_precision_optimises_as_single_does(dtype, scale):
+    """Also where the squares of gradients, and Adam's epsilon, are below the least half."""
+    model = seeded(Affine(channels=40)).float()
+    with torch.no_grad():
+        model.classifier.weight *= scale
+    x = ((images() * 255).round() / 255).float()
+    want = optimise(wrap(model), x, TARGET, iterations=60)
+    found = optimise(wrap(copy.deepcopy(model)).to(dtype), x.to(dtype), TARGET, iterations=60)
+    assert found.map.isfinite().all() and found.iterations.tolist() == [60] * 4
+    gain = want.objective[-1] - want.objective[0]
+    coarse = 8 * torch.finfo(dtype).eps * want.objective[0].abs().clamp_min(scale)
+    assert (found.objective[-1] - want.objective[-1]).abs().le(0.1 * gain + coarse).all()
+    assert opti_cam(wrap(model).to(dtype), x, TARGET, iterations=2).dtype == dtype
 
 
 @pytest.mark.parametrize("initial", [0.0, 0.5, 3.0])
