@@ -13,6 +13,7 @@ from torch import Tensor
 
 from .classes import matched
 from .data import Dataset
+from .inference import outside_inference_mode
 from .metrics.similarity import cosine_similarity, similarities
 from .paths import absolute
 from .progress import Progress, Told
@@ -25,6 +26,7 @@ from .variants import Choice, Variant, chosen_methods, chosen_metrics
 SHARD_SIZE = 32
 
 
+@outside_inference_mode
 def evaluate(
     net,
     data: Dataset,
@@ -124,6 +126,7 @@ def _as_a_whole(table: pd.DataFrame, metrics: list[Variant]) -> pd.DataFrame:
     return table.astype({"value": float})
 
 
+@outside_inference_mode
 def evaluate_maps(
     net, data: Dataset, maps: Mapping[str, Tensor], metrics: Choice, *, batch_size: int = 16
 ) -> pd.DataFrame:
@@ -184,6 +187,7 @@ def saliency_maps(
     return found if raw else finish(method, found, data.size, signed=signed, **options)
 
 
+@outside_inference_mode
 def _explained(
     net, data: Dataset, method: Variant, target: str, batch_size: int, store
 ) -> list[Explained | str]:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from .checks import NO_CLASS, check_images, check_options, check_targets
+from .inference import outside_inference_mode
 from .maps import MASKINGS, NORMALISATIONS, mask, normalise, predict, upsample
 from .methods import method_named, weighted_sum
 
@@ -28,6 +29,7 @@ def raw_map(method: str, net, x: Tensor, target: int | Tensor | None = None, **o
     return attribute(method, net, x, target, **options).map
 
 
+@outside_inference_mode
 def attribute(
     method: str, net, x: Tensor, target: int | Tensor | None = None, **options
 ) -> Attribution:
@@ -37,9 +39,6 @@ def attribute(
         >>> attribute("lift_cam", net, x).coefficients.shape
         torch.Size([1, 1280])
     """
-    if torch.is_inference_mode_enabled():  # which would forbid the gradients that methods take
-        with torch.inference_mode(False):
-            return attribute(method, net, x.clone(), target, **options)
     spec = method_named(method)
     check_options("method", method, options, spec.options)
     check_images(x)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from ..checks import check_choice, check_count
+from ..inference import outside_inference_mode
 from ..maps import NORMALISATIONS, in_single, mask, normalise, upsample
 from ..selectors import select
 from .combination import weighted_sum
@@ -112,6 +113,7 @@ class Optimisation:
         return torch.stack([weighted_sum(self.path[t], self.A) for t in ends])
 
 
+@outside_inference_mode
 def optimise(net, x: Tensor, target: Tensor, **options) -> Optimisation:
     """The optimisation behind `opti_cam`, with its history; its options, but for `chunk`.
 

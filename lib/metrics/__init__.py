@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ..checks import check_images, check_maps, check_options, check_targets
 from ..errors import unknown
+from ..inference import outside_inference_mode
 from ..saliency import explain
 from . import (
     adcc,
@@ -104,6 +105,7 @@ class Metric:
         parameters = inspect.signature(self.measure).parameters
         return {name: p for name, p in parameters.items() if p.kind is p.KEYWORD_ONLY}
 
+    @outside_inference_mode
     @torch.no_grad()
     def measurement(self, net, x: Tensor, target: int | Tensor, S: Tensor, **options) -> Any:
         """What `value` takes: shared by metrics with the same `measure` and options."""

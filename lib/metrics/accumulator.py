@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ..checks import check_maps, check_options
+from ..inference import outside_inference_mode
 
 
 class Accumulator:
@@ -27,6 +28,7 @@ class Accumulator:
         self.metric, self.options = metric, options
         self._measured: list[Tensor] = []
 
+    @outside_inference_mode
     def update(
         self,
         S: Tensor,

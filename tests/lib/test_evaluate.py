@@ -174,6 +174,19 @@ def test_nor_on_the_executor(net, data, tmp_path, pool):
     assert list(got.image) == list(want.image) and list(got.metric) == list(want.metric)
 
 
+def test_nor_on_inference_mode(net, data, tmp_path):
+    metrics = [*METRIC_NAMES, "max_sensitivity", "adcc"]
+    want = evaluate(net, data, METHOD_NAMES, metrics)
+    with torch.inference_mode():
+        assert_same(evaluate(net, data, METHOD_NAMES, metrics, store=tmp_path), want)
+        S = saliency_maps(net, data, "grad_cam", batch_size=2)
+        frame = evaluate_maps(net, data, {"grad_cam": S}, METRIC_NAMES)
+        alpha = coefficients(net, data, ["lift_cam"], store=tmp_path)["lift_cam"]
+    assert torch.equal(S, saliency_maps(net, data, "grad_cam"))
+    assert_same(evaluate_maps(net, data, {"grad_cam": S}, METRIC_NAMES), frame)
+    assert torch.equal(alpha, coefficients(net, data, ["lift_cam"])["lift_cam"])
+
+
 def test_variants_of_one_method_and_metric(net, data):
     frame = evaluate(
         net, data,

@@ -224,6 +224,19 @@ def test_it_runs_where_gradients_are_off(method):
         assert torch.equal(raw_map(method, net, x, 1, **options(method)), want)
 
 
+@every_method
+def test_inference_mode_changes_nothing(method):
+    """Around the call, or only where images and classes were made."""
+    net, x, c = FAMILIES[method].plain(), images(2), torch.tensor([1, 3])
+    want = explain(method, net, x, c, **options(method))
+    with torch.inference_mode():
+        made = x.clone(), c.clone()
+        inside = explain(method, net, *made, **options(method))
+        given = explain(method, net, x, c, **options(method))
+    for S in (inside, given, explain(method, net, *made, **options(method))):
+        assert torch.equal(S, want)
+
+
 # ----------------------------------------------------------------------------------- the registry
 
 

@@ -222,13 +222,13 @@ def authors(net, x, target, iterations, learning_rate):
         u, previous = torch.full((len(A),), 0.5, dtype=x.dtype, requires_grad=True), 1e10
         adam = torch.optim.Adam([u], lr=learning_rate)
 
-        def tried():
+        def tried(u, image=image, A=A, c=c):
             M = (u.softmax(0)[:, None, None] * A).sum(0)
             up = F.interpolate(M[None, None], x.shape[2:], mode="bilinear", align_corners=False)
             return M.detach(), net.model(normalised(net, image * normalise(up, "range")))[0, c]
 
         for step in range(iterations):
-            M, y = tried()
+            M, y = tried(u)
             adam.zero_grad()
             (-y).backward()
             adam.step()
@@ -237,7 +237,7 @@ def authors(net, x, target, iterations, learning_rate):
                     break
                 previous = -y.item()
         else:
-            M, _ = tried()
+            M, _ = tried(u)
         maps.append(M)
         stopped.append(step + 1)
     return torch.stack(maps), stopped

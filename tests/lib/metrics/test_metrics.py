@@ -59,6 +59,19 @@ def test_one_value_an_image_in_its_range(metric, network):
     assert low - 1e-12 <= values.min() and values.max() <= high + 1e-12
 
 
+@every_metric
+def test_inference_mode_changes_nothing(metric):
+    """Around the call, or only where images, classes, maps and boxes were made."""
+    net = affine()
+    want = METRICS[metric].fn(net, images(), TARGET, maps(), **given(metric))
+    with torch.inference_mode():
+        made = images().clone(), TARGET.clone(), maps().clone()
+        known = {k: [t.clone() for t in v] if k == "boxes" else v for k, v in given(metric).items()}
+        inside = METRICS[metric].fn(net, *made, **known)
+    for values in (inside, METRICS[metric].fn(net, *made, **known)):
+        assert torch.equal(values, want)
+
+
 @of_an_image
 def test_values_depend_on_neither_batch_nor_order_nor_neighbours(metric):
     net, x, S = affine(), images(), maps()
