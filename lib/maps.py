@@ -43,6 +43,23 @@ def normalise(M: Tensor, how: str = "range") -> Tensor:
     return torch.where(flat, 0.0, (M - low) / torch.where(flat, 1.0, scale)).clamp(0, 1)
 
 
+def without_noise(M: Tensor, size: Tensor, dtype: torch.dtype | None = None) -> Tensor:
+    """Sums (..., h, w), of which a map is flat where it varies by no more than their rounding, and
+    zero where all of it is no more: terms that cancel leave a noise that must not be stretched.
+
+    Args:
+        size: the sums (..., h, w) of the absolute values of the same terms.
+        dtype: the precision in which the terms were made; None for that of M.
+    """
+    # of channels that a LayerNorm centres, the sum is within one eps; others differ by more than 15
+    eps = torch.finfo(dtype or M.dtype).eps
+    noise = 4 * eps * size.detach().amax((-2, -1), keepdim=True)
+    N = M.detach()
+    high, low = N.amax((-2, -1), keepdim=True), N.amin((-2, -1), keepdim=True)
+    even = torch.where(torch.maximum(high, -low) <= noise, 0.0, (high + low) / 2)
+    return torch.where(high - low <= noise, even, M)
+
+
 def mask(net, x: Tensor, S: Tensor, masking: str = "pixels") -> Tensor:
     r"""Images seen through their maps: $x \odot S$, where S (B, H, W) multiplies every channel.
 

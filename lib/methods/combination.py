@@ -6,10 +6,19 @@ from functools import wraps
 import torch
 from torch import Tensor
 
+from ..maps import without_noise
 
-def weighted_sum(alpha: Tensor, A: Tensor) -> Tensor:
-    r"""$\sum_k \alpha_k A_k$ of coefficients (B, K) and activations (B, K, h, w): maps (B, h, w)."""
-    return torch.einsum("bk,bkhw->bhw", alpha, A)
+
+def weighted_sum(alpha: Tensor, A: Tensor, dtype: torch.dtype | None = None) -> Tensor:
+    r"""$\sum_k \alpha_k A_k$ of coefficients (B, K) and activations (B, K, h, w): maps (B, h, w), in
+    which channels that cancel leave zero and no noise; `dtype` as in `without_noise`."""
+    M, size = (torch.einsum("bk,bkhw->bhw", *of) for of in ((alpha, A), (alpha.abs(), A.abs())))
+    return without_noise(M, size, dtype)
+
+
+def channel_sum(C: Tensor) -> Tensor:
+    r"""$\sum_k C_k$ of what each channel says at each position (B, K, h, w), likewise."""
+    return without_noise(C.sum(1), C.abs().sum(1))
 
 
 def combination(coefficients: Callable[..., tuple[Tensor, Tensor]]) -> Callable[..., Tensor]:

@@ -8,6 +8,7 @@ from torch import Tensor
 from ..checks import check_choice
 from ..rival import Rival, rivals_of, strongest_rival
 from ..selectors import SELECTORS, Score
+from .combination import channel_sum
 
 
 def softmax_confidence(y: Tensor, c: Tensor) -> Tensor:
@@ -84,4 +85,4 @@ def galore(
 def _attribution(A: Tensor, score: Tensor) -> Tensor:
     r"""$a_{ij}$ (B, h, w) of a score (B,)."""
     (g,) = torch.autograd.grad(score.sum(), A, retain_graph=True)
-    return (A.detach() * g).sum(1).relu()
+    return channel_sum(A.detach() * g).relu()

@@ -1,6 +1,7 @@
 from torch import Tensor
 
 from ..selectors import select
+from .combination import channel_sum
 from .gradients import activation_and_gradient
 
 
@@ -24,4 +25,4 @@ def hires_cam(
         >>> S = explain("hires_cam", net, x, target=243)
     """
     A, g = activation_and_gradient(net, x, target, select(selector, contrast))
-    return (A * g).sum(1)
+    return channel_sum(A * g)

@@ -1,6 +1,7 @@
 from torch import Tensor
 
 from ..selectors import select
+from .combination import channel_sum
 from .gradients import activation_and_gradient
 
 
@@ -24,4 +25,4 @@ def layer_cam(
         >>> S = explain("layer_cam", net, x, target=243)
     """
     A, g = activation_and_gradient(net, x, target, select(selector, contrast))
-    return (g.relu() * A).sum(1)
+    return channel_sum(g.relu() * A)

@@ -46,6 +46,9 @@ def opti_cam(
     The features run once, parameters are frozen, and gradients flow through mask and image only. Of a
     network in half precision u and the maps are kept in single, for Adam's steps, and no image stops by
     `tolerance`, for its loss moves in coarser steps.
+
+    Where uniform weights cancel the channels, as behind a LayerNorm without a scale and shift of its own,
+    the start is flat, n has no slope there, and the map is zeros.
     Each image optimises and stops on its own: its map never depends on its neighbours.
 
     Args:
@@ -92,6 +95,7 @@ class Optimisation:
         iterations: how many each image took (B,).
         path: softmax(u) (T, B, K) after each iteration.
         A: the channels (B, K, h, w).
+        dtype: of the network, in which they were made.
     """
 
     map: Tensor
@@ -100,6 +104,7 @@ class Optimisation:
     iterations: Tensor
     path: Tensor
     A: Tensor
+    dtype: torch.dtype
 
     def after(self, lengths: Sequence[int]) -> Tensor:
         """The maps (len(lengths), B, h, w) of runs of so many iterations, at least one: those that this
@@ -110,7 +115,7 @@ class Optimisation:
             torch.Size([2, 1, 7, 7])
         """
         ends = [min(t, len(self.path)) - 1 for t in lengths]
-        return torch.stack([weighted_sum(self.path[t], self.A) for t in ends])
+        return torch.stack([weighted_sum(self.path[t], self.A, self.dtype) for t in ends])
 
 
 @outside_inference_mode
@@ -154,7 +159,8 @@ def _optimise(
         with torch.enable_grad():
             free = [u[i] for i in active.tolist()]
             w = torch.stack(free).softmax(1)  # (b, K)
-            S = normalise(upsample(weighted_sum(w, A[active]), x.shape[2:]), normalisation)
+            M = weighted_sum(w, A[active], net.dtype)
+            S = normalise(upsample(M, x.shape[2:]), normalisation)
             F = _objective(objective, net, x[active], S, target[active], score, masking,
                            None if y is None else y[active])  # fmt: skip
             adam.zero_grad()
@@ -171,7 +177,8 @@ def _optimise(
             break
     w, taken = _weights(u), (~history.isnan()).sum(0)
     T = int(taken.max())
-    return Optimisation(weighted_sum(w, A), w, history[:T], taken, path[:T], A)
+    M = weighted_sum(w, A, net.dtype)
+    return Optimisation(M, w, history[:T], taken, path[:T], A, net.dtype)
 
 
 def _weights(u: list[Tensor]) -> Tensor:

@@ -50,8 +50,9 @@ def score_cam(
     check_count("chunk", chunk)
     score = select("logit" if weighting == "logit" else "probability")
     A, _ = net.cut(x)
-    alive = A.amax((2, 3)) > A.amin((2, 3))  # (B, K)
-    image, M, mask_of = _distinct_masks(A, alive)
+    grids = normalise(A)  # which changes no mask
+    alive = grids.amax((2, 3)) > 0  # (B, K)
+    image, M, mask_of = _distinct_masks(grids, alive)
     size = net.batch_hint(x) if chunk is None else chunk
     u = torch.full(alive.shape, -torch.inf, device=A.device, dtype=A.dtype)
     if alive.any():
@@ -66,10 +67,9 @@ def score_cam(
     return u.softmax(1).where(alive, 0.0), A
 
 
-def _distinct_masks(A: Tensor, alive: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _distinct_masks(grids: Tensor, alive: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """The distinct masks of the live channels: their images (n,), their grids (n, h, w), and which
-    of them is each live channel's. Stretching a channel before upsampling changes no mask."""
-    grids = normalise(A[alive]).flatten(1)  # (N, hw)
-    keyed = torch.cat([alive.nonzero()[:, :1].to(grids), grids], dim=1)
+    of them is each live channel's."""
+    keyed = torch.cat([alive.nonzero()[:, :1].to(grids), grids[alive].flatten(1)], dim=1)
     distinct, mask_of = torch.unique(keyed, dim=0, return_inverse=True)
-    return distinct[:, 0].long(), distinct[:, 1:].unflatten(1, A.shape[2:]), mask_of
+    return distinct[:, 0].long(), distinct[:, 1:].unflatten(1, grids.shape[2:]), mask_of
