@@ -32,11 +32,11 @@ def lime(
 ) -> Tensor:
     r"""Superpixels weighted by a linear model of the score, fitted to images that lack some of them.
 
-    $$w = \arg\min_{w, w_0} \sum_z e^{-d(z)^2 / \sigma^2}
+    $$w = \arg\min_{w, w_0} \sum_z \sqrt{e^{-d(z)^2 / \sigma^2}}
       \big(g_c(f(x_z)) - w_0 - w^\top z\big)^2 + \lambda \|w\|^2$$
     (Ribeiro et al. 2016, eq. (1)-(2)), with $g_c(f(x))$ the score of class c: each superpixel
     stays in the image $x_z$ with probability 1/2, and $d(z)$ is the cosine distance to the whole
-    image. The sampling is captum's, the superpixels are scikit-image's (SLIC), the settings those
+    image; the root of the paper's kernel is that of its authors' code. The sampling is captum's, the superpixels are scikit-image's (SLIC), the settings those
     of LIME for images.
 
     Args:

@@ -21,13 +21,13 @@ def lime_cam(
 ) -> tuple[Tensor, Tensor]:
     r"""Channels weighted by a linear model of the logit, fitted to random coalitions of channels.
 
-    $$\alpha = \arg\min_{\alpha, \alpha_0} \sum_{a'} e^{-d(a')^2 / \sigma^2}
+    $$\alpha = \arg\min_{\alpha, \alpha_0} \sum_{a'} \sqrt{e^{-d(a')^2 / \sigma^2}}
       \big(F^c(h_A(a')) - \alpha_0 - \alpha^\top a'\big)^2 + \lambda \|\alpha\|^2$$
     (Ribeiro et al. 2016, eq. (1)-(2), on the model of LIFT-CAM eq. (5)), with $F^c$ the logit of
     class c, $h_A(a')$ the activation with the channels of $a'$ alone,
     $d(a') = 1 - \sqrt{|a'| / K}$, the cosine distance to all channels, and coalitions in which each
-    channel takes part with probability 1/2. The ridge is LIME's own for images; a lasso would shrink
-    weights to zero.
+    channel takes part with probability 1/2. Kernel, with the root that LIME's code takes of it, and ridge
+    are LIME's own for images; a lasso would shrink weights to zero.
 
     Args:
         n: coalitions; None for as many as there are live channels, as LIFT-CAM's authors do.
@@ -61,9 +61,9 @@ def _coalitions(n: int, players: int, seed: int) -> Tensor:
 
 
 def kernel(a: Tensor, kernel_width: float) -> Tensor:
-    r"""$e^{-d^2 / \sigma^2}$ of coalitions (n, players), by their cosine distance d to all players."""
+    r"""$\sqrt{e^{-d^2 / \sigma^2}}$ of coalitions (n, players), by their cosine distance d to all."""
     distance = 1 - a.double().mean(1).sqrt()
-    return torch.exp(-(distance**2) / kernel_width**2)
+    return torch.exp(-(distance**2) / kernel_width**2).sqrt()
 
 
 def weighted_ridge(a: Tensor, y: Tensor, weight: Tensor, ridge: float) -> Tensor:

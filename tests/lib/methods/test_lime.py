@@ -1,5 +1,7 @@
 """LIME on superpixels: captum's sampling, scikit-image's superpixels."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -107,6 +109,12 @@ def test_global_random_numbers_go_on():
     torch.manual_seed(3), np.random.seed(3)
     lime(net, x, TARGET[:2], **FEW)
     assert torch.equal(torch.rand(3), want[0]) and (np.random.rand(3) == want[1]).all()
+
+
+def test_the_kernel_is_that_of_limes_code():
+    """sqrt(exp(-d^2 / 0.25^2)) of a quarter of the parts: d = 1 - sqrt(1/4), d^2 / 0.25^2 = 4."""
+    z = torch.tensor([[1, 0, 0, 0], [1, 1, 1, 1]], dtype=torch.bool)
+    assert kernel(z, 0.25).tolist() == pytest.approx([math.exp(-2), 1])
 
 
 @pytest.mark.parametrize(

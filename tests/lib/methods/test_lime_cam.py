@@ -25,7 +25,7 @@ def test_as_weighted_least_squares_by_lapack(head):
     for i in range(2):
         A = net.features(x[i : i + 1])
         y = net.head(a[..., None, None] * A)[:, TARGET[i]].numpy()
-        w = np.exp(-((1 - np.sqrt(a.mean(1).numpy())) ** 2) / 0.3**2)
+        w = np.sqrt(np.exp(-((1 - np.sqrt(a.mean(1).numpy())) ** 2) / 0.3**2))
         rows = np.sqrt(w)[:, None] * np.hstack([a.numpy(), np.ones((n, 1))])
         ridge = np.hstack([np.sqrt(2.0) * np.eye(CHANNELS), np.zeros((CHANNELS, 1))])
         right = np.concatenate([np.sqrt(w) * y, np.zeros(CHANNELS)])
