@@ -13,6 +13,7 @@ from .curves import ranks
 from .replacement import replaced
 
 KEEPS = ("positive", "negative", "all")
+NUMBERS = ("text", "authors")
 
 
 class Logits(NamedTuple):
@@ -76,15 +77,18 @@ def hides(S: Tensor, keep: str) -> Tensor:
     ]
 
 
-def equalised(S: Tensor, T: Tensor, keep: str) -> tuple[Tensor, Tensor]:
+def equalised(S: Tensor, T: Tensor, keep: str, *, number: str = "text") -> tuple[Tensor, Tensor]:
     r"""Signed maps, 1 and -1, of two methods (B, H, W), that hide equally many pixels of an image.
 
-    Section G: where positive features are kept, both hide as many pixels as the map that hides
-    more, each its lowest; where negative ones are kept, as many as the map that hides fewer, each
-    its highest. Of equal pixels the first in raster order.
+    Section G: where positive features are kept, both hide their lowest pixels; where negative ones are
+    kept, their highest. Of equal pixels the first in raster order.
 
     Args:
         keep: "positive" or "negative".
+        number: of the pixels that are hidden. "text": for positive features, as many as the map hides
+            that hides more, $\max_S |\{S \le 0\}|$; for negative ones, as the map that hides fewer,
+            $\min_S |\{S \ge 0\}|$. "authors", as their code counts: $\min_S |\{S > 0\}|$ and
+            $\max_S |\{S < 0\}|$, so that what one sign covers is what the other loses.
 
     Example:
         >>> S, T = (explain("grad_cam", net, x, t, contrast=c, signed=True) for c in ("none", "weighted"))
@@ -92,10 +96,13 @@ def equalised(S: Tensor, T: Tensor, keep: str) -> tuple[Tensor, Tensor]:
         >>> METRICS["relative_probability"].fn(net, x, t, S, keep="positive")
     """
     check_choice("keep", keep, KEEPS[:2])
-    counts = torch.stack([hides(M, keep).flatten(1).sum(1) for M in (S, T)])  # (2, B)
-    number = counts.amax(0) if keep == "positive" else counts.amin(0)
+    check_choice("number", number, NUMBERS)
+    hidden = torch.stack([hides(M, keep) for M in (S, T)])
+    counted = hidden if number == "text" else ~hidden
+    counts = counted.flatten(2).sum(2)  # (2, B)
+    n = counts.amax(0) if (keep == "positive") == (number == "text") else counts.amin(0)
     sign = 1 if keep == "positive" else -1  # of what is kept
-    hidden = (ranks(-sign * M) < number[:, None, None] for M in (S, T))
+    hidden = (ranks(-sign * M) < n[:, None, None] for M in (S, T))
     one, two = (sign * (1 - 2 * h.to(S)) for h in hidden)
     return one, two
 

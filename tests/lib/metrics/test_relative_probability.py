@@ -114,6 +114,17 @@ def test_equal_numbers_as_the_textbook(keep):
         assert hides(equal, keep).flatten(1).sum(1).tolist() == number
 
 
+@pytest.mark.parametrize("keep, n", [("positive", 1), ("negative", 4)])
+def test_equal_numbers_as_the_authors_code_counts_them(keep, n):
+    """The smaller number of positives, lowest first; the larger number of negatives, highest first."""
+    S = torch.tensor([[[0.3, -0.2, 0.0], [0.4, 0.5, -0.1]]])
+    T = torch.tensor([[[-0.1, -0.2, 0.9], [0.0, -0.3, -0.4]]])
+    for M, equal in zip((S, T), equalised(S, T, keep, number="authors")):
+        order = M.flatten().sort(descending=keep == "negative").values
+        assert torch.equal(hides(equal, keep), M < order[n] if keep == "positive" else M > order[n])
+        assert hides(equal, keep).sum() == n
+
+
 @pytest.mark.parametrize("keep", ["positive", "negative"])
 def test_a_map_against_itself_hides_what_it_would(keep):
     S = signed_maps()
@@ -148,3 +159,5 @@ def test_unknown_names_list_those_there_are():
         RP.fn(affine(), images(), TARGET, signed_maps(), keep="both")
     with pytest.raises(UnknownName, match="unknown keep 'all'.*valid: positive, negative$"):
         equalised(signed_maps(), signed_maps(), "all")
+    with pytest.raises(UnknownName, match="unknown number 'code'; valid: text, authors$"):
+        equalised(signed_maps(), signed_maps(), "positive", number="code")
