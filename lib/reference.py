@@ -9,13 +9,12 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
-from safetensors.numpy import load_file, save_file
 from torch import Tensor
 
 from .checks import NO_CLASS
 from .data import Dataset
 from .paths import absolute
-from .store import key, write_atomically
+from .store import keep, key, load_arrays, recall, save_arrays
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -110,16 +109,16 @@ def reference_sets(
     names = [key(net.fingerprint, net.device.type, str(net.dtype), data.content) for net in nets]
     folder = None if store is None else absolute(store) / "references"
     paths = [folder and folder / f"{name}.safetensors" for name in names]
-    known = [path and path.is_file() for path in paths]
-    missing = [net for net, there in zip(nets, known) if not there]
+    known = [path and recall(path, load_arrays) for path in paths]
+    missing = [net for net, there in zip(nets, known) if there is None]
     made = iter(_pooled(missing, data, batch_size) if missing else ())
     targets = [NO_CLASS if target is None else target for target in data.targets]
     classes = None if set(targets) == {NO_CLASS} else torch.tensor(targets)
     found = []
     for net, path, there in zip(nets, paths, known):
-        z = torch.from_numpy(load_file(path)["z"]) if there else next(made)
-        if path and not there:
-            write_atomically(path, partial(save_file, {"z": np.asarray(z)}))
+        z = next(made) if there is None else torch.from_numpy(there["z"])
+        if path and there is None:
+            keep(path, partial(save_arrays, {"z": np.asarray(z)}))
         found.append(ReferenceSet(z, classes, net.fingerprint))
     return found
 

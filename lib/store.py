@@ -7,22 +7,27 @@ so that every choice of images finds them, and values by the images that were me
     <store>/<folder>/<image>-<class>.safetensors   a raw map
     <store>/<folder>/<metric>-<images>.parquet     one value an image
     <store>/<folder>/<images>.lock                 held by the process that makes either
+
+Each file knows a checksum of its numbers. One that is damaged is named in a warning and computed anew;
+where nothing can be written, results are returned but not kept, with a warning.
 """
 
 import hashlib
 import json
 import os
 import tempfile
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property, partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from filelock import FileLock
-from safetensors.numpy import load_file, save_file
+from safetensors import safe_open
+from safetensors.numpy import save
 from torch import Tensor
 
 Pair = tuple[str, int]  # an image's fingerprint, and the class
@@ -62,6 +67,51 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
         Path(temporary).unlink(missing_ok=True)
 
 
+def keep(path: Path, write: Callable[[Path], None]) -> None:
+    """Write a file atomically; if that cannot be, such as on a full disk, only say so."""
+    try:
+        write_atomically(path, write)
+    except OSError as error:
+        _warn_unkept(path.parent.parent, error)
+
+
+def _warn_unkept(store: Path, error: OSError) -> None:
+    warnings.warn(
+        f"cannot write into {store} ({error.strerror or error}): results are returned, but not kept; "
+        "make room there, or make it writable, and run again",
+        stacklevel=3,
+    )
+
+
+def recall(path: Path, read: Callable[[Path], Any]) -> Any | None:
+    """What a file holds; None where there is none, or, with a warning, where it is damaged."""
+    try:
+        return read(path)
+    except FileNotFoundError:
+        return None
+    except (PermissionError, MemoryError):  # the file is not to blame
+        raise
+    except Exception as error:  # readers raise anything on bytes that are not theirs
+        said = f"{type(error).__name__}: {error}".splitlines()[0]
+        warnings.warn(f"{path} is damaged and computed anew ({said})", stacklevel=2)
+        return None
+
+
+def save_arrays(arrays: dict[str, np.ndarray], path: Path) -> None:
+    """Arrays by name as a safetensors file, with their checksum."""
+    arrays = {name: np.asarray(value, order="C") for name, value in arrays.items()}
+    path.write_bytes(save(arrays, {"checksum": key(arrays)}))
+
+
+def load_arrays(path: Path) -> dict[str, np.ndarray]:
+    """What `save_arrays` wrote; a ValueError if it is something else."""
+    with safe_open(path, "np") as file:
+        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  no mapping
+        if (file.metadata() or {}).get("checksum") != key(arrays):
+            raise ValueError("its numbers have not their checksum")
+    return arrays
+
+
 class ShardStore:
     """What is stored of one method on the images of a shard; without a store, it remembers nothing.
 
@@ -78,33 +128,46 @@ class ShardStore:
     @cached_property
     def lock(self) -> AbstractContextManager:
         """Held while maps or values are made: another process waits, and then reads them. A process
-        that dies lets go of it. Who holds it may take it again."""
+        that dies lets go of it. Who holds it may take it again. Where nothing can be written nobody
+        waits."""
         if self.folder is None:
             return nullcontext()
-        self.folder.mkdir(parents=True, exist_ok=True)
-        return FileLock(self.folder / f"{self.images}.lock")
+        path = self.folder / f"{self.images}.lock"
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            path.open("a").close()
+        except OSError as error:
+            _warn_unkept(self.folder.parent, error)
+            return nullcontext()
+        return FileLock(path)
 
     def read_maps(self, wanted: Iterable[Pair]) -> dict[Pair, Explained]:
         """Those that are known of the maps of these images for these classes."""
-        paths = {pair: self._map(pair) for pair in wanted} if self.folder else {}
-        return {pair: _explained(path) for pair, path in paths.items() if path.is_file()}
+        known = {pair: recall(self._map(pair), _explained) for pair in wanted if self.folder}
+        return {pair: explained for pair, explained in known.items() if explained is not None}
 
     def write_maps(self, maps: dict[Pair, Explained]) -> None:
         for pair, explained in maps.items() if self.folder else ():
-            tensors = {
-                name: np.asarray(value, order="C")
-                for name, value in explained._asdict().items()
-                if value is not None
-            }
-            write_atomically(self._map(pair), partial(save_file, tensors))
+            arrays = {k: value for k, value in explained._asdict().items() if value is not None}
+            keep(self._map(pair), partial(save_arrays, arrays))
 
-    def read_values(self, name: str) -> pd.DataFrame | None:
-        path = self.folder and self._values(name)
-        return pd.read_parquet(path) if path and path.is_file() else None
+    def read_values(self, name: str, columns: Sequence[str]) -> pd.DataFrame | None:
+        """A frame of those columns, if it is known."""
+
+        def read(path: Path) -> pd.DataFrame:
+            frame = pd.read_parquet(path, page_checksum_verification=True)
+            if list(frame.columns) != list(columns):
+                raise ValueError(f"its columns are {', '.join(frame.columns)}")
+            return frame
+
+        return recall(self._values(name), read) if self.folder else None
 
     def write_values(self, name: str, frame: pd.DataFrame) -> None:
+        def write(path: Path) -> None:
+            frame.to_parquet(path, index=False, write_page_checksum=True)
+
         if self.folder:
-            write_atomically(self._values(name), lambda path: frame.to_parquet(path, index=False))
+            keep(self._values(name), write)
 
     def _map(self, pair: Pair) -> Path:
         return self.folder / "{}-{}.safetensors".format(*pair)
@@ -114,5 +177,5 @@ class ShardStore:
 
 
 def _explained(path: Path) -> Explained:
-    tensors = load_file(path)
-    return Explained(**tensors | {"seconds": float(tensors["seconds"])})
+    arrays = load_arrays(path)
+    return Explained(**arrays | {"seconds": float(arrays["seconds"])})

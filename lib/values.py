@@ -14,6 +14,7 @@ from .variants import Variant
 
 COLUMNS = ["network", "dataset", "image", "group", "method", "metric", "target", "value", "seconds",
            "error"]  # fmt: skip
+STORED = ["target", "value", "seconds", "error"]  # what is of the images, whatever they are called
 
 Frames = dict[str, pd.DataFrame]  # by the metric's label, a row an image
 
@@ -44,7 +45,7 @@ def values(shard: Shard | GivenMaps, metrics: list[Variant]) -> pd.DataFrame:
 
 
 def _stored(shard: Shard | GivenMaps, metrics: list[Variant]) -> Frames:
-    read = {v.label: shard.files.read_values(_name(shard, v)) for v in metrics}
+    read = {v.label: shard.files.read_values(_name(shard, v), STORED) for v in metrics}
     return {label: frame for label, frame in read.items() if frame is not None}
 
 

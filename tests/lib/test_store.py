@@ -1,5 +1,8 @@
+import errno
+import os
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -31,11 +34,11 @@ def test_values_come_back(tmp_path):
         "error": pd.array([None, "bad"], dtype="string"),
     })  # fmt: skip
     files = ShardStore(tmp_path, "method", IMAGES)
-    assert files.read_values("average_drop") is None
+    assert files.read_values("average_drop", frame.columns) is None
     files.write_values("average_drop", frame)
-    pd.testing.assert_frame_equal(files.read_values("average_drop"), frame)
-    assert files.read_values("average_gain") is None
-    assert ShardStore(tmp_path, "other", IMAGES).read_values("average_drop") is None
+    pd.testing.assert_frame_equal(files.read_values("average_drop", frame.columns), frame)
+    assert files.read_values("average_gain", frame.columns) is None
+    assert ShardStore(tmp_path, "other", IMAGES).read_values("average_drop", frame.columns) is None
 
 
 def test_maps_come_back_by_image_and_class(tmp_path):
@@ -64,7 +67,7 @@ def test_another_choice_of_images_finds_its_maps_but_not_its_values(tmp_path):
     some = ShardStore(tmp_path, "method", ["c", "d", "a"])
     found = some.read_maps((image, 0) for image in "cda")
     assert {image: one.map.item() for (image, _), one in found.items()} == {"a": 0, "c": 2}
-    assert some.read_values("m") is None
+    assert some.read_values("m", ["value"]) is None
 
 
 def test_a_view_of_a_map_is_stored_as_it_reads(tmp_path):
@@ -79,6 +82,79 @@ def test_coefficients_come_back_with_their_maps(tmp_path):
     alpha = np.arange(5, dtype=np.float32)
     files.write_maps({("a", 3): Explained(np.zeros((2, 2)), 0.1, alpha)})
     assert np.array_equal(files.read_maps([("a", 3)])["a", 3].coefficients, alpha)
+
+
+@pytest.mark.parametrize("kind", ["map", "values"])
+def test_no_flipped_bit_goes_unseen(tmp_path, kind):
+    """What is read is what was written, or nothing, with a warning that names the file."""
+    files, pair = ShardStore(tmp_path, "method", IMAGES), ("a", 0)
+    explained = Explained(np.linspace(0, 1, 6, dtype=np.float32).reshape(2, 3), 0.25, np.ones(3))
+    files.write_maps({pair: explained})
+    frame = pd.DataFrame({
+        "value": [0.5, 0.25, 0.125],
+        "error": pd.array([None, "bad", None], dtype="string"),
+    })  # fmt: skip
+    files.write_values("m", frame)
+    (path,) = (tmp_path / "method").glob("*.safetensors" if kind == "map" else "*.parquet")
+    whole, rng = path.read_bytes(), np.random.default_rng(0)
+    seen = 0
+    for _ in range(400):
+        place, bit = rng.integers(len(whole)), rng.integers(8)
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << bit
+        path.write_bytes(damaged)
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            if kind == "map":
+                found = files.read_maps([pair]).get(pair)
+                same = found and all(np.array_equal(a, b) for a, b in zip(found, explained))
+            else:
+                found = files.read_values("m", frame.columns)
+                same = found is not None and found["value"].equals(frame["value"])
+        assert same or (found is None and [str(path) in str(one.message) for one in said] == [True])
+        seen += found is None
+    assert seen > 100
+
+
+@pytest.mark.parametrize("content", [b"", b"text", None])
+def test_a_damaged_file_is_named_and_can_be_replaced(tmp_path, content):
+    files = ShardStore(tmp_path, "method", IMAGES)
+    maps, frame = {("a", 0): Explained(np.ones((2, 2)), 0.1)}, pd.DataFrame({"value": [1.0]})
+    for _ in range(2):
+        files.write_maps(maps)
+        files.write_values("m", frame)
+        assert len(files.read_maps(maps)) == 1 and len(files.read_values("m", ["value"])) == 1
+        for path in (tmp_path / "method").iterdir():
+            path.write_bytes(path.read_bytes()[:-9] if content is None else content)
+        with pytest.warns(UserWarning, match=r"a-0.safetensors is damaged and computed anew \("):
+            assert files.read_maps(maps) == {}
+        with pytest.warns(UserWarning, match=r"m-\w+.parquet is damaged and computed anew \("):
+            assert files.read_values("m", ["value"]) is None
+    files.write_values("m", frame)
+    with pytest.warns(UserWarning, match="damaged .*its columns are value"):
+        assert files.read_values("m", ["value", "error"]) is None
+
+
+def test_what_cannot_be_written_is_said_and_leaves_nothing(tmp_path, monkeypatch):
+    files = ShardStore(tmp_path, "method", IMAGES)
+
+    def full(*args):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "replace", full)
+    message = f"cannot write into {tmp_path} .No space left on device.: .* not kept; make room"
+    with files.lock, pytest.warns(UserWarning, match=message):
+        files.write_values("m", pd.DataFrame({"value": [1.0]}))
+    with pytest.warns(UserWarning, match=message):
+        files.write_maps({("a", 0): Explained(np.zeros((2, 2)), 0.1)})
+    assert [path.suffix for path in (tmp_path / "method").iterdir()] == [".lock"]
+
+
+def test_where_no_lock_can_be_made_nobody_waits(tmp_path):
+    (tmp_path / "method").write_text("in the way of the folder")
+    files = ShardStore(tmp_path, "method", IMAGES)
+    with pytest.warns(UserWarning, match="cannot write into"), files.lock, files.lock:
+        assert files.read_maps([]) == {}
 
 
 def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -108,7 +184,7 @@ def test_without_a_store_nothing_is_remembered(tmp_path, monkeypatch):
     with files.lock:
         files.write_values("m", pd.DataFrame({"value": [1.0]}))
         files.write_maps({("a", 0): Explained(np.zeros((2, 2)), 0.1)})
-    assert files.read_values("m") is None and files.read_maps([("a", 0)]) == {}
+    assert files.read_values("m", ["value"]) is None and files.read_maps([("a", 0)]) == {}
     assert list(tmp_path.iterdir()) == []
 
 
