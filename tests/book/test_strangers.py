@@ -41,6 +41,7 @@ def check(inputs: Path, page: str, layout: str, network: str) -> None:
         assert outcome.stopped.count("\n") == 0
     else:
         assert "In place of the published setting" in outcome.shown
+        assert "Read from" in outcome.shown and f"`{inputs / layout}`" in outcome.shown
 
 
 @pytest.mark.parametrize("page, layout, network", SAMPLE)
