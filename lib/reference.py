@@ -13,7 +13,6 @@ from torch import Tensor
 
 from .checks import NO_CLASS
 from .data import Dataset
-from .paths import absolute
 from .store import keep, key, load_arrays, recall, save_arrays
 
 
@@ -107,7 +106,7 @@ def reference_sets(
     if not len(data):
         raise ValueError(f"the reference {data.name} is empty: give at least one image")
     names = [key(net.fingerprint, net.device.type, str(net.dtype), data.content) for net in nets]
-    folder = None if store is None else absolute(store) / "references"
+    folder = None if store is None else Path(store).expanduser() / "references"
     paths = [folder and folder / f"{name}.safetensors" for name in names]
     known = [path and recall(path, load_arrays) for path in paths]
     missing = [net for net, there in zip(nets, known) if there is None]
