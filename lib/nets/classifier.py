@@ -90,9 +90,11 @@ class Classifier(nn.Module):
         self.name, self.input_size = name, _side(input_size)
         self.model = model
         self._recipe = dict(layer=layer, mean=mean, std=std, input_size=input_size, name=name)
+        self._weights_then: list[int] | None = None
         self.cpu()._find_cut(layer)  # in full precision: convolutions on CUDA default to TF32
         self._halves = nn.ModuleList(self._cut.modules())  # so that .to() reaches them
         self.to(device).eval()
+        self._weights_then = _versions(self.model.state_dict())
         self.classes = self._named(classes)
         if compile:
             self._logits = torch.compile(self._logits)
@@ -193,10 +195,27 @@ class Classifier(nn.Module):
     def _one_logit(self) -> dict[tuple[int, ...], OneLogit | None]:
         return {}
 
-    @cached_property
+    @property
     def fingerprint(self) -> str:
         """A hash of what decides logits and maps: architecture, weights, layer, scaling, and what the
-        cut network gives for an image of noise, so that changed code counts too."""
+        cut network gives for an image of noise, so that changed code counts too.
+
+        Raises:
+            ValueError: the weights were changed after the network was cut, whose halves have copies.
+        """
+        if not self._as_cut():
+            raise ValueError(
+                f"weights of {self.name} have changed since it was cut: cut it again, as by net.like(net.model)"
+            )
+        return self._fingerprint
+
+    def _as_cut(self) -> bool:
+        """Whether nobody has overwritten the weights since the network was cut."""
+        then = self._weights_then  # None while it is being cut
+        return then is None or then == _versions(self.model.state_dict())
+
+    @cached_property
+    def _fingerprint(self) -> str:
         digest = hashlib.sha256(repr((self.model, self.layer, self._behaviour())).encode())
         scaling = {"mean": self.mean, "std": self.std}
         for name, tensor in (self.model.state_dict() | scaling).items():
@@ -243,7 +262,11 @@ class Classifier(nn.Module):
     def _apply(self, fn, recurse=True):
         for name in ("additive_head", "_one_logit"):  # of the old device and dtype
             self.__dict__.pop(name, None)
-        return super()._apply(fn, recurse)
+        as_cut = self._as_cut()
+        super()._apply(fn, recurse)
+        if as_cut:
+            self._weights_then = _versions(self.model.state_dict())
+        return self
 
     def __reduce__(self) -> tuple:
         recipe = self._recipe | {"name": self.name, "classes": self.classes}
@@ -409,8 +432,9 @@ def _tolerance(x: Tensor) -> float:
 
 
 def _versions(tree: Any) -> list[int]:
-    """How often each tensor of a tree has been overwritten."""
-    return [t._version for t in tree_leaves(tree) if isinstance(t, Tensor)]
+    """How often each tensor of a tree has been overwritten, where that is counted."""
+    leaves = tree_leaves(tree)
+    return [t._version for t in leaves if isinstance(t, Tensor) and not t.is_inference()]
 
 
 @torch.no_grad()

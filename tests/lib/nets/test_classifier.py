@@ -142,6 +142,25 @@ def test_a_changed_forward_is_another_fingerprint():
         assert other.fingerprint != net.fingerprint
 
 
+def test_weights_that_change_under_a_cut_network_are_noticed():
+    """Its halves hold folded copies of them: they would be half of each."""
+    net = affine()
+    before = net.fingerprint
+    assert net.to(torch.float64).fingerprint == before
+    net.train(), net(torch.rand(1, 3, SIZE, SIZE))
+    assert net.fingerprint == before
+    with torch.no_grad():
+        net.model.classifier.weight *= 2
+    with pytest.raises(
+        ValueError, match="weights of network have changed since it was cut: cut it again"
+    ):
+        net.to("cpu", torch.float64).fingerprint  # noqa: B018
+    again = net.like(net.model)
+    assert again.fingerprint != before
+    net.model.load_state_dict(affine().model.state_dict())
+    assert net.like(net.model).fingerprint == before
+
+
 @pytest.mark.parametrize("change", ["weight", "layer", "std"])
 def test_so_is_whatever_else_decides_logits_and_maps(change):
     net = networks.non_linear()
