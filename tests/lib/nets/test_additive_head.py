@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from lib import nets
+from lib.methods import METHODS
 
 from ..networks import (
     CHANNELS, HEADS, Affine, Headed, affine, headed, images, residual, seeded,
@@ -46,6 +47,32 @@ class Around(Affine):
     def forward(self, x):
         A = self.act(self.norm(self.conv(x)))
         return self.classifier(self.pool((self.branch(A) + A).relu()).flatten(1))
+
+
+class TwoPoolings(Headed):
+    """The maximum and the mean of each channel, one behind the other, before a linear layer."""
+
+    def __init__(self):
+        super().__init__("hidden")
+        self.mean, self.largest = nn.AdaptiveAvgPool2d(1), nn.AdaptiveMaxPool2d(1)
+        self.hidden = nn.Linear(2 * CHANNELS, 12)
+        self.classifier = nn.Linear(12, self.classifier.out_features)
+
+    def forward(self, x):
+        A = self.act(self.norm(self.conv(x)))
+        pooled = torch.cat([self.largest(A), self.mean(A)], 1).flatten(1)
+        return self.classifier(self.hidden(pooled).relu())
+
+
+def test_poolings_side_by_side_are_no_columns():
+    net, x = wrap(seeded(TwoPoolings())), images(1)
+    assert net.additive_head is None
+    A, target = net.features(x), torch.tensor([1])
+    delta = net.head(A)[:, 1] - torch.cat(
+        [net.head(A * (torch.arange(CHANNELS) != k).view(-1, 1, 1))[:, 1] for k in range(CHANNELS)]
+    )
+    alpha = METHODS["ablation_cam"].coefficients(net, x, target)[0][0]
+    torch.testing.assert_close(alpha / alpha.abs().max(), delta / delta.abs().max())
 
 
 class Mixed(Headed):
