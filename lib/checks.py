@@ -1,5 +1,9 @@
 """Checks of what comes in, each with the remedy in its message."""
 
+from collections.abc import Mapping
+from numbers import Integral, Real
+
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -8,8 +12,38 @@ from .errors import unknown
 NO_CLASS = -1  # of an image whose class is not known, for what explains without one
 
 
-def check_images(x: Tensor) -> None:
-    """Images are (B, 3, H, W), float, finite, in [0, 1]."""
+def as_tensor(what: str, value, remedy: str = "") -> Tensor:
+    """Numbers as a tensor, whether they come as one, as an array, or as lists of either."""
+    try:
+        if isinstance(value, list | tuple) and value and isinstance(value[0], Tensor):
+            return torch.stack(list(value))
+        return torch.as_tensor(np.asarray(value) if isinstance(value, list | tuple) else value)
+    except (TypeError, ValueError, RuntimeError):
+        short = repr(value) if isinstance(value, str | None) else type(value).__name__
+        raise ValueError(
+            f"{what} are numbers, in a tensor, an array or a list, got {short}{remedy}"
+        ) from None
+
+
+def as_dtype(dtype: str | torch.dtype | None) -> torch.dtype | None:
+    """A floating-point dtype, also by name."""
+    found = getattr(torch, dtype, "") if isinstance(dtype, str) else dtype
+    if found is None or (isinstance(found, torch.dtype) and found.is_floating_point):
+        return found
+    raise ValueError(f"dtype is float16, bfloat16, float32 or float64, got {dtype!r}")
+
+
+def check_net(net) -> None:
+    """A network is one that is cut at a layer."""
+    if not hasattr(net, "cut"):
+        raise ValueError(
+            f"the network is a Classifier, got {type(net).__name__}: nets.wrap(model, ...) makes one"
+        )
+
+
+def check_images(x) -> Tensor:
+    """Images, as a tensor, are (B, 3, H, W), float, finite, in [0, 1]."""
+    x = as_tensor("images", x, ": data.load reads files")
     if x.ndim != 4 or x.shape[1] != 3:
         raise ValueError(f"images are (B, 3, H, W), got {tuple(x.shape)}: add or move a dimension")
     if len(x) == 0:
@@ -22,12 +56,16 @@ def check_images(x: Tensor) -> None:
         raise ValueError(
             f"images are in [0, 1], got [{low:.3g}, {high:.3g}]: do not normalise (the classifier does)"
         )
+    return x
 
 
 def check_targets(target: int | Tensor, batch: int, classes: int, device: torch.device) -> Tensor:
     """Targets as a tensor (B,) of class indices on `device`: any, `NO_CLASS` too, of a backbone, which
     has no classes."""
-    target = torch.as_tensor(target, device=device)
+    target = as_tensor(
+        "targets, class indices,", target, ": give one class an image, or one for all"
+    )
+    target = target.to(device)
     if target.is_floating_point() or target.dtype == torch.bool:
         raise ValueError(f"targets are class indices, whole numbers, got {target.dtype}")
     target = target.long()
@@ -43,9 +81,10 @@ def check_targets(target: int | Tensor, batch: int, classes: int, device: torch.
     return target
 
 
-def check_maps(S: Tensor, x: Tensor, signed: bool = False) -> None:
-    """Saliency maps are (B, H, W), finite, in [0, 1], or signed in [-1, 1], one an image and of its
+def check_maps(S, x: Tensor, signed: bool = False) -> Tensor:
+    """Saliency maps, as a tensor, are (B, H, W), finite, in [0, 1], or signed in [-1, 1], one an image and of its
     size."""
+    S = as_tensor("maps", S, ": use saliency.explain")
     if S.shape != (len(x), *x.shape[2:]):
         raise ValueError(
             f"maps are (B, H, W) = {(len(x), *x.shape[2:])}, got {tuple(S.shape)}: use saliency.explain"
@@ -57,6 +96,7 @@ def check_maps(S: Tensor, x: Tensor, signed: bool = False) -> None:
             f"maps are in [{least}, 1], got [{S.min():.3g}, {S.max():.3g}]: use "
             f"saliency.explain{remedy}"
         )
+    return S
 
 
 def check_finite(what: str, x: Tensor, remedy: str = "") -> None:
@@ -66,16 +106,35 @@ def check_finite(what: str, x: Tensor, remedy: str = "") -> None:
         raise ValueError(f"{what} {bad[0]} of the batch holds NaN or infinity{remedy}")
 
 
-def check_options(kind: str, name: str, given: dict, valid: dict) -> None:
-    """Options are those that the method or metric declares."""
-    for option in given:
+_KINDS = {  # of options, by their defaults
+    bool: (bool, "True or False"),
+    int: (Integral, "a whole number"),
+    float: (Real, "a number"),
+    str: (str, "a name"),
+}
+
+
+def check_options(kind: str, name: str, given: dict, valid: Mapping[str, object]) -> None:
+    """Options are those that the method or metric declares, and of the kind of their defaults.
+
+    Args:
+        valid: options with their defaults; any kind will do where that is none of those above.
+    """
+    for option, value in given.items():
         if option not in valid:
             raise unknown(f"option of {kind} {name}", option, valid)
+        of, what = _KINDS.get(type(valid[option]), (object, ""))
+        if not isinstance(value, of) or (isinstance(value, bool) and of in (Integral, Real)):
+            raise ValueError(f"option {option} of {kind} {name} is {what}, got {value!r}")
 
 
-def check_count(name: str, value: int | None, least: int = 1) -> None:
-    """A number of things is at least so many; None leaves it open."""
-    if value is not None and value < least:
+def check_count(name: str, value: int | None, least: int = 1, *, optional: bool = True) -> None:
+    """A number of things is a whole number, at least so many; None leaves an optional one open."""
+    if value is None and optional:
+        return
+    if not isinstance(value, Integral) or isinstance(value, bool):
+        raise ValueError(f"{name} is a whole number, at least {least}, got {value!r}")
+    if value < least:
         raise ValueError(f"{name} is at least {least}, got {value}")
 
 

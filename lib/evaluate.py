@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from .checks import as_tensor, check_count, check_net
 from .classes import matched
 from .data import Dataset
 from .inference import outside_inference_mode
@@ -103,6 +104,9 @@ def _met(method: Variant, net) -> Variant:
 
 
 def _blocks(net, data: Dataset, batch_size: int, size: int = SHARD_SIZE) -> Iterator[Block]:
+    check_net(net)
+    check_count("batch_size", batch_size, optional=False)
+    check_count("shard_size", size, optional=False)
     return (Block(net, data[i : i + size], batch_size) for i in range(0, len(data), size))
 
 
@@ -147,6 +151,8 @@ def evaluate_maps(
         >>> evaluate_maps(net, data, {"thirds": torch.stack(my_maps)}, ["average_drop"])
     """
     metrics, data = chosen_metrics(metrics), matched(data, net)
+    maps = {label: as_tensor("maps", S) for label, S in maps.items()}
+    check_count("batch_size", batch_size, optional=False)
     for variant in metrics:
         if variant.of.given.get("method"):
             raise ValueError(f"{variant.name} explains further images: use evaluate with a method")

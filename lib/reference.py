@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .checks import NO_CLASS
+from .checks import NO_CLASS, check_count
 from .data import Dataset
 from .store import keep, key, load_arrays, recall, save_arrays
 
@@ -103,6 +103,7 @@ def reference_sets(
     Example:
         >>> last, before = reference_sets([net, nets.load(net.name, layer="features.10")], data)
     """
+    check_count("batch_size", batch_size, optional=False)
     if not len(data):
         raise ValueError(f"the reference {data.name} is empty: give at least one image")
     names = [key(net.fingerprint, net.device.type, str(net.dtype), data.content) for net in nets]

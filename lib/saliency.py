@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .checks import NO_CLASS, check_images, check_options, check_targets
+from .checks import NO_CLASS, check_images, check_net, check_options, check_targets
 from .inference import outside_inference_mode
 from .maps import MASKINGS, NORMALISATIONS, mask, normalise, predict, upsample
 from .methods import method_named, weighted_sum
@@ -41,8 +41,8 @@ def attribute(
     """
     spec = method_named(method)
     check_options("method", method, options, spec.options)
-    check_images(x)
-    x = x.to(net.device, net.dtype)
+    check_net(net)
+    x = check_images(x).to(net.device, net.dtype)
     if target is None:
         target = predict(net, x) if net.num_classes else NO_CLASS
     target = check_targets(target, len(x), net.num_classes, net.device)
@@ -92,8 +92,8 @@ def explain(
     Args:
         method: a name in `METHODS`.
         net: a `Classifier`.
-        x: images (B, 3, H, W), float RGB in [0, 1].
-        target: classes (B,), or one class for all; None for the predicted class, or of a backbone
+        x: images (B, 3, H, W), float RGB in [0, 1]; a tensor, an array, or a list of images.
+        target: indices of classes (B,), or one class for all; None for the predicted class, or of a backbone
             for none.
         signed: whether the map keeps its sign: no ReLU, and $S = M / \max |M|$ of the upsampled M.
         options: the method's own; see `METHODS[method].options`.
@@ -109,5 +109,6 @@ def explain(
         >>> S = explain("opti_cam", net, x, target=243)
         >>> S = explain("grad_cam", net, x, target=243, contrast="weighted", signed=True)
     """
+    x = check_images(x)
     raw = raw_map(method, net, x, target, **options)
     return finish(method, raw, tuple(x.shape[2:]), signed=signed, **options)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .checks import NO_CLASS, check_images
+from .checks import NO_CLASS, check_choice, check_images
 from .code import code_key
 from .data import Dataset, Sample
 from .errors import UnknownName
@@ -67,6 +67,7 @@ class Block:
     def targets(self, kind: str) -> Targets:
         """The class of each image that maps and metrics follow: its "label", or the "predicted"; of a
         backbone, which predicts none, `NO_CLASS` where there is no label."""
+        check_choice("target", kind, ("label", "predicted"))
         if kind == "label" and not self.net.num_classes:
             return [NO_CLASS if label is None else label for label in self.data.targets]
         labels = [None if kind == "predicted" else target for target in self.data.targets]

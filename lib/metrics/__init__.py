@@ -13,7 +13,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from ..checks import check_images, check_maps, check_options, check_targets
+from ..checks import check_images, check_maps, check_net, check_options, check_targets
 from ..errors import unknown
 from ..inference import outside_inference_mode
 from ..saliency import explain
@@ -30,7 +30,7 @@ from . import (
     relative_probability,
     remove_and_classify,
 )
-from .accumulator import Accumulator
+from .accumulator import Accumulator, in_tensors
 
 __all__ = ["METRICS", "Accumulator", "Metric", "metric_named"]
 
@@ -110,10 +110,11 @@ class Metric:
     def measurement(self, net, x: Tensor, target: int | Tensor, S: Tensor, **options) -> Any:
         """What `value` takes: shared by metrics with the same `measure` and options."""
         self.check_given(options)
-        check_options("metric", self.name, options, {*self.options, *self.given})
-        check_images(x)
-        x, S = x.to(net.device, net.dtype), S.to(net.device, net.dtype)
-        check_maps(S, x, self.signed)
+        check_options("metric", self.name, options, self.options | dict.fromkeys(self.given))
+        check_net(net)
+        x = check_images(x).to(net.device, net.dtype)
+        S = check_maps(S, x, self.signed).to(net.device, net.dtype)
+        options = in_tensors(options)
         target = check_targets(target, len(x), net.num_classes, net.device)
         if isinstance(options.get("method"), str):
             options["method"] = partial(explain, options["method"], net)
@@ -122,7 +123,7 @@ class Metric:
     def check_given(self, options: dict) -> None:
         """What it needs beside image, class and map is there."""
         for name, needed in self.given.items():
-            if needed and name not in options:
+            if needed and options.get(name) is None:
                 raise ValueError(f"{self.name} needs {name}: {GIVEN[name]}")
 
     def fn(self, net, x: Tensor, target: int | Tensor, S: Tensor, **options) -> Tensor:

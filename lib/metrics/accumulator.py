@@ -5,8 +5,26 @@ import math
 import torch
 from torch import Tensor
 
-from ..checks import check_maps, check_options
+from ..checks import as_tensor, check_maps, check_options
 from ..inference import outside_inference_mode
+
+
+def in_tensors(given: dict) -> dict:
+    """What comes as one tensor an image, such as boxes, as tensors, whatever numbers it came in."""
+    found = dict(given)
+    for name in {"boxes", "mask", "ignore"} & given.keys():
+        if given[name] is not None:
+            each = [
+                as_tensor(name, one, f": pass one ({_SHAPES[name]}) for each image")
+                for one in given[name]
+            ]
+            found[name] = [
+                one[None] if name == "boxes" and one.shape == (4,) else one for one in each
+            ]
+    return found
+
+
+_SHAPES = {"boxes": "n, 4", "mask": "H, W", "ignore": "H, W"}
 
 
 class Accumulator:
@@ -46,12 +64,14 @@ class Accumulator:
             net, x: network and images, where the metric asks the network.
             target: the classes (B,) that are explained, where the metric follows them.
         """
+        S = as_tensor("maps", S, ": use saliency.explain")
         if S.ndim != 3:
             raise ValueError(f"maps are (B, H, W), got {tuple(S.shape)}")
         check_maps(S, S[:, None], self.metric.signed)
         given |= {} if boxes is None else {"boxes": boxes}
         self.metric.check_given(given)
-        check_options("metric", self.metric.name, given, self.metric.given)
+        check_options("metric", self.metric.name, given, dict.fromkeys(self.metric.given))
+        given = in_tensors(given)
         with torch.no_grad():
             measured = self.metric.measure(net, x, target, S, **given, **self.options)
         self._measured.append(measured.cpu())

@@ -54,8 +54,7 @@ def change(
 
 def stepped(pixels: int, step: int) -> Tensor:
     """0, step, 2 step, ... and all the pixels."""
-    if step < 1:
-        raise ValueError(f"step is a number of pixels, at least 1, got {step}")
+    check_count("step", step)
     return torch.tensor([*range(0, pixels, step), pixels])
 
 

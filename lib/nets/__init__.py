@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from .. import manifests
+from ..checks import as_dtype
 from ..classes import imagenet_descriptions
 from ..errors import UnknownName, unknown
 from ..paths import given
@@ -36,7 +37,7 @@ def load(
     weights: str | Path | None = None,
     layer: str | None = None,
     device: str | torch.device = "cpu",
-    dtype: torch.dtype | None = None,
+    dtype: str | torch.dtype | None = None,
     compile: bool = False,
     normalize: bool = True,
     root: str | Path | None = None,
@@ -80,7 +81,7 @@ def load(
         options["layer"] = layer
     if not normalize:
         options |= {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}
-    net = Classifier(model.to(device, dtype), **options, compile=compile)
+    net = Classifier(model.to(device, as_dtype(dtype)), **options, compile=compile)
     if net.classes is None and _of_imagenet(name, net):
         net.classes = imagenet_descriptions()
     return net

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from lib.checks import (
+    as_dtype,
     check_choice,
     check_count,
     check_images,
@@ -138,3 +139,11 @@ def test_a_count_has_a_least_value():
         check_count("chunk", 0)
     check_count("chunk", None)
     check_count("iterations", 0, least=0)
+
+
+def test_dtypes_by_name():
+    assert as_dtype(None) is None
+    assert as_dtype("float16") is as_dtype(torch.float16) is torch.float16
+    for wrong in ("half16", "int8", torch.int8, 16, "nn"):
+        with pytest.raises(ValueError, match=f"dtype is float16, .*got {wrong!r}"):
+            as_dtype(wrong)

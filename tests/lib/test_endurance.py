@@ -32,7 +32,13 @@ HOW = {"batch_size": 2, "shard_size": 4}
 @pytest.fixture(scope="module")
 def net() -> nets.Classifier:
     torch.manual_seed(0)
-    layers = nn.Conv2d(3, 6, 3, 2), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, 3)
+    layers = (
+        nn.Conv2d(3, 6, 3, 2),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(6, 3),
+    )
     return nets.wrap(nn.Sequential(*layers).double(), input_size=SIZE, name="tiny")
 
 
@@ -104,7 +110,9 @@ def test_killed_at_any_moment_it_loses_nothing_and_says_nothing_wrong(
 
 def test_two_processes_on_one_store_make_each_map_once(net, data, want, processes, tmp_path):
     running = [
-        processes.Process(target=evaluate, args=(net, data, *CHOICE), kwargs={"store": tmp_path} | HOW)
+        processes.Process(
+            target=evaluate, args=(net, data, *CHOICE), kwargs={"store": tmp_path} | HOW
+        )
         for _ in range(2)
     ]
     for process in running:
@@ -204,7 +212,10 @@ LEAK = 4096  # bytes a call that would count as a leak: a map of 16 x 16 and its
 @pytest.mark.slow
 def test_a_leak_would_be_seen():
     kept = []
-    assert grown(lambda: kept.append(torch.ones(2 * LEAK // 8, dtype=torch.float64)), 1000) > 1000 * LEAK
+    assert (
+        grown(lambda: kept.append(torch.ones(2 * LEAK // 8, dtype=torch.float64)), 1000)
+        > 1000 * LEAK
+    )
 
 
 @pytest.mark.slow

@@ -777,6 +777,24 @@ def test_unknown_names_raise_before_anything_runs(net, data, calls, methods, met
     assert total(calls) == 0
 
 
+@pytest.mark.parametrize("size", ["batch_size", "shard_size"])
+@pytest.mark.parametrize("value", [0, -1, 2.5, "4", None, True])
+def test_sizes_are_whole_numbers(net, data, size, value):
+    with pytest.raises(ValueError, match=f"{size} is .*at least 1, got {value!r}"):
+        evaluate(net, data, METHOD_NAMES, METRIC_NAMES, **{size: value})
+
+
+def test_maps_are_of_the_label_or_of_the_predicted_class(net, data):
+    with pytest.raises(UnknownName, match="unknown target 'none'; valid: label, predicted"):
+        saliency_maps(net, data, "grad_cam", target="none")
+
+
+def test_given_maps_may_be_an_array(net, data):
+    S = np.random.default_rng(0).random((N, SIZE, SIZE))
+    want = evaluate_maps(net, data, {"S": torch.from_numpy(S)}, METRIC_NAMES)
+    assert_same(evaluate_maps(net, data, {"S": S}, METRIC_NAMES), want)
+
+
 def test_a_wrong_value_of_an_option_is_raised_and_not_a_row(net, data):
     with pytest.raises(UnknownName, match="unknown weighting 'logits'"):
         evaluate(net, data, {"a": ("score_cam", {"weighting": "logits"})}, ["average_drop"])

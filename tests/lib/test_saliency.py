@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from lib.errors import UnknownName
 from lib.methods import METHODS
@@ -261,3 +262,51 @@ def test_an_unknown_normalisation_or_masking_lists_those_there_are():
         normalise(maps(), "minmax")
     with pytest.raises(UnknownName, match="unknown masking 'black'; valid: pixels, normalized"):
         mask(affine(), images(), maps(), "black")
+
+
+@pytest.mark.parametrize(
+    "made", [lambda t: t.numpy(), lambda t: t.tolist(), list], ids=["array", "lists", "list"]
+)
+def test_numbers_mean_the_same_in_whatever_they_come(made):
+    net, x, target = affine(), images(), torch.tensor([3, 0, 2, 4])
+    want = explain("grad_cam", net, x, target)
+    assert torch.equal(explain("grad_cam", net, made(x), made(target)), want)
+
+
+@pytest.mark.parametrize(
+    "x, target, message",
+    [
+        ("dog.jpg", 0, "images are numbers, .*got 'dog.jpg': data.load reads files"),
+        (None, 0, "images are numbers, .*got None"),
+        (Image.new("RGB", (4, 4)), 0, "images are numbers, .*got Image"),
+        (images(), "cat", "class indices, are numbers, .*got 'cat': give one class an image"),
+        (images(), [0, None, 1, 2], "class indices, are numbers, .*got list"),
+        (images(), {}, "class indices, are numbers, .*got dict"),
+    ],
+)
+def test_what_is_no_number_is_refused_in_a_sentence(x, target, message):
+    with pytest.raises(ValueError, match=message):
+        explain("grad_cam", affine(), x, target)
+
+
+def test_a_bare_network_is_told_how_to_be_wrapped():
+    with pytest.raises(
+        ValueError, match=r"a Classifier, got Affine: nets.wrap\(model, ...\) makes"
+    ):
+        explain("grad_cam", affine().model, images(), 0)
+
+
+@pytest.mark.parametrize(
+    "method, option, what",
+    [
+        ("opti_cam", {"iterations": 2.5}, "a whole number, got 2.5"),
+        ("opti_cam", {"iterations": True}, "a whole number, got True"),
+        ("opti_cam", {"learning_rate": "1e-1"}, "a number, got '1e-1'"),
+        ("opti_cam", {"objective": None}, "a name, got None"),
+        ("lime", {"seed": None}, "a whole number, got None"),
+        ("opti_cam", {"chunk": 2.5}, "a whole number, at least 1, got 2.5"),
+    ],
+)
+def test_options_are_of_the_kind_of_their_defaults(method, option, what):
+    with pytest.raises(ValueError, match=f"{next(iter(option))} .*is {what}$"):
+        explain(method, affine(), images(), 0, **option)

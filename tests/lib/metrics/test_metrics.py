@@ -72,6 +72,44 @@ def test_inference_mode_changes_nothing(metric):
         assert torch.equal(values, want)
 
 
+@pytest.mark.parametrize(
+    "made", [lambda t: t.numpy(), lambda t: t.tolist()], ids=["array", "lists"]
+)
+@every_metric
+def test_numbers_mean_the_same_in_whatever_they_come(metric, made):
+    net, x, S, known = affine(), images(), maps(), given(metric)
+    want = METRICS[metric].fn(net, x, TARGET, S, **known)
+    tensors = {"boxes", "mask", "ignore"} & known.keys()
+    known |= {name: [made(one) for one in known[name]] for name in tensors}
+    found = METRICS[metric].fn(net, made(x), made(TARGET), made(S), **known)
+    assert torch.equal(found, want)
+    if METRICS[metric].whole:
+        accumulator = METRICS[metric].accumulator(**options(metric))
+        known = {name: value for name, value in known.items() if name not in options(metric)}
+        accumulator.update(made(S), net=net, x=x, target=TARGET, **known)
+        assert torch.equal(accumulator.values(), want)
+
+
+def test_one_box_an_image_needs_no_list():
+    energy, S = METRICS["energy_pointing_game"], maps()
+    want = energy.fn(affine(), images(), 0, S, boxes=[BOXES] * 4)
+    assert torch.equal(energy.fn(affine(), images(), 0, S, boxes=[(2, 3, 12, 14)] * 4), want)
+
+
+@pytest.mark.parametrize(
+    "target, S, boxes, message",
+    [
+        (None, maps(), [BOXES] * 4, "class indices, are numbers, .*got None"),
+        (0, None, [BOXES] * 4, "maps are numbers, .*got None: use saliency.explain"),
+        (0, maps(), "boxes.csv", r"boxes are numbers, .*: pass one \(n, 4\) for each image"),
+        (0, maps(), None, "energy_pointing_game needs boxes: pass boxes="),
+    ],
+)
+def test_what_is_no_number_is_refused_in_a_sentence(target, S, boxes, message):
+    with pytest.raises(ValueError, match=message):
+        METRICS["energy_pointing_game"].fn(affine(), images(), target, S, boxes=boxes)
+
+
 @of_an_image
 def test_values_depend_on_neither_batch_nor_order_nor_neighbours(metric):
     net, x, S = affine(), images(), maps()
