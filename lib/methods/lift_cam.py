@@ -70,5 +70,6 @@ def _check_sum(net, C: Tensor, y: Tensor, y0: Tensor) -> None:
         raise ValueError(
             f"lift_cam: contributions of image {i} add up to {C[i].sum():.4g}, but the score changes "
             f"by {y[i] - y0[i]:.4g}: the head of {net.name} after {net.layer!r} holds a step that "
-            "DeepLIFT-Rescale does not know here; choose a later layer"
+            "DeepLIFT-Rescale does not know here: take shap_cam, which estimates the same values by "
+            "sampling, or grad_cam; or a later layer, where there is one before the pooling"
         )

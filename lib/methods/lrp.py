@@ -60,6 +60,6 @@ class LRP0(Propagation):
     def __init__(self) -> None:
         super().__init__(
             RULES,
-            "LRP-0 has no rule for the step {!r} behind the target layer: choose a later layer, or a "
-            "method that takes gradients as they are, such as grad_cam",
+            "LRP-0 has no rule for the step {!r} behind the target layer: take a method without rules, "
+            "such as shap_cam or grad_cam; or a later layer, where there is one before the pooling",
         )

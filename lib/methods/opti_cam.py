@@ -32,6 +32,7 @@ def opti_cam(
     tolerance: float = 1e-10,
     stopping: str = "loss",
     masking: str = "pixels",
+    relu: bool = False,
     chunk: int | None = None,
 ) -> Tensor:
     r"""Channel weights optimised, for each image, so that the masked image scores highest.
@@ -48,7 +49,7 @@ def opti_cam(
     `tolerance`, for its loss moves in coarser steps.
 
     Where uniform weights cancel the channels, as behind a LayerNorm without a scale and shift of its own,
-    the start is flat, n has no slope there, and the map is zeros.
+    the start is flat, n has no slope there, and the map is zeros; with `relu` it is not.
     Each image optimises and stops on its own: its map never depends on its neighbours.
 
     Args:
@@ -65,6 +66,8 @@ def opti_cam(
             if its loss has risen since the last such check, and has the map that was tried last, before
             the step that follows, as the authors' code does with one image.
         masking: "pixels" or "normalized"; see `maps.mask`.
+        relu: whether channels pass a ReLU before they are combined, as in the authors' code; behind an
+            activation that is not negative it changes nothing.
         chunk: images optimised together; None for what suits the device. It changes no result.
 
     Returns:
@@ -76,7 +79,7 @@ def opti_cam(
     options = dict(
         objective=objective, normalisation=normalisation, selector=selector, iterations=iterations,
         learning_rate=learning_rate, schedule=schedule, initial=initial, tolerance=tolerance,
-        stopping=stopping, masking=masking,
+        stopping=stopping, masking=masking, relu=relu,
     )  # fmt: skip
     check_count("chunk", chunk)
     size = net.batch_hint(x) if chunk is None else chunk
@@ -94,7 +97,7 @@ class Optimisation:
         objective: F (T, B) at each iteration; NaN after an image has stopped.
         iterations: how many each image took (B,).
         path: softmax(u) (T, B, K) after each iteration.
-        A: the channels (B, K, h, w).
+        A: the channels (B, K, h, w) that are combined.
         dtype: of the network, in which they were made.
     """
 
@@ -133,7 +136,7 @@ def optimise(net, x: Tensor, target: Tensor, **options) -> Optimisation:
 
 def _optimise(
     net, x, target, objective, normalisation, selector, iterations, learning_rate, schedule,
-    initial, tolerance, stopping, masking,
+    initial, tolerance, stopping, masking, relu,
 ) -> Optimisation:  # fmt: skip
     check_count("iterations", iterations, least=0)
     check_choice("objective", objective, OBJECTIVES)
@@ -143,6 +146,7 @@ def _optimise(
     score = select(selector)
     with torch.no_grad():
         A = in_single(net.cut(x)[0])
+        A = A.relu() if relu else A
         y = score(net(x), target) if "diff" in objective else None
     if A.dtype != net.dtype:
         tolerance = 0.0  # equal losses in half precision are no sign of the end

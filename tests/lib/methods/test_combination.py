@@ -47,6 +47,7 @@ def test_the_start_of_opti_cam_where_channels_cancel_is_zeros_in_every_batch():
     for batch in (x, x[:1], x[1:3]):
         for options in ({"signed": True}, {}, {"normalisation": "max"}):
             assert (explain("opti_cam", net, batch, 0, iterations=3, **options) == 0).all()
+        assert explain("opti_cam", net, batch, 0, iterations=3, relu=True).amax() == 1
 
 
 def test_a_combination_keeps_its_name_signature_and_coefficients():

@@ -12,6 +12,7 @@ from lib.methods.gradients import activation_and_gradient
 from lib.methods.lift_cam import lift_cam
 from lib.methods.shap_cam import shap_cam
 from lib.nets import context_of
+from lib.saliency import explain
 
 from ..networks import (
     CHANNELS, HEADS, NETWORKS, SIZE, Affine, Headed, affine, headed, images, seeded, signed, wrap,
@@ -154,8 +155,12 @@ class Attentive(Affine):
 
 def test_an_unknown_step_is_refused():
     net = wrap(seeded(Attentive()))
-    with pytest.raises(ValueError, match="add up to .* DeepLIFT-Rescale does not know"):
+    with pytest.raises(
+        ValueError, match="add up to .* DeepLIFT-Rescale does not know here: take shap_cam"
+    ):
         lift_cam(net, images(), TARGET)
+    for method in ("shap_cam", "grad_cam"):  # as it says
+        assert explain(method, net, images(), TARGET).amax() == 1
 
 
 def test_sizes_other_than_the_probe():

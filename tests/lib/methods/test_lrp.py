@@ -52,7 +52,10 @@ def test_affine_steps_keep_their_slopes(step):
     ],
 )  # fmt: skip
 def test_a_step_without_a_rule_is_named_with_the_remedy(step, name):
-    with pytest.raises(ValueError, match=f"no rule for the step '{name}'.* choose a later layer"):
+    with pytest.raises(
+        ValueError,
+        match=f"no rule for the step '{name}'.*: take .*, such as shap_cam or grad_cam; or ",
+    ):
         slopes(step, [1.0, 2.0, 3.0, 4.0])
 
 

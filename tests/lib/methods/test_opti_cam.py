@@ -46,13 +46,14 @@ def score(net, selector, x, c):
 
 def textbook(
     net, x, target, objective="mask", normalisation="range", selector="logit", iterations=30,
-    learning_rate=0.1, schedule="constant", tolerance=1e-10, masking="pixels",
+    learning_rate=0.1, schedule="constant", tolerance=1e-10, masking="pixels", relu=False,
 ):  # fmt: skip
     """One image, one Adam, the whole network, as the paper is written."""
     S, taken = [], []
     for i, c in enumerate(target.tolist()):
         image = x[i : i + 1]
         A = net.features(image)[0].detach()
+        A = A.clamp_min(0) if relu else A
         background = torch.zeros_like(net.mean) if masking == "pixels" else net.mean
         u = torch.full((len(A),), 0.5, dtype=x.dtype, requires_grad=True)
         adam, losses = torch.optim.Adam([u], lr=learning_rate), []
@@ -271,6 +272,17 @@ def test_half_precision_optimises_as_single_does(dtype, scale):
     coarse = 8 * torch.finfo(dtype).eps * want.objective[0].abs().clamp_min(scale)
     assert (found.objective[-1] - want.objective[-1]).abs().le(0.1 * gain + coarse).all()
     assert opti_cam(wrap(model).to(dtype), x, TARGET, iterations=2).dtype == dtype
+
+
+def test_the_authors_relu_on_the_channels():
+    net, x = NETWORKS["signed"](), images(2)
+    assert (net.features(x) < 0).any()
+    want, _ = textbook(net, x, TARGET[:2], relu=True, iterations=12)
+    found = opti_cam(net, x, TARGET[:2], relu=True, iterations=12)
+    assert torch.allclose(found, want, atol=1e-7) and (found >= 0).all()
+    assert not torch.allclose(found, opti_cam(net, x, TARGET[:2], iterations=12), atol=1e-2)
+    net = affine()  # whose channels are not negative
+    assert torch.equal(*(opti_cam(net, x, TARGET[:2], relu=r, iterations=3) for r in (False, True)))
 
 
 @pytest.mark.parametrize("initial", [0.0, 0.5, 3.0])
