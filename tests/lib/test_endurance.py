@@ -197,13 +197,17 @@ def resident() -> int:
 
 
 def grown(call, calls: int) -> int:
-    """By how many bytes the process grows over so many calls, after a tenth of them as a start."""
-    for _ in range(calls // 10):
-        call()
-    start = resident()
-    for _ in range(calls):
-        call()
-    return resident() - start
+    """By how many bytes so many calls make the process grow, at the least of three times: a leak does
+    so each time, an allocator that fills its pools does not."""
+    found = []
+    for _ in range(3):
+        start = resident()
+        for _ in range(calls):
+            call()
+        found.append(resident() - start)
+        if found[-1] <= 0:
+            break
+    return min(found)
 
 
 LEAK = 4096  # bytes a call that would count as a leak: a map of 16 x 16 and its neighbours
