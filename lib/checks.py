@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 from numbers import Integral, Real
+from types import MappingProxyType, NoneType
+from typing import get_args
 
 import numpy as np
 import torch
@@ -106,26 +108,43 @@ def check_finite(what: str, x: Tensor, remedy: str = "") -> None:
         raise ValueError(f"{what} {bad[0]} of the batch holds NaN or infinity{remedy}")
 
 
-_KINDS = {  # of options, by their defaults
+_KINDS = {  # of options, by how they are annotated
     bool: (bool, "True or False"),
     int: (Integral, "a whole number"),
     float: (Real, "a number"),
     str: (str, "a name"),
+    NoneType: (NoneType, "None"),
 }
 
 
-def check_options(kind: str, name: str, given: dict, valid: Mapping[str, object]) -> None:
-    """Options are those that the method or metric declares, and of the kind of their defaults.
+def check_options(
+    kind: str,
+    name: str,
+    given: dict,
+    valid: Mapping[str, object],
+    annotations: Mapping[str, object] = MappingProxyType({}),
+) -> None:
+    """Options are those that the method or metric declares, and of the kind that it declares.
 
     Args:
-        valid: options with their defaults; any kind will do where that is none of those above.
+        valid: options with their defaults.
+        annotations: theirs; where one is not, or not only, of the kinds above, any value will do.
     """
     for option, value in given.items():
         if option not in valid:
             raise unknown(f"option of {kind} {name}", option, valid)
-        of, what = _KINDS.get(type(valid[option]), (object, ""))
-        if not isinstance(value, of) or (isinstance(value, bool) and of in (Integral, Real)):
+        declared = annotations.get(option)
+        members = get_args(declared) or (declared,)
+        if not all(member in _KINDS for member in members):
+            continue
+        if not any(_is_of(value, _KINDS[member][0]) for member in members):
+            what = " or ".join(_KINDS[member][1] for member in members)
             raise ValueError(f"option {option} of {kind} {name} is {what}, got {value!r}")
+
+
+def _is_of(value: object, of: type) -> bool:
+    """True and False are no numbers."""
+    return isinstance(value, of) and (of is bool or not isinstance(value, bool))
 
 
 def check_count(name: str, value: int | None, least: int = 1, *, optional: bool = True) -> None:

@@ -40,7 +40,7 @@ def attribute(
         torch.Size([1, 1280])
     """
     spec = method_named(method)
-    check_options("method", method, options, spec.options)
+    check_options("method", method, options, spec.options, spec.annotations)
     check_net(net)
     x = check_images(x).to(net.device, net.dtype)
     if target is None:

@@ -46,5 +46,6 @@ def _chosen(kind: str, choice: Choice, named) -> list[Variant]:
     for label, chosen in pairs:
         name, options = (chosen, {}) if isinstance(chosen, str) else chosen
         found.append(Variant(label, named(name), options))
-        check_options(kind, name, options, found[-1].of.options)
+        of = found[-1].of
+        check_options(kind, name, options, of.options, of.annotations)
     return found

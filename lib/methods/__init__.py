@@ -73,8 +73,17 @@ class Method:
     @property
     def options(self) -> dict[str, object]:
         """The method's options with their defaults."""
-        parameters = inspect.signature(self.fn).parameters.values()
-        return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+        return {name: p.default for name, p in self._keywords.items()}
+
+    @property
+    def annotations(self) -> dict[str, object]:
+        """Of what kind each option is."""
+        return {name: p.annotation for name, p in self._keywords.items()}
+
+    @property
+    def _keywords(self) -> dict[str, inspect.Parameter]:
+        parameters = inspect.signature(self.fn).parameters
+        return {name: p for name, p in parameters.items() if p.kind is p.KEYWORD_ONLY}
 
     def runs_on(self, net) -> bool:
         """Whether a network has what the method reads of it, such as attention."""

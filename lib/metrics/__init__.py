@@ -96,6 +96,11 @@ class Metric:
         return {name: p.default for name, p in self._keywords.items() if name not in GIVEN}
 
     @property
+    def annotations(self) -> dict[str, object]:
+        """Of what kind each option is."""
+        return {name: p.annotation for name, p in self._keywords.items() if name not in GIVEN}
+
+    @property
     def given(self) -> dict[str, bool]:
         """What it takes beside image, class and map (see `GIVEN`), and whether it needs that."""
         return {n: p.default is p.empty for n, p in self._keywords.items() if n in GIVEN}
@@ -110,7 +115,8 @@ class Metric:
     def measurement(self, net, x: Tensor, target: int | Tensor, S: Tensor, **options) -> Any:
         """What `value` takes: shared by metrics with the same `measure` and options."""
         self.check_given(options)
-        check_options("metric", self.name, options, self.options | dict.fromkeys(self.given))
+        known = self.options | dict.fromkeys(self.given)
+        check_options("metric", self.name, options, known, self.annotations)
         check_net(net)
         x = check_images(x).to(net.device, net.dtype)
         S = check_maps(S, x, self.signed).to(net.device, net.dtype)

@@ -42,7 +42,7 @@ class Accumulator:
     """
 
     def __init__(self, metric, **options):
-        check_options("metric", metric.name, options, metric.options)
+        check_options("metric", metric.name, options, metric.options, metric.annotations)
         self.metric, self.options = metric, options
         self._measured: list[Tensor] = []
 

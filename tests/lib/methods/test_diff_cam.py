@@ -101,7 +101,7 @@ def test_a_backbone_is_explained_as_its_network_is(net, R):
     bare = affine()
     data, x = references(30), images()
     want = explain("diff_cam", bare, x, TARGET, reference=data)
-    headless = bare.model
+    headless = affine().model
     headless.classifier = torch.nn.Identity()
     backbone = nets.wrap(headless, "act", mean=MEAN, std=STD, input_size=SIZE)
     backbone.num_classes = 0
