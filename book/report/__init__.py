@@ -24,7 +24,7 @@ from .tables import (
     measured,
     scrolled,
 )
-from .verdicts import MIN_IMAGES, MIN_REPETITIONS, RULE, SYMBOLS, cell_verdict, combine, judge
+from .verdicts import MIN_IMAGES, MIN_REPETITIONS, RULE, SYMBOLS, cell_verdict, combine, judge, verdicts_by
 
 __all__ = [
     "Box",
@@ -78,4 +78,5 @@ __all__ = [
     "style",
     "symbols",
     "variant_of",
+    "verdicts_by",
 ]

@@ -114,6 +114,17 @@ def judge(claims: Iterable[Claim], frame: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns.split())
 
 
+def verdicts_by(claims: Sequence[Claim], frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """The verdicts on claims by several evaluations: one row per claim and network, one column per frame.
+
+    Example:
+        >>> verdicts_by(claims("opticam", "Table A7"), {"all images": frame, "small boxes": small})
+    """
+    judged = [judge(claims, frame).set_index(["id", "network"])["verdict"] for frame in frames.values()]
+    found = pd.concat(judged, axis=1, keys=frames.keys()).fillna("not run")
+    return found.rename_axis(["claim", "network"])
+
+
 def _decide(claim: Claim, images: pd.DataFrame, basis: str) -> tuple[str, str]:
     """The verdict on one network, and what decides it."""
     ran = {metric: _methods(images, metric) for metric in claim.metrics}

@@ -201,9 +201,8 @@ shown.rename(counts, level="network").rename_axis([None, None]).replace("nan →
 
 # %% tags=["nbval-check-output"]
 claims = report.claims("opticam", "Table A7", "Table A8")
-verdicts = [report.judge(claims, of).set_index(["id", "network"])["verdict"] for of in (frame, apart)]
-verdicts = pd.concat(verdicts, axis=1, keys=["all images", "boxes of at most 80 %"]).fillna("not run")
-verdicts[verdicts.nunique(axis=1) > 1].rename_axis(["claim", "network"])
+verdicts = report.verdicts_by(claims, {"all images": frame, "boxes of at most 80 %": apart})
+verdicts[verdicts.nunique(axis=1) > 1]
 
 # %% [markdown]
 """
