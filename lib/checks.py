@@ -43,6 +43,14 @@ def check_net(net) -> None:
         )
 
 
+def check_data(data) -> None:
+    """A dataset is one of `lib.data`."""
+    if not hasattr(data, "fingerprint"):
+        raise ValueError(
+            f"the data is a Dataset, got {type(data).__name__}: data.load reads one, a folder of images too"
+        )
+
+
 def check_images(x) -> Tensor:
     """Images, as a tensor, are (B, 3, H, W), float, finite, in [0, 1]."""
     x = as_tensor("images", x, ": data.load reads files")

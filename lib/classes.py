@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from timm.data import ImageNetInfo
 
+from .checks import check_data
+
 if TYPE_CHECKING:  # it needs ImageNet's classes itself
     from .data import Dataset
 
@@ -55,13 +57,14 @@ def matched(data: "Dataset", net) -> "Dataset":
             names of its `classes`.
 
     Raises:
-        ValueError: a class is none of the network's, or a name stands for two of them.
+        ValueError: `data` is no dataset; a class is none of the network's, or a name stands for two.
 
     Example:
         >>> data = load("folder", root="pets")  # with the folders golden_retriever and tabby_cat
         >>> [net.classes[target] for target in matched(data, net).targets]
         ['golden retriever', 'tabby, tabby cat']
     """
+    check_data(data)
     if not net.num_classes or all(target is None for target in data.targets):
         return data
     if data.classes is None:

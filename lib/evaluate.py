@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from .checks import as_tensor, check_count, check_net
+from .checks import as_tensor, check_count, check_data, check_net
 from .classes import matched
 from .data import Dataset
 from .inference import outside_inference_mode
@@ -74,6 +74,8 @@ def evaluate(
         >>> frame = evaluate(net, data, ["grad_cam", "opti_cam"], ["average_drop"], store="results")
         >>> evaluate(net, data, {"25 iterations": ("opti_cam", {"iterations": 25})}, ["average_gain"])
     """
+    check_net(net)
+    check_data(data)
     methods, metrics = chosen_methods(methods), chosen_metrics(metrics)
     if not (methods and metrics and len(data)):
         return pd.DataFrame(columns=COLUMNS)

@@ -47,6 +47,8 @@ def given(path: str | Path) -> Path:
 
 
 def _from_home(path: str | Path) -> Path:
+    if not isinstance(path, str | os.PathLike):
+        raise ValueError(f"a path is text or a pathlib.Path, got {path!r}: name a file or a folder")
     try:
         return Path(path).expanduser()
     except RuntimeError:

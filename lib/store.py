@@ -14,14 +14,13 @@ where nothing can be written, results are returned but not kept, with a warning.
 
 import hashlib
 import json
-import os
-import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, NamedTuple
+from uuid import uuid4
 
 import numpy as np
 import pandas as pd
@@ -58,13 +57,12 @@ def _content(value: object) -> str:
 def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
     """Let `write` make a file beside `path`, then rename it: an interruption leaves no half a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".writing-", suffix=path.suffix)
-    os.close(handle)
+    temporary = path.with_name(f".writing-{uuid4().hex}{path.suffix}")  # readable as other files are
     try:
-        write(Path(temporary))
-        os.replace(temporary, path)
+        write(temporary)
+        temporary.replace(path)
     finally:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def keep(path: Path, write: Callable[[Path], None]) -> None:

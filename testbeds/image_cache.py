@@ -8,7 +8,7 @@ from torch.utils.data import DataLoader
 
 from lib.data import DATASETS, Dataset, Sample
 from lib.paths import BUILD
-from lib.store import key, write_atomically
+from lib.store import keep, key, recall
 
 FOLDER = BUILD / "images"
 
@@ -30,11 +30,12 @@ def images(data: Dataset) -> Tensor:
         return _made(data)
     shown = [data.fingerprint(i) for i in range(len(data))]
     path = FOLDER / f"{data.name}-{key(shown, data.size)}.pt"
-    if not path.is_file():
-        found = _made(data)
-        write_atomically(path, lambda p: torch.save(found, p))
-        return found
-    return torch.load(path, weights_only=True)
+    known = recall(path, lambda p: torch.load(p, weights_only=True))
+    if known is not None:
+        return known
+    found = _made(data)
+    keep(path, lambda p: torch.save(found, p))
+    return found
 
 
 def is_drawn(data: Dataset) -> bool:

@@ -1,8 +1,8 @@
 """Recipes of networks that are trained here: each trained once, then read from `build/networks`.
 
 A file is named by a hash of everything that decides the weights: the recipe, the source code of
-network, dataset and training, the dataset's manifest, and torch. A dataset that is read from a
-folder is known by the folder's path.
+network, dataset and training, the dataset's manifest, and torch. A dataset with splits that is read
+from a folder is known by the folder's path, one's own images by what they show.
 
 To add a network, write its recipe in the module of its test bed and name it in
 `data_manifests/networks.yaml`. Recipes whose names end in `_quick` see a few images once: they are
@@ -22,9 +22,9 @@ from lib import data
 from lib.code import code_key, own_name
 from lib.nets.weights import fill, read_state
 from lib.paths import BUILD
-from lib.store import key, write_atomically
+from lib.store import key, recall, write_atomically
 
-from .training import Loss, Phase, Trained, fit, say, untrained
+from .training import Loss, Phase, Trained, fit, untrained
 
 Triple = tuple[float, float, float]
 
@@ -131,7 +131,7 @@ class Recipe:
         path = FOLDER / f"{self.name}-{self._key(root)}.pt"
         FOLDER.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_suffix(".lock")):  # another process waits, then reads
-            known = _read(path)
+            known = recall(path, lambda p: Trained(**torch.load(p, weights_only=True)))
             if known is None:
                 train, test = (self._split(split, root) for split in self.splits)
                 validation = self._split(self.validation, root) if self.validation else None
@@ -162,6 +162,15 @@ class Recipe:
             return model
         return fill(model, self.name, read_state(Path(weights), self.name), Path(weights))
 
+    def classes(self, root: str | Path | None = None) -> tuple[str, ...] | None:
+        """The names of the classes, in order, of the images that it learns from; None where they have none.
+
+        Example:
+            >>> nets.recipe("scenes_vgg").classes()[0]
+            'circle'
+        """
+        return self._split(self.splits[0], root).classes
+
     def _split(self, split: str, root: str | Path | None) -> data.Dataset:
         options = {"root": root, "limit": self.limit, "size": self.input_size}
         if "splits" in data.DATASETS[self.dataset]:
@@ -176,8 +185,8 @@ class Recipe:
         outside = ("lib", "testbeds.recipe")
         code = code_key(*modules, *filter(None, [records]), outside=outside, but=but)
         place = str(Path(root).resolve()) if root else None
-        if "splits" not in data.DATASETS[self.dataset]:  # of one's own: images come and go
-            place = data.load(self.dataset, root=root).ids
+        if "splits" not in data.DATASETS[self.dataset]:  # of one's own: images come, go and change
+            place = data.load(self.dataset, root=root).content
         return key(self._values(), code, data.DATASETS[self.dataset], place, torch.__version__)
 
     def _values(self) -> dict[str, Any]:
@@ -217,14 +226,3 @@ def quick(recipe: Recipe, *, images: int = 1000) -> Recipe:
         floor=0.0,
         reproducible=True,
     )
-
-
-def _read(path: Path) -> Trained | None:
-    """What a file of the cache holds; None when there is none, or it is damaged."""
-    if not path.is_file():
-        return None
-    try:
-        return Trained(**torch.load(path, weights_only=True))
-    except Exception as error:  # unpickling a damaged file may raise anything
-        say(f"{path.name} is damaged ({type(error).__name__}: {error}): trained again")
-        return None

@@ -9,6 +9,7 @@ from .. import manifests
 from ..checks import as_dtype
 from ..classes import imagenet_descriptions
 from ..errors import UnknownName, unknown
+from ..inference import outside_inference_mode
 from ..paths import given
 from .accepted import check_network
 from .activation import context_of
@@ -31,6 +32,7 @@ IMAGENET_CLASSES = 1000
 OPTIONS = ("mean", "std", "input_size", "name", "classes", "compile")  # of `wrap`
 
 
+@outside_inference_mode
 def load(
     name: str,
     *,
@@ -77,6 +79,8 @@ def load(
     else:
         model = _named(name, weights, root, device)
         options = {**_preprocessing(name, model), "name": name}
+        if name in RECIPES:
+            options["classes"] = recipe(name).classes(root)
     if layer is not None:
         options["layer"] = layer
     if not normalize:
@@ -122,6 +126,7 @@ def recipe(name: str):
     return manifests.resolve(RECIPES[name])
 
 
+@outside_inference_mode
 def wrap(model: nn.Module, layer: str | None = None, **options) -> Classifier:
     """A network of one's own, copied, so that the original keeps its mode, hooks and gradients.
 

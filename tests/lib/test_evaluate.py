@@ -777,6 +777,29 @@ def test_unknown_names_raise_before_anything_runs(net, data, calls, methods, met
     assert total(calls) == 0
 
 
+DATA = "the data is a Dataset, got list: data.load reads one"
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda net: evaluate(net, ["a.png"], ["grad_cam"], ["average_drop"]),
+        lambda net: evaluate(net, [], ["grad_cam"], ["average_drop"]),
+        lambda net: saliency_maps(net, ["a.png"], "grad_cam"),
+        lambda net: evaluate_maps(net, ["a.png"], {"own": torch.zeros(1, 8, 8)}, ["average_drop"]),
+    ],
+    ids=["evaluate", "nothing", "saliency_maps", "evaluate_maps"],
+)
+def test_a_list_is_no_dataset(net, call):
+    with pytest.raises(ValueError, match=DATA):
+        call(net)
+
+
+def test_a_store_is_a_folder(net, data):
+    with pytest.raises(ValueError, match="a path is text or a pathlib.Path, got 3: name a file"):
+        evaluate(net, data, ["grad_cam"], ["average_drop"], store=3)
+
+
 @pytest.mark.parametrize("size", ["batch_size", "shard_size"])
 @pytest.mark.parametrize("value", [0, -1, 2.5, "4", None, True])
 def test_sizes_are_whole_numbers(net, data, size, value):

@@ -211,3 +211,10 @@ def test_a_process_that_dies_lets_go(tmp_path):
     dying = "import os, sys, filelock; filelock.FileLock(sys.argv[1]).acquire(); os._exit(3)"
     done = subprocess.run([sys.executable, "-c", dying, files.lock.lock_file])
     assert done.returncode == 3 and is_free(files)
+
+
+def test_others_may_read_what_is_written(tmp_path):
+    (tmp_path / "plain").write_text("")
+    write_atomically(tmp_path / "kept", lambda path: path.write_text(""))
+    modes = {path.stat().st_mode for path in tmp_path.iterdir()}
+    assert len(modes) == 1, "a file has other rights than one that is simply written"

@@ -36,6 +36,15 @@ def test_drawn_ones_are_made_once(monkeypatch):
     assert torch.equal(image_cache.images(images), first)
 
 
+def test_a_damaged_file_is_made_again_and_named():
+    images = data.load("tiny", split="test")
+    first = image_cache.images(images)
+    [file] = image_cache.FOLDER.glob("*.pt")
+    file.write_bytes(file.read_bytes()[:1000])
+    with pytest.warns(UserWarning, match=f"{file.name} is damaged"):
+        assert torch.equal(image_cache.images(images), first)
+
+
 @pytest.mark.parametrize(
     "change", [lambda d: d.at(6), lambda d: d.subset([1, 0])], ids=["size", "order"]
 )

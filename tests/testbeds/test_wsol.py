@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from lib import data, nets
 from lib.__main__ import main
+from lib.classes import matched
 from lib.code import code_key
 from lib.saliency import raw_map
 from testbeds import recipe as recipe_module
@@ -300,6 +301,21 @@ def test_a_new_image_in_the_folder_is_another_network(own_folder):
     assert finetuned.folder_calm._key(own_folder) == before
     Image.new("RGB", (8, 8)).save(own_folder / "dark" / "new.png")
     assert finetuned.folder_calm._key(own_folder) != before
+
+
+def test_so_is_a_changed_image_of_the_same_name(own_folder):
+    before = finetuned.folder_calm._key(own_folder)
+    Image.new("RGB", (8, 8)).save(own_folder / "dark" / "0.png")
+    assert finetuned.folder_calm._key(own_folder) != before
+
+
+def test_its_classes_are_the_folders_and_met_by_name(own_folder, monkeypatch, tmp_path):
+    small(monkeypatch, tmp_path)
+    net = nets.load("folder_calm", root=own_folder)
+    assert net.classes == ("bright", "dark")
+    (own_folder / "bright").rename(own_folder / "shiny")  # as many classes, and not the same
+    with pytest.raises(ValueError, match="shiny"):
+        matched(data.load("folder", root=own_folder), net)
 
 
 def test_a_folder_trains_a_calm_and_gets_its_maps_by_one_command_each(

@@ -92,3 +92,14 @@ def test_pytorchs_own_hooks_stay(normalise, recwarn):
     torch.testing.assert_close(net(x), model(x))
     torch.testing.assert_close(net.to(torch.float64)(x).float(), model(x))
     assert not [w for w in recwarn if "hooks" in str(w.message)]
+
+
+@pytest.mark.parametrize("made_inside", [False, True], ids=["made before", "made there"])
+def test_a_network_is_wrapped_in_inference_mode(made_inside):
+    model = Keeps()
+    with torch.inference_mode():
+        net = nets.wrap(Keeps() if made_inside else model, input_size=SIZE)
+    x = images().requires_grad_()
+    torch.testing.assert_close(net(x), model(x))
+    net(x).sum().backward()
+    assert x.grad.abs().sum() > 0
