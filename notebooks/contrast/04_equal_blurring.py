@@ -109,7 +109,8 @@ def with_equal_areas(number):
                 hidden.setdefault((one.net.name, sign), []).append(share)
             metrics = {name: how for name, how in features_kept(sigma).items() if sign in name}
             frames.append(evaluate_maps(one.net, one.both[t], equal, metrics, batch_size=batch_size))
-    return pd.concat(frames, ignore_index=True), pd.DataFrame(hidden).mean()
+    means = {of: pd.Series(shares).mean() for of, shares in hidden.items()}
+    return pd.concat(frames, ignore_index=True), pd.Series(means)
 
 
 frame, hidden = with_equal_areas("text")

@@ -220,6 +220,9 @@ measured.
 
 **Layer.** By default the first LayerNorm of the last block, as in the paper; its activations have both signs.
 
+**ReLU.** Opti-CAM combines the channels as they are (eq. 8). The authors' code sets their negative values to zero
+first, as `relu=True` does. The last table of the page has what that changes.
+
 **Steps.** The paper changes 224 pixels a step, one row of its images.
 
 **Time.** T is the time of the map of one image on this machine, the paper's that of 8 images on its own.
@@ -261,6 +264,21 @@ if getattr(net.model, "dist_token", None) is not None:
     variants |= {"TIBAV, both tokens": ("tibav", both), "Rollout, both tokens": ("rollout", both)}
 changed = report.means(page.evaluate(variants, METRICS_OF_TABLE_2, [(net, few)]), METRICS_OF_TABLE_2)
 changed.loc[net.name].rename_axis(index=None, columns=f"{net.name} (%)").round(1)
+
+# %% [markdown]
+"""
+What the authors' ReLU changes in Opti-CAM, on all images of the page: the mean without it → with it, and the interval
+of the change.
+"""
+
+# %%
+positive = {"opti_cam": ("opti_cam", {}), "opti_cam_relu": ("opti_cam", {"relu": True})}
+found = page.evaluate(positive, METRICS_OF_TABLE_2)
+changes = {
+    f"{METRICS[m].symbol} (%)": {net.name: report.changed(found, net.name, m, *positive) for net, _ in page.opened}
+    for m in METRICS_OF_TABLE_2
+}
+pd.DataFrame(changes)
 
 # %%
 page.departures()
