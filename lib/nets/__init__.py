@@ -16,10 +16,11 @@ from .activation import context_of
 from .calm import CALM, calm
 from .cascade import cascade
 from .classifier import Classifier
-from .copies import copied
+from .copies import bare, copied
 from .device import check_device, clock
 from .own import build_own, is_own, short
 from .strides import without_strides
+from .target_layer import layer_name
 from .two_classes import TwoClasses
 from .weights import IMAGENET_MEAN, IMAGENET_STD, RECIPES, TORCHVISION, build, load_weights
 
@@ -127,13 +128,14 @@ def recipe(name: str):
 
 
 @outside_inference_mode
-def wrap(model: nn.Module, layer: str | None = None, **options) -> Classifier:
+def wrap(model: nn.Module, layer: str | nn.Module | None = None, **options) -> Classifier:
     """A network of one's own, copied, so that the original keeps its mode, hooks and gradients.
 
     The copy is that of the network inside `torch.compile` or `DataParallel`, and has no hooks but
     PyTorch's own, with a warning if there are others.
 
     Args:
+        layer: the name of the target layer, or the module itself; None for the paper's choice.
         options: `mean`, `std`, `input_size`, `name`, `classes`, `compile`, as for `Classifier`, whose
             errors are those of a network that cannot be explained.
 
@@ -145,7 +147,7 @@ def wrap(model: nn.Module, layer: str | None = None, **options) -> Classifier:
             hint = "; move the network, as wrap(model).to(device)" if option == "device" else ""
             raise UnknownName(f"{unknown('option of wrap', option, OPTIONS)}{hint}")
     check_network(options.get("name", "network"), model)
-    return Classifier(copied(model), layer, **options)
+    return Classifier(copied(model), layer_name(bare(model), layer), **options)
 
 
 def _preprocessing(name: str, model: nn.Module) -> dict:

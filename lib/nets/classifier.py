@@ -21,6 +21,7 @@ from .graph_cut import GraphCut
 from .grid import find_grid
 from .one_logit import OneLogit, one_logit
 from .replay_cut import ReplayCut
+from .target_layer import layer_name
 
 
 class Classifier(nn.Module):
@@ -33,7 +34,7 @@ class Classifier(nn.Module):
 
     Args:
         model: the bare network; it is put in eval mode and frozen (see `nets.wrap` for a copy).
-        layer: a module's path, or the name of a step between modules (as `net.layer` gives it);
+        layer: a module or its path, or the name of a step between modules (as `net.layer` gives it);
             `path#i` for a module's i-th call, else its last; None for the paper's choice: the last
             convolutional activation before pooling, or before the convolution that makes the
             classes, or the first LayerNorm of the last transformer block; or what the model itself
@@ -71,7 +72,7 @@ class Classifier(nn.Module):
     def __init__(
         self,
         model: nn.Module,
-        layer: str | None = None,
+        layer: str | nn.Module | None = None,
         *,
         mean=(0.0, 0.0, 0.0),
         std=(1.0, 1.0, 1.0),
@@ -82,6 +83,7 @@ class Classifier(nn.Module):
     ):
         super().__init__()
         check_network(name, model)
+        layer = layer_name(model, layer)
         model = model.eval().requires_grad_(False)
         parameter = next(model.parameters(), torch.empty(0))
         device = parameter.device

@@ -13,6 +13,25 @@ PASSIVE = (  # layers that no paper calls an activation: pooling and what does n
 )  # fmt: skip
 
 
+def layer_name(model: nn.Module, layer: Any) -> str | None:
+    """The name of a layer that is given by its name, as the module itself, or as a list of one of them.
+
+    Example:
+        >>> layer_name(model, [model.layer4])
+        'layer4'
+    """
+    if layer is None or isinstance(layer, str):
+        return layer
+    if isinstance(layer, list | tuple) and len(layer) == 1:
+        return layer_name(model, layer[0])
+    if not isinstance(layer, nn.Module):
+        raise ValueError(f"a layer is the name of one, such as 'layer4', got {layer!r}")
+    for name, module in model.named_modules():
+        if module is layer and name:
+            return name
+    raise ValueError(f"the layer {type(layer).__name__} is no module of the network: give its name")
+
+
 def path_of(layer: str) -> str:
     """'layer4.2.relu' of 'layer4.2.relu#0', which is the first of several calls."""
     name, mark, call = layer.partition("#")

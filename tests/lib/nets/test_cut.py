@@ -221,6 +221,33 @@ def test_nothing_stays_after_an_exception(untraceable, half):
     assert torch.equal(net.head(net.features(x)), want)
 
 
+@pytest.mark.parametrize("given", [lambda m: m, lambda m: [m]], ids=["module", "list of one"])
+@pytest.mark.parametrize("around", [lambda m: m, nn.DataParallel], ids=["bare", "DataParallel"])
+def test_a_layer_may_be_the_module_itself(given, around):
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 6, 3), nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, 3),
+    )  # fmt: skip
+    net = nets.wrap(around(model), given(model[1]), input_size=16)
+    assert net.layer == "1" and net.features(torch.rand(1, 3, 16, 16)).shape[1] == 4
+    assert nets.Classifier(model, model[1], input_size=16).layer == "1"
+
+
+@pytest.mark.parametrize(
+    "layer, message",
+    [
+        (nn.ReLU(), "the layer ReLU is no module of the network: give its name"),
+        (["1", "3"], r"a layer is the name of one, such as 'layer4', got \['1', '3'\]"),
+        (3, "a layer is the name of one, such as 'layer4', got 3"),
+    ],
+    ids=["another module", "several", "number"],
+)
+def test_a_layer_that_is_none_is_refused(layer, message):
+    with pytest.raises(ValueError, match=message):
+        nets.wrap(Functional(), layer, input_size=16)
+
+
 def test_a_step_between_modules_is_named_as_the_default_names_it():
     net = nets.wrap(Functional(), input_size=16)
     again = nets.wrap(Functional(), net.layer, input_size=16)
