@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from numbers import Integral, Real
-from types import MappingProxyType, NoneType
+from types import MappingProxyType, NoneType, UnionType
 from typing import get_args
 
 import numpy as np
@@ -142,7 +142,7 @@ def check_options(
         if option not in valid:
             raise unknown(f"option of {kind} {name}", option, valid)
         declared = annotations.get(option)
-        members = get_args(declared) or (declared,)
+        members = get_args(declared) if isinstance(declared, UnionType) else (declared,)
         if not all(member in _KINDS for member in members):
             continue
         if not any(_is_of(value, _KINDS[member][0]) for member in members):
