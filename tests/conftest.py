@@ -1,11 +1,15 @@
 """Shared by all tests."""
 
+import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
 import lib  # noqa: F401  before anything imports torchvision: see lib/torchvision_ops.py
+
+# Processes that tests interrupt inherit this; a shell starts its background jobs deaf to it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 HEADER = """\
 # ---

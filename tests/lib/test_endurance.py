@@ -161,7 +161,7 @@ def test_a_store_that_becomes_read_only_is_still_read(net, data, want, tmp_path,
 
     with monkeypatch.context() as patched, pytest.warns(UserWarning, match="Read-only file system"):
         # which also stops the superuser, whom permissions do not
-        patched.setattr("lib.store.tempfile.mkstemp", read_only)
+        patched.setattr("lib.store.write_atomically", read_only)
         patched.setattr("lib.store.Path.mkdir", read_only)
         got = evaluate(net, data, *CHOICE, store=tmp_path, **HOW)
     assert_same(got, want)
