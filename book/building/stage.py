@@ -17,7 +17,7 @@ from .runs import options, runs
 GENERATED = Path("book/_generated")
 
 PROFILE_NOTES = {
-    "smoke": "a few images, to see that every page runs. Its numbers carry no weight, "
+    "smoke": "a few images, in double precision, to see that every page runs. Its numbers carry no weight, "
     "and the verdicts say so.",
     "embedded": "the photographs and networks that ordinary packages carry, nothing downloaded.",
     "paper": "the published datasets and networks.",

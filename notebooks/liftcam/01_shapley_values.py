@@ -282,7 +282,7 @@ def as_printed(net, images):
         for i in range(len(x)):
             game = CoalitionGame(net, A[i : i + 1], context, target[i : i + 1], "logit", None)
             ordering = torch.randperm(len(game.players), generator=torch.Generator().manual_seed(i))
-            alpha = torch.zeros(A.shape[1])
+            alpha = torch.zeros(A.shape[1], dtype=A.dtype)
             alpha[game.players.cpu()] = game.marginal_contributions(ordering[None].to(A.device)).cpu()
             truth.append(alpha)
         for method in ("lift_cam", "ablation_cam"):

@@ -37,11 +37,11 @@ from lib.saliency import explain, predict
 from testbeds.questions import answerer
 
 
-def opening(experiment, *, weights, root, device):
+def opening(experiment, *, weights, root, **how):
     """The network as the classifier of the first question, and the images; `model` is asked the others."""
     global model
     home = experiment.trained_at(root)
-    model = answerer(experiment.network, weights=weights or None, device=device, **home)
+    model = answerer(experiment.network, weights=weights or None, **how, **home)
     images = experiment.images_at(model.recipe.input_size, root)
     net = model.ask(images.records[0].question, layer or None)
     return net, matched(images, net)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 
+from lib.checks import as_dtype
 from lib.errors import unknown
 from lib.nets import RECIPES, recipe
 from lib.nets.classifier import Classifier
@@ -73,12 +74,13 @@ def answerer(
     weights: str | Path | None = None,
     root: str | Path | None = None,
     device: str | torch.device = "cpu",
+    dtype: str | torch.dtype | None = None,
 ) -> Answerer:
     """A network of this project that answers questions about images.
 
     Args:
         name: `scenes_vqa`, or `vqa_v1` where that dataset is.
-        weights, root: as for `nets.load` and `data.load`.
+        weights, root, device, dtype: as for `nets.load` and `data.load`.
 
     Raises:
         UnknownName: as for `answering`.
@@ -91,4 +93,4 @@ def answerer(
     able = answering(name)
     weights = given(weights) if weights not in (None, "random") else weights
     model = able.load(weights, root=root, device=device)
-    return Answerer(model.to(device).eval(), able)
+    return Answerer(model.to(device, as_dtype(dtype)).eval(), able)
