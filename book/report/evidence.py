@@ -1,7 +1,7 @@
 """What speaks for a claim: paired differences to rivals, means against a threshold."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,32 @@ from .labels import Label, bounds, meaningful, method_title, metric_label, numbe
 _ROUNDING = 1e-4  # of the largest value; float32 leaves 1e-5 between formulas that are one
 
 
+class Difference(NamedTuple):
+    """What is compared, as it was measured: neither turned nor scaled.
+
+    Attributes:
+        metric: its name.
+        method, rival: whose means differ; without a rival it is the mean of a method.
+        mean: with its interval; of an identity, with the least and the largest value.
+        side: on which side of the line a claim wants it: "above", "below" or "within" its distance of zero.
+        line: zero, or the claim's threshold.
+        times: how many times the one that is multiplied counts.
+    """
+
+    metric: str
+    method: str
+    rival: str
+    mean: Interval
+    side: str
+    line: float = 0.0
+    times: float = 1.0
+
+    @property
+    def against(self) -> "Difference":
+        """The same for the opposite claim."""
+        return self._replace(side={"above": "below", "below": "above"}.get(self.side, self.side))
+
+
 class Evidence(NamedTuple):
     """A mean turned so that positive values speak for the claim.
 
@@ -21,18 +47,54 @@ class Evidence(NamedTuple):
         claimed: with its interval.
         p: how surely it is not zero, see `p_value`.
         text: what is shown of it.
+        of: what was measured.
         same: whether it is a difference of values that are the same on every image.
     """
 
     claimed: Interval
     p: float
     text: str
+    of: Difference
     same: bool = False
 
     @property
     def against(self) -> "Evidence":
         """The same as evidence for the opposite."""
-        return self._replace(claimed=self.claimed.scaled(-1))
+        return self._replace(claimed=self.claimed.scaled(-1), of=self.of.against)
+
+
+def record(item: Evidence, decides: bool) -> dict[str, Any]:
+    """An evidence as data, in the unit that is printed.
+
+    Args:
+        decides: whether the verdict rests on it.
+
+    Example:
+        >>> record(lead(images, "average_gain", "opti_cam", "grad_cam"), decides=True)["side"]
+        'above'
+    """
+    of, scale = item.of, metric_label(item.of.metric).scale
+    mean, low, high = (_rounded(value * scale) for value in of.mean[:3])
+    return {
+        "metric": of.metric,
+        "method": of.method,
+        "rival": of.rival,
+        "times": of.times,
+        "mean": mean,
+        "low": low,
+        "high": high,
+        "n": int(of.mean.n),
+        "p": None if of.side == "within" else _rounded(item.p, 3),  # of zero, or of the line
+        "side": of.side,
+        "line": _rounded(of.line * scale),
+        "same": item.same,
+        "decides": decides,
+    }
+
+
+def _rounded(value: float, digits: int = 5) -> float | None:
+    """To so many digits that count; None where there is none, as JSON has no NaN and no infinity."""
+    return float(f"{value:.{digits}g}") if np.isfinite(value) else None
 
 
 def selected(conditions: Sequence[Sequence], images: pd.DataFrame) -> pd.DataFrame:
@@ -71,18 +133,20 @@ def excess(images: pd.DataFrame, method: str, metric: str, threshold: float, sig
     much all images are below it."""
     values, range_ = column(images, metric, method), metric_label(metric).range
     if metric_label(metric).identity and sign < 0:
-        return _largest(values.dropna(), metric, threshold)
+        return _largest(values.dropna(), method, metric, threshold)
     mean = mean_of(values, range_)
     p = p_value(values, _groups(values), null=threshold, bounds=range_)
-    return Evidence(mean.shifted(-threshold).scaled(sign), p, _show(mean, metric))
+    of = Difference(metric, method, "", mean, "above" if sign > 0 else "below", threshold)
+    return Evidence(mean.shifted(-threshold).scaled(sign), p, _show(mean, metric), of)
 
 
-def _largest(values: pd.Series, metric: str, threshold: float) -> Evidence:
+def _largest(values: pd.Series, method: str, metric: str, threshold: float) -> Evidence:
     """By how much the largest value is below a threshold."""
     low, high, n = values.min(), values.max(), len({*_groups(values)})
-    claimed = Interval(values.mean(), low, high, n).shifted(-threshold).scaled(-1)
+    found = Interval(values.mean(), low, high, n)
     text = f"largest {metric_label(metric).symbol} {high:.0e}".replace("-", "−")
-    return Evidence(claimed, float(low <= threshold), text)
+    of = Difference(metric, method, "", found, "below", threshold)
+    return Evidence(found.shifted(-threshold).scaled(-1), float(low <= threshold), text, of)
 
 
 def _against(
@@ -119,7 +183,9 @@ def _difference(
     p = p_value(differences, _groups(differences), null=-sign * shift, bounds=range_)
     factor = "" if times == (1, 1) else f" {max(times):g} times"
     text = f"{_show(mean, metric, points=True)} against{factor} {method_title(rival)}"
-    return Evidence(mean.scaled(sign).shifted(shift), p, text, same and not shift)
+    side = "within" if shift else "above" if sign > 0 else "below"
+    of = Difference(metric, method, rival, mean, side, shift, max(times))
+    return Evidence(mean.scaled(sign).shifted(shift), p, text, of, same and not shift)
 
 
 def _groups(values: pd.Series) -> np.ndarray:

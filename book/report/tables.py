@@ -26,6 +26,7 @@ class Table:
     html: str
     text: str
     records: list[dict[str, str]] | None = None  # verdicts on claims, for the scoreboard
+    differences: list[list[dict]] | None = None  # what each was reached on, for the claims' pages
 
     def __repr__(self) -> str:
         return self.text
@@ -33,9 +34,12 @@ class Table:
     def _repr_html_(self) -> str:
         return self.html
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict, dict]:
         bundle = {"text/html": self.html, "text/plain": self.text}
-        return bundle if self.records is None else bundle | {VERDICTS_MIME: self.records}
+        if self.records is None:
+            return bundle, {}
+        # Beside the output: a replayed notebook is compared by what it shows.
+        return bundle | {VERDICTS_MIME: self.records}, {"differences": self.differences}
 
 
 def comparison(
@@ -159,7 +163,8 @@ def claims_table(claims: Iterable[Claim], frame: pd.DataFrame) -> Table:
     """
     judged = judge(claims, frame)
     text = _text(judged[["id", "network", "rests_on", "verdict", "evidence"]])
-    return Table(judged, STYLE + claims_html(judged), text, judged.to_dict("records"))
+    records = judged.drop(columns="differences").to_dict("records")
+    return Table(judged, STYLE + claims_html(judged), text, records, [*judged["differences"]])
 
 
 def changed(

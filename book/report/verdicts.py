@@ -1,6 +1,7 @@
 """Verdicts by a written rule: on a published number beside ours, and on a claim."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -8,7 +9,7 @@ import pandas as pd
 from lib.statistics import Interval, by_image, column, holm
 
 from .claims import Claim
-from .evidence import Evidence, evidence, excess, lead, leaders, selected
+from .evidence import Evidence, evidence, excess, lead, leaders, record, selected
 from .published import architectures, concerns, printed_methods, printed_range, rests_on
 
 MIN_IMAGES = 20  # or groups
@@ -63,6 +64,7 @@ SYMBOLS = {
     "not run": "–",
 }
 _OPPOSITE = {"holds": "fails", "fails": "holds"}
+_COLUMNS = "paper id statement place text network rests_on verdict evidence differences".split()
 # What says nothing of a claim, least first, while anything else does.
 _UNDECIDING = ("not run", "not testable here", "not enough images", "equal")
 
@@ -91,7 +93,7 @@ def judge(claims: Iterable[Claim], frame: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         Columns paper, id, statement, place, text, network (empty where none was run), rests_on,
-        verdict, evidence.
+        verdict, evidence, and differences: all that the verdict was reached on, see `evidence.record`.
 
     Example:
         >>> judge(claims("opticam", "Table 1"), frame).verdict.value_counts()
@@ -103,15 +105,14 @@ def judge(claims: Iterable[Claim], frame: pd.DataFrame) -> pd.DataFrame:
     for claim in claims:
         networks = [name for name in tables if concerns(claim.networks, name, own[name])]
         nowhere = f"about other networks: {claim.networks}" if tables else ""
-        verdicts: Mapping[str, tuple[str, str]] = {"": ("not run", nowhere)}
+        verdicts = {"": Decision("not run", nowhere)}
         if claim.kind == "untested":
-            verdicts = {"": ("not testable here", claim.reason)}
+            verdicts = {"": Decision("not testable here", claim.reason)}
         elif networks:
             verdicts = {n: _decide(claim, tables[n], bases[n]) for n in networks}
         about = (claim.paper, claim.id, claim.statement or claim.id, claim.place, claim.text)
         rows += [(*about, n, bases.get(n, ""), *verdict) for n, verdict in verdicts.items()]
-    columns = "paper id statement place text network rests_on verdict evidence"
-    return pd.DataFrame(rows, columns=columns.split())
+    return pd.DataFrame(rows, columns=_COLUMNS)
 
 
 def verdicts_by(claims: Sequence[Claim], frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -125,25 +126,35 @@ def verdicts_by(claims: Sequence[Claim], frames: Mapping[str, pd.DataFrame]) -> 
     return found.rename_axis(["claim", "network"])
 
 
-def _decide(claim: Claim, images: pd.DataFrame, basis: str) -> tuple[str, str]:
-    """The verdict on one network, and what decides it."""
+class Decision(NamedTuple):
+    """A verdict on one network, what decides it in words, and all differences that it was reached on."""
+
+    verdict: str
+    evidence: str = ""
+    differences: list[dict[str, Any]] = []
+
+
+def _decide(claim: Claim, images: pd.DataFrame, basis: str) -> Decision:
+    """The verdict on one network."""
     ran = {metric: _methods(images, metric) for metric in claim.metrics}
     everywhere = set.intersection(*ran.values())
     rivals = _rivals(claim, everywhere)
     missing = [rival for rival in rivals if rival not in everywhere]
     present = [rival for rival in rivals if rival in everywhere]
     if claim.method not in {None, *everywhere} or (rivals and not present):
-        return "not run", ""
+        return Decision("not run")
     if why := _closed(claim, images):
-        return "not testable here", why
+        return Decision("not testable here", why)
     images = selected(claim.where, images)
-    verdict, needed = _judged(claim, images, present)
+    verdict, needed, compared = _judged(claim, images, present)
     n = min((item.claimed.n for item in needed), default=0)
     enough = MIN_REPETITIONS if claim.metrics == ["seconds"] else MIN_IMAGES
     if n < enough:
+        everything = _records(compared)
         if claim.where:
-            return "not testable here", f"{n} images meet its condition, of {enough} that it takes"
-        return "not enough images", f"n = {n}"
+            few = f"{n} images meet its condition, of {enough} that it takes"
+            return Decision("not testable here", few, everything)
+        return Decision("not enough images", f"n = {n}", everything)
     if verdict == "fails" and basis == "test bed":
         verdict = "doubted"
     decisive = _decisive(verdict, needed)
@@ -151,7 +162,14 @@ def _decide(claim: Claim, images: pd.DataFrame, basis: str) -> tuple[str, str]:
     said = leaders(images, claim.metrics, present) if no_winner else decisive.text
     counted = "repetitions" if claim.metrics == ["seconds"] else "n"
     of = f", against {len(present)} of {len(rivals)}" if missing else ""
-    return verdict, f"{said}, {counted} = {decisive.claimed.n}{of}"
+    said = f"{said}, {counted} = {decisive.claimed.n}{of}"
+    return Decision(verdict, said, _records(compared, decisive))
+
+
+def _records(compared: Sequence[Evidence], decisive: Evidence | None = None) -> list[dict[str, Any]]:
+    """All that was compared, once: "alike" asks of each difference twice."""
+    once = {item.of[:3]: item for item in compared}
+    return [record(item, decisive is not None and item.of == decisive.of) for item in once.values()]
 
 
 def _methods(images: pd.DataFrame, metric: str) -> set[str]:
@@ -179,14 +197,19 @@ def _closed(claim: Claim, images: pd.DataFrame) -> str:
     return ""
 
 
-def _judged(claim: Claim, images: pd.DataFrame, rivals: list[str]) -> tuple[str, list[Evidence]]:
+def _judged(
+    claim: Claim, images: pd.DataFrame, rivals: list[str]
+) -> tuple[str, list[Evidence], list[Evidence]]:
+    """The verdict, what it needs, and all that was compared for it."""
     if claim.kind == "no_winner":
-        return _no_winner(claim, images, rivals)
-    needed = evidence(claim, images, rivals)
-    verdict = _all(needed)
+        verdict, behind = _no_winner(claim, images, rivals)
+        return verdict, behind, behind
+    compared = evidence(claim, images, rivals)
+    verdict = _all(compared)
     if claim.kind == "beaten":  # what "better than each" is not
-        return _OPPOSITE.get(verdict, verdict), [_best([item.against for item in needed])]
-    return verdict, needed
+        compared = [item.against for item in compared]
+        return _OPPOSITE.get(verdict, verdict), [_best(compared)], compared
+    return verdict, compared, compared
 
 
 def _no_winner(

@@ -25,7 +25,7 @@ def project(tmp_path):
     figure = nbformat.v4.new_output(
         "display_data",
         {"image/png": b64encode(png.getvalue()).decode(), "text/plain": "noise"},
-        metadata={"alt": "noise"},
+        metadata={"alt": "noise", "differences": [[{"mean": 0.1}]]},
     )
     warning = nbformat.v4.new_output("stream", name="stderr", text="module.py:1: Warning")
     cells = [
@@ -49,7 +49,7 @@ def test_figures_become_thumbnails_and_what_papermill_added_goes(project):
     assert "book" not in notebook.metadata
     (output,) = notebook.cells[1].outputs
     assert set(output.data) == {"image/jpeg", "text/plain"}
-    assert output.metadata["alt"] == "noise"
+    assert dict(output.metadata) == {"alt": "noise"}
     picture = Image.open(BytesIO(b64decode(output.data["image/jpeg"])))
     assert picture.size == (THUMBNAIL[0], 240)
     assert written.stat().st_size < 150_000

@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -167,7 +169,7 @@ def test_fractions_have_three_decimals_and_variants_their_titles():
 
 def test_the_claims_carry_their_verdicts():
     table = claims_table(claims("opticam", "Table 1"), FRAME)
-    bundle = table._repr_mimebundle_()
+    bundle, metadata = table._repr_mimebundle_()
     best = next(r for r in bundle[VERDICTS_MIME] if r["id"] == "opticam-best-average-gain")
     assert set(best) == {
         "paper", "id", "statement", "place", "text", "network", "rests_on", "verdict", "evidence",
@@ -175,13 +177,17 @@ def test_the_claims_carry_their_verdicts():
     assert best["rests_on"] == "photographs"
     assert (best["verdict"], best["network"]) == ("holds", "tf_efficientnet_lite0")
     assert "opticam-best-average-gain" in bundle["text/plain"]
+    compared = metadata["differences"][bundle[VERDICTS_MIME].index(best)]
+    assert [d["rival"] for d in compared if d["decides"]] == ["grad_cam"]
+    assert "differences" not in bundle["text/plain"]
+    json.dumps([bundle, metadata], allow_nan=False)  # as a notebook takes it
     html = BeautifulSoup(bundle["text/html"], "html.parser")
     row = next(tr for tr in html.tbody.find_all("tr") if "gains the most" in tr.text)
     assert row.find(class_="holds").text == "✓ holds" and "against Grad-CAM" in row.text
 
 
 def test_comparisons_carry_no_claims():
-    assert VERDICTS_MIME not in comparison("opticam", 1, FRAME)._repr_mimebundle_()
+    assert VERDICTS_MIME not in comparison("opticam", 1, FRAME)._repr_mimebundle_()[0]
 
 
 def test_names_are_escaped():

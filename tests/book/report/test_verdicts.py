@@ -402,3 +402,62 @@ def test_several_networks(verdicts, expected):
 def test_the_rule_names_every_verdict():
     for word in SYMBOLS:
         assert f"*{word}*" in RULE.replace("\n", " ") or f"*{word}" in RULE, word
+
+
+# All that a verdict was reached on --------------------------------------------------------------
+
+
+def differences(claim, frame):
+    return judge([claim], frame)["differences"].item()
+
+
+def test_every_difference_is_kept_as_it_was_measured_and_the_deciding_one_is_marked():
+    found = differences(claim(rivals=["b", "c"]), gains(0.9, 0.2, 0.6))
+    assert [(d["rival"], round(d["mean"]), d["decides"]) for d in found] == [("b", 70, False), ("c", 30, True)]
+    assert all(d["low"] < d["mean"] < d["high"] and d["n"] == 20 for d in found)
+    assert all((d["side"], d["line"], d["same"]) == ("above", 0, False) for d in found)
+    assert all(d["p"] < 0.05 for d in found)
+
+
+def test_a_difference_is_not_turned_towards_the_claim():
+    [one] = differences(claim(metric="average_drop", rivals=["b"]), gains(0.2, 0.6, metric="average_drop"))
+    assert (round(one["mean"]), one["side"]) == (-40, "below")
+
+
+def test_a_mean_stands_beside_its_threshold():
+    [one] = differences(claim(kind="below", threshold=0.3), gains(0.2))
+    assert (one["rival"], round(one["mean"]), one["side"], one["line"]) == ("", 20, "below", 30)
+
+
+def test_what_is_to_be_alike_is_asked_once_for_a_band():
+    found = differences(claim(kind="alike", threshold=0.1, rivals=["b", "c"]), gains(0.5, 0.52, 0.9))
+    assert [(d["rival"], d["side"], d["line"], d["p"]) for d in found] == [
+        ("b", "within", 10, None),
+        ("c", "within", 10, None),
+    ]
+    assert [d["rival"] for d in found if d["decides"]] == ["c"]
+
+
+def test_one_better_rival_is_enough_for_being_beaten_and_all_are_kept():
+    found = differences(claim(kind="beaten", rivals=["b", "c"]), gains(0.5, 0.2, 0.9))
+    assert [(d["rival"], d["side"], d["decides"]) for d in found] == [("b", "below", False), ("c", "below", True)]
+
+
+def test_too_few_images_decide_nothing_but_show_what_they_have():
+    images = gains(0.9, 0.2)
+    few = images[images["image"].isin([f"image{i}" for i in range(5)])]
+    [one] = differences(claim(rivals=["b"]), few)
+    assert one["n"] == 5 and not one["decides"]
+
+
+def test_what_has_no_interval_is_none_and_not_run_has_nothing():
+    images = gains(0.9, 0.2)
+    [one] = differences(claim(rivals=["b"]), images[images["image"] == "image0"])
+    assert one["low"] is None and one["high"] is None
+    assert differences(claim(networks="transformer"), images) == []
+
+
+def test_an_identity_shows_its_least_and_largest_value():
+    values = {("a", "relative_error"): np.linspace(1e-7, 3e-6, 20)}
+    [one] = differences(claim(kind="below", metric="relative_error", threshold=1e-4), frame(values))
+    assert (one["low"], one["high"], one["line"]) == (1e-7, 3e-6, 1e-4)
