@@ -7,9 +7,9 @@ from typing import Any
 from lib.errors import unknown
 from lib.paths import BUILD, ROOT
 
-from ..parameters import PROFILES, check
+from ..parameters import PROFILES
 from . import contents
-from .execute import Task, environment, execute, freshness
+from .execute import execute, plan
 from .publish import publish
 from .stage import stage
 
@@ -65,21 +65,3 @@ def build(
         raise BookError(f"the pages in {out / 'source'} have warnings:\n\n{warnings}")
     first = chosen[0].relative_to(root).with_suffix(".html") if pages else "index.html"
     return out / "html" / first
-
-
-def plan(
-    root: Path, executed: Path, parameters: Mapping[str, Any], notebooks: Sequence[Path]
-) -> list[Task]:
-    """One task a notebook, each with those of the parameters that it has."""
-    defaults = {path: contents.parameters(path) for path in notebooks}
-    everywhere = {name: value for declared in defaults.values() for name, value in declared.items()}
-    if notebooks:
-        check(parameters, everywhere)
-    shared = environment(root)
-    tasks = []
-    for path in notebooks:
-        given = {name: value for name, value in parameters.items() if name in defaults[path]}
-        check(given, defaults[path])
-        output = executed / path.relative_to(root).with_suffix(".ipynb")
-        tasks.append(Task(path, output, given, freshness(path, given, shared)))
-    return tasks

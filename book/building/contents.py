@@ -1,5 +1,6 @@
 """What the book consists of: the pages of `_toc.yml`, and the parameters of its notebooks."""
 
+import posixpath
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,17 @@ def chosen(root: Path, names: Sequence[str]) -> list[Path]:
         if not any(page.startswith(name) for page in found):
             raise unknown("page", name, found)
     return [p for page, p in found.items() if not names or page.startswith(tuple(names))]
+
+
+def link(to: str, at: str) -> str:
+    """Where the built page `to`, with or without an anchor, lies from the page `at`.
+
+    Example:
+        >>> link("notebooks/opticam/07_localization#tables", at="book/scoreboard")
+        '../notebooks/opticam/07_localization.html#tables'
+    """
+    page, hash_, anchor = to.partition("#")
+    return posixpath.relpath(f"{page}.html", posixpath.dirname(at)) + hash_ + anchor
 
 
 def script(path: Path) -> NotebookNode:

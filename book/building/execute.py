@@ -25,7 +25,8 @@ from papermill.exceptions import PapermillExecutionError
 from tqdm.auto import tqdm
 
 from .. import progress
-from .contents import script
+from ..parameters import check
+from . import contents
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,11 @@ class Task:
     @property
     def fresh(self) -> bool:
         return self.output.is_file() and _stamp(self.output).get("key") == self.key
+
+    @property
+    def outdated(self) -> bool:
+        """Whether it was executed for the book, and with other inputs than these."""
+        return self.output.is_file() and _stamp(self.output).get("key", self.key) != self.key
 
 
 @dataclass(frozen=True)
@@ -66,13 +72,14 @@ class Failure:
 def environment(root: Path) -> str:
     """A digest of all that a notebook's numbers depend on beside its own source.
 
-    The packages (but for what builds the book and reads the command line), the manifests, the
-    pinned versions, and the kind of machine.
+    The packages (but for what builds the book and reads the command line), the manifests (but for those
+    that the build reads), the pinned versions, and the kind of machine.
     """
     files = [*root.glob("data_manifests/**/*"), root / "constraints.txt"]
     for package in ("lib", "testbeds", "book"):
         files += [*root.glob(f"{package}/**/*.py"), *root.glob(f"{package}/*.yaml")]
-    made_here = (root / "book" / "building", root / "book" / "commands.py", root / "lib" / "__main__.py")
+    build = ("book/building", "book/commands.py", "lib/__main__.py", "data_manifests/book")
+    made_here = [root / place for place in build]
     digest = hashlib.sha256()
     for path in sorted(path for path in files if path.is_file()):
         if not any(path.is_relative_to(place) for place in made_here):
@@ -88,8 +95,30 @@ def freshness(source: Path, parameters: Mapping[str, Any], environment: str) -> 
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
+def plan(
+    root: Path, executed: Path, parameters: Mapping[str, Any], notebooks: Sequence[Path]
+) -> list[Task]:
+    """One task a notebook, each with those of the parameters that it has.
+
+    Raises:
+        UnknownName: a parameter that no notebook has.
+    """
+    defaults = {path: contents.parameters(path) for path in notebooks}
+    everywhere = {name: value for declared in defaults.values() for name, value in declared.items()}
+    if notebooks:
+        check(parameters, everywhere)
+    shared = environment(root)
+    tasks = []
+    for path in notebooks:
+        given = {name: value for name, value in parameters.items() if name in defaults[path]}
+        check(given, defaults[path])
+        output = executed / path.relative_to(root).with_suffix(".ipynb")
+        tasks.append(Task(path, output, given, freshness(path, given, shared)))
+    return tasks
+
+
 def _stamp(executed: Path) -> dict[str, Any]:
-    return nbformat.read(executed, as_version=4).metadata.get("book", {})
+    return json.loads(executed.read_text("utf-8"))["metadata"].get("book", {})
 
 
 # Execution --------------------------------------------------------------------------------------
@@ -216,7 +245,7 @@ def _run(task: Task) -> Failure | None:
     converted, partial = (
         task.output.with_suffix(f".{state}.ipynb") for state in ("source", "partial")
     )
-    nbformat.write(script(task.source), converted)
+    nbformat.write(contents.script(task.source), converted)
     try:
         with _told(task.name):
             notebook = papermill.execute_notebook(

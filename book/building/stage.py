@@ -1,20 +1,31 @@
 """Lay out the tree that Jupyter Book reads: written pages, executed notebooks, generated parts."""
 
+import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import nbformat
+import pandas as pd
+import yaml
 from nbformat import NotebookNode
-from nbformat.v4 import new_code_cell
+from nbformat.v4 import new_code_cell, new_markdown_cell
 
 from ..report import RULE, VERDICTS_MIME
+from ..report.markup import STYLE, claims_html
 from ..report.provenance import plain
-from . import contents, scoreboard
+from . import board, claims, concordance, contents, front, scoreboard
+from .answers import answer, cautions
+from .execute import plan
+from .executed import Executed, read
+from .rerun import fold
 from .runs import options, runs
 
+REFERENCES = "book/references"
 GENERATED = Path("book/_generated")
+_TITLE = re.compile(r"^# .+$", re.M)
 
 PROFILE_NOTES = {
     "smoke": "a few images, in double precision, to see that every page runs. Its numbers carry no weight, "
@@ -42,36 +53,100 @@ def stage(
         ValueError: a notebook shows an image without alternative text.
     """
     shutil.rmtree(source, ignore_errors=True)
-    shutil.copytree(root / "book", source / "book", ignore=_not_pages)
+    shutil.copytree(root / "book", source / "book", ignore=_only(REFERENCES) if only else _not_pages)
     for name in ("_config.yml", "_toc.yml"):
         shutil.copy(root / name, source / name)
-    verdicts = []
     if only:
         below = [*(path.relative_to(root).with_suffix("").as_posix() for path in only)]
-        (source / "_toc.yml").write_text(_toc(*below, "book/references"), "utf-8")
-    for script in only or contents.notebooks(root):
-        page = script.relative_to(root).with_suffix("")
-        notebook = nbformat.read(executed / page.with_suffix(".ipynb"), as_version=4)
-        verdicts += scoreboard.verdicts(notebook, page.as_posix())
-        notebook.cells = [
-            part
-            for i, cell in enumerate(notebook.cells)
-            for part in _prepared(cell, f"{page}, cell {i}")
-        ]
-        target = source / page.with_suffix(".ipynb")
+        (source / "_toc.yml").write_text(_toc(*below, REFERENCES), "utf-8")
+    scripts = only or contents.notebooks(root)
+    tasks = plan(root, executed, {"profile": profile, **parameters}, scripts)
+    pages = read(root, executed, scripts, tasks)
+    found = scoreboard.judged(verdict for page in pages for verdict in page.verdicts)
+    titles = {page.name: page.title for page in pages}
+    told = cautions()
+    for page in pages:
+        notebook = _staged(page, told.get(page.short, ""), profile, _about(root))
+        target = source / f"{page.name}.ipynb"
         target.parent.mkdir(parents=True, exist_ok=True)
         nbformat.write(notebook, target)
+    claims.write(found, titles, source, whole=not only)
+    if only:
+        return
+    (source / GENERATED).mkdir(parents=True)
     parts = {
+        "picture": front.picture(pages, source / GENERATED),
+        "test_beds": front.test_beds(),
         "rule": RULE,
         "profile": _built_with(profile, parameters),
-        "summary": scoreboard.summary(verdicts),
-        "claims": scoreboard.claims(verdicts),
+        "summary": board.summary(found),
+        "board": board.table(found, titles),
+        "concordance": concordance.concordance(concordance.items(), pages),
         "options": options(profile),
         "runs": runs(profile, root),
     }
-    (source / GENERATED).mkdir(parents=True)
     for name, text in parts.items():
         (source / GENERATED / f"{name}.md").write_text(text, "utf-8")
+    facts = front.facts(pages, found)
+    for text in (source / "book").glob("*.md"):
+        text.write_text(_with_facts(text.read_text("utf-8"), facts), "utf-8")
+    files = {"claims.csv": claims.table(found.to_dict("records")), "claims.json": board.as_json(found)}
+    for name, text in files.items():
+        (source / "book" / "_static" / name).write_text(text, "utf-8")
+
+
+def _with_facts(text: str, facts: Mapping[str, str]) -> str:
+    """A page with what its text takes by name, such as {{ papers }}."""
+    if "{{" not in text:
+        return text
+    return f"---\n{yaml.safe_dump({'myst': {'substitutions': dict(facts)}}, allow_unicode=True)}---\n\n{text}"
+
+
+def _staged(page: Executed, caution: str, profile: str, book: Mapping[str, str]) -> NotebookNode:
+    """The notebook of a page as the book shows it: with its answer first, and with what runs it folded."""
+    notebook = deepcopy(page.notebook)
+    marked: set[str] = set()
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            _link_claims(output, page.name, marked)
+    cells = []
+    for i, cell in enumerate(notebook.cells):
+        cells += _prepared(cell, f"{page.name}, cell {i}")
+        if "parameters" in cell.metadata.get("tags", []):
+            cells.append(new_markdown_cell(fold(page, profile, book)))
+    notebook.cells = [*_answered(cells, answer(page, caution))]
+    return notebook
+
+
+def _answered(cells: Iterable[NotebookNode], box: str) -> Iterator[NotebookNode]:
+    """The cells with the box under the first title."""
+    waiting = True
+    for cell in cells:
+        title = _TITLE.search(cell.source) if waiting and cell.cell_type == "markdown" else None
+        if title:
+            waiting = False
+            cell.source = f"{cell.source[: title.end()]}\n\n{box}\n{cell.source[title.end() :]}"
+        yield cell
+
+
+def _link_claims(output: NotebookNode, page: str, marked: set[str]) -> None:
+    """Let the table of claims lead to the claims' own pages, and have an anchor for each."""
+
+    def mark(claim: str) -> tuple[str, str]:
+        anchor = "" if claim in marked else claims.anchor(claim)
+        marked.add(claim)
+        return anchor, contents.link(claims.name(claim), page)
+
+    records = output.get("data", {}).pop(VERDICTS_MIME, None)  # collected; no page can show it
+    output.get("metadata", {}).pop("differences", None)
+    if records:
+        output.data["text/html"] = STYLE + claims_html(pd.DataFrame(records), mark)
+
+
+def _about(root: Path) -> dict[str, str]:
+    """The title, author and year of the book."""
+    config = yaml.safe_load((root / "_config.yml").read_text("utf-8")) or {}
+    return {"title": config.get("title", ""), "author": config.get("author", ""), "year": str(config.get("copyright", ""))}
 
 
 def _built_with(profile: str, parameters: Mapping[str, Any]) -> str:
@@ -88,6 +163,16 @@ def _toc(first: str, *others: str) -> str:
     return f"format: jb-book\nroot: {first}\nchapters:\n{chapters}"
 
 
+def _only(page: str) -> Callable[[str, list[str]], set[str]]:
+    """What is left out of the book's own folder beside one page: all other pages, and what makes them."""
+
+    def ignored(folder: str, names: list[str]) -> set[str]:
+        others = {name for name in names if name.endswith(".md") and name != f"{Path(page).name}.md"}
+        return others | _not_pages(folder, names)
+
+    return ignored
+
+
 def _not_pages(folder: str, names: list[str]) -> set[str]:
     """What lies beside the pages and makes them: the package."""
     packages = {name for name in names if (Path(folder) / name / "__init__.py").is_file()}
@@ -101,22 +186,18 @@ def _prepared(cell: NotebookNode, place: str) -> list[NotebookNode]:
                 f"{place}: an image without alternative text; "
                 "show it by book.report.show(figure, alt=...)"
             )
-        output.get("data", {}).pop(VERDICTS_MIME, None)  # collected; no page can show it
     if cell.cell_type == "code":
         _fold(cell)
     return list(figures_apart(cell))
 
 
 def _fold(cell: NotebookNode) -> None:
-    """Code waits behind a click, but for the parameters and what a notebook marks `show-input`."""
+    """Code waits behind a click, but for what a notebook marks `show-input`; the parameters are shown with
+    how to run the page."""
     tags = set(cell.metadata.get("tags", []))
-    if not tags & {
-        "parameters",
-        "injected-parameters",
-        "show-input",
-        "remove-input",
-        "remove-cell",
-    }:
+    if tags & {"parameters", "injected-parameters"}:
+        cell.metadata["tags"] = sorted(tags | {"remove-cell"})
+    elif not tags & {"show-input", "remove-input", "remove-cell"}:
         cell.metadata["tags"] = sorted(tags | {"hide-input"})
 
 

@@ -2,7 +2,7 @@
 
 from lib.statistics import Interval, by_image, mean_ci, paired_difference
 
-from .claims import Claim, claims
+from .claims import PAPERS, Claim, claims
 from .contrast import changes, median_image, over_classes, separation, show_changes
 from .display import show
 from .gallery import draw, draw_boxes, gallery, grid, in_colour, outline, overlay
@@ -32,6 +32,7 @@ __all__ = [
     "MARKERS",
     "MIN_IMAGES",
     "MIN_REPETITIONS",
+    "PAPERS",
     "RULE",
     "SYMBOLS",
     "VERDICTS_MIME",

@@ -12,6 +12,13 @@ from lib.paths import MANIFESTS
 
 from .labels import method_title
 
+PAPERS = {  # as the book calls them, in its order
+    "opticam": "Opti-CAM",
+    "liftcam": "LIFT-CAM",
+    "contrast": "Class-contrastive explanations",
+    "diffcam": "DiffCAM",
+    "calm": "CALM",
+}
 KINDS = {
     "better": "than each rival, in the sense of the metric",
     "worse": "than each rival, in the sense of the metric",

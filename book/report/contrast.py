@@ -115,7 +115,7 @@ def show_changes(paper: str, table: str | int, frame: pd.DataFrame, how: str = "
         alt=f"Change of the class's probability by weighted contrast{how}, with positive features and "
         "with negative ones, for each method, class and replacement. Intervals that lie wholly on the "
         f"claimed side of zero: {', '.join(counts)}.",
-        caption=f"Table {table} as paired differences, weighted minus original. Filled markers are "
+        caption=f"Class-contrastive explanations, table {table}, as paired differences, weighted minus original. Filled markers are "
         "means here with 95 % intervals, hollow markers the differences of the paper's means. p₊ "
         "should grow, p₋ should fall.",
     )

@@ -1,6 +1,6 @@
 """The HTML of the tables: plain tables with a few classes, legible in light and dark pages."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from html import escape
 from typing import Any
 
@@ -8,6 +8,7 @@ import pandas as pd
 
 from lib.statistics import Interval
 
+from .claims import PAPERS
 from .labels import bounds, meaningful, metric_label, number
 from .verdicts import SYMBOLS, combine
 
@@ -50,8 +51,12 @@ def verdict_html(verdict: str) -> str:
     return f'<span class="cams-verdict {verdict.split()[0]}">{SYMBOLS[verdict]} {verdict}</span>'
 
 
-def comparison_html(part: pd.DataFrame) -> str:
-    """One network's table: a row a method; for each metric the paper's numbers and ours."""
+def comparison_html(part: pd.DataFrame, name: str = "") -> str:
+    """One network's table: a row a method; for each metric the paper's numbers and ours.
+
+    Args:
+        name: of the paper's table, see `item_name`.
+    """
     metrics = list(part["metric"].unique())
     headings = [escape(metric_label(metric).heading) for metric in metrics]
     groups = "".join(f'<th colspan="2" class="group metric">{heading}</th>' for heading in headings)
@@ -64,10 +69,22 @@ def comparison_html(part: pd.DataFrame) -> str:
             row += [_paper_cell(cell, best[cell.metric]), _our_cell(cell, best[cell.metric])]
         rows.append(f"<tr>{''.join(row)}</tr>")
     head = f'<tr><th rowspan="2">Method</th>{groups}</tr><tr>{columns}</tr>'
-    return _table(_caption(part), head, rows, "comparison")
+    return _table(_caption(part, name), head, rows, "comparison")
 
 
-def _caption(part: pd.DataFrame) -> str:
+def item_name(paper: str, table: str | int) -> str:
+    """What captions call a table or figure of a paper, so that a search for it finds them.
+
+    Example:
+        >>> item_name("opticam", 5), item_name("diffcam", "Figure 10")
+        ('Opti-CAM, table 5', 'DiffCAM, figure 10')
+    """
+    text = str(table)
+    item = text[0].lower() + text[1:] if text.startswith(("Table ", "Figure ")) else f"table {text}"
+    return f"{PAPERS.get(paper, paper)}, {item}"
+
+
+def _caption(part: pd.DataFrame, name: str) -> str:
     theirs = ", ".join(dict.fromkeys(network for paper in part["paper"] for network in paper))
     network, n = part["network"].iloc[0], _n(part)
     images = "image" if n == 1 else "images"
@@ -75,7 +92,8 @@ def _caption(part: pd.DataFrame) -> str:
     lines = ", one below the other" if "," in theirs else ""
     times = " T: seconds, here for one image." if "seconds" in set(part["metric"]) else ""
     theirs = theirs or "no network of this kind"
-    return f"<b>Here:</b> {ours}, mean [95 % interval]. <b>Paper:</b> {theirs}{lines}.{times}"
+    title = f"<b>{escape(name)}.</b> " if name else ""
+    return f"{title}<b>Here:</b> {ours}, mean [95 % interval]. <b>Paper:</b> {theirs}{lines}.{times}"
 
 
 def _n(part: pd.DataFrame) -> int:
@@ -127,19 +145,26 @@ def _bold(text: str, is_best: bool, cell: Any) -> str:
     return f"<b>{text}</b>" if is_best and cell.method not in _NOT_RANKED else text
 
 
-def claims_html(judged: pd.DataFrame) -> str:
-    """A row a claim: where the paper makes it, the verdict, and what decides it on each network."""
+def claims_html(judged: pd.DataFrame, marked: Callable[[str], tuple[str, str]] | None = None) -> str:
+    """A row a claim: where the paper makes it, the verdict, and what decides it on each network.
+
+    Args:
+        marked: the anchor of a claim's row and the address of its own page, by id, where there are such.
+    """
     rows = []
-    for _, claim in judged.groupby("id", sort=False):
+    for name, claim in judged.groupby("id", sort=False):
         text, place = (escape(claim[column].iloc[0]) for column in ("text", "place"))
         evidence = "".join(
             _evidence(row) for row in claim.itertuples() if row.network or row.evidence
         )
+        anchor, page = marked(name) if marked else ("", "")
+        row = f'<tr id="{escape(anchor)}">' if anchor else "<tr>"
+        more = f', <a href="{escape(page)}">all evidence</a>' if page else ""
         rows.append(
-            f'<tr><td class="prose">{text}<br><small>{place}</small></td>'
+            f'{row}<td class="prose">{text}<br><small>{place}{more}</small></td>'
             f'<td class="prose">{verdict_html(combine(claim["verdict"]))}{evidence}</td></tr>'
         )
-    head = '<tr><th>Claim</th><th class="prose">Verdict, and what decides it</th></tr>'
+    head = '<tr><th scope="col">Claim</th><th scope="col" class="prose">Verdict, and what decides it</th></tr>'
     return _table("", head, rows, "claims")
 
 

@@ -10,7 +10,7 @@ from lib.statistics import Interval, by_image, column, mean_ci, mean_of, paired_
 
 from .claims import Claim
 from .labels import bounds, meaningful, method_title, metric_label, number
-from .markup import STYLE, claims_html, comparison_html
+from .markup import STYLE, claims_html, comparison_html, item_name
 from .published import architectures, counterparts, kind, of_the_same_data, published
 from .verdicts import cell_verdict, judge
 
@@ -74,7 +74,8 @@ def comparison(
     whole = pd.concat(parts, ignore_index=True)
     plain = whole.assign(paper=[" · ".join(paper.values()) for paper in whole["paper"]])
     text = _text(plain.drop(columns=["method", "n"]), decimals=2 if all(cells["unit"]) else 3)
-    return Table(whole, STYLE + "".join(map(comparison_html, parts)), text)
+    name = item_name(paper, table)
+    return Table(whole, STYLE + "".join(comparison_html(part, name) for part in parts), text)
 
 
 def _compare(

@@ -184,7 +184,7 @@ for count, marked in MARKED.items():
         report.grid(grid, headings, titles, outlines=outlines, signed=True),
         name=f"calm-counterfactual-{count}",
         alt=f"Counterfactual maps of {', '.join(headings[1:])} for pairs that differ in {count} parts: {'; '.join(titles)}.".replace("\n", " "),
-        caption=f"Figure A on drawn birds, pairs that differ in {count} part{'s' * (count > 1)}. Outlined: the cue, what differs. Red speaks for the "
+        caption=f"CALM, figure A, on drawn birds, pairs that differ in {count} part{'s' * (count > 1)}. Outlined: the cue, what differs. Red speaks for the "
         "class of the image, blue for the other.",
     )
 

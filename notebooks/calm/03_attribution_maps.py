@@ -96,7 +96,7 @@ def of_kind(kind):
 # %%
 BIRDS = ("wsol_birds", "birds", "wsol_cub", "cub")
 for key in of_kind(BIRDS):
-    gallery(key, "calm-figure-b", "Figure B on drawn birds, with their boxes. Over the superset, of all species, each map is that of the bird.", True)
+    gallery(key, "calm-figure-b", "CALM, figure B, on drawn birds, with their boxes. Over the superset, of all species, each map is that of the bird.", True)
 
 # %% [markdown]
 """
@@ -108,7 +108,7 @@ The class is the shape of the largest object. No two classes share a structure, 
 # %%
 SCENES = ("wsol_scenes", "scenes", "wsol_openimages")
 for key in of_kind(SCENES):
-    gallery(key, "calm-figure-c", "Figure C on drawn scenes, with the outline of the object's mask.", False)
+    gallery(key, "calm-figure-c", "CALM, figure C, on drawn scenes, with the outline of the object's mask.", False)
 
 # %% [markdown]
 """
@@ -120,7 +120,7 @@ PHOTOGRAPHS = ("photographs", "imagenet_embedded", "imagenet", "wsol_imagenet", 
 for number, key in enumerate(of_kind(PHOTOGRAPHS), 1):
     gallery(
         key, f"calm-figure-d-{number}",
-        f"Figure D, CAM of {key[1]} alone and over the supersets of table A, with the boxes of the photographs.", True,
+        f"CALM, figure D: CAM of {key[1]} alone and over the supersets of table A, with the boxes of the photographs.", True,
     )  # fmt: skip
 
 # %% [markdown]

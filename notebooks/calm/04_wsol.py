@@ -124,7 +124,7 @@ table
 # %%
 if table is not None:
     for number, (name, of) in enumerate(table.frame[table.frame["n"] > 0].groupby("network", sort=False), 1):
-        page.forest(of, *of["metric"].unique(), name=f"calm-table-b-{number}", title=f"Table B on {name}", printed="for its data sets")
+        page.forest(of, *of["metric"].unique(), name=f"calm-table-b-{number}", title=f"CALM, table B, on {name},", printed="for its data sets")
 
 # %% [markdown]
 r"""

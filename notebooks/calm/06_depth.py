@@ -128,7 +128,7 @@ report.show(
     figure,
     name="calm-figure-e",
     alt="Maps of classes added up for rising concepts, for " + ", ".join(images.labels[i] for i in index) + ".",
-    caption=f"Figure E: maps of {net.name} over rising concepts, from all classes on the left to the class alone on the right. Below each "
+    caption=f"CALM, figure E: maps of {net.name} over rising concepts, from all classes on the left to the class alone on the right. Below each "
     "concept stands how many classes it has.",
 )
 

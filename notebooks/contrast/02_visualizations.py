@@ -114,7 +114,7 @@ for number, one in enumerate(others, 1):
         figure,
         name=f"contrast-photographs-{number}",
         alt=f"Original and weighted maps for the two most probable classes of images: {one.spoken(few)}.",
-        caption=f"As figures 4 and 7 to 10 of the paper: images of {one.images.name}, {one.net.name}.",
+        caption=f"As class-contrastive explanations, figures 4 and 7 to 10: images of {one.images.name}, {one.net.name}.",
     )
 
 # %%
@@ -128,7 +128,7 @@ for one in birds[:1]:
             name=f"contrast-birds-{n // PER_FIGURE + 1}",
             alt="Original and weighted maps of Grad-CAM and of the linear approximation, for the two most probable classes "
             f"of drawn birds: {one.spoken(part)}.",
-            caption="As figures 4 and 7 to 10 of the paper, a row a class: drawn birds by family "
+            caption="As class-contrastive explanations, figures 4 and 7 to 10, one row per class: drawn birds by family "
             f"({families}), {one.net.name}. Outlined: what tells the two classes apart.",
         )
 
@@ -165,7 +165,7 @@ for one in birds[:1]:
         name="contrast-figure-6",
         alt="Weighted maps for the two most probable classes, each beside two correctly classified birds of that class: "
         f"{one.spoken(few)}.",
-        caption=f"Figure 6 on drawn birds, {one.net.name}. Outlined: what tells the two classes apart.",
+        caption=f"Class-contrastive explanations, figure 6, on drawn birds, {one.net.name}. Outlined: what tells the two classes apart.",
     )
 
 # %% [markdown]

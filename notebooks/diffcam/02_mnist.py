@@ -122,7 +122,7 @@ for number, (net, images) in enumerate(opened, 1):
             report.grid(rows[n : n + 5], ["Image", *columns], titles[n : n + 5]),
             name=f"diffcam-figure-11-{number}-{n // 5 + 1}",
             alt=f"Maps of {len(rows[n : n + 5])} images, {net.name}. {'; '.join(titles[n : n + 5])}.",
-            caption=f"As figure 11 of the paper, {net.name}: what speaks for the class by four methods"
+            caption=f"As DiffCAM, figure 11, {net.name}: what speaks for the class by four methods"
             + (", then what DiffCAM says against each of its three rivals." if rivals else "."),
         )
     if not rivals:

@@ -237,7 +237,7 @@ for number, (net, images) in enumerate(opened, 1):
         net, few, [m for m in ("diff_cam", *RIVALS) if m in {*of["method"]}], titles=titles, boxes=True,
         name=f"diffcam-figure-12-{number}",
         alt=f"Maps of {of['method'].nunique() - 1} methods over photographs with boxes. Share of the map in the boxes, {'; '.join(told)}.",
-        caption=f"Figure 12 on photographs here, {net.name}: from the least probable class to the most probable.",
+        caption=f"DiffCAM, figure 12, on photographs here, {net.name}: from the least probable class to the most probable.",
     )  # fmt: skip
 
 # %% [markdown]

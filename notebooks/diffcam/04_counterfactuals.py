@@ -364,7 +364,7 @@ for number, name in enumerate(flocks, 1):
         figure,
         name=f"diffcam-figure-9-{number}",
         alt=f"Precision, recall and F1 of parts by the size of the region, for similar rivals. {'; '.join(told)}.",
-        caption=f"Figure 9, {flocks[name].called}, {name}: what the region holds of the parts that tell a species from a "
+        caption=f"DiffCAM, figure 9, {flocks[name].called}, {name}: what the region holds of the parts that tell a species from a "
         "similar one, means over pairs of an image and a rival. The band is DiffCAM's 95 % interval. Its F1 is surely above "
         f"that of GALORE with certainty at {where} of the image.",
     )
@@ -443,7 +443,7 @@ for number, name in enumerate(flocks, 1):
         name=f"diffcam-figure-10-{number}",
         alt=f"PIoU by the size of the region. {leads}. At 20 %: "
         + ", ".join(f"{label} {of[AT]:.2f}" for label, of in mean.items()) + ".",
-        caption=f"Figure 10, {flocks[name].called}, {name}: PIoU by the size of the region. {leads}.",
+        caption=f"DiffCAM, figure 10, {flocks[name].called}, {name}: PIoU by the size of the region. {leads}.",
     )  # fmt: skip
 
 # %%

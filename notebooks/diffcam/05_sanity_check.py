@@ -156,7 +156,7 @@ for figure_number, (net, images) in enumerate(opened, 1):
         name=f"diffcam-figure-13-{figure_number}",
         alt=f"Maps of DiffCAM and Grad-CAM for images of {' and '.join(few.labels)}, by {net.name} and by copies with ever more "
         "random layers.",
-        caption=f"Figure 13, computed: {net.name} and its copies with so many random layers, the head first.",
+        caption=f"DiffCAM, figure 13, computed: {net.name} and its copies with so many random layers, the head first.",
     )
 
 # %% [markdown]

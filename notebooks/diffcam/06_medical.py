@@ -184,7 +184,7 @@ for number, (net, images) in enumerate(ill):
         name=f"diffcam-films-{number}",
         alt=f"Maps of DiffCAM and {len(maps[net.name]) - 1} other methods for ill films of {images.name}, lesions outlined. "
         f"{'; '.join(titles)}.",
-        caption=f"As figure {FIGURES.get(images.name, 14)}, {images.name}, {net.name}. Outlined: the lesions. Above each film: which method "
+        caption=f"As DiffCAM, figure {FIGURES.get(images.name, 14)}, {images.name}, {net.name}. Outlined: the lesions. Above each film: which method "
         "covers them best.",
     )
 

@@ -219,7 +219,7 @@ for number, (net, images) in enumerate(asking, 1):
         report.grid(rows, ["Image", "The other\nclass", "DiffCAM,\nwhy not", "Grad-CAM"], titles, outlines=outlines),
         name=f"diffcam-confusing-{number}",
         alt=f"Maps of DiffCAM for why not, and of Grad-CAM, for the question why {'; why '.join(titles)}.",
-        caption=f"As figure 16, {net.name}: images, an image of the class that theirs is taken for, and maps. "
+        caption=f"As DiffCAM, figure 16, {net.name}: images, an image of the class that theirs is taken for, and maps. "
         + ("Outlined: the parts that differ." if images.name == "birds" else "Outlined: the boxes." if outlines else ""),
     )  # fmt: skip
 
@@ -334,7 +334,7 @@ if models:
         alt="DiffCAM with networks of rising accuracy, and Grad-CAM with the most accurate, on composed images: "
         f"{' '.join(spoken(best, few))} Mean share of DiffCAM's map on the right half: "
         + ", ".join(f"{models[role][0].name} {share:.0%}" for role, share in means.items()) + ".",
-        caption="As figure 17, line 1, on composed images: "
+        caption="As DiffCAM, figure 17, line 1, on composed images: "
         + ", ".join(f"{role} {net.name}" for role, (net, *_) in reversed(models.items())) + ".",
     )  # fmt: skip
 
@@ -410,7 +410,7 @@ for number, (net, images) in enumerate(asking, 1):
         name=f"diffcam-biased-{number}",
         alt=f"Maps of DiffCAM for why a, why not b and why not a′; a stands beside b: {'; '.join(titles)}. Mean share on the "
         f"half of a: {', '.join(shares)}.",
-        caption=f"As figure 17, line 2, on composed images, {net.name}: a stands beside b, and is most easily taken for a′.",
+        caption=f"As DiffCAM, figure 17, line 2, on composed images, {net.name}: a stands beside b, and is most easily taken for a′.",
     )
 
 # %% [markdown]
@@ -458,7 +458,7 @@ for number, (net, images) in enumerate(asking[:1], 1):
         rows_of(large, maps, few.labels),
         name="diffcam-by-number",
         alt=f"Maps of DiffCAM for images of {' and '.join(few.labels)}, with {', '.join(map(str, maps))} references.",
-        caption=f"As figure 17, line 3, {net.name}: the map by the number of the nearest references.",
+        caption=f"As DiffCAM, figure 17, line 3, {net.name}: the map by the number of the nearest references.",
     )
 
 # %% [markdown]

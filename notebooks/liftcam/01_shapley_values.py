@@ -158,7 +158,7 @@ report.show(
     name="liftcam-framework",
     alt=f"An image, four of its channels, the coefficients that four methods give to {len(top)} channels, and the four "
     f"maps. Cosine similarity of all coefficients to SHAP-CAM's: {said}.",
-    caption=f"Figure 1 of the paper, computed ({net.name}). Top: an image and its channels with the largest "
+    caption=f"LIFT-CAM, figure 1, computed ({net.name}). Top: an image and its channels with the largest "
     "coefficients. Middle: the solutions of eq. (5), SHAP-CAM with 100 orderings. Bottom: the maps that they make. "
     f"Over all channels the cosine similarity to SHAP-CAM is {said}.",
 )
@@ -218,7 +218,7 @@ report.show(
     alt=f"LIFT-CAM on one image: {len(top)} channels, their signed contribution maps with the sums "
     f"{', '.join(f'{alpha[k]:+.2f}' for k in top)}, the finished map, and the running sum of all "
     f"coefficients, which ends at {alpha.sum():.2f}, the logit less that of an empty layer.",
-    caption=f"Figure 2 of the paper, computed ({net.name}). Top: the image and the activations of the "
+    caption=f"LIFT-CAM, figure 2, computed ({net.name}). Top: the image and the activations of the "
     f"{len(top)} channels with the largest coefficients. Below them their contributions to the logit, red for "
     "and blue against, whose sum is the coefficient; on the left the map. Bottom: the running sum of all "
     f"{len(so_far)} coefficients, the largest first, has its peak at {so_far.max():.1f} and ends at "

@@ -87,7 +87,7 @@ drops = [f"{name} {', '.join(f'{mean:.0f} %' for mean in rows['mean'])}" for nam
 page.forest(
     table.frame,
     name="liftcam-table-1",
-    title="Table 1",
+    title="LIFT-CAM, table 1,",
     printed="for VGG16 on three datasets (SHAP-CAM alone)",
     said=f"SHAP-CAM's AD with 1, 10 and 100 orderings, {'; '.join(drops)}",
 )

@@ -78,7 +78,7 @@ lift = table.frame.query("method == 'lift_cam' and n > 0").itertuples()
 page.forest(
     table.frame,
     name="liftcam-table-2",
-    title="Table 2, the similarity of coefficients to SHAP values,",
+    title="LIFT-CAM, table 2, the similarity of coefficients to SHAP values,",
     printed="for VGG16 on three datasets; LRP-CAM and LIME-CAM are named there and have no printed values",
     said=f"LIFT-CAM's {'; '.join(f'{row.mean:.3f} on {row.network}' for row in lift)}",
 )

@@ -70,7 +70,7 @@ for number, (net, images) in enumerate(telling, 1):
     shown = fewer(images.readable(), page.setting("shown"))
     maps = {"Gradient": gradient(net, *batch(net, shown)).cpu()}
     maps |= {METHODS[m].title: page.maps(net, shown, m) for m in page.methods(COMPARED, net)}
-    caption = f"Figure 3 of the paper, for images here. Maps for the class of each, {net.name}."
+    caption = f"LIFT-CAM, figure 3, for images here: maps for the class of each, {net.name}."
     page.gallery(net, shown, maps, name=f"liftcam-gallery-{number}", caption=caption)
 
 # %% [markdown]
@@ -88,7 +88,7 @@ table
 
 # %%
 printed = "for VGG16 on three datasets"
-page.forest(table.frame, "average_drop", name="liftcam-table-3", title="Table 3", printed=printed)
+page.forest(table.frame, "average_drop", name="liftcam-table-3", title="LIFT-CAM, table 3,", printed=printed)
 
 # %% [markdown]
 """
@@ -182,7 +182,7 @@ if shares:
     page.forest(
         pointing.frame,
         name="liftcam-table-5",
-        title="Table 5, the share of the map in the boxes,",
+        title="LIFT-CAM, table 5, the share of the map in the boxes,",
         printed=f"{printed}; Fake-CAM's is the area of the boxes",
         said="; ".join(shares),
     )

@@ -106,7 +106,7 @@ report.show(
     report.gallery([sample.image for sample in few], maps, titles, columns=3),
     name="liftcam-questions",
     alt=f"Maps of Grad-CAM and LIFT-CAM for one image under several questions: {'; '.join(titles)}.",
-    caption="Above each row the question and the network's answer; the maps are those of the true answer. A map is "
+    caption="As LIFT-CAM, figure 4. Above each row the question and the network's answer; the maps are those of the true answer. A map is "
     "empty where the channels speak against the answer everywhere.",
 )
 

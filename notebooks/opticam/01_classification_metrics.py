@@ -100,7 +100,7 @@ report.show(
     alt=f"Opti-CAM on one image: the map under uniform and optimised weights, the masked image, "
     f"the four channels that gained most weight, and the class logit rising over "
     f"{len(found.objective)} iterations to {gain:+.1f} against the unmasked image.",
-    caption=f"Figure 1 of the paper, computed. Top: the image, its map when all {K} channels weigh the "
+    caption=f"Opti-CAM, figure 1, computed. Top: the image, its map when all {K} channels weigh the "
     f"same, its map after {len(found.objective)} iterations, and what the network then sees. Middle: "
     "the four channels with most weight in the end, and their weight before and after. Bottom: the "
     "objective, eq. 10.",
@@ -167,7 +167,7 @@ report.show(
     name="opticam-table-1",
     alt="AD, AG and AI of each method, here with 95 % intervals and as printed: "
     f"{report.leaders(table.frame, 'average_gain')}.",
-    caption="Table 1 as a picture: filled markers are means here with their 95 % intervals, hollow markers what "
+    caption="Opti-CAM, table 1, as a picture: filled markers are means here with their 95 % intervals, hollow markers what "
     "the paper prints for ImageNet.",
 )
 
@@ -232,7 +232,7 @@ As in figure 2 of the paper, for the first images and the first network.
 SHOWN = ["grad_cam", "grad_cam_plus_plus", "score_cam", "ablation_cam", "xgrad_cam", "layer_cam", "opti_cam"]
 shown = fewer(images.readable(), 10)[: page.setting("shown")]
 caption = f"for the true class, {net.name}. Bright is salient."
-page.gallery(net, shown, SHOWN, name="opticam-gallery", caption=f"Maps {caption}")
+page.gallery(net, shown, SHOWN, name="opticam-gallery", caption=f"As Opti-CAM, figure 2: maps {caption}")
 
 # %% [markdown]
 """

@@ -78,7 +78,7 @@ table = page.table(3, frame)
 table
 
 # %%
-page.forest(table.frame, *METRICS_OF_TABLE_3, name="opticam-table-3", title="Table 3")
+page.forest(table.frame, *METRICS_OF_TABLE_3, name="opticam-table-3", title="Opti-CAM, table 3,")
 
 # %% [markdown]
 """
@@ -170,7 +170,7 @@ if len(met):
         net, shown.subset(few), {method: maps[method][few] for method in ("Score-CAM", "Opti-CAM")},
         titles=titles, columns=3, name="opticam-failures",
         alt=f"Maps of Score-CAM and Opti-CAM where Score-CAM does best against Opti-CAM: {'; '.join(titles)}.",
-        caption=f"{net.name}. {these}, by how much Score-CAM is ahead on insertion and deletion together.",
+        caption=f"As Opti-CAM, figure 3, {net.name}. {these}, by how much Score-CAM is ahead on insertion and deletion together.",
     )  # fmt: skip
 else:
     print(f"Not run: {net.name} has no map of Score-CAM here.")

@@ -79,7 +79,7 @@ table = page.table(2, frame)
 table
 
 # %%
-page.forest(table.frame, "average_gain", name="opticam-table-2", title="Table 2")
+page.forest(table.frame, "average_gain", name="opticam-table-2", title="Opti-CAM, table 2,")
 
 # %% [markdown]
 """
@@ -103,7 +103,7 @@ order
 # %%
 page.forest(
     order.frame, "insertion", "deletion",
-    name="opticam-table-3-transformers", title="The transformers' columns of table 3",
+    name="opticam-table-3-transformers", title="Opti-CAM, table 3, the transformers' columns,",
 )  # fmt: skip
 
 # %% [markdown]

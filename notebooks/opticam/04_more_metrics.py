@@ -107,7 +107,7 @@ table = page.table(4, frame)
 table
 
 # %%
-page.forest(table.frame, "aopc", "max_sensitivity", "adcc", name="opticam-table-4", title="Table 4")
+page.forest(table.frame, "aopc", "max_sensitivity", "adcc", name="opticam-table-4", title="Opti-CAM, table 4,")
 
 # %% [markdown]
 """

@@ -140,7 +140,7 @@ for name, cells in report.measured(frame).groupby("network", sort=False):
         alt=f"AD, AG and AI on {name} of each map whole, inside and outside the box. The box alone has an AD "
         f"of {drop['box']:.0f} %, its complement {drop['outside_box']:.0f} %; cut to the box, AD is higher than "
         f"cut to the complement for {len(worse)} of {len(run)} methods.",
-        caption=f"Table 5 on {name}: each map whole, inside the box and outside it, with 95 % intervals. In the "
+        caption=f"Opti-CAM, table 5, on {name}: each map whole, inside the box and outside it, with 95 % intervals. In the "
         "first row there is no map: the circle is the box, the square its complement.",
     )
 

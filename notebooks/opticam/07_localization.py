@@ -127,7 +127,7 @@ for of in run:
         page.forest(
             table[table["metric"].isin(some)], *some,
             name=f"opticam-table-{TABLES[of].lower()}-{name}",
-            title=f"Table {TABLES[of]}, the measures of {name},",
+            title=f"Opti-CAM, table {TABLES[of]}, the measures of {name},",
         )  # fmt: skip
 
 # %% [markdown]

@@ -115,7 +115,7 @@ words = [
     "least probable one"
     for net, _ in seen
 ]
-page.forest(table.frame, name="opticam-table-a9", title="Table A9", printed="for ResNet-50 and ImageNet", said="; ".join(words))
+page.forest(table.frame, name="opticam-table-a9", title="Opti-CAM, table A9,", printed="for ResNet-50 and ImageNet", said="; ".join(words))
 
 # %% [markdown]
 """

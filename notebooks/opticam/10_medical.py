@@ -105,7 +105,7 @@ for kind, rows in table.frame.groupby(table.frame["network"].map(kinds), sort=Fa
         name=f"opticam-table-a10-{kind.replace('_', '-')}",
         alt=f"AD, AG and AI of each method on {kind}, here with 95 % intervals and as printed: "
         f"{report.leaders(rows, 'average_gain')}.",
-        caption=f"Table A10 as a picture, {kind}: filled markers are means here with their 95 % intervals, hollow "
+        caption=f"Opti-CAM, table A10, as a picture, {kind}: filled markers are means here with their 95 % intervals, hollow "
         "markers what the paper prints for the networks of this sort, if any.",
     )
 
@@ -168,7 +168,7 @@ for net, images in {images.name: (net, images) for net, images in page.opened}.v
     maps = {report.method_title(m): upsample(page.maps(net, shown, m), (224, 224)) for m in page.methods(SHOWN, net)}
     page.gallery(
         net, shown.at(224), maps, boxes=True, name=f"opticam-gallery-{images.name.replace('_', '-')}",
-        caption=f"Maps for the true class, {net.name}. Bright is salient; boxes, where there are any, are outlined.",
+        caption=f"As Opti-CAM, figure 2: maps for the true class, {net.name}. Bright is salient; boxes, where there are any, are outlined.",
     )  # fmt: skip
 
 # %% [markdown]

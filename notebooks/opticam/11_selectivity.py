@@ -76,7 +76,7 @@ for net, images in page.opened:
         name=f"opticam-figure-a4-{net.name.replace('_', '-').replace(':', '-')}",
         alt="AD, AG and AI of each method against the exponent of its maps. Opti-CAM's AG is highest, "
         f"{gain.max():.0f} %, at exponent {gain.idxmax():g}.",
-        caption=f"Figure A4, computed at {len(EXPONENTS)} exponents on {rows['image'].nunique()} images, {net.name}; the "
+        caption=f"Opti-CAM, figure A4, computed at {len(EXPONENTS)} exponents on {rows['image'].nunique()} images, {net.name}; the "
         "band is Opti-CAM's 95 % interval.",
     )
 

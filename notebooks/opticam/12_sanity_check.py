@@ -130,7 +130,7 @@ for net, images in cascaded:
         alt=f"Similarity of maps of {net.name} to those of networks with {', '.join(map(str, counts[1:]))} random "
         f"layers. With one random layer and with all, Opti-CAM goes from 1 to: {'; '.join(falls)}. "
         "Fake-CAM stays at 1.",
-        caption=f"Figure A6, computed: {net.name}, means and 95 % intervals of {len(images)} images of "
+        caption=f"Opti-CAM, figure A6, computed: {net.name}, means and 95 % intervals of {len(images)} images of "
         f"{images.name}, against the number of random layers, from none to all {counts[-1]}.",
     )
 
@@ -176,7 +176,7 @@ for net, images in cascaded:
         name=f"opticam-sanity-maps-{anchor(net)}",
         alt=f"Opti-CAM's maps for images of {' and '.join(few.labels)} by {net.name} and by its copies with ever "
         "more random layers.",
-        caption=f"Figure A7, computed: Opti-CAM for {net.name} and for its copies with so many random layers.",
+        caption=f"Opti-CAM, figure A7, computed: Opti-CAM for {net.name} and for its copies with so many random layers.",
     )  # fmt: skip
 
 # %% [markdown]

@@ -66,7 +66,7 @@ table = page.table("A14", without)
 table
 
 # %%
-page.forest(table.frame, "average_gain", name="opticam-table-a14", title="Table A14, without input normalisation,")
+page.forest(table.frame, "average_gain", name="opticam-table-a14", title="Opti-CAM, table A14, without input normalisation,")
 
 # %% [markdown]
 """

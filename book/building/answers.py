@@ -1,0 +1,135 @@
+"""The answer of a page, on its first screen: how its claims fare, what decides, what it rests on."""
+
+from collections import Counter
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from lib.manifests import StrictLoader
+from lib.paths import MANIFESTS
+
+from ..report import SYMBOLS, combine
+from ..report.markup import verdict_html
+from . import claims
+from .contents import link
+from .executed import Executed
+from .scoreboard import judged
+
+DECIDED = ("holds", "fails", "doubted")
+_PLURAL = {"holds": "hold", "fails": "fail"}
+
+NONE = "This page judges no claim of a paper."
+
+
+def cautions() -> dict[str, str]:
+    """What a reader of a page should bear in mind, by its short name: `data_manifests/book/cautions.yaml`."""
+    with (MANIFESTS / "book" / "cautions.yaml").open(encoding="utf-8") as file:
+        return yaml.load(file, StrictLoader)
+
+
+def answer(page: Executed, caution: str = "") -> str:
+    """The box under the title of a page, as HTML.
+
+    Args:
+        caution: one sentence, see `cautions`.
+
+    Example:
+        >>> "hold" in answer(page)
+        True
+    """
+    found = judged(page.verdicts)
+    told = {"Answer": NONE}
+    if len(found):
+        told = {"Answer": _counts(found), "First decided": _headline(found, page.name), "Rests on": _bases(found)}
+    if caution:
+        told["Caution"] = escape(caution)
+    items = "".join(f"<dt>{term}</dt><dd>{html}</dd>" for term, html in told.items() if html)
+    return f'<div class="cams-first">{_banner(page)}<dl class="cams-answer">{items}</dl>{_each(found, page.name)}</div>\n'
+
+
+def _banner(page: Executed) -> str:
+    if not page.stale:
+        return ""
+    commit = page.provenance.get("commit", "")
+    at = f" at commit {escape(commit)}" if commit else ""
+    return (
+        '<p class="cams-stale"><strong>Out of date.</strong> What this page is computed from has changed since it was '
+        f"executed{at}: its numbers may be others now. <code>python -m lib book --page {escape(page.short)}</code> "
+        "computes them again.</p>"
+    )
+
+
+def statements(found: pd.DataFrame) -> pd.DataFrame:
+    """One row a statement of a paper, with its verdict over its claims.
+
+    Args:
+        found: of `scoreboard.judged`.
+    """
+    return found.groupby(["paper", "statement"], sort=False)["verdict"].agg(combine).reset_index()
+
+
+def _counts(found: pd.DataFrame) -> str:
+    """How many statements hold, fail, and so on."""
+    of = statements(found)["verdict"]
+    counts = Counter(of)
+    chips = " ".join(_chip(verdict, counts[verdict]) for verdict in SYMBOLS if counts[verdict])
+    n = len(of)
+    return f'<span class="cams-counts">{chips}</span> of {n} statement{"s" if n > 1 else ""}'
+
+
+def _chip(verdict: str, n: int) -> str:
+    words = _PLURAL.get(verdict, verdict) if n > 1 else verdict
+    return f'<span class="cams-verdict {verdict.split()[0]}">{SYMBOLS[verdict]} {n} {words}</span>'
+
+
+def first_decided(found: pd.DataFrame) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """The first claim of a page that holds, fails or is doubted, or its first one where none is; and what came
+    out on the first network that has this verdict.
+
+    Args:
+        found: of `scoreboard.judged`.
+    """
+    rows = found.to_dict("records")
+    row = next((row for row in rows if row["verdict"] in DECIDED), rows[0])
+    return row, next((one for one in row["each"] if one["verdict"] == row["verdict"]), row["each"][0])
+
+
+def _headline(found: pd.DataFrame, at: str) -> str:
+    row, one = first_decided(found)
+    to = link(claims.name(row["id"]), at)
+    none = "" if row["verdict"] in DECIDED else "None is decided; the first is: "
+    network = f" (<code>{escape(one['network'])}</code>)" if one["network"] else ""
+    evidence = f"<br><strong>{escape(one['evidence'])}</strong>{network}" if one["evidence"] else ""
+    return (
+        f'{none}<a href="{to}">{escape(row["text"].rstrip("."))}</a> '
+        f"{verdict_html(row['verdict'])}{claims.on_networks(row)}{evidence}"
+    )
+
+
+def _bases(found: pd.DataFrame) -> str:
+    """What the verdicts rest on, with the networks of each."""
+    networks: dict[str, dict[str, None]] = {}
+    for each in found["each"]:
+        for one in each:
+            if one["rests_on"]:
+                networks.setdefault(one["rests_on"], {})[one["network"]] = None
+    return "; ".join(
+        f"{escape(basis)} ({', '.join(f'<code>{escape(name)}</code>' for name in names)})"
+        for basis, names in networks.items()
+    )
+
+
+def _each(found: pd.DataFrame, at: str) -> str:
+    """Every claim with its verdict, folded."""
+    if found.empty:
+        return ""
+    items = "".join(
+        f'<li>{verdict_html(row["verdict"])} <a href="{link(claims.name(row["id"]), at)}">{escape(row["text"])}</a></li>'
+        for row in found.to_dict("records")
+    )
+    n = len(found)
+    title = f"All {n} claims, each with its evidence" if n > 1 else "The claim, with its evidence"
+    return f"<details><summary>{title}</summary><ul>{items}</ul></details>"

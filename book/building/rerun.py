@@ -1,0 +1,87 @@
+"""How to run a page again, and how to cite it."""
+
+import re
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+from ..parameters import assigned
+from .executed import Executed
+
+PROMPT = "Run this page, or cite it"
+
+
+def fold(page: Executed, profile: str, book: Mapping[str, str]) -> str:
+    """The commands that make a page again, its parameters, and its entry for a bibliography, as Markdown.
+
+    Args:
+        profile: with which this copy was made.
+        book: its title, author and year.
+    """
+    declared = page.source("parameters")
+    theirs = assigned(page.source("injected-parameters").removeprefix("# Parameters\n"))
+    given = {key: value for key, value in theirs.items() if key != "profile"}
+    mine = []
+    if "root" in assigned(declared):
+        own = {"root": "pictures"} | ({"cost": "smoke"} if "cost" in assigned(declared) else {})
+        mine = [
+            "With images of your own, in the folder `pictures`:",
+            _code("bash", command(page.short, "embedded", own, out="mine")),
+        ]
+    parts = [
+        f'<details class="cams-run" id="run-this-page"><summary>{PROMPT}</summary>',
+        "From the folder of the project, after `make env`; what is stored is not computed again:",
+        _code("bash", command(page.short, profile, given)),
+        *mine,
+        "The parameters of this page, with what they mean:",
+        _code("python", declared),
+        "To cite it:",
+        _code("bibtex", bibtex(page, book)),
+        "</details>\n",
+    ]
+    return "\n\n".join(parts)
+
+
+def command(page: str, profile: str, parameters: Mapping[str, Any], out: str = "") -> str:
+    """The command that executes a page, complete.
+
+    Example:
+        >>> command("opticam/07_localization", "embedded", {"root": "my pictures"})
+        ".venv/bin/python -m lib book --page opticam/07_localization --profile embedded -p root 'my pictures'"
+    """
+    words = [".venv/bin/python", "-m", "lib", "book", "--page", page, "--profile", profile]
+    for name, value in parameters.items():
+        words += ["-p", name, str(value)]
+    return shlex.join([*words, *(["--out", out] if out else [])])
+
+
+def bibtex(page: Executed, book: Mapping[str, str]) -> str:
+    """The BibTeX entry of a page.
+
+    Args:
+        book: its title, author and year.
+
+    Example:
+        >>> bibtex(page, {"title": "Maps", "author": "They", "year": "2026"}).splitlines()[0]
+        '@incollection{cams-opticam-07,'
+    """
+    key = re.sub(r"[^\w]+", "-", "-".join(part.split("_")[0] for part in page.short.split("/")))
+    made = page.provenance
+    version = ", ".join(
+        f"{what} {value}"
+        for what, value in (("version", made.get("versions", {}).get("lib")), ("commit", made.get("commit")))
+        if value
+    )
+    fields = {
+        "title": page.title,
+        "author": f"{{{book['author']}}}",
+        "booktitle": book["title"],
+        "year": book["year"],
+        "note": version[:1].upper() + version[1:],
+    }
+    lines = "".join(f"  {name} = {{{value}}},\n" for name, value in fields.items() if value)
+    return f"@incollection{{cams-{key},\n{lines}}}"
+
+
+def _code(language: str, text: str) -> str:
+    return f"```{{code-block}} {language}\n{text}\n```"
