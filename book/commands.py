@@ -41,6 +41,12 @@ PATH = {"type": absolute, "metavar": "PATH"}  # of an option: shells leave the ~
 @click.option(
     "--refresh", is_flag=True, help="Also replace the committed notebooks by the executed ones."
 )
+@click.option(
+    "--as-is", is_flag=True, help="Execute nothing; a page whose inputs have changed since says so."
+)
+@click.option(
+    "--check", is_flag=True, help="Build nothing; fail, and list the pages, where inputs have changed since."
+)
 def book(
     profile: str,
     jobs: int | None,
@@ -48,11 +54,13 @@ def book(
     pages: tuple[str, ...],
     out: Path | None,
     refresh: bool,
+    as_is: bool,
+    check: bool,
 ) -> None:
     """Execute the notebooks that are stale, and build the HTML book."""
     from lib.paths import ROOT
 
-    from .building import build, committed
+    from .building import BookError, build, committed, stale
 
     if refresh and profile != "smoke":
         raise ValueError(
@@ -61,7 +69,13 @@ def book(
     if refresh and (pages or parameters):
         raise ValueError("--refresh goes with all pages as they are: leave out --page and -p")
     values = {name: placed(name, _literal(text)) for name, text in parameters}
-    index = build(profile, out=out, parameters=values, jobs=jobs, pages=pages)
+    if check:
+        if old := stale(profile, out=out, parameters=values, pages=pages):
+            told = "".join(f"\n  {name}" for name in old)
+            raise BookError(f"{len(old)} pages are out of date, or were never executed:{told}")
+        click.echo("every page is as its inputs are")
+        return
+    index = build(profile, out=out, parameters=values, jobs=jobs, pages=pages, as_is=as_is)
     if refresh:
         committed.refresh(ROOT, index.parents[1] / "executed")
     here = Path.cwd()

@@ -3,6 +3,6 @@
 _toc.yml -> execute (build/<profile>/executed) -> stage (.../source) -> publish (.../html)
 """
 
-from .build import BookError, build
+from .build import BookError, build, stale
 
-__all__ = ["BookError", "build"]
+__all__ = ["BookError", "build", "stale"]

@@ -26,6 +26,7 @@ def build(
     parameters: Mapping[str, Any] | None = None,
     jobs: int | None = None,
     pages: Sequence[str] = (),
+    as_is: bool = False,
 ) -> Path:
     """Execute the notebooks of `_toc.yml` where they are stale, and build the HTML book.
 
@@ -38,25 +39,26 @@ def build(
         jobs: notebooks at a time, by default two, or one for two cores, and one on a GPU.
         pages: these notebooks alone, each by its beginning such as "opticam/07"; links to other
             pages lead nowhere then.
+        as_is: execute nothing; a page whose inputs have changed since says so.
 
     Returns:
         The path of `index.html`, or of the first of the pages.
 
     Raises:
         UnknownName: no such profile or page, or a parameter that no notebook has.
-        BookError: notebooks failed (the others were executed all the same), or a page has warnings.
+        BookError: notebooks failed (the others were executed all the same), or were never executed, or a
+            page has warnings.
 
     Example:
         >>> build("smoke").name
         'index.html'
     """
-    if profile not in PROFILES:
-        raise unknown("profile", profile, PROFILES)
-    builds = BUILD if root == ROOT else root / "build"
-    out = Path(out or builds / ("pages" if pages else profile)).expanduser().resolve()
+    out = _folder(profile, root, out, pages)
     chosen = contents.chosen(root, pages)
     tasks = plan(root, out / "executed", {"profile": profile, **(parameters or {})}, chosen)
-    if failures := execute(tasks, jobs):
+    if as_is and (missing := [task.name for task in tasks if not task.output.is_file()]):
+        raise BookError(f"never executed: {', '.join(missing)}")
+    if failures := [] if as_is else execute(tasks, jobs):
         report = "\n\n".join(map(str, failures))
         raise BookError(f"{len(failures)} of {len(tasks)} notebooks failed:\n\n{report}")
     only = chosen if pages else None
@@ -65,3 +67,32 @@ def build(
         raise BookError(f"the pages in {out / 'source'} have warnings:\n\n{warnings}")
     first = chosen[0].relative_to(root).with_suffix(".html") if pages else "index.html"
     return out / "html" / first
+
+
+def stale(
+    profile: str = "embedded",
+    *,
+    root: Path = ROOT,
+    out: Path | None = None,
+    parameters: Mapping[str, Any] | None = None,
+    pages: Sequence[str] = (),
+) -> list[str]:
+    """The notebooks that `build` would execute, by name: those whose inputs have changed since they were
+    executed, and those that never were. Arguments and errors as of `build`.
+
+    Example:
+        >>> stale("smoke", pages=["opticam/07"])
+        ['opticam/07_localization']
+    """
+    out = _folder(profile, root, out, pages)
+    chosen = contents.chosen(root, pages)
+    tasks = plan(root, out / "executed", {"profile": profile, **(parameters or {})}, chosen)
+    return [task.name for task in tasks if not task.fresh]
+
+
+def _folder(profile: str, root: Path, out: Path | None, pages: Sequence[str]) -> Path:
+    """Where a build goes."""
+    if profile not in PROFILES:
+        raise unknown("profile", profile, PROFILES)
+    builds = BUILD if root == ROOT else root / "build"
+    return Path(out or builds / ("pages" if pages else profile)).expanduser().resolve()
