@@ -11,7 +11,7 @@ import yaml
 from lib.manifests import StrictLoader
 from lib.paths import MANIFESTS
 
-from ..report import SYMBOLS, combine
+from ..report import PAPERS, SYMBOLS, combine
 from ..report.markup import verdict_html
 from . import claims
 from .contents import link
@@ -31,23 +31,25 @@ def cautions() -> dict[str, str]:
 
 
 def answer(page: Executed, caution: str = "") -> str:
-    """The box under the title of a page, as HTML.
+    """The box under the title of a page, as HTML; empty where a page is no paper's and has nothing to say.
 
     Args:
-        caution: one sentence, see `cautions`.
+        caution: a sentence or two, see `cautions`.
 
     Example:
         >>> "hold" in answer(page)
         True
     """
     found = judged(page.verdicts)
-    told = {"Answer": NONE}
+    told = {"Answer": NONE} if page.paper in PAPERS else {}
     if len(found):
         told = {"Answer": _counts(found), "First decided": _headline(found, page.name), "Rests on": _bases(found)}
     if caution:
         told["Caution"] = escape(caution)
     items = "".join(f"<dt>{term}</dt><dd>{html}</dd>" for term, html in told.items() if html)
-    return f'<div class="cams-first">{_banner(page)}<dl class="cams-answer">{items}</dl>{_each(found, page.name)}</div>\n'
+    listed = f'<dl class="cams-answer">{items}</dl>' if items else ""
+    box = f"{_banner(page)}{listed}{_each(found, page.name)}"
+    return f'<div class="cams-first">{box}</div>\n' if box else ""
 
 
 def _banner(page: Executed) -> str:

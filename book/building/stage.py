@@ -2,7 +2,7 @@
 
 import re
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -53,12 +53,16 @@ def stage(
         ValueError: a notebook shows an image without alternative text.
     """
     shutil.rmtree(source, ignore_errors=True)
-    shutil.copytree(root / "book", source / "book", ignore=_only(REFERENCES) if only else _not_pages)
+    shutil.copytree(root / "book", source / "book", ignore=_not_pages)
     for name in ("_config.yml", "_toc.yml"):
         shutil.copy(root / name, source / name)
     if only:
         below = [*(path.relative_to(root).with_suffix("").as_posix() for path in only)]
         (source / "_toc.yml").write_text(_toc(*below, REFERENCES), "utf-8")
+    listed = contents.pages(source)
+    for text in (source / "book").rglob("*.md"):
+        if text.relative_to(source).with_suffix("").as_posix() not in listed:
+            text.unlink()
     scripts = only or contents.notebooks(root)
     tasks = plan(root, executed, {"profile": profile, **parameters}, scripts)
     pages = read(root, executed, scripts, tasks)
@@ -161,16 +165,6 @@ def _built_with(profile: str, parameters: Mapping[str, Any]) -> str:
 def _toc(first: str, *others: str) -> str:
     chapters = "".join(f"  - file: {page}\n" for page in others)
     return f"format: jb-book\nroot: {first}\nchapters:\n{chapters}"
-
-
-def _only(page: str) -> Callable[[str, list[str]], set[str]]:
-    """What is left out of the book's own folder beside one page: all other pages, and what makes them."""
-
-    def ignored(folder: str, names: list[str]) -> set[str]:
-        others = {name for name in names if name.endswith(".md") and name != f"{Path(page).name}.md"}
-        return others | _not_pages(folder, names)
-
-    return ignored
 
 
 def _not_pages(folder: str, names: list[str]) -> set[str]:

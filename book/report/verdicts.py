@@ -111,7 +111,10 @@ def judge(claims: Iterable[Claim], frame: pd.DataFrame) -> pd.DataFrame:
         elif networks:
             verdicts = {n: _decide(claim, tables[n], bases[n]) for n in networks}
         about = (claim.paper, claim.id, claim.statement or claim.id, claim.place, claim.text)
-        rows += [(*about, n, bases.get(n, ""), *verdict) for n, verdict in verdicts.items()]
+        rows += [
+            (*about, n, bases.get(n, ""), verdict, said, [*differences])
+            for n, (verdict, said, differences) in verdicts.items()
+        ]
     return pd.DataFrame(rows, columns=_COLUMNS)
 
 
@@ -131,7 +134,7 @@ class Decision(NamedTuple):
 
     verdict: str
     evidence: str = ""
-    differences: list[dict[str, Any]] = []
+    differences: Sequence[dict[str, Any]] = ()
 
 
 def _decide(claim: Claim, images: pd.DataFrame, basis: str) -> Decision:

@@ -15,18 +15,17 @@ import pytest
 from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
-from book.building import build
-from book.building.build import plan
-from book.building.contents import notebooks, pages, parameters
-from book.building.execute import Task, _default_jobs, _furthest, environment, execute, freshness
+from book.building import BookError, build, stale
+from book.building.contents import link, notebooks, pages, parameters
+from book.building.execute import _default_jobs, _furthest, environment, execute, freshness, plan
 from book.building.publish import publish
-from book.building.scoreboard import PAPERS, claims, judged, summary, verdicts
+from book.building.scoreboard import PAPERS, judged, verdicts
 from book.building.stage import _built_with, figures_apart, stage
+from book.report import RULE, VERDICTS_MIME
 from lib.errors import UnknownName
 from lib.methods import METHODS
 from lib.metrics import METRICS
 from lib.paths import ROOT
-from book.report import RULE, VERDICTS_MIME
 
 PARAMETERS = '# %% tags=["parameters"]\nprofile: str = "smoke"\nn: int = 2\n\n'
 WORKS = PARAMETERS + "# %%\nprint(n + 1)\n"
@@ -188,6 +187,45 @@ def until(true, seconds: float = 60) -> None:
         time.sleep(0.1)
 
 
+# Freshness ---------------------------------------------------------------------------------------
+
+
+def test_a_page_whose_inputs_have_changed_is_listed_and_says_so(project, capsys):
+    root = project({"one": WORKS + "\n# %% [markdown]\n# # One\n"})
+    assert stale("smoke", root=root) == ["mini/one"]  # never executed
+    shutil.copytree(ROOT / "book", root / "book")
+    shutil.copy(ROOT / "_config.yml", root)
+    (root / "book/index.md").write_text("# Index\n")
+    page = build("smoke", root=root).parent / "notebooks/mini/one.html"
+    assert stale("smoke", root=root) == [] and not _article(page).select(".cams-stale")
+    script = root / "notebooks/mini/one.py"
+    script.write_text(script.read_text() + "\n# %%\n1\n")
+    assert stale("smoke", root=root) == ["mini/one"]
+    build("smoke", root=root, as_is=True)
+    assert "Out of date" in _article(page).select_one(".cams-stale").text
+    assert "0 of 1 notebooks" not in capsys.readouterr().out.split("building")[-1]
+
+
+def test_what_was_never_executed_cannot_be_taken_as_it_is(project):
+    with pytest.raises(BookError, match="never executed: mini/one"):
+        build("smoke", root=project({"one": WORKS}), as_is=True)
+
+
+def test_what_the_build_alone_reads_leaves_pages_fresh(project):
+    root = project({"one": WORKS})
+    before = environment(root)
+    for place in ("data_manifests/book/cautions.yaml", "book/building/board.py"):
+        (root / place).parent.mkdir(parents=True, exist_ok=True)
+        (root / place).write_text("x")
+    assert environment(root) == before
+
+
+def test_a_link_leads_from_where_the_page_lies():
+    assert link("book/claims/a", at="notebooks/mini/one") == "../../book/claims/a.html"
+    assert link("notebooks/mini/one#x", at="book/scoreboard") == "../notebooks/mini/one.html#x"
+    assert link("book/index", at="index") == "book/index.html"
+
+
 # How pages are staged ---------------------------------------------------------------------------
 
 
@@ -232,17 +270,22 @@ def executed(root: Path, name: str, cells: list) -> Path:
     return folder
 
 
-def test_code_is_folded_but_for_parameters_and_what_asks_to_be_shown(project, tmp_path):
+def test_code_is_folded_but_for_what_asks_to_be_shown_and_parameters_are_shown_with_how_to_run(project, tmp_path):
     tags = [["parameters"], ["injected-parameters"], ["show-input"], [], ["mine"]]
     root = project({"one": WORKS})
-    folder = executed(root, "one", [new_code_cell("1", metadata={"tags": some}) for some in tags])
+    folder = executed(root, "one", [new_code_cell("n = 1", metadata={"tags": some}) for some in tags])
     stage(root, folder, tmp_path / "staged", "smoke")
     staged = nbformat.read(tmp_path / "staged/notebooks/mini/one.ipynb", as_version=4)
-    assert [cell.metadata["tags"] for cell in staged.cells] == [
-        *tags[:3],
+    code = [cell.metadata["tags"] for cell in staged.cells if cell.cell_type == "code"]
+    assert code == [
+        ["parameters", "remove-cell"],
+        ["injected-parameters", "remove-cell"],
+        ["show-input"],
         ["hide-input"],
         ["hide-input", "mine"],
     ]
+    [shown] = [cell.source for cell in staged.cells if cell.cell_type == "markdown"]
+    assert "--page mini/one --profile smoke" in shown and "```{code-block} python\nn = 1\n```" in shown
 
 
 def test_an_image_without_alternative_text_is_refused(project, tmp_path):
@@ -266,7 +309,10 @@ def test_staging_keeps_relative_paths_and_writes_rule_profile_and_scoreboard(pro
     generated = {path.stem: path.read_text() for path in (staged / "book/_generated").iterdir()}
     assert generated["rule"] == RULE
     assert "`smoke` profile" in generated["profile"]
-    assert "claim a" in generated["claims"] and "notebooks/mini/one.html" in generated["claims"]
+    assert "claim a" in generated["board"] and "notebooks/mini/one.html" in generated["board"]
+    assert "orphan: true" in (staged / "book/claims/a.md").read_text()
+    for name in ("claims.csv", "claims.json", "claims/a.csv"):
+        assert '"a"' in (text := (staged / "book/_static" / name).read_text()) or "opticam,a," in text
     assert not (staged / "notebooks/mini/one.py").exists()
 
 
@@ -294,6 +340,14 @@ def test_verdicts_are_read_from_the_tables_of_a_notebook():
     assert verdicts(notebook, "notebooks/mini/one") == [verdict("a", "holds")]
 
 
+def test_a_verdict_has_its_differences_where_the_notebook_has_kept_them():
+    record = {key: value for key, value in verdict("a", "holds").items() if key != "page"}
+    kept = {"differences": [[{"mean": 1.0}], []]}
+    output = new_output("execute_result", data={VERDICTS_MIME: [record, record]}, metadata=kept)
+    first, second = verdicts(new_notebook(cells=[new_code_cell(outputs=[output])]), "page")
+    assert first["differences"] == [{"mean": 1.0}] and "differences" not in second
+
+
 def test_a_claim_is_judged_over_its_networks():
     table = judged(
         [verdict("a", "holds", "one"), verdict("a", "fails", "two"), verdict("b", "holds")]
@@ -316,48 +370,6 @@ def test_papers_stand_in_the_order_of_the_book_and_an_unknown_one_is_refused():
     assert list(judged(found)["paper"]) == ["opticam", "calm"]
     with pytest.raises(UnknownName, match="unknown paper 'opti'.*opticam"):
         judged([verdict("a", "holds", paper="opti")])
-
-
-def test_the_summary_counts_the_verdicts_of_each_paper():
-    html = summary([verdict("a", "holds"), verdict("b", "holds"), verdict("c", "fails")])
-    rows = [
-        [cell.text for cell in row(["th", "td"])]
-        for row in BeautifulSoup(html, "html.parser")("tr")
-    ]
-    assert rows == [["Paper", "✓ holds", "✗ fails", "statements"], ["Opti-CAM", "2", "1", "3"]]
-    assert summary([]) == claims([]) == "No claim has been judged yet.\n"
-
-
-def test_claims_of_one_sentence_are_one_statement():
-    found = [verdict("a", "holds", statement="s"), verdict("b", "fails", statement="s"), verdict("c", "holds")]
-    head, row = BeautifulSoup(summary(found), "html.parser")("tr")
-    assert [cell.text for cell in row(["th", "td"])] == ["Opti-CAM", "1", "1", "2"]
-
-
-def test_the_scoreboard_says_on_how_many_networks_and_what_a_verdict_rests_on():
-    found = [verdict("a", "holds", n) for n in ("one", "two")] + [verdict("a", "undecided", "three")]
-    html = claims(found)
-    assert "undecided</span> on 1 of 3 networks" in html
-    assert html.count("(photographs)") == 3
-    assert "networks" not in claims([verdict("a", "holds")])
-
-
-def test_each_paper_has_its_row_and_its_section():
-    found = [verdict("b", "equal", paper="liftcam"), verdict("a", "holds", paper="opticam")]
-    rows = BeautifulSoup(summary(found), "html.parser")("tr")
-    assert [[cell.text for cell in row(["th", "td"])] for row in rows] == [
-        ["Paper", "✓ holds", "= equal", "statements"],
-        ["Opti-CAM", "1", "·", "1"],
-        ["LIFT-CAM", "·", "1", "1"],
-    ]
-    opticam, liftcam = claims(found).split("## LIFT-CAM")
-    assert "claim a" in opticam and "claim b" in liftcam
-
-
-def test_claims_are_escaped_and_link_to_their_page():
-    html = claims([verdict("a", "undecided")])
-    assert "claim a &lt; all" in html and 'href="../notebooks/mini/one.html"' in html
-    assert "? undecided" in html and "because a" in html
 
 
 # HTML -------------------------------------------------------------------------------------------
@@ -459,19 +471,49 @@ def test_no_path_of_this_machine_is_on_a_page(soups):
 
 def test_links_between_pages_lead_somewhere(book, soups):
     for page, soup in soups.items():
-        for link in soup.select("article a[href]"):
-            path, _, anchor = link["href"].partition("#")
+        for one in soup.select("article a[href]"):
+            path, _, anchor = one["href"].partition("#")
             if re.match(r"[a-z]+:", path):
                 continue
             target = (book / page / ".." / path).resolve() if path else book / f"{page}.html"
-            assert target.is_file(), (page, link["href"])
-            assert not anchor or f'id="{anchor}"' in target.read_text(), (page, link["href"])
+            assert target.is_file(), (page, one["href"])
+            if "=" in anchor:  # what the scoreboard shows
+                assert soups["book/scoreboard"].select_one('script[src$="scoreboard.js"]'), one["href"]
+                continue
+            assert not anchor or f'id="{anchor}"' in target.read_text(), (page, one["href"])
 
 
 def test_the_front_page_quotes_the_rule_and_the_scoreboard_lists_the_claims(soups):
     assert "not enough images" in soups["book/index"].article.text
-    assert soups["book/index"].select_one("table.summary")
-    assert len(soups["book/scoreboard"].select("table.claims tbody tr")) >= 10
+    assert soups["book/index"].select_one("table.summary") and "{{" not in soups["book/index"].article.text
+    assert len(soups["book/scoreboard"].select("table.board tbody tr")) >= 100
+
+
+def test_every_page_of_a_paper_opens_with_its_answer(soups):
+    for page, soup in soups.items():
+        if page.startswith(tuple(f"notebooks/{paper}/" for paper in PAPERS)):
+            first = soup.article.h1.find_next_sibling()
+            assert first["class"] == ["cams-first"] and first.dl.dd.text.strip(), page
+            assert soup.select_one("details.cams-run pre") and not soup.select(".tag_injected-parameters"), page
+
+
+def test_every_claim_has_a_page_that_leads_to_the_cell_that_judges_it_and_back(book, soups):
+    rows = soups["book/scoreboard"].select("table.board tbody tr")
+    for row in rows:
+        page = BeautifulSoup((book / "book" / row.td.find_next("a")["href"]).read_text(), "html.parser")
+        judges = page.find("dt", string="Judged in").find_next("a")["href"]
+        path, anchor = judges.split("#")
+        cell = (book / "book/claims" / path).resolve().read_text()
+        assert f'id="{anchor}"' in cell and f"book/claims/{row['id']}.html" in cell, row["id"]
+        assert (book / "_static/claims" / f"{row['id']}.csv").is_file(), row["id"]
+
+
+def test_the_concordance_leads_to_anchors_that_are_there(book, soups):
+    links = soups["book/concordance"].select("table.concordance a")
+    assert len(links) > 50
+    for one in links:
+        path, anchor = one["href"].split("#")
+        assert f'id="{anchor}"' in (book / "book" / path).resolve().read_text(), one["href"]
 
 
 def test_every_notebook_page_ends_with_its_provenance(soups):
