@@ -159,7 +159,7 @@ def claims_html(judged: pd.DataFrame, marked: Callable[[str], tuple[str, str]] |
         )
         anchor, page = marked(name) if marked else ("", "")
         row = f'<tr id="{escape(anchor)}">' if anchor else "<tr>"
-        more = f', <a href="{escape(page)}">all evidence</a>' if page else ""
+        more = f' <a href="{escape(page)}">all evidence</a>' if page else ""
         rows.append(
             f'{row}<td class="prose">{text}<br><small>{place}{more}</small></td>'
             f'<td class="prose">{verdict_html(combine(claim["verdict"]))}{evidence}</td></tr>'
