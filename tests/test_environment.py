@@ -12,6 +12,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from book.building.html import mathml
 from lib import manifests, wordnet
 from lib.paths import ROOT
 
@@ -105,7 +106,7 @@ def test_what_carries_data_is_the_very_file_of_one_version():
 def test_every_package_of_a_manifest_is_installed_with_its_version():
     entries = [*manifests.read("datasets").values(), *manifests.read("weights").values()]
     sources = [part["source"] for entry in entries for part in manifests.parts(entry)]
-    sources.append(wordnet.SOURCE)
+    sources += [wordnet.SOURCE, mathml.SOURCE]
     wanted = {f"{s['package']}=={s['version']}" for s in sources if "package" in s}
     assert wanted == {line.split()[0] for line in CARRIERS}
 

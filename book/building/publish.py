@@ -1,4 +1,4 @@
-"""Run Jupyter Book over the staged tree, and keep only what a reader needs offline."""
+"""Run Jupyter Book over the staged tree."""
 
 import shutil
 import subprocess
@@ -7,9 +7,6 @@ from pathlib import Path
 
 # The command `jupyter-book` of this very interpreter, which the PATH may not hold.
 _JUPYTER_BOOK = "from jupyter_book.cli.main import main; main()"
-
-# MathJax: TeX in, HTML out. The rest of the distribution serves other inputs, outputs and speech.
-_MATHJAX_NEEDED = ("tex-chtml.js", "output/chtml", "input/tex", "a11y/assistive-mml.js")
 
 
 def publish(source: Path, html: Path, *, strict: bool = True) -> str:
@@ -33,16 +30,4 @@ def publish(source: Path, html: Path, *, strict: bool = True) -> str:
         return run.stderr.strip() or run.stdout.strip()
     (work / "_build" / "html").rename(html)
     shutil.rmtree(work)
-    _trim(html / "_static")
     return ""
-
-
-def _trim(static: Path) -> None:
-    whole, mathjax = static / "mathjax-whole", static / "mathjax"
-    mathjax.rename(whole)
-    for name in _MATHJAX_NEEDED:
-        (mathjax / name).parent.mkdir(parents=True, exist_ok=True)
-        (whole / name).rename(mathjax / name)
-    shutil.rmtree(whole)
-    for source_map in static.rglob("*.map"):  # for debuggers only
-        source_map.unlink()

@@ -85,7 +85,9 @@ def plain(value: Any) -> Any:
 def _lines(record: dict[str, Any]) -> dict[str, str]:
     return {
         "Commit": record["commit"],
-        "Parameters": ", ".join(f"{name} {value}" for name, value in record["parameters"].items()),
+        "Parameters": ", ".join(
+            f"{name} {value}" for name, value in record["parameters"].items() if value not in ("", None)
+        ),
         "Versions": ", ".join(f"{name} {value}" for name, value in record["versions"].items()),
         "Run": f"{record['device']}, {record['threads']} threads, {record['seconds']} s",
     }

@@ -444,13 +444,41 @@ def test_everything_that_a_page_loads_is_there(book, soups):
             assert (folder / path).is_file(), (page, path)
 
 
-def test_mathematics_is_typeset_offline(book, soups):
-    assert any(
-        "mathjax/tex-chtml.js" in str(script.get("src"))
-        for script in soups["book/notation"]("script")
-    )
-    assert list((book / "_static/mathjax/output/chtml/fonts").rglob("*.woff"))
-    assert not (book / "_static/mathjax/sre").exists()
+def test_mathematics_is_typeset_without_a_script(book, soups):
+    assert len(soups["book/notation"].select("article math")) > 50
+    for page, soup in soups.items():
+        text = soup.article.get_text()
+        assert not soup.select("merror") and "\\(" not in text and "\\mathrm" not in text, page
+    assert (book / "_static/math.woff").stat().st_size < 150_000
+
+
+def test_a_page_loads_at_most_a_megabyte_beside_its_pictures(book, soups):
+    for page, soup in soups.items():
+        loaded = {
+            (book / page / ".." / (tag.get("src") or tag["href"]).split("?")[0]).resolve()
+            for tag in soup.select("script[src], link[rel=stylesheet]")
+        }
+        loaded |= {book / f"{page}.html", book / "_static/basic.css", book / "_static/math.woff"}
+        assert sum(path.stat().st_size for path in loaded) <= 1e6, page
+
+
+def test_every_table_scrolls_in_a_region_of_its_own_with_a_label(soups):
+    for page, soup in soups.items():
+        for table in soup.select("article table"):
+            region = table.parent
+            assert region["role"] == "region" and region["tabindex"] == "0", page
+            assert region["aria-label"].startswith("Table"), page
+        labels = [region["aria-label"] for region in soup.select("article [role=region]")]
+        assert len(labels) == len(set(labels)), page
+        assert all(th.get("scope") for th in soup.select("article th")), page
+
+
+def test_every_page_describes_itself(soups):
+    for page, soup in soups.items():
+        said = {tag.get("name") or tag.get("property"): tag.get("content") for tag in soup("meta")}
+        assert 20 < len(said["description"]) <= 210, page
+        assert said["og:description"] == said["description"] and said["og:title"] in soup.title.text
+        assert said["og:image"], page
 
 
 def test_pages_are_below_2_megabytes_with_their_images(book, soups):

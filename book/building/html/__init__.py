@@ -1,0 +1,37 @@
+"""What Sphinx makes of the pages is made good here: formulas, tables, figures, and what a reader on
+a phone, offline or with a screen reader needs. A Sphinx extension, loaded by `_config.yml`."""
+
+from pathlib import Path
+
+from sphinx.application import Sphinx
+
+from . import excerpts, figures, lean, mathml, metadata, tables
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    mathml.setup(app)
+    app.connect("html-page-context", _finish)
+    app.connect("build-finished", _trim)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def _finish(app: Sphinx, page: str, template: str, context: dict, doctree: object) -> None:
+    """Make good the body and the head of a page."""
+    if page == "search":
+        app.add_js_file("excerpts.js")
+    if "body" not in context:
+        return
+    static, up = Path(app.srcdir) / "book" / "_static", "../" * page.count("/")
+    body = tables.regions(context["body"])
+    body = figures.completed(body, static / figures.FOLDER, f"{up}_static/{figures.FOLDER}", page)
+    context["body"] = body
+    if doctree is not None:
+        excerpts.write(Path(app.outdir), page, body)
+        title, base = metadata.plain(context["title"]), app.config.html_baseurl
+        context["metatags"] += metadata.tags(title, body, page, app.config.html_title, base)
+
+
+def _trim(app: Sphinx, error: Exception | None) -> None:
+    if error is None and app.builder.format == "html":
+        mathml.write_font(Path(app.outdir))
+        lean.trim(Path(app.outdir))

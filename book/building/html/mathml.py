@@ -1,0 +1,93 @@
+"""Formulas as MathML, which browsers typeset by themselves: no script, and nothing to wait for."""
+
+import re
+from html import escape, unescape
+from importlib.metadata import distribution
+from io import BytesIO
+from pathlib import Path
+
+from docutils.nodes import Element, SkipNode
+from fontTools import subset
+from latex2mathml.converter import convert
+from sphinx.application import Sphinx
+from sphinx.util import logging
+
+SOURCE = {"package": "ziamath", "version": "0.13", "file": "ziamath/fonts/STIXTwoMath-Regular.ttf"}
+FONT = "math.woff"  # among the static files; custom.css asks for it
+_MATH, _TAG = re.compile("<math.*?</math>", re.DOTALL), re.compile("<[^>]*>")
+# What the converter does not know, in terms that it does.
+_KNOWN = {r"\arg": r"\operatorname{arg}", "{aligned}": "{align*}", "{gathered}": "{matrix}"}
+_THIN = '<mspace width="0.167em"></mspace>'
+# A name such as "max", and the bracket behind it.
+_NAME = re.compile(r"<mo>([A-Za-z ]{2,})</mo>(<mo[^>]*>(?:&#x00028;|\()</mo>)?")
+_NOT_UNDERSTOOD = re.compile(r">\s*(\\[A-Za-z]+|&)\s*<")
+_log = logging.getLogger(__name__)
+
+
+def mathml(tex: str, block: bool = False) -> str:
+    """The MathML of a formula.
+
+    Args:
+        tex: without delimiters.
+        block: it stands on lines of its own.
+
+    Raises:
+        ValueError: a command in it is not understood.
+
+    Example:
+        >>> mathml("w_k")
+        '<math ...><mrow><msub><mi>w</mi><mi>k</mi></msub></mrow></math>'
+    """
+    plain = tex
+    for unknown, known in _KNOWN.items():
+        plain = plain.replace(unknown, known)
+    try:
+        math = convert(plain, display="block" if block else "inline")
+    except Exception as error:  # the converter's own are of no common kind
+        raise ValueError(f"no formula: {tex} ({type(error).__name__})") from error
+    if left := _NOT_UNDERSTOOD.search(math):
+        raise ValueError(f"{left[1]} is not understood in the formula {tex}")
+    # TeX sets a name as an operand, and a thin space before what it is applied to without brackets.
+    return _NAME.sub(lambda name: f"<mi>{name[1]}</mi>{name[2] or _THIN}", math)
+
+
+def font(characters: str) -> bytes:
+    """The mathematical font as WOFF, with what these characters need and nothing else."""
+    options = subset.Options(flavor="woff", layout_features=["*"])
+    whole = subset.load_font(
+        str(distribution(SOURCE["package"]).locate_file(SOURCE["file"])), options
+    )
+    subsetter = subset.Subsetter(options)
+    subsetter.populate(text=characters)
+    subsetter.subset(whole)
+    file = BytesIO()
+    subset.save_font(whole, file, options)
+    return file.getvalue()
+
+
+def _write(writer, node: Element, block: bool) -> None:
+    try:
+        math = mathml(node.astext(), block)
+    except ValueError as error:
+        _log.warning(str(error), location=node)
+        math = escape(node.astext())
+    tag = "div" if block else "span"
+    writer.body.append(writer.starttag(node, tag, "", CLASS="math") + math + f"</{tag}>")
+    raise SkipNode
+
+
+def write_font(html: Path) -> None:
+    """Write the font with the characters of all formulas of a built book."""
+    pages = (path.read_text("utf-8") for path in html.rglob("*.html"))
+    formulas = (unescape(formula) for page in pages for formula in _MATH.findall(page))
+    used = {*"0123456789", *(c for formula in formulas for c in _TAG.sub("", formula))}
+    (html / "_static" / FONT).write_bytes(font("".join(sorted(used))))
+
+
+def setup(app: Sphinx) -> None:
+    """Make the renderer known, under the name that `html_math_renderer` asks for."""
+    app.add_html_math_renderer(
+        "mathml",
+        inline_renderers=(lambda writer, node: _write(writer, node, block=False), None),
+        block_renderers=(lambda writer, node: _write(writer, node, block=True), None),
+    )

@@ -1,0 +1,82 @@
+"""Tables that scroll by themselves: a region that the keyboard reaches, headers that say of what."""
+
+import re
+from html import escape
+
+from .metadata import plain
+
+# A table, in the container that scrolls where it has one.
+_TABLE = re.compile(
+    r'(<div class="(?:table-scroll|pst-scrollable-table-container)">\s*)?(<table\b.*?</table>)',
+    re.DOTALL,
+)
+_CAPTION = re.compile(r"(<caption\b[^>]*>)(.*?)(</caption>)", re.DOTALL)
+_HEAD = re.compile(r"<thead\b.*?</thead>", re.DOTALL)
+_HEADER = re.compile(r"<th\b([^>]*)>(.*?)</th>", re.DOTALL)
+_FIRST = re.compile(r"(<tr\b[^>]*>\s*)<(th|td)\b([^>]*)>")
+_STYLE = re.compile(r"<style\b[^>]*>[^<]*\btable\b[^<]*</style>|<style scoped>.*?</style>", re.DOTALL)
+_TITLE = re.compile(r"<h[1-4]\b.*?</h[1-4]>", re.DOTALL)
+
+
+def regions(body: str) -> str:
+    """A page whose tables each stand in a region that scrolls, labelled by caption or section.
+
+    Args:
+        body: HTML.
+
+    Example:
+        >>> regions("<table><thead><tr><th>n</th></tr></thead></table>")
+        '<div class="table-scroll" role="region" tabindex="0" aria-label="Table 1">...'
+    """
+    body = _STYLE.sub("", body)
+    parts, end = [], 0
+    for i, found in enumerate(_TABLE.finditer(body), 1):
+        container, table = found.groups()
+        region = (
+            f'<div class="table-scroll" role="region" tabindex="0" aria-label="{_label(i, found)}">'
+        )
+        parts += [body[end : found.start()], region, _scoped(table), "" if container else "</div>"]
+        end = found.end()
+    return "".join([*parts, body[end:]])
+
+
+def _label(i: int, found: re.Match) -> str:
+    caption = _CAPTION.search(found[2])
+    titles = _TITLE.findall(found.string, 0, found.start())
+    said = plain(caption[0]) if caption else plain(titles[-1]) if titles else ""
+    return escape(f"Table {i}: {said[:120]}" if said else f"Table {i}", quote=True)
+
+
+def _scoped(table: str) -> str:
+    """The table with the scope of each header, its caption in an element and each row's first cell
+    marked, for `tables.css`."""
+    table = _CAPTION.sub(r"\1<span>\2</span>\3", table, count=1)
+    table = table.replace('<table border="1" class="dataframe"', '<table class="frame"')
+    head = _HEAD.search(table)
+    before, after = (table[: head.end()], table[head.end() :]) if head else ("", table)
+    return _rows(before, "col") + _rows(after, "row")
+
+
+def _rows(part: str, of: str) -> str:
+    part = _HEADER.sub(lambda th: _header(*th.groups(), of), part)
+    below = 0  # rows that a first cell above still spans
+
+    def first(row: re.Match) -> str:
+        nonlocal below
+        if below:
+            below -= 1
+            return row[0]
+        spanned = re.search(r'\browspan="?(\d+)', row[3])
+        below = int(spanned[1]) - 1 if spanned else 0
+        return f"{row[1]}<{row[2]} data-first{row[3]}>"
+
+    return _FIRST.sub(first, part)
+
+
+def _header(attributes: str, text: str, of: str) -> str:
+    if not plain(text):
+        return f"<td{attributes}>{text}</td>"
+    if "scope=" not in attributes:
+        group = "group" if re.search(rf'{of}span="?(?!1\b)\d', attributes) else ""
+        attributes = f' scope="{of}{group}"{attributes}'
+    return f"<th{attributes}>{text}</th>"
