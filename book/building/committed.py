@@ -8,6 +8,7 @@ import nbformat
 from nbformat import NotebookNode
 from PIL import Image
 
+from ..report.display import FILES_MIME
 from . import contents
 
 THUMBNAIL = (320, 320)  # pixels, at most
@@ -52,8 +53,9 @@ def _tags(cell: NotebookNode) -> list[str]:
 
 
 def _shrink(output: NotebookNode) -> None:
-    """A picture as a thumbnail in JPEG."""
+    """A picture as a thumbnail in JPEG, without the files that a page offers."""
     data = output.get("data", {})
+    data.pop(FILES_MIME, None)
     for mime in [mime for mime in data if mime.startswith("image/")]:
         picture = Image.open(BytesIO(b64decode(data.pop(mime)))).convert("RGB")
         picture.thumbnail(THUMBNAIL, Image.Resampling.LANCZOS)

@@ -20,6 +20,7 @@ from . import board, claims, concordance, contents, front, scoreboard
 from .answers import answer, cautions
 from .execute import plan
 from .executed import Executed, read
+from .html import figures
 from .rerun import fold
 from .runs import options, runs
 
@@ -71,6 +72,8 @@ def stage(
     told = cautions()
     for page in pages:
         notebook = _staged(page, told.get(page.short, ""), profile, _about(root))
+        for output in (one for cell in notebook.cells for one in cell.get("outputs", [])):
+            figures.store(output.get("data", {}), source / "book" / "_static")
         target = source / f"{page.name}.ipynb"
         target.parent.mkdir(parents=True, exist_ok=True)
         nbformat.write(notebook, target)

@@ -5,7 +5,7 @@ from lib.statistics import Interval, by_image, mean_ci, paired_difference
 from .claims import PAPERS, Claim, claims
 from .contrast import changes, median_image, over_classes, separation, show_changes
 from .display import show
-from .gallery import draw, draw_boxes, gallery, grid, in_colour, outline, overlay
+from .gallery import draw, draw_boxes, gallery, grid, in_colour, key, outline, overlay
 from .labels import Variant, method_title, symbols, variant_of
 from .plots import curves, forest
 from .protocol import Box, departures, protocol
@@ -59,6 +59,7 @@ __all__ = [
     "grid",
     "in_colour",
     "judge",
+    "key",
     "leaders",
     "mean_ci",
     "means",

@@ -1,4 +1,5 @@
-"""How a page shows a figure: a compact picture with the text that stands for it."""
+"""How a page shows a figure: a compact picture with the text that stands for it, the same for dark
+pages, and the files that a reader may take away."""
 
 import re
 from base64 import b64encode
@@ -6,35 +7,64 @@ from io import BytesIO
 from typing import Any
 
 import matplotlib.pyplot as plt
+import pandas as pd
 from IPython.display import display
 from matplotlib.figure import Figure
 from PIL import Image
 
+from .drawn import drawn
+from .fit import fit_titles
+from .style import darken
+
+FILES_MIME = "application/vnd.cams.figure+json"  # by suffix, each in base 64
 DPI = 150
+LARGE_DPI = 300  # of pictures with photographs, which a page offers in place of an SVG
 MAX_BYTES = 300_000
+MAX_LARGE_BYTES = 900_000
 
 
 class Picture:
-    """An encoded figure; its metadata become the caption, the alternative text and the anchor."""
+    """An encoded figure; its metadata become the caption, the alternative text and the anchor.
 
-    def __init__(self, mime: str, data: bytes, metadata: dict[str, str]) -> None:
-        self.mime, self.data, self.metadata = mime, data, metadata
+    Args:
+        files: by suffix, what belongs to it: "-dark.png" or "-dark.jpg" for dark pages, and what a
+            page offers: ".svg", ".jpg", ".csv".
+    """
+
+    def __init__(
+        self,
+        mime: str,
+        data: bytes,
+        metadata: dict[str, str],
+        files: dict[str, bytes] | None = None,
+    ) -> None:
+        self.mime, self.data, self.metadata, self.files = mime, data, metadata, files or {}
 
     def __repr__(self) -> str:
         return self.metadata["alt"]
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict, dict]:
         data = {self.mime: b64encode(self.data).decode(), "text/plain": repr(self)}
-        return data, self.metadata
+        files = {suffix: b64encode(content).decode() for suffix, content in self.files.items()}
+        return data | ({FILES_MIME: files} if files else {}), self.metadata
 
 
-def show(figure: Figure, *, alt: str, caption: str = "", name: str = "") -> None:
+def show(
+    figure: Figure,
+    *,
+    alt: str,
+    caption: str = "",
+    name: str = "",
+    data: pd.DataFrame | None = None,
+) -> None:
     """Display a figure and close it.
 
     Args:
         alt: what a reader who does not see the figure should know of it.
         caption: printed below it (Markdown).
         name: the anchor that other pages link to; what no anchor can hold becomes a hyphen.
+        data: behind the figure, for who wants to draw it anew; by default what its curves, markers
+            and bars show.
 
     Raises:
         ValueError: `alt` is empty.
@@ -44,25 +74,52 @@ def show(figure: Figure, *, alt: str, caption: str = "", name: str = "") -> None
     """
     if not alt.strip():
         raise ValueError("alt is empty: say in one sentence what the figure shows")
-    mime, data = _encode(figure)
+    fit_titles(figure)
+    mime, picture = _encode(figure)
+    files = _files(figure, drawn(figure) if data is None else data)
+    darken(figure)
+    dark_mime, dark = _encode(figure, facecolor="auto")
+    files[f"-dark{_SUFFIXES[dark_mime]}"] = dark
     metadata = {"alt": alt, "caption": caption, "name": re.sub(r"[^\w-]+", "-", name)}
     plt.close(figure)
-    display(Picture(mime, data, {key: text for key, text in metadata.items() if text}))
+    display(Picture(mime, picture, {key: text for key, text in metadata.items() if text}, files))
 
 
-def _encode(figure: Figure) -> tuple[str, bytes]:
+_SUFFIXES = {"image/png": ".png", "image/jpeg": ".jpg"}
+
+
+def _files(figure: Figure, data: pd.DataFrame | None) -> dict[str, bytes]:
+    """What a reader may take away: a drawing as SVG, with photographs a large picture; the data."""
+    files = {}
+    if any(axes.images for axes in figure.axes):
+        mime, large = _encode(figure, LARGE_DPI, MAX_LARGE_BYTES)
+        files[_SUFFIXES[mime]] = large
+    else:
+        svg = BytesIO()
+        with plt.rc_context({"svg.hashsalt": "cams"}):  # the same file for the same figure
+            figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
+        files[".svg"] = svg.getvalue()
+    if data is not None:
+        files[".csv"] = data.to_csv(index=False, float_format="%.6g").encode()
+    return files
+
+
+def _encode(
+    figure: Figure, dpi: int = DPI, most: int | None = None, **options: Any
+) -> tuple[str, bytes]:
     """PNG; photographs, which make it large, as JPEG of the best quality that fits."""
+    most = most or MAX_BYTES
     png = BytesIO()
-    figure.savefig(png, format="png", dpi=DPI)
-    if png.tell() <= MAX_BYTES:
+    figure.savefig(png, format="png", dpi=dpi, **options)
+    if png.tell() <= most:
         return "image/png", png.getvalue()
     pixels = Image.open(png).convert("RGB")
     for quality in range(92, 40, -4):
         jpeg = BytesIO()
         pixels.save(jpeg, "JPEG", quality=quality, optimize=True, progressive=True)
-        if jpeg.tell() <= MAX_BYTES:
+        if jpeg.tell() <= most:
             return "image/jpeg", jpeg.getvalue()
     raise ValueError(
-        f"the figure takes {jpeg.tell()} bytes as JPEG, more than {MAX_BYTES}; "
+        f"the figure takes {jpeg.tell()} bytes as JPEG, more than {most}; "
         "show fewer panels, or split it"
     )

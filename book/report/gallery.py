@@ -1,4 +1,4 @@
-"""Saliency maps over photographs."""
+"""Saliency maps over photographs, with the key of their colours below."""
 
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
@@ -7,6 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
+from matplotlib.colorbar import Colorbar
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -17,8 +18,9 @@ from .style import WIDTH, array, style
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 _SIGNED = plt.colormaps["RdBu_r"]  # white at zero; safe for red-green and blue-yellow blindness
 _PALE = 0.45  # how far the image under a signed map is lightened: tints on black are all black
-_LINE, _TITLE = 0.26, 0.32  # inches: a panel's name, a block's title
+_LINE, _TITLE, _KEY = 0.26, 0.32, 0.46  # inches: a panel's name, a block's title, the colours
 _ROUNDING = 1e-5  # of a map in float32
+_CENTRED = {"ha": "center", "va": "center", "fontsize": 9}
 
 
 def overlay(
@@ -76,7 +78,7 @@ def gallery(
         maps: by the method's title, n maps (H, W), see `overlay`.
         titles: n texts, one above each block.
         columns: panels side by side; a block of more continues on the next line.
-        signed: the maps are in [-1, 1]; the key of their colours stands below.
+        signed: the maps are in [-1, 1].
 
     Raises:
         ValueError: a method or `titles` has not one entry an image.
@@ -97,6 +99,15 @@ def gallery(
         shown |= {name: overlay(images[i], S[i], signed=signed) for name, S in maps.items()}
         for panel, name in zip_longest(panels, shown, fillvalue=""):
             draw(panel, shown.get(name), name)
+            if name in maps and not array(maps[name][i]).any():
+                panel.text(
+                    0.5,
+                    0.5,
+                    "zero\neverywhere",
+                    color="white",
+                    transform=panel.transAxes,
+                    **_CENTRED,
+                )
         if titles:
             _entitle(block, titles[i])
     return figure
@@ -117,7 +128,7 @@ def grid(
             place empty.
         headings, titles: one a column, one a row.
         outlines: by row and column, a mask (H, W) whose outline is drawn.
-        signed: there are signed maps among them; the key of their colours stands below.
+        signed: the maps among them are in [-1, 1].
 
     Raises:
         ValueError: not one heading a column, or not one title a row.
@@ -179,21 +190,49 @@ def outline(panel: Axes, mask: ArrayLike) -> None:
         panel.contour(array(mask), [0.5], colors=colour, linewidths=width)
 
 
+def key(figure: Figure, panels: Sequence[Axes], *, signed: bool = False) -> None:
+    """Draw the colours of the maps below the panels that show them.
+
+    Args:
+        signed: the maps are in [-1, 1].
+
+    Example:
+        >>> key(figure, figure.axes[:4])
+    """
+    bar = figure.colorbar(
+        _scale(signed), ax=panels, location="bottom", shrink=0.5, aspect=36, pad=0.03
+    )
+    _label(bar, signed)
+
+
+def _scale(signed: bool) -> ScalarMappable:
+    return (
+        ScalarMappable(Normalize(-1, 1), _SIGNED)
+        if signed
+        else ScalarMappable(Normalize(0, 1), "inferno")
+    )
+
+
+def _label(bar: Colorbar, signed: bool) -> None:
+    ticks = (
+        {-1: "against the class", 0: "0", 1: "for the class"}
+        if signed
+        else {0: "0, least", 1: "1, most"}
+    )
+    bar.set_ticks([*ticks], labels=ticks.values())
+    bar.outline.set_visible(False)
+
+
 def _blocks(heights: Sequence[float], signed: bool) -> tuple[Figure, np.ndarray]:
     """A figure of blocks one below the other, of these heights in inches; and the key below."""
     style()
-    heights = [*heights, *[0.46] * signed]
+    heights = [*heights, _KEY]
     figure = plt.figure(figsize=(WIDTH, sum(heights)))
     blocks = figure.subfigures(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0]
-    if not signed:
-        return figure, blocks
     left, middle, right = blocks[-1].subplots(1, 3, width_ratios=(1, 3, 1))
     for side in (left, right):
         side.axis("off")
-    scale = ScalarMappable(Normalize(-1, 1), _SIGNED)
-    key = figure.colorbar(scale, middle, orientation="horizontal")
-    key.set_ticks([-1, 0, 1], labels=["against the class", "0", "for the class"])
-    key.outline.set_visible(False)
+    _label(figure.colorbar(_scale(signed), middle, orientation="horizontal"), signed)
     return figure, blocks[:-1]
 
 

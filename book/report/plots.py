@@ -8,12 +8,15 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
 from lib.statistics import mean_ci
 
 from .labels import metric_label
 from .style import COLOURS, LINES, MARKERS, WIDTH, array, style
+
+_LEGEND = 54  # letters that two legends side by side have room for
 
 
 def curves(
@@ -86,16 +89,28 @@ def forest(
         theirs, ours = _draw_paper(ax, cells, rows), _draw_ours(ax, cells, rows)
         ax.set_title(metric_label(metric).heading)
         ax.margins(x=0.08)
+        if len(metrics) > 2:  # else the last number of a panel runs into the first of the next
+            ax.xaxis.set_major_locator(MaxNLocator(3 if len(metrics) < 4 else 2))
         if line is not None:
             ax.axvline(line, color="#3c3c46", linewidth=1, zorder=1)
         ax.grid(axis="y")
         ax.tick_params(axis="y", length=0)
     axes[0, 0].set_yticks(range(len(rows)), titles.values())
     axes[0, 0].set_ylim(len(rows) - 0.4, -0.6)
-    figure.legend(theirs.values(), [f"{name}, paper" for name in theirs], loc="outside lower left")
-    if ours:
-        figure.legend(ours.values(), ours.keys(), loc="outside lower right")
+    _legends(figure, {f"{name}, paper": handle for name, handle in theirs.items()}, ours)
     return figure
+
+
+def _legends(figure: Figure, theirs: dict, ours: dict) -> None:
+    """The paper's networks to the left and ours to the right; where they are too long, in one column."""
+    widest = sum(max(map(len, names), default=0) for names in (theirs, ours))
+    if widest > _LEGEND:
+        both = theirs | ours
+        figure.legend(both.values(), both.keys(), loc="outside lower left")
+        return
+    for handles, side in ((theirs, "left"), (ours, "right")):
+        if handles:
+            figure.legend(handles.values(), handles.keys(), loc=f"outside lower {side}")
 
 
 def _draw_paper(ax: Axes, cells: pd.DataFrame, rows: dict[str, int]) -> dict:

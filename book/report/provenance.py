@@ -86,7 +86,9 @@ def _lines(record: dict[str, Any]) -> dict[str, str]:
     return {
         "Commit": record["commit"],
         "Parameters": ", ".join(
-            f"{name} {value}" for name, value in record["parameters"].items() if value not in ("", None)
+            f"{name} {value}"
+            for name, value in record["parameters"].items()
+            if value not in ("", None)
         ),
         "Versions": ", ".join(f"{name} {value}" for name, value in record["versions"].items()),
         "Run": f"{record['device']}, {record['threads']} threads, {record['seconds']} s",

@@ -212,13 +212,13 @@ def leaders(compared: pd.DataFrame, metric: str) -> str:
     return "; ".join(words)
 
 
-def scrolled(frame: pd.DataFrame, height: str = "24em") -> Table:
+def scrolled(frame: pd.DataFrame) -> Table:
     """A long table in a box of its own that scrolls.
 
     Example:
         >>> scrolled(pd.DataFrame({"synset": ids, "classes": sizes}))
     """
-    html = f'<div style="max-height: {height}; overflow: auto">{frame.to_html()}</div>'
+    html = f'<div class="table-scroll long">{frame.to_html()}</div>'
     return Table(frame, html, frame.to_string())
 
 

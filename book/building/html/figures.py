@@ -1,17 +1,39 @@
 """Figures of a page: their variant for dark pages, and the files that a reader can take away."""
 
 import re
+from base64 import b64decode
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from ...report.display import FILES_MIME
 
 FOLDER = "figures"  # of the static files, by the content of the picture that the page shows
 DARK = "-dark"
 _FIGURE = re.compile(r"<figure\b([^>]*)>(.*?)</figure>", re.DOTALL)
 _IMAGE = re.compile(r'<img\b[^>]*\bsrc="[^"]*/([0-9a-f]{64})\.\w+"[^>]*/?>')
-_LABELS = {".svg": "SVG", ".png": "PNG", ".jpg": "JPEG, 300 dpi", ".csv": "CSV"}
+_LABELS = {".svg": "SVG", ".png": "PNG", ".jpg": "large JPEG", ".csv": "data as CSV"}
+
+
+def store(data: dict[str, Any], static: Path) -> None:
+    """Move the files of a figure out of the output of a notebook, to where `completed` finds them.
+
+    Args:
+        data: of the output, by MIME type.
+        static: the folder of the static files.
+    """
+    files = data.pop(FILES_MIME, {})
+    for mime in [mime for mime in data if files and mime.startswith("image/")]:
+        picture = sha256(b64decode(data[mime])).hexdigest()  # as MyST-NB calls it
+        (static / FOLDER).mkdir(parents=True, exist_ok=True)
+        for suffix, content in files.items():
+            (static / FOLDER / f"{picture}{suffix}").write_bytes(b64decode(content))
 
 
 def completed(body: str, folder: Path, url: str, page: str) -> str:
-    """A page whose figures have what lies in a folder for them, see `book.building.stage`.
+    """A page whose figures have what lies in a folder for them, see `store`.
 
     Args:
         body: HTML.
@@ -33,9 +55,8 @@ def _complete(found: re.Match, folder: Path, url: str, page: str) -> str:
     dark = next((name for name in files if DARK in name), None)
     inside = found[2]
     if dark:
-        light = image[0].replace("<img", '<img class="only-light" loading="lazy"', 1)
-        source = re.sub(r'src="[^"]*"', f'src="{url}/{dark}"', light)
-        inside = inside.replace(image[0], light + source.replace("only-light", "only-dark"))
+        both = _in_both_schemes(image[0], f"{url}/{dark}", Image.open(files[dark]).size)
+        inside = inside.replace(image[0], both)
     links = [
         f'<a href="{url}/{name}" download="{_name(found, page)}{path.suffix}">{_LABELS[path.suffix]}</a>'
         for name, path in files.items()
@@ -43,6 +64,15 @@ def _complete(found: re.Match, folder: Path, url: str, page: str) -> str:
     ]
     taken = f'<p class="figure-files">Download: {", ".join(links)}</p>' if links else ""
     return f"<figure{found[1]}>{inside}{taken}</figure>"
+
+
+def _in_both_schemes(image: str, dark: str, size: tuple[int, int]) -> str:
+    """An image with its variant for dark pages; a browser loads the one that it shows."""
+    known = 'width="{}" height="{}" loading="lazy"'.format(
+        *size
+    )  # so that the text stays in its place
+    light = image.replace("<img", f'<img class="on-light" {known}', 1)
+    return light + re.sub(r'src="[^"]*"', f'src="{dark}"', light).replace("on-light", "on-dark", 1)
 
 
 def _name(found: re.Match, page: str) -> str:

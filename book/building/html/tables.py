@@ -7,14 +7,20 @@ from .metadata import plain
 
 # A table, in the container that scrolls where it has one.
 _TABLE = re.compile(
-    r'(<div class="(?:table-scroll|pst-scrollable-table-container)">\s*)?(<table\b.*?</table>)',
+    r'(<div class="(table-scroll(?: long)?|pst-scrollable-table-container)">\s*)?(<table\b.*?</table>)',
     re.DOTALL,
 )
 _CAPTION = re.compile(r"(<caption\b[^>]*>)(.*?)(</caption>)", re.DOTALL)
 _HEAD = re.compile(r"<thead\b.*?</thead>", re.DOTALL)
 _HEADER = re.compile(r"<th\b([^>]*)>(.*?)</th>", re.DOTALL)
 _FIRST = re.compile(r"(<tr\b[^>]*>\s*)<(th|td)\b([^>]*)>")
-_STYLE = re.compile(r"<style\b[^>]*>[^<]*\btable\b[^<]*</style>|<style scoped>.*?</style>", re.DOTALL)
+_FRAME = '<table border="1" class="dataframe'  # as pandas writes it
+_CELL = re.compile(r"(<td\b[^>]*>)([^<]*)</td>")
+_MISSING = {"", "NaN", "nan", "None", "NaT", "&lt;NA&gt;"}
+_MINUS = re.compile(r"(?<![\w.–-])-(?=[\d.])")
+_STYLE = re.compile(
+    r"<style\b[^>]*>[^<]*\btable\b[^<]*</style>|<style scoped>.*?</style>", re.DOTALL
+)
 _TITLE = re.compile(r"<h[1-4]\b.*?</h[1-4]>", re.DOTALL)
 
 
@@ -31,9 +37,10 @@ def regions(body: str) -> str:
     body = _STYLE.sub("", body)
     parts, end = [], 0
     for i, found in enumerate(_TABLE.finditer(body), 1):
-        container, table = found.groups()
+        container, classes, table = found.groups()
+        classes = "table-scroll long" if "long" in (classes or "") else "table-scroll"
         region = (
-            f'<div class="table-scroll" role="region" tabindex="0" aria-label="{_label(i, found)}">'
+            f'<div class="{classes}" role="region" tabindex="0" aria-label="{_label(i, found)}">'
         )
         parts += [body[end : found.start()], region, _scoped(table), "" if container else "</div>"]
         end = found.end()
@@ -41,7 +48,7 @@ def regions(body: str) -> str:
 
 
 def _label(i: int, found: re.Match) -> str:
-    caption = _CAPTION.search(found[2])
+    caption = _CAPTION.search(found[3])
     titles = _TITLE.findall(found.string, 0, found.start())
     said = plain(caption[0]) if caption else plain(titles[-1]) if titles else ""
     return escape(f"Table {i}: {said[:120]}" if said else f"Table {i}", quote=True)
@@ -51,10 +58,18 @@ def _scoped(table: str) -> str:
     """The table with the scope of each header, its caption in an element and each row's first cell
     marked, for `tables.css`."""
     table = _CAPTION.sub(r"\1<span>\2</span>\3", table, count=1)
-    table = table.replace('<table border="1" class="dataframe"', '<table class="frame"')
+    if _FRAME in table:
+        table = _CELL.sub(_readable, table.replace(_FRAME, '<table class="frame'))
     head = _HEAD.search(table)
     before, after = (table[: head.end()], table[head.end() :]) if head else ("", table)
     return _rows(before, "col") + _rows(after, "row")
+
+
+def _readable(cell: re.Match) -> str:
+    """A cell of a data frame as a reader expects it: a minus is none of the hyphens, what is not there
+    is a dash."""
+    text = "–" if cell[2].strip() in _MISSING else _MINUS.sub("−", cell[2])
+    return f"{cell[1]}{text}</td>"
 
 
 def _rows(part: str, of: str) -> str:

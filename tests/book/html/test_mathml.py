@@ -9,7 +9,9 @@ from book.building.html.mathml import font, mathml
 
 
 def symbols(tex, block=False):
-    return [leaf.text for leaf in BeautifulSoup(mathml(tex, block), "html.parser")(["mi", "mo", "mn"])]
+    return [
+        leaf.text for leaf in BeautifulSoup(mathml(tex, block), "html.parser")(["mi", "mo", "mn"])
+    ]
 
 
 def test_letters_numbers_and_scripts():
@@ -19,7 +21,12 @@ def test_letters_numbers_and_scripts():
 
 @pytest.mark.parametrize(
     ("tex", "apart"),
-    [(r"\max_k w_k", False), (r"\max A", True), (r"\operatorname{up}(A)", False), (r"\arg\max f", True)],
+    [
+        (r"\max_k w_k", False),
+        (r"\max A", True),
+        (r"\operatorname{up}(A)", False),
+        (r"\arg\max f", True),
+    ],
 )
 def test_a_name_is_an_operand_with_a_thin_space_before_what_it_is_applied_to(tex, apart):
     math = mathml(tex)

@@ -15,7 +15,9 @@ def read(html):
 
 
 def test_plain_text_has_no_tags_and_no_anchors_of_headings():
-    assert plain(BODY).startswith("One Not this. A <b> map.") or plain(BODY).startswith("OneNot this.")
+    assert plain(BODY).startswith("One Not this. A <b> map.") or plain(BODY).startswith(
+        "OneNot this."
+    )
 
 
 def test_the_first_paragraph_describes_a_page():

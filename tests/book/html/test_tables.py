@@ -1,6 +1,7 @@
 import pandas as pd
 from bs4 import BeautifulSoup
 
+from book import report
 from book.building.html.tables import regions
 
 
@@ -50,6 +51,19 @@ def test_the_first_cells_are_those_of_the_first_column():
 
 
 def test_tables_have_the_style_of_the_book_and_none_of_their_own():
-    styled = "<style scoped>\n.dataframe tbody tr th {}\n</style>" + pd.DataFrame({"n": [1]}).to_html()
+    styled = (
+        "<style scoped>\n.dataframe tbody tr th {}\n</style>" + pd.DataFrame({"n": [1]}).to_html()
+    )
     page = soup(styled + "<style>p {}</style>")
     assert [style.text for style in page("style")] == ["p {}"] and page.table["class"] == ["frame"]
+
+
+def test_what_is_not_there_is_a_dash_and_a_minus_is_no_hyphen():
+    frame = pd.DataFrame({"x": ["-0.5 [-1.2, -0.1]", None, "a-1", float("nan"), "2024-11-02"]})
+    cells = [cell.text for cell in soup(frame.to_html()).tbody("td")]
+    assert cells == ["−0.5 [−1.2, −0.1]", "–", "a-1", "–", "2024-11-02"]
+
+
+def test_a_long_table_stays_in_its_box():
+    html = report.scrolled(pd.DataFrame({"n": [1]})).html
+    assert soup(html).div["class"] == ["table-scroll", "long"] and len(soup(html)("div")) == 1

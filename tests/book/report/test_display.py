@@ -3,13 +3,14 @@ from io import BytesIO
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 from PIL import Image
 
 from book.report import show, style
-from book.report.display import MAX_BYTES, Picture, _encode
+from book.report.display import FILES_MIME, MAX_BYTES, Picture, _encode
 
 
 def figure(noise=False):
@@ -18,7 +19,7 @@ def figure(noise=False):
     if noise:
         ax.imshow(np.random.default_rng(0).random((900, 900, 3)))
     else:
-        ax.plot([0, 1])
+        ax.plot([0, 1, 2])
     return made
 
 
@@ -67,3 +68,37 @@ def test_too_large_a_figure_says_so(monkeypatch):
 
 def test_outside_a_notebook_the_text_stands_for_the_picture():
     assert repr(Picture("image/png", b"", {"alt": "A line."})) == "A line."
+
+
+def files(shell, made, **options):
+    with capture_output() as captured:
+        show(made, alt="A line.", **options)
+    return {k: b64decode(v) for k, v in captured.outputs[0].data[FILES_MIME].items()}
+
+
+def test_a_drawing_comes_with_an_svg_its_data_and_a_dark_variant(shell):
+    found = files(shell, figure())
+    assert {*found} == {".svg", ".csv", "-dark.png"}
+    assert found[".svg"].startswith(b"<?xml") and b"<svg" in found[".svg"]
+    assert found[".csv"].decode().splitlines()[0] == "series,x,y"
+
+
+def test_a_dark_variant_has_the_ground_of_dark_pages_and_light_ink(shell):
+    dark = Image.open(BytesIO(files(shell, figure())["-dark.png"])).convert("RGB")
+    assert dark.getpixel((0, 0)) == (18, 18, 18)
+    assert dark.convert("L").getextrema()[1] > 170
+
+
+def test_photographs_come_large_and_without_data(shell):
+    found = files(shell, figure(noise=True))
+    assert {*found} == {".jpg", "-dark.jpg"}
+    assert Image.open(BytesIO(found[".jpg"])).width == 1920
+
+
+def test_given_data_come_before_what_is_drawn(shell):
+    found = files(shell, figure(), data=pd.DataFrame({"method": ["CAM"], "mean": [0.123456789]}))
+    assert found[".csv"].decode().splitlines() == ["method,mean", "CAM,0.123457"]
+
+
+def test_the_same_figure_has_the_same_files(shell):
+    assert files(shell, figure()) == files(shell, figure())

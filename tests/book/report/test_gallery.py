@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import torch
 
-from book.report import draw_boxes, gallery, grid, in_colour, overlay
+from book.report import draw_boxes, gallery, grid, in_colour, key, overlay, style
 
 IMAGE = np.random.default_rng(0).random((3, 8, 8))
 S = np.linspace(0, 1, 64).reshape(8, 8)
@@ -114,9 +114,24 @@ def test_grid_heads_its_columns_once_and_entitles_every_row():
     plt.close(figure)
 
 
-def test_grid_without_signed_maps_has_no_key():
+def test_the_key_of_unsigned_maps_says_which_end_is_most():
     figure = grid([[in_colour(torch.tensor(IMAGE))]], ["Image"], ["hare"])
-    assert len(figure.subfigs) == 1
+    assert key_labels(figure.subfigs[-1]) == ["0, least", "1, most"]
+    plt.close(figure)
+
+
+def test_a_map_of_zeros_says_so():
+    zero, some = np.zeros(IMAGE.shape[1:]), np.full(IMAGE.shape[1:], 0.5)
+    figure = gallery([IMAGE], {"LIME": [zero], "CAM": [some]})
+    said = {axes.get_title(): [text.get_text() for text in axes.texts] for axes in figure.axes}
+    assert said["LIME"] == ["zero\neverywhere"] and said["CAM"] == [] and said["Image"] == []
+
+
+def test_a_figure_of_its_own_layout_has_the_key_below_its_panels():
+    style()
+    figure, panels = plt.subplots(1, 2)
+    key(figure, panels, signed=True)
+    assert [t.get_text() for t in figure.axes[-1].get_xticklabels()][1] == "0"
     plt.close(figure)
 
 
