@@ -27,7 +27,8 @@ def drawn(figure: Figure) -> pd.DataFrame | None:
     """
     rows = [row for axes in figure.axes if not axes.images for row in _points(axes)]
     frame = pd.DataFrame(rows, columns=_COLUMNS)
-    return None if frame.empty else frame.dropna(axis="columns", how="all")
+    told = [name for name in frame if not frame[name].isin(["", np.nan]).all()]
+    return None if frame.empty else frame[told]
 
 
 def _points(axes: Axes) -> Iterator[tuple]:

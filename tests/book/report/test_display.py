@@ -80,7 +80,7 @@ def test_a_drawing_comes_with_an_svg_its_data_and_a_dark_variant(shell):
     found = files(shell, figure())
     assert {*found} == {".svg", ".csv", "-dark.png"}
     assert found[".svg"].startswith(b"<?xml") and b"<svg" in found[".svg"]
-    assert found[".csv"].decode().splitlines()[0] == "series,x,y"
+    assert found[".csv"].decode().splitlines()[0] == "x,y"
 
 
 def test_a_dark_variant_has_the_ground_of_dark_pages_and_light_ink(shell):
