@@ -1,6 +1,7 @@
 # make book    everything from nothing: environment, notebooks, HTML   [PROFILE=smoke|embedded|paper]
 # make test    environment and all tests
 # make bench   side by side with other libraries
+# make archive  the built book as one file with checksums, in build/archive   [VERSION=1.0]
 # make notebooks   after editing a notebook's script: its committed .ipynb, with the smoke outputs
 # make env     the environment alone (.venv, pinned by constraints.txt and data-packages.txt)
 # make transformer   the backbone vit_s_focus, of 90 MB, into the environment; `make book` does it too
@@ -16,7 +17,7 @@ export MALLOC_MMAP_MAX_=0
 export MALLOC_TRIM_THRESHOLD_=4294967296
 export MALLOC_TOP_PAD_=67108864
 
-.PHONY: book test bench notebooks env transformer clean
+.PHONY: book test bench archive notebooks env transformer clean
 
 book: transformer
 	$(PY) -m lib book --profile $(PROFILE)
@@ -27,6 +28,9 @@ test: env
 
 bench: env
 	$(PY) -m benchmarks
+
+archive:
+	$(PY) -m book.building.archive build/$(PROFILE)/html build/archive $(VERSION)
 
 notebooks: env
 	$(PY) -m lib book --profile smoke --refresh

@@ -1,18 +1,26 @@
 """What Sphinx makes of the pages is made good here: formulas, tables, figures, and what a reader on
 a phone, offline or with a screen reader needs. A Sphinx extension, loaded by `_config.yml`."""
 
+import os
 from pathlib import Path
 
 from sphinx.application import Sphinx
+from sphinx.config import Config
 
 from . import excerpts, figures, lean, mathml, metadata, tables
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
     mathml.setup(app)
+    app.connect("config-inited", _address)
     app.connect("html-page-context", _finish)
     app.connect("build-finished", _trim)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def _address(app: Sphinx, config: Config) -> None:
+    """Where the book is published, if somebody says so: previews of links need whole addresses."""
+    config.html_baseurl = os.environ.get("BOOK_URL", "")
 
 
 def _finish(app: Sphinx, page: str, template: str, context: dict, doctree: object) -> None:
