@@ -448,7 +448,7 @@ class Page:
         printed: str = "for ImageNet",
         said: str = "",
     ) -> None:
-        """Show a table of the paper as a picture; who leads stands in its alternative text.
+        """Show a table of the paper as a picture; its caption and its alternative text say who leads.
 
         Args:
             compared: the frame of a table, or those of its rows that are shown.
@@ -460,13 +460,16 @@ class Page:
         """
         metrics = [metric for metric in compared["metric"].unique() if metric != "seconds"]
         told = [report.leaders(compared, metric) for metric in best] + ([said] if said else [])
+        found = "; ".join(filter(None, told))
         report.show(
             report.forest(compared),
             name=name,
             alt=f"{report.symbols(metrics)} of each method, here with 95 % intervals and as printed: "
-            f"{'; '.join(told)}.",
+            f"{found}.",
             caption=f"{title} as a picture: filled markers are {here} with their 95 % intervals"
-            + (f", hollow markers what the paper prints {printed}." if any(compared["paper"]) else "."),
+            + (f", hollow markers what the paper prints {printed}." if any(compared["paper"]) else ".")
+            + (f" {found[0].upper()}{found[1:]}." if found else ""),
+            data=report.plain(compared),
         )
 
     def gallery(

@@ -22,6 +22,7 @@ from .tables import (
     leaders,
     means,
     measured,
+    plain,
     scrolled,
 )
 from .verdicts import MIN_IMAGES, MIN_REPETITIONS, RULE, SYMBOLS, cell_verdict, combine, judge, verdicts_by
@@ -70,6 +71,7 @@ __all__ = [
     "over_classes",
     "overlay",
     "paired_difference",
+    "plain",
     "protocol",
     "provenance",
     "published",

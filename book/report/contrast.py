@@ -10,6 +10,7 @@ from .display import show
 from .labels import metric_label, variant_of
 from .plots import forest
 from .published import architectures, counterparts, published
+from .tables import plain
 
 _IMAGE = ["network", "dataset", "image", "group"]
 
@@ -108,16 +109,17 @@ def show_changes(paper: str, table: str | int, frame: pd.DataFrame, how: str = "
     grows = change["metric"] == "positive_change"
     claimed = change["low"].where(grows, -change["high"]) > 0
     ran = change.assign(claimed=claimed).query("n > 0").groupby("network", sort=False)["claimed"]
-    counts = [f"on {network} {of.sum()} of {len(of)}" for network, of in ran]
+    counts = ", ".join(f"on {network} {of.sum()} of {len(of)}" for network, of in ran)
+    found = f"Intervals that lie wholly on the claimed side of zero: {counts}."
     show(
         forest(change, line=0),
         name=f"{paper}-table-{table}",
         alt=f"Change of the class's probability by weighted contrast{how}, with positive features and "
-        "with negative ones, for each method, class and replacement. Intervals that lie wholly on the "
-        f"claimed side of zero: {', '.join(counts)}.",
+        f"with negative ones, for each method, class and replacement. {found}",
         caption=f"Class-contrastive explanations, table {table}, as paired differences, weighted minus original. Filled markers are "
         "means here with 95 % intervals, hollow markers the differences of the paper's means. p₊ "
-        "should grow, p₋ should fall.",
+        f"should grow, p₋ should fall. {found}",
+        data=plain(change),
     )
 
 

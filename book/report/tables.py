@@ -72,8 +72,8 @@ def comparison(
         for network in networks
     ]
     whole = pd.concat(parts, ignore_index=True)
-    plain = whole.assign(paper=[" · ".join(paper.values()) for paper in whole["paper"]])
-    text = _text(plain.drop(columns=["method", "n"]), decimals=2 if all(cells["unit"]) else 3)
+    lines = whole.assign(paper=[" · ".join(paper.values()) for paper in whole["paper"]])
+    text = _text(lines.drop(columns=["method", "n"]), decimals=2 if all(cells["unit"]) else 3)
     name = item_name(paper, table)
     return Table(whole, STYLE + "".join(comparison_html(part, name) for part in parts), text)
 
@@ -151,6 +151,24 @@ def cross(
     return table.rename_axis(
         index=[None] * table.index.nlevels, columns=[None] * table.columns.nlevels
     )
+
+
+def plain(compared: pd.DataFrame) -> pd.DataFrame:
+    """The frame of a `comparison` as a file of numbers has it: a column for each network of the paper,
+    and the metric with its unit.
+
+    Example:
+        >>> plain(comparison("opticam", 1, frame).frame).to_csv("table_1.csv")
+    """
+    papers = [
+        {f"paper, {network}": value for network, value in row.items()} for row in compared["paper"]
+    ]
+    printed = pd.DataFrame(papers, index=compared.index)
+    units = [metric_label(metric).unit for metric in compared["metric"]]
+    columns = ["network", "method", "title", "metric", "mean", "low", "high", "n"]
+    told = compared.reindex(columns=[*columns, "verdict"]).dropna(axis="columns", how="all")
+    told.insert(told.columns.get_loc("metric") + 1, "unit", units)
+    return told.join(printed)
 
 
 def claims_table(claims: Iterable[Claim], frame: pd.DataFrame) -> Table:

@@ -124,6 +124,7 @@ for line, i, depths in zip(panels, index, steps):
         panel.title.set_fontsize(9)
         report.draw_boxes(panel, sample.boxes, edgecolor="#40e0d0", linewidth=1.2)
     line[0].title.set_fontsize(10)
+report.key(figure, panels.ravel().tolist())
 report.show(
     figure,
     name="calm-figure-e",

@@ -156,7 +156,7 @@ for net, images in opened:
         chance = random[net.name] if masking == "normalized" else without(net, random_orders(x), masking).mean(2)
         of = torch.stack([without(net, top[net.name, label], masking)[..., 0], chance], 2)
         row[f"random, {masking} (%)"] = ", ".join(f"{100 * one:.0f}" for one in chance.mean(0))
-        row[f"R, {masking}"] = f"{remove_and_classify(of).mean():.3f}"
+        row[f"R, {masking}"] = f"{remove_and_classify(of).mean():.2f}"
     rows[net.name, report.method_title(label)] = row
 pd.DataFrame(rows).T.rename_axis(index=["network", "map"])
 

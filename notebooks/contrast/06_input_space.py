@@ -124,7 +124,7 @@ In numbers, at $\epsilon$ and at $-\epsilon$:
 def changed(values, place):
     """Mean changes up to a place on the way."""
     y, p, correct = (gain(values[what], place).mean() for what in ("y", "p", "correct"))
-    return f"{y:+.3f}", f"{100 * p:+.1f}", f"{100 * correct:+.1f}"
+    return f"{y:+.2f}", f"{100 * p:+.1f}", f"{100 * correct:+.1f}"
 
 
 columns = pd.MultiIndex.from_product(

@@ -151,6 +151,7 @@ line.legend(ncols=2, loc="upper right", fontsize="small")
 for name, (title, S) in zip("mnop", maps.items()):
     report.draw(panels[name], report.overlay(x[0], S), title)
 panels["q"].axis("off")
+report.key(figure, [panels[name] for name in "mnop"])
 cosines = {title: cosine_similarity(alpha[None], alphas["SHAP-CAM"][None]).item() for title, alpha in alphas.items()}
 said = ", ".join(f"{title} {cosine:.2f}" for title, cosine in cosines.items() if title != "SHAP-CAM")
 report.show(
@@ -159,7 +160,7 @@ report.show(
     alt=f"An image, four of its channels, the coefficients that four methods give to {len(top)} channels, and the four "
     f"maps. Cosine similarity of all coefficients to SHAP-CAM's: {said}.",
     caption=f"LIFT-CAM, figure 1, computed ({net.name}). Top: an image and its channels with the largest "
-    "coefficients. Middle: the solutions of eq. (5), SHAP-CAM with 100 orderings. Bottom: the maps that they make. "
+    "coefficients; a channel is zero where it is black. Middle: the solutions of eq. (5), SHAP-CAM with 100 orderings. Bottom: the maps that they make. "
     f"Over all channels the cosine similarity to SHAP-CAM is {said}.",
 )
 
@@ -207,6 +208,7 @@ for upper, lower, k in zip("abcd", "efgh", top):
     panels[lower].set_title(rf"$\alpha$ = {alpha[k]:+.2f}".replace("-", "−"))
 for name in "abcdefgh":
     panels[name].axis("off")
+report.key(figure, [panels[name] for name in "iabcd"])
 line, middle = panels["l"], (len(so_far) / 2, all_of_them)
 line.plot(range(1, len(so_far) + 1), so_far, linewidth=2.5)
 line.axhline(all_of_them, color="0.4", linestyle="--")

@@ -89,6 +89,7 @@ for panel, w, k in zip("efgh", top.values.tolist(), top.indices.tolist()):
     panels[panel].set_title(f"channel {k}\n{1 / K:.2%} to {w:.1%}".replace("%", " %"))
 for panel in "abcdefgh":
     panels[panel].axis("off")
+report.key(figure, [panels[panel] for panel in "efgh"])
 panels["i"].plot(range(1, len(found.objective) + 1), found.objective[:, 0].cpu(), linewidth=2.5)
 panels["i"].axhline(full, color="0.4", linestyle="--")
 panels["i"].annotate("unmasked image", (1, full), textcoords="offset points", xytext=(4, 5))
@@ -102,8 +103,8 @@ report.show(
     f"{len(found.objective)} iterations to {gain:+.1f} against the unmasked image.",
     caption=f"Opti-CAM, figure 1, computed. Top: the image, its map when all {K} channels weigh the "
     f"same, its map after {len(found.objective)} iterations, and what the network then sees. Middle: "
-    "the four channels with most weight in the end, and their weight before and after. Bottom: the "
-    "objective, eq. 10.",
+    "the four channels with most weight in the end, and their weight before and after; a channel is zero "
+    f"where it is black. Bottom: the objective, eq. 10, which ends {gain:+.1f} from the logit of the unmasked image.",
 )
 
 # %% [markdown]

@@ -158,6 +158,7 @@ for letters, name, look in (("abcd", "grad_cam", "o--"), ("efgh", "opti_cam", "s
         report.draw(panels[letter], picture, heading)
     panels["i"].plot(p, look, label=title, linewidth=2.2)
     seen.append(f"{title}: {', '.join(values)}")
+report.key(figure, [panel for name, panel in panels.items() if name != "i"])
 panels["i"].set(xlabel="patches painted over", ylabel="probability (%)", ylim=(-4, 104))
 panels["i"].legend()
 report.show(

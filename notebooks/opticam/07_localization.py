@@ -64,6 +64,7 @@ for columns, method in ((panels[:, :2], "grad_cam"), (panels[:, 2:], "opti_cam")
         report.draw(right, report.in_colour(sample.image * shade), f"IoU {overlap:.2f}")
         report.draw_boxes(right, sample.boxes, linewidth=1.8, linestyle="--")
         report.draw_boxes(right, box, edgecolor="#ffa90e")
+report.key(figure, panels.ravel().tolist())
 report.show(
     figure,
     name="opticam-predicted-boxes",

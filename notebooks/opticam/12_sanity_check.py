@@ -230,7 +230,7 @@ for net, images, _ in taught:
         "the paper prints 0.013 for ResNet-50 on ImageNet.",
     )  # fmt: skip
     mean = compared.groupby(["method", "metric"], sort=False)["value"].mean().unstack()[list(TITLES)]
-    mean = mean.rename(columns=TITLES, index=report.method_title).round(3)
+    mean = mean.rename(columns=TITLES, index=report.method_title).round(2)
     display(mean.rename_axis(index=None, columns="true against permuted labels"))
 
 # %% tags=["nbval-check-output"]

@@ -5,6 +5,7 @@ from html import escape, unescape
 from importlib.metadata import distribution
 from io import BytesIO
 from pathlib import Path
+from xml.etree import ElementTree
 
 from docutils.nodes import Element, SkipNode
 from fontTools import subset
@@ -17,9 +18,7 @@ FONT = "math.woff"  # among the static files; custom.css asks for it
 _MATH, _TAG = re.compile("<math.*?</math>", re.DOTALL), re.compile("<[^>]*>")
 # What the converter does not know, in terms that it does.
 _KNOWN = {r"\arg": r"\operatorname{arg}", "{aligned}": "{align*}", "{gathered}": "{matrix}"}
-_THIN = '<mspace width="0.167em"></mspace>'
-# A name such as "max", and the bracket behind it.
-_NAME = re.compile(r"<mo>([A-Za-z ]{2,})</mo>(<mo[^>]*>(?:&#x00028;|\()</mo>)?")
+_LIMITS = {"max", "min", "sup", "inf", "lim"}  # what they range over stands below them
 _NOT_UNDERSTOOD = re.compile(r">\s*(\\[A-Za-z]+|&)\s*<")
 _log = logging.getLogger(__name__)
 
@@ -47,8 +46,35 @@ def mathml(tex: str, block: bool = False) -> str:
         raise ValueError(f"no formula: {tex} ({type(error).__name__})") from error
     if left := _NOT_UNDERSTOOD.search(math):
         raise ValueError(f"{left[1]} is not understood in the formula {tex}")
-    # TeX sets a name as an operand, and a thin space before what it is applied to without brackets.
-    return _NAME.sub(lambda name: f"<mi>{name[1]}</mi>{name[2] or _THIN}", math)
+    root = ElementTree.fromstring(math.replace(' xmlns="http://www.w3.org/1998/Math/MathML"', ""))
+    _set_names(root, block)
+    return ElementTree.tostring(root, "unicode", short_empty_elements=False)
+
+
+def _set_names(element: ElementTree.Element, block: bool) -> None:
+    """Set names such as "max" as TeX does: as operands, with a thin space on either side, but for brackets and
+    operators; in a block with their range below."""
+    for child in [*element]:
+        _set_names(child, block)
+        name = child[0] if child.tag in ("msub", "msup", "msubsup") else child
+        if not (name.tag in ("mi", "mo") and re.fullmatch(r"[A-Za-z ]{2,}", name.text or "")):
+            continue
+        name.tag = "mi"
+        if child.tag == "msub" and block and name.text in _LIMITS:
+            child.tag = "munder"
+        if element.tag not in ("mrow", "mtd", "math"):
+            continue  # as the base of a script
+        place = [*element].index(child)
+        if place + 1 < len(element) and not _is_mark(element[place + 1], "("):
+            element.insert(place + 1, ElementTree.Element("mspace", width="0.167em"))
+        if place and (
+            element[place - 1].tag not in ("mo", "mspace") or _is_mark(element[place - 1], ")]")
+        ):
+            element.insert(place, ElementTree.Element("mspace", width="0.167em"))
+
+
+def _is_mark(element: ElementTree.Element, marks: str) -> bool:
+    return element.tag == "mo" and (element.text or "") in marks
 
 
 def font(characters: str) -> bytes:

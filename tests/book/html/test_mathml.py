@@ -22,16 +22,27 @@ def test_letters_numbers_and_scripts():
 @pytest.mark.parametrize(
     ("tex", "apart"),
     [
-        (r"\max_k w_k", False),
-        (r"\max A", True),
-        (r"\operatorname{up}(A)", False),
-        (r"\arg\max f", True),
+        (r"\max A", 1),
+        (r"\max_k w_k", 1),
+        (r"\operatorname{up}(A)", 0),
+        (r"\arg\max f", 2),
+        (r"\log\max(a, b)", 1),
+        (r"x^{\max}", 0),
+        (r"p(x)\log p", 2),
+        (r"a = \log p", 1),
     ],
 )
-def test_a_name_is_an_operand_with_a_thin_space_before_what_it_is_applied_to(tex, apart):
+def test_a_name_is_an_operand_with_thin_spaces_but_to_brackets_and_operators(tex, apart):
     math = mathml(tex)
-    assert re.search("<mi>(max|up|arg)</mi>", math) and not re.search("<mo>[a-z]", math)
-    assert ("0.167em" in math) == (apart or "_k" in tex)
+    assert re.search("<mi>(max|up|arg|log)</mi>", math) and not re.search("<mo>[a-z]", math)
+    assert math.count("0.167em") == apart
+
+
+def test_what_a_name_ranges_over_stands_below_it_in_a_block():
+    assert "<munder>" in mathml(r"\max_k w_k", block=True) and "<munder>" not in mathml(
+        r"\max_k w_k"
+    )
+    assert "<munder>" not in mathml(r"\operatorname{up}_k w_k", block=True)
 
 
 @pytest.mark.parametrize("environment", ["aligned", "split", "gathered"])

@@ -233,3 +233,12 @@ def test_only_networks_on_the_same_sort_of_data_where_it_is_asked():
     assert list(paper) == [f"{net} ImageNet localisation" for net in ("VGG", "Inception", "ResNet")]
     [paper] = every.query("method == 'cam' and metric == 'max_box_acc_v2'")["paper"]
     assert len(paper) == 6
+
+
+def test_a_table_as_numbers_has_a_column_for_each_network_of_the_paper():
+    table = report.plain(comparison("opticam", 1, FRAME).frame)
+    row = table[(table["method"] == "grad_cam") & (table["metric"] == "average_drop")].iloc[0]
+    assert (row["paper, ResNet50"], row["paper, VGG16"], row["unit"]) == ("12.2", "14.2", "%")
+    assert row["low"] <= row["mean"] <= row["high"] and row["n"] == 20
+    ours = report.plain(report.measured(FRAME))
+    assert not [name for name in ours if name.startswith("paper")] and "verdict" not in ours
