@@ -40,13 +40,22 @@ def preserved(
     region: str = "image",
     exponent: float = 1.0,
 ) -> Confidence:
-    r"""$p$ on $x$ and $o$ on $x \odot S$, with the map cut or raised to a power as by `edited`."""
+    r"""$p$ on $x$ and $o$ on $x \odot S$, with the map cut or raised to a power as by `edited`.
+
+    Args:
+        boxes, region, exponent: as for `edited`: which part of the map masks the image, and how focused it is.
+        masking: "pixels", masked is black; "normalized", masked is the channel mean. See `maps.mask`.
+    """
     S = edited(S, boxes, region=region, exponent=exponent)
     return _confidence(net, x, target, S, masking)
 
 
 def deleted(net, x: Tensor, target: Tensor, S: Tensor, *, masking: str = "pixels") -> Confidence:
-    r"""$p$ on $x$ and $o$ on $x \odot (1 - S)$."""
+    r"""$p$ on $x$ and $o$ on $x \odot (1 - S)$.
+
+    Args:
+        masking: "pixels" or "normalized"; see `maps.mask`.
+    """
     return _confidence(net, x, target, 1 - S, masking)
 
 

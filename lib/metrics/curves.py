@@ -74,7 +74,13 @@ def insertion_curve(
     blur: str = "rise",
     chunk: int | None = None,
 ) -> Curve:
-    """From the blurred image to the image, `step` pixels at a time."""
+    """From the blurred image to the image, `step` pixels at a time.
+
+    Args:
+        step: pixels that enter in one step.
+        blur: "rise", what RISE's code makes of its kernel, almost a box; "gaussian", the Gaussian of sigma 5.
+        chunk: images a pass; None for what suits the device. It changes no result.
+    """
     return change(
         net, blurred(net, x, blur), x, target, ranks(S), stepped(S[0].numel(), step), chunk
     )
@@ -83,14 +89,24 @@ def insertion_curve(
 def deletion_curve(
     net, x: Tensor, target: Tensor, S: Tensor, *, step: int = 224, chunk: int | None = None
 ) -> Curve:
-    """From the image to black, `step` pixels at a time."""
+    """From the image to black, `step` pixels at a time.
+
+    Args:
+        step: pixels that turn black in one step.
+        chunk: images a pass; None for what suits the device. It changes no result.
+    """
     return change(net, x, torch.zeros_like(x), target, ranks(S), stepped(S[0].numel(), step), chunk)
 
 
 def insertion_auc_curve(
     net, x: Tensor, target: Tensor, S: Tensor, *, steps: int = 40, chunk: int | None = None
 ) -> Curve:
-    """From black to the image, the same fraction of its pixels a step."""
+    """From black to the image, the same fraction of its pixels a step.
+
+    Args:
+        steps: how many, so that each shows so large a share of the pixels.
+        chunk: images a pass; None for what suits the device. It changes no result.
+    """
     counts = evenly(S[0].numel(), steps)
     return change(net, torch.zeros_like(x), x, target, ranks(S), counts, chunk)
 
@@ -98,7 +114,12 @@ def insertion_auc_curve(
 def deletion_auc_curve(
     net, x: Tensor, target: Tensor, S: Tensor, *, steps: int = 40, chunk: int | None = None
 ) -> Curve:
-    """From the image to black, the same fraction of its pixels a step."""
+    """From the image to black, the same fraction of its pixels a step.
+
+    Args:
+        steps: how many, so that each hides so large a share of the pixels.
+        chunk: images a pass; None for what suits the device. It changes no result.
+    """
     counts = evenly(S[0].numel(), steps)
     return change(net, x, torch.zeros_like(x), target, ranks(S), counts, chunk)
 

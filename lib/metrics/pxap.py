@@ -56,7 +56,11 @@ def histograms_of_size(
     thresholds: int = 1000,
     spacing: str = "log",
 ) -> Tensor:
-    """`histograms` of |S|, of signed maps S (B, H, W)."""
+    """`histograms` of |S|, of signed maps S (B, H, W).
+
+    Args:
+        mask, thresholds, spacing: as for `histograms`.
+    """
     return histograms(net, x, target, S.abs(), mask=mask, thresholds=thresholds, spacing=spacing)
 
 

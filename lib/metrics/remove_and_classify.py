@@ -29,6 +29,7 @@ def erased(
         fractions: F shares of the pixels that are erased.
         draws: random orders of each image's pixels, which follow the image and `seed`.
         masking: erased is the channel mean, zero for the network ("normalized"), or black ("pixels").
+        seed: of the random orders, together with the image itself.
 
     Raises:
         ValueError: a fraction is no share.
