@@ -7,6 +7,8 @@ from pathlib import Path
 from .. import experiments
 from .scoreboard import PAPERS
 
+_PARTS = PAPERS | {"reference": "Methods and metrics"}
+
 
 def runs(profile: str, root: Path) -> str:
     """One table a paper: a row an experiment, with its network, its images, and what it leaves out.
@@ -37,7 +39,7 @@ def runs(profile: str, root: Path) -> str:
     columns = ("Page and its settings", "Network", "Images", "Otherwise")
     heading = "".join(f'<th scope="col">{name}</th>' for name in columns)
     return "\n\n".join(
-        f'## {PAPERS[paper]}\n\n<div class="table-scroll"><table class="runs"><thead><tr>{heading}'
+        f'## {_PARTS[paper]}\n\n<div class="table-scroll"><table class="runs"><thead><tr>{heading}'
         f"</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
         for paper, rows in papers.items()
     )

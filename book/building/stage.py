@@ -13,6 +13,7 @@ import yaml
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
+from .. import reference
 from ..report import RULE, VERDICTS_MIME
 from ..report.markup import STYLE, claims_html
 from ..report.provenance import plain
@@ -67,7 +68,8 @@ def stage(
     scripts = only or contents.notebooks(root)
     tasks = plan(root, executed, {"profile": profile, **parameters}, scripts)
     pages = read(root, executed, scripts, tasks)
-    found = scoreboard.judged(verdict for page in pages for verdict in page.verdicts)
+    verdicts = [verdict for page in pages for verdict in page.verdicts]
+    found = scoreboard.judged(verdicts)
     titles = {page.name: page.title for page in pages}
     told = cautions()
     for page in pages:
@@ -100,6 +102,7 @@ def stage(
     files = {"claims.csv": claims.table(found.to_dict("records")), "claims.json": board.as_json(found)}
     for name, text in files.items():
         (source / "book" / "_static" / name).write_text(text, "utf-8")
+    reference.write(source, verdicts, whole=(root / "book" / "methods.md").is_file())
 
 
 def _with_facts(text: str, facts: Mapping[str, str]) -> str:

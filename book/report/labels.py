@@ -72,6 +72,7 @@ _OTHERS = {  # what is measured on something else than a finished map
     "negative_mean": Label("p₋ mean", "", higher_is_better=False, range=_UNIT),
     # of signed maps: two of them; and one on the parts that tell two classes apart
     "correlation": Label("r", "", higher_is_better=True, range=_SIGNED),
+    "correlation_between_classes": Label("r between classes", "", higher_is_better=False, range=_SIGNED),
     "correlation_to_original": Label("r", "", higher_is_better=True, range=_SIGNED),
     "correlation_to_plain": Label("r", "", higher_is_better=True, range=_SIGNED),
     "correlation_to_max": Label("r", "", higher_is_better=True, range=_SIGNED),

@@ -43,7 +43,10 @@ def preserved(
     r"""$p$ on $x$ and $o$ on $x \odot S$, with the map cut or raised to a power as by `edited`.
 
     Args:
-        boxes, region, exponent: as for `edited`: which part of the map masks the image, and how focused it is.
+        boxes: as for `edited`.
+        region: what masks the image: "image", the map; "inside" or "outside", its part in the object's boxes or
+            out of them; "box" or "complement", the boxes or all else, without the map.
+        exponent: that the map is raised to; larger is more focused.
         masking: "pixels", masked is black; "normalized", masked is the channel mean. See `maps.mask`.
     """
     S = edited(S, boxes, region=region, exponent=exponent)

@@ -1,0 +1,81 @@
+"""What the pages of methods and metrics are made from: the staged notebooks, and what they carry."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ...building.scoreboard import PAPERS, judged
+from ...report.claims import Claim
+from ...report.labels import variant_of
+from .usage import Page, about, methods_of
+
+
+@dataclass(frozen=True)
+class Known:
+    """The book around a method or a metric.
+
+    Attributes:
+        pages: its notebooks.
+        verdicts: of all claims, each with the page that it stands on.
+        maps: what the gallery carries; None where it is not in this book.
+        compared: what the comparison of all methods carries, likewise.
+        claim_pages: the claims that have a page of their own, by id.
+    """
+
+    pages: Sequence[Page] = ()
+    verdicts: Sequence[Mapping[str, Any]] = ()
+    maps: Mapping[str, Any] | None = None
+    compared: Mapping[str, Any] | None = None
+    claim_pages: frozenset[str] = field(default_factory=frozenset)
+
+    @cached_property
+    def claims(self) -> list["Judged"]:
+        """All claims with their verdicts, in the book's order of papers."""
+        table = judged(self.verdicts)
+        found = {(row.paper, row.id): row for row in table.itertuples()}
+        return [
+            Judged(claim, found[paper, claim.id].verdict, found[paper, claim.id].page)
+            for paper in PAPERS
+            for claim in about(paper)
+            if (paper, claim.id) in found
+        ]
+
+    def about_method(self, name: str) -> tuple[list["Judged"], list["Judged"]]:
+        """The claims about a method or one of its variants, and those that compare others with it."""
+        own = [one for one in self.claims if _is(one.claim.method, name)]
+        others = [
+            one
+            for one in self.claims
+            if one not in own and any(_is(label, name) for label in methods_of(one.claim))
+        ]
+        return own, others
+
+    def about_metric(self, name: str) -> list["Judged"]:
+        """The claims that a metric decides."""
+        return [one for one in self.claims if name in one.claim.metrics]
+
+    def costs(self, method: str) -> dict[str, Mapping[str, Any]]:
+        """What a method takes, by network."""
+        networks = self.compared["networks"] if self.compared else ()
+        return {net["network"]: net["costs"][method] for net in networks if method in net["costs"]}
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A claim, the verdict over all networks, and the page that decides it."""
+
+    claim: Claim
+    verdict: str
+    page: str
+
+
+def _is(label: str | None, method: str) -> bool:
+    return label is not None and variant_of(label).method == method
+
+
+def claim_pages(source: Path) -> frozenset[str]:
+    """The claims that have a page of their own below the folder of the book's sources."""
+    return frozenset(path.stem for path in source.glob("book/claims/*.md"))
+

@@ -1,0 +1,106 @@
+"""A page for each metric, and the table of all of them, from the registry `METRICS`."""
+
+import math
+from html import escape
+
+from lib.metrics import METRICS, Metric
+
+from . import parts, sources
+from .docstrings import docstring
+from .known import Known
+
+
+def page(name: str, known: Known) -> str:
+    """The page of a metric, as Markdown.
+
+    Example:
+        >>> page("average_drop", known).splitlines()[0]
+        '# Average drop (AD)'
+    """
+    metric = METRICS[name]
+    value, measure = docstring(metric.value), docstring(metric.measure)
+    found = known.about_metric(name)
+    blocks = [
+        f"# {title(metric)}",
+        f"`{name}`. {value.sentence}",
+        f"## Equation\n\n{value.formula}" if value.formula else "",
+        "\n\n".join(["## How it is done here", *value.notes]) if value.notes else "",
+        f"## What is measured\n\n{' '.join([measure.sentence, measure.formula, *measure.notes])} {_facts(metric)}",
+        f"## Options\n\n{parts.options(metric.options, measure.arguments)}",
+        f"## Cost\n\n{_cost(name, known)}",
+        f"## Verdicts that it decides\n\n{parts.listed(known, found)}" if found else "",
+        f"## Where the book uses it\n\n{parts.pages(known, 'metrics', name)}",
+        f"## Source\n\n{sources.block(metric.measure)}\n{sources.block(metric.value)}",
+        f"## Cite\n\n{parts.cite(metric.paper)}",
+        "All metrics: [the table](../metrics).",
+    ]
+    return "\n\n".join(filter(None, blocks)) + "\n"
+
+
+def title(metric: Metric) -> str:
+    """Its name, and in brackets its symbol where that is another.
+
+    Example:
+        >>> title(METRICS["average_drop"])
+        'Average drop (AD)'
+    """
+    name = metric.title[0].upper() + metric.title[1:]
+    return name if metric.symbol.lower() == metric.title.lower() else f"{name} ({metric.symbol})"
+
+
+def _facts(metric: Metric) -> str:
+    """The arrow, the range, the class and the kind of map."""
+    low, high = (_bound(value, metric) for value in metric.range)
+    better = "Higher" if metric.higher_is_better else "Lower"
+    of = "label" if metric.target == "label" else "predicted class"
+    said = f"{better} is better, from {low} to {high}. The class is the {of}."
+    if metric.whole:
+        said += " The images of a data set are compared as a whole."
+    if metric.signed:
+        said += " The map keeps its sign."
+    needed = [name for name, must in metric.given.items() if must]
+    if needed:
+        said += f" It needs {' and '.join(f'`{name}`' for name in needed)} beside image and map."
+    return said
+
+
+def _bound(value: float, metric: Metric) -> str:
+    if math.isinf(value):
+        return "−∞" if value < 0 else "∞"
+    unit = " %" if metric.unit == "%" else ""
+    return f"{value * metric.scale:.3g}{unit}".replace("-", "−")
+
+
+def _cost(name: str, known: Known) -> str:
+    work = (known.compared or {}).get("metric_passes", {}).get(name)
+    if work is None:
+        return "Not measured in this copy of the book.\n"
+    network = known.compared["networks"][0]["network"]
+    return (
+        f"{work:.3g} forward passes for one image on `{network}`, with the options that are the default; for a "
+        "metric that asks for further maps, with those of Grad-CAM.\n"
+    )
+
+
+# The table of all -------------------------------------------------------------------------------
+
+
+def index(known: Known) -> str:
+    """The table of all metrics: symbol, arrow, what it says, what it takes."""
+    passes = (known.compared or {}).get("metric_passes", {})
+    rows = []
+    for name, metric in METRICS.items():
+        work = passes.get(name)
+        rows.append(
+            f'<tr><th scope="row"><a href="metrics/{name}.html">{escape(metric.title)}</a></th>'
+            f"<td>{escape(metric.heading)}</td>"
+            f'<td class="prose">{escape(docstring(metric.value).sentence)}</td>'
+            f"<td>{'–' if work is None else f'{work:.3g}'}</td></tr>"
+        )
+    head = "".join(
+        f'<th scope="col">{name}</th>' for name in ("Metric", "Symbol", "What it says", "Passes")
+    )
+    return (
+        f'<div class="table-scroll" tabindex="0"><table class="cams index"><thead><tr>{head}</tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table></div>\n"
+    )

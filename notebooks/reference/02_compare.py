@@ -1,0 +1,295 @@
+# %% [markdown]
+"""
+# What to use when, and any two methods compared
+
+Which of two methods is better depends on the question. This page runs every method on the same photographs, puts every
+metric to their maps that these photographs allow, and takes the differences image by image. It has the evidence and gives no
+advice: what it cannot tell stands [at its end](#limits).
+"""
+
+# %% tags=["parameters"]
+profile: str = "smoke"  # smoke: seconds; embedded: what the book shows; paper: the published setting
+cost: str = ""  # at whose cost (options, counts) to run images of your own; empty: the profile's
+network: str = ""  # a timm name, torchvision:<name>, a network of this project; empty: the profile's
+weights: str = ""  # path of a state dict; empty: the manifest's weights
+layer: str = ""  # target layer; empty: the network's default
+dataset: str = ""  # a name of `python -m lib data list`, such as folder; empty: the profile's
+root: str = ""  # the dataset's folder; empty: where its manifest says
+n_images: int = 0  # how many images; 0: the profile's choice
+batch_size: int = 4  # images a pass; changes no number
+device: str = "cpu"  # cpu, cuda, cuda:1, mps
+seed: int = 0  # of the random network
+
+# %%
+from functools import partial
+
+import pandas as pd
+import torch
+
+from book import Page, batch, fewer, report
+from book.reference.comparison import Comparison, Cost, compared
+from book.reference.questions import SANITY, Answers
+from book.reference.work import passes
+from lib import nets
+from lib.evaluate import compare
+from lib.methods import METHODS
+from lib.metrics import METRICS
+from lib.metrics.similarity import CELL, correlation
+from lib.nets.cascade import layers
+from lib.rival import strongest_rival
+from lib.saliency import explain, raw_map
+
+page = Page("reference/02_compare", globals())
+page.protocol()
+
+# %% [markdown]
+r"""
+## What is measured
+
+**The masked image.** The network sees the image through the map: [AD](../../book/metrics/average_drop),
+[AG](../../book/metrics/average_gain), [AI](../../book/metrics/average_increase), and
+[ADD](../../book/metrics/average_drop_in_deletion) of what the map leaves out. Opti-CAM maximises the score that these metrics
+read; what they say of it is no independent evidence.
+
+**The order of pixels.** [Insertion](../../book/metrics/insertion) and [deletion](../../book/metrics/deletion) show or hide pixels
+by their rank, [AOPC](../../book/metrics/aopc) hides patches. No method here optimises them; ExtremalPerturbation comes near to
+insertion, as it keeps few pixels of a blurred image.
+
+**The object.** Where boxes are known: the [energy](../../book/metrics/energy_pointing_game) and
+[standard pointing game](../../book/metrics/pointing_game), [localisation error](../../book/metrics/localization_error) and
+[pixel-wise F1](../../book/metrics/pixel_f1).
+
+**The map itself.** How much of the image it [covers](../../book/metrics/mean_saliency), whether it agrees with the map of what it
+lets through ([ADCC](../../book/metrics/adcc)), how far [noise](../../book/metrics/max_sensitivity) moves it, and Pearson's
+correlation $r$ between the maps of the label and of the most probable other class: 1 is a map that knows no class.
+
+**A random network.** How like the map is that of the same network with random weights, in four measures; see
+[the sanity check](../opticam/12_sanity_check).
+
+**Time** in seconds for one image, in repetitions that take turns. Beside it stands the work, in forward passes of one image
+through the whole network: additions and multiplications of all passes, forward and backward, over those of one. It is the same on
+every machine.
+"""
+
+# %%
+GROUPS = {
+    "the masked image": ["average_drop", "average_gain", "average_increase", "average_drop_in_deletion"],
+    "the order of pixels": ["insertion", "deletion", "aopc"],
+    "the object": ["energy_pointing_game", "pointing_game", "localization_error", "pixel_f1"],
+    "the map itself": ["mean_saliency", "adcc", "max_sensitivity", "correlation_between_classes"],
+    "a random network": list(SANITY),
+    "time": ["seconds"],
+}
+BLIND = "fake_cam"
+
+
+def methods(net, without=()):
+    """The methods that run on a network, with their options."""
+    return page.methods([m for m in METHODS if m not in without and able(m, net)], net)
+
+
+def able(method, net):
+    """Whether a method runs on a network; asked of noise."""
+    noise = torch.rand(1, 3, net.input_size, net.input_size, generator=torch.Generator().manual_seed(0))
+    x, c = noise.to(net.device, net.dtype), torch.zeros(1, dtype=torch.long, device=net.device)
+    if not page.runs(method, net):
+        return False
+    try:
+        raw_map(method, net, x, c, **page.options(method, net) | CHEAPEST.get(method, {}))
+    except ValueError as error:
+        why = str(error).partition(";")[0].partition(": take")[0]
+        print(f"Not run on {net.name}: {METHODS[method].title}, for {why}.")
+        return False
+    return True
+
+
+# What asks least of a method, to learn whether it runs.
+CHEAPEST = {
+    "extremal_perturbation": {"iterations": 1}, "lime": {"n": 2}, "gradient_shap": {"n": 1}, "opti_cam": {"iterations": 1},
+    "shap_cam": {"n": 1}, "lime_cam": {"n": 2},
+}  # fmt: skip
+
+
+def steps(net):
+    """The metrics whose steps follow the size of the image."""
+    pixels = {"step": page.pixels(page.setting("step"), net)}
+    patch = {"patch": max(1, net.input_size // 16)}
+    metrics = {m: m for m in GROUPS["the masked image"]} | {"mean_saliency": "mean_saliency"}
+    return metrics | {"insertion": ("insertion", pixels), "deletion": ("deletion", pixels), "aopc": ("aopc", patch)}
+
+
+opened = [(net, images.readable()) for net, images in page.opened]
+able_to = {net.name: methods(net) for net, _ in opened}
+frames = [page.evaluate(lambda net: able_to[net.name], steps, opened)]
+frames.append(page.evaluate(lambda net: able_to[net.name], GROUPS["the object"], page.having("boxes")))
+
+# %% [markdown]
+"""
+Further maps of each image, of its noisy copies, of another class and of a random network, see fewer images. Methods of many
+passes are left out of them where the profile cannot pay for them.
+"""
+
+# %%
+further = page.setting("further")  # so many images, and so many noisy ones of each
+few = [(net, fewer(images, further["images"])) for net, images in opened]
+noise = {"max_sensitivity": ("max_sensitivity", {"n": further["noisy"]})}
+
+
+def affordable(net, what):
+    """The methods whose further maps can be paid; says which cannot."""
+    dear = page.setting("too_dear", net).get(what, ())
+    out = ", ".join(METHODS[m].title for m in dear if m in able_to[net.name])
+    if out:
+        print(f"Not run on {net.name}: {what.replace('_', ' ')} of {out}.")
+    return {label: of for label, of in able_to[net.name].items() if label not in dear}
+
+
+def other_class(net, images):
+    """The images with the most probable class that is not theirs."""
+    found = []
+    with torch.no_grad():
+        for x, c in page.batches(net, images):
+            found += strongest_rival(net(x), c).tolist()
+    return images.relabelled(found)
+
+
+def between_classes(net, images):
+    """Rows of the correlation of each method's maps of two classes."""
+    other = other_class(net, images)
+    values = {}
+    for label, (name, own) in affordable(net, "another class").items():
+        one, two = (page.maps(net, of, name, raw=True) for of in (images, other))
+        values[label, "correlation_between_classes"] = correlation(one, two).tolist()
+    return page.rows(net, images, values)
+
+
+def under_random_weights(net, images):
+    """Rows of how like the maps are to those of the same network with random weights."""
+    *_, (_, other) = nets.cascade(net, min(5, len(layers(net))), seed=seed)
+    chosen = affordable(net, "a random network")
+    if "diff_cam" in chosen:  # the images themselves: their features are those of either network
+        chosen["diff_cam"] = ("diff_cam", page.options("diff_cam") | {"reference": page.references(net)})
+    found = compare(net, [("random", other)], images, chosen, **page.how)
+    return found.drop(columns="other").assign(architecture=net.architecture)
+
+
+frames.append(page.evaluate(lambda net: affordable(net, "adcc"), ["adcc"], few))
+frames.append(page.evaluate(lambda net: affordable(net, "max_sensitivity"), noise, few))
+frames += [between_classes(*one) for one in few]
+for net, images in few:
+    if net.input_size >= 3 * CELL:  # a block of cells
+        frames.append(under_random_weights(net, images))
+    else:
+        print(f"Not run on {net.name}: a random network; HOG similarity takes images of {3 * CELL} pixels.")
+
+# %%
+def timed(net, images):
+    """Rows of seconds, and the work of each method and metric."""
+    times = page.times(able_to[net.name], [(net, images)])
+    x, c = batch(net, images[:1])
+    seconds = report.by_image(times)["seconds"]
+    work = {
+        label: passes(net, partial(explain, name, net, x, c, **own)) for label, (name, own) in able_to[net.name].items()
+    }
+    return times, {m: Cost(report.mean_ci(seconds[m], bounds=(0, float("inf"))), work[m]) for m in work}
+
+
+def work_of_metrics(net, images):
+    """What each metric of single images takes of one map, in passes; for those that ask for maps, with Grad-CAM's."""
+    one = images[:1]
+    x, c = batch(net, one)
+    S = explain("grad_cam", net, x, c)
+    given = {"method": "grad_cam", "boxes": [s.boxes for s in one], "mask": [s.mask for s in one]}
+    found = {}
+    for name, metric in METRICS.items():
+        options = {key: given[key] for key in metric.given if metric.given[key] and key in given}
+        if not metric.signed and "parts" not in metric.given and all(of is not None and of != [None] for of in options.values()):
+            found[name] = passes(net, partial(metric.measurement, net, x, c, S, **options))
+    return found
+
+
+costs = {}
+for net, images in opened:
+    times, costs[net.name] = timed(net, images)
+    frames.append(times)
+frame = pd.concat(frames, ignore_index=True)
+data = compared(frame, GROUPS, costs, work_of_metrics(*opened[0]))
+
+# %% [markdown]
+r"""
+## What to use when
+
+One row per method, one question per column, each answered on the same images with 95 % intervals. Against a *blind* map, that of
+[Fake-CAM](../../book/methods/fake_cam), which looks at nothing: ✓ is better and ✗ worse after Holm's correction over the methods.
+A map *tells classes apart* if its correlation with the map of another class is below 0.5, and *passes the sanity check* if all four
+similarities to the map of a random network are. `?` is undecided, `…` too few images for an answer, – not run.
+"""
+
+# %%
+from timm.models.vision_transformer import VisionTransformer  # behind lib, see lib.torchvision_ops
+
+headless = nets.wrap(
+    VisionTransformer(num_classes=0, img_size=16, patch_size=4, embed_dim=8, depth=2, num_heads=2), input_size=16, name="a backbone"
+)
+
+
+def needs_no_head(method):
+    """Whether a method explains a backbone, which has no classes."""
+    x = torch.rand(4, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    own = {"reference": x[1:]} if "reference images" in METHODS[method].needs else {}
+    try:
+        raw_map(method, headless, x[:1], **own)
+    except (ValueError, RuntimeError):
+        return False
+    return True
+
+
+transformers = [net for net, _ in opened if net.architecture == "transformer"]
+abilities = {}
+if transformers:
+    abilities["works on transformers"] = {m: any(m in able_to[net.name] for net in transformers) for m in METHODS}
+abilities["needs no class head"] = {m: METHODS[m].runs_on(headless) and needs_no_head(m) for m in METHODS}
+Answers(data, abilities)
+
+# %% [markdown]
+"""
+## Compare any two
+
+Choose two methods and a network. Each row is one metric: the mean difference image by image, turned so that a positive one speaks for
+the first method, its 95 % interval, how many images it rests on, and what it says after Holm's correction over the metrics. Each row has
+a scale of its own.
+"""
+
+# %%
+baseline = next(m for m in ("grad_cam", *able_to[opened[0][0].name]) if m in able_to[opened[0][0].name])
+Comparison(data, baseline)
+
+# %% [markdown]
+"""
+(limits)=
+## What it cannot tell
+
+```{admonition} Limits
+:class: note
+**These images.** The photographs show one large object each, and somebody has chosen them. The networks are small. An interval
+says how far other photographs of this sort might be off, and nothing of other sorts.
+
+**These options.** Each method runs with the options of the profile, as [this copy ran](../../book/runs) them. ExtremalPerturbation
+and LIME would do better with more steps, and cost more.
+
+**No metric is the truth.** A masked image is none that the network was trained on. A map that finds the object need not show what the
+network used. A network with random weights is one way of many to forget.
+
+**Many comparisons.** Holm's correction is over the metrics of one pair, or over the methods of one question. Who looks at all pairs and
+picks the best one will find some that came by chance.
+
+**Behind an affine head** some methods are one: Grad-CAM, XGrad-CAM, HiRes-CAM and LRP-CAM make the same map there, and so do Ablation-CAM,
+SHAP-CAM and LIFT-CAM. Such a pair is *equal*.
+```
+"""
+
+# %%
+page.departures()
+
+# %%
+page.provenance()
