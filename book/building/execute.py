@@ -78,7 +78,9 @@ def environment(root: Path) -> str:
     files = [*root.glob("data_manifests/**/*"), root / "constraints.txt"]
     for package in ("lib", "testbeds", "book"):
         files += [*root.glob(f"{package}/**/*.py"), *root.glob(f"{package}/*.yaml")]
-    build = ("book/building", "book/commands.py", "lib/__main__.py", "data_manifests/book")
+    build = (
+        "book/building", "book/reference/pages", "book/commands.py", "lib/__main__.py", "data_manifests/book",
+    )  # fmt: skip
     made_here = [root / place for place in build]
     digest = hashlib.sha256()
     for path in sorted(path for path in files if path.is_file()):
