@@ -86,7 +86,7 @@
     }))]);
     const box = element("div", "table-scroll", [element("table", "two cams", [head, body])]);
     box.tabIndex = 0;
-    const summary = `${titles[one]} against ${titles[other]} on ${net().dataset}, which rests on ${net().rests_on}. Better: ${said(counts, words)}.`;
+    const summary = `${titles[one]} against ${titles[other]} on ${net().dataset} (${net().rests_on}). Better: ${said(counts, words)}.`;
     found.replaceChildren(element("p", "", [summary]), box);
   }
 

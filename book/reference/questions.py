@@ -127,7 +127,7 @@ def _table(data: Mapping, net: Mapping, abilities: Mapping[str, Mapping[str, boo
     head = "".join(f'<th scope="col">{title}</th>' for title in asked)
     return (
         f'<div class="table-scroll" tabindex="0"><table class="cams questions"><caption><code>'
-        f"{escape(net['network'])}</code> on {escape(net['dataset'])}, which rests on {net['rests_on']}"
+        f"{escape(net['network'])}</code> on {escape(net['dataset'])} ({net['rests_on']})"
         f'</caption><thead><tr><th scope="col">method</th>{head}</tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table></div>"
     )

@@ -33,7 +33,7 @@ def page(name: str, known: Known) -> str:
         _maps(name, known),
         f"## Equation\n\n{said.formula}" if said.formula else "",
         "\n\n".join(["## How it is done here", *said.notes]) if said.notes else "",
-        f"{_finish(method)} Its definition: {method.equation}.",
+        f"{_finish(method)} It is defined in {method.equation}.",
         f"## Use\n\n```{{code-block}} python\n{_example(said.example)}\n```",
         f"## Options\n\n{parts.options(method.options, said.arguments)}",
         f"## Cost\n\n{_cost(name, known)}",
@@ -57,7 +57,7 @@ def _example(example: str) -> str:
 def _finish(method: Method) -> str:
     """What becomes of the raw map, and what the method needs."""
     relu = "passes a ReLU, " if method.relu else ""
-    needs = f" It needs {', '.join(sorted(method.needs))}." if method.needs else ""
+    needs = f" The method needs {' and '.join(sorted(method.needs))}." if method.needs else ""
     return f"The raw map {relu}goes to the size of the image, and is stretched to the unit interval.{needs}"
 
 
