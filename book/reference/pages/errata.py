@@ -23,12 +23,12 @@ from .demonstrations import DEMONSTRATIONS, Shown
 from .known import Known
 from .usage import about
 
-FILE = MANIFESTS / "errata.yaml"
+FILE = MANIFESTS / "book" / "errata.yaml"
 
 
 @dataclass(frozen=True)
 class Erratum:
-    """An error of a paper; its fields are those of `data_manifests/errata.yaml`."""
+    """An error of a paper; its fields are those of `data_manifests/book/errata.yaml`."""
 
     id: str
     title: str
