@@ -1,6 +1,6 @@
 """Verdicts by a written rule: on a published number beside ours, and on a claim."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
