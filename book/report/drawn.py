@@ -43,7 +43,7 @@ def _points(axes: Axes) -> Iterator[tuple]:
 def _intervals(axes: Axes) -> Iterator[tuple]:
     for container in axes.containers:
         if isinstance(container, ErrorbarContainer) and container[0] is not None:
-            x, y = container[0].get_data()
+            x, y = container[0].get_data(orig=False)
             low = high = np.full(len(x), np.nan)
             if container[2]:
                 along = 0 if container.has_xerr else 1
@@ -66,7 +66,7 @@ def _lines(axes: Axes) -> Iterator[tuple]:
         line for c in axes.containers if isinstance(c, ErrorbarContainer) for line in (c[0], *c[1])
     }
     for line in axes.lines:
-        x, y = (np.asarray(values) for values in line.get_data())
+        x, y = (np.asarray(values) for values in line.get_data(orig=False))
         if line not in inside and (len(x) > 2 or not line.get_label().startswith("_")):
             yield _name(line), x, y, *_band(axes, line, x)
 
@@ -74,10 +74,10 @@ def _lines(axes: Axes) -> Iterator[tuple]:
 def _band(axes: Axes, line: Line2D, x: np.ndarray) -> tuple:
     """The bounds of the band of a curve's colour, if there is one."""
     for band in axes.collections:
-        if isinstance(band, FillBetweenPolyCollection) and len(band.get_facecolor()):
-            corners, n = band.get_paths()[0].vertices, len(x)
-            same = np.allclose(band.get_facecolor()[0][:3], to_rgb(line.get_color()))
-            if same and len(corners) == 2 * n + 3:
+        paths = band.get_paths() if isinstance(band, FillBetweenPolyCollection) else []
+        if len(paths) == 1 and np.allclose(band.get_facecolor()[0][:3], to_rgb(line.get_color())):
+            corners, n = paths[0].vertices, len(x)
+            if len(corners) == 2 * n + 3:
                 return corners[1 : n + 1, 1], corners[n + 2 : 2 * n + 2, 1][::-1]
     return _unknown(x)
 

@@ -62,3 +62,14 @@ def test_photographs_have_no_data(axes):
 
 def test_nothing_drawn_is_nothing(axes):
     assert drawn(axes.figure) is None
+
+
+def test_a_band_without_bounds_is_none(axes):
+    (line,) = axes.plot([0, 1, 2], [0, 1, 2])
+    axes.fill_between([0, 1, 2], [np.nan] * 3, [np.nan] * 3, color=line.get_color())
+    assert [*drawn(axes.figure)] == ["x", "y"]
+
+
+def test_places_with_names_have_them(axes):
+    axes.plot(["one", "two", "three"], [1, 2, 3])
+    assert [*drawn(axes.figure)["x"]] == ["one", "two", "three"]
