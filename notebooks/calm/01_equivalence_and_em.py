@@ -268,7 +268,7 @@ ends = "; ".join(
 report.show(
     figure, name="calm-bound", alt=f"Both gaps of the bound by the distance of the two parameters, in nats. {ends}.",
     caption=r"What the bound gives away, means over images with 95 % intervals: the divergence of the posteriors, which is zero at "
-    r"$\theta' = \theta$, and the entropy of the posterior, which is not.",
+    rf"$\theta' = \theta$, and the entropy of the posterior, which is not. In nats: {ends}.",
 )  # fmt: skip
 
 # %% [markdown]
@@ -309,7 +309,8 @@ ax = report.curves(np.arange(31), lines, xlabel="exact steps", ylabel="rise of t
 told = "; ".join(f"{name} {L[:, -1].sub(L[:, 0]).mean():.3f}, largest fall {max(falls[name], 0):.0e}" for name, L in likelihoods.items())
 report.show(
     ax.figure, name="calm-exact-steps", alt=f"The log-likelihood by exact steps of EM, less that of the start. After 30: {told}.",
-    caption="Exact steps of EM in $h$, from random weights: the rise of the log-likelihood, means over images with 95 % intervals.",
+    caption="Exact steps of EM in $h$, from random weights: the rise of the log-likelihood, means over images with 95 % intervals. "
+    f"After 30 steps: {told}.",
 )  # fmt: skip
 
 # %% [markdown]

@@ -105,14 +105,16 @@ for n, (net, images, found) in enumerate(results):
         panel.get_legend().remove()
     panels[-1].set(xlabel="ε, in thousandths of a pixel's range")
     y, p = ({title: gain(values[what]).mean().item() for title, values in found.items()} for what in "yp")
+    gained = (
+        f"At the largest epsilon the logit has gained most along the direction called {max(y, key=y.get)}, "
+        f"{max(y.values()):.2f}, and the probability along {max(p, key=p.get)}, {100 * max(p.values()):.1f} points."
+    )
     report.show(
         figure,
         name=f"contrast-input-space-{n + 1}",
-        alt=f"Logit, probability and accuracy of {len(images)} images against epsilon for four explanations, {net.name}. At "
-        f"the largest epsilon the logit has gained most along the direction called {max(y, key=y.get)}, "
-        f"{max(y.values()):.2f}, and the probability along {max(p, key=p.get)}, {100 * max(p.values()):.1f} points.",
+        alt=f"Logit, probability and accuracy of {len(images)} images against epsilon for four explanations, {net.name}. {gained}",
         caption=f"Images moved along the sign of four explanations: means over {len(images)} images, and the 95 % interval "
-        f"of the weighted contrast; {net.name}.",
+        f"of the weighted contrast; {net.name}. {gained}",
     )
 
 # %% [markdown]

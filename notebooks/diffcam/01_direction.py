@@ -251,7 +251,7 @@ if len(strengths):
         alt=f"By the strength of shrinkage, the correlation with the map of the plain difference and the share in the boxes. "
         f"With the least and the full strength: {ends}.",
         caption="What the strength of shrinkage changes, means over images with 95 % intervals. At "
-        r"$\delta = 1$ the covariance counts for nothing.",
+        rf"$\delta = 1$ the covariance counts for nothing. With the least and the full strength: {ends}.",
     )
 
 # %% [markdown]

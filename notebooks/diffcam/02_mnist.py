@@ -323,7 +323,7 @@ for number, (net, images) in enumerate(digits, 1):
         alt=f"By the share of the pixels replaced, how far the logits move to the rival. With the rival's mean on "
         f"{SHARES[-1]:.0%}: {ends}.",
         caption=f"How far the logits move towards the rival, {net.name}, means over pairs of an image and a rival; the "
-        "band is DiffCAM's 95 % interval, clustered by image.",
+        f"band is DiffCAM's 95 % interval, clustered by image. With the rival's mean on {SHARES[-1]:.0%}: {ends}.",
     )
 
 # %% [markdown]

@@ -135,7 +135,8 @@ for figure_number, (net, images) in enumerate(opened, 1):
         alt=f"Similarity of maps of {net.name} to those of networks with {', '.join(map(str, counts[1:]))} random layers. "
         f"Rank correlation: {falls}.",
         caption=f"Similarity to the trained network's maps: {net.name}, means and 95 % intervals of {len(images)} images, "
-        f"against the number of random layers, from none to all {counts[-1]}. The first is the head.",
+        f"against the number of random layers, from none to all {counts[-1]}. The first is the head. Rank "
+        f"correlation: {falls}.",
     )
 
 # %% [markdown]

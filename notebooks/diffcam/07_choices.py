@@ -335,7 +335,8 @@ if models:
         f"{' '.join(spoken(best, few))} Mean share of DiffCAM's map on the right half: "
         + ", ".join(f"{models[role][0].name} {share:.0%}" for role, share in means.items()) + ".",
         caption="As DiffCAM, figure 17, line 1, on composed images: "
-        + ", ".join(f"{role} {net.name}" for role, (net, *_) in reversed(models.items())) + ".",
+        + ", ".join(f"{role} {net.name}" for role, (net, *_) in reversed(models.items())) + ". Mean share on the right half: "
+        + ", ".join(f"{models[role][0].name} {share:.0%}" for role, share in means.items()) + ".",
     )  # fmt: skip
 
 # %% [markdown]
@@ -410,7 +411,8 @@ for number, (net, images) in enumerate(asking, 1):
         name=f"diffcam-biased-{number}",
         alt=f"Maps of DiffCAM for why a, why not b and why not a′; a stands beside b: {'; '.join(titles)}. Mean share on the "
         f"half of a: {', '.join(shares)}.",
-        caption=f"As DiffCAM, figure 17, line 2, on composed images, {net.name}: a stands beside b, and is most easily taken for a′.",
+        caption=f"As DiffCAM, figure 17, line 2, on composed images, {net.name}: a stands beside b, and is most easily taken for a′. Mean "
+        f"share on the half of a: {', '.join(shares)}.",
     )
 
 # %% [markdown]
@@ -444,7 +446,8 @@ if len(counts):
         ax.figure,
         name="diffcam-counts",
         alt=f"Share of DiffCAM's map in the boxes by the number of references. {'; '.join(told)}.",
-        caption="The share of the map in the boxes by the number of references, means over images with 95 % intervals.",
+        caption="The share of the map in the boxes by the number of references, means over images with 95 % intervals. "
+        f"{'; '.join(told)}.",
     )
     display(report.cross(means, "title", "network"))
 

@@ -219,7 +219,7 @@ report.show(
     alt=f"AD, AG and AI of Opti-CAM against the number of iterations for learning rates {str(rates)[1:-1]}. "
     f"The highest AG, {best.max():.0f} %, is that of {report.method_title(best.idxmax())}.",
     caption=f"Opti-CAM, figure A5, computed on {len(of_curves)} images, {net.name}; the band is the 95 % interval at learning "
-    "rate 0.1.",
+    f"rate 0.1. The highest AG, {best.max():.0f} %, is that of {report.method_title(best.idxmax())}.",
 )
 
 # %%

@@ -71,7 +71,8 @@ report.show(
     alt="Maps of Grad-CAM and Opti-CAM, the largest part above the map's mean, its box and the object's boxes. "
     f"Intersection over union: {'; '.join(found)}.",
     caption="Each map, and beside it what it marks: brightest the largest part above the mean, darkest what is "
-    "below. Solid: the predicted box; dashed: the object's. IoU with the best of them.",
+    "below. Solid: the predicted box; dashed: the object's. IoU with the best of them: "
+    f"{'; '.join(found)}.",
 )
 
 # %% [markdown]
@@ -169,7 +170,7 @@ report.show(
     alt="Average gain of each method against its LE, F1 and EP. Rank correlation without Fake-CAM: "
     f"{'; '.join(told)}.",
     caption="Localisation against average gain, a marker a method; LE runs from right to left, so that the "
-    "right is better in every panel.",
+    f"right is better in every panel. Rank correlation without Fake-CAM: {'; '.join(told)}.",
 )
 
 # %% [markdown]

@@ -101,7 +101,7 @@ report.show(
     name="opticam-schedules",
     alt="AG against time for each schedule: " + "; ".join(words) + ".",
     caption=f"AG with its 95 % interval against the time of a map, {of_first['opti_cam'].n} images, {net.name}. Squares "
-    "keep the learning rate constant, circles let it fall. Times are of one image, with five repetitions.",
+    "keep the learning rate constant, circles let it fall. Times are of one image, with five repetitions. " + "; ".join(words) + ".",
 )
 
 # %% [markdown]
