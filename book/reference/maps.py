@@ -251,7 +251,8 @@ def small(network: str, image: Mapping, method: str, source: Source) -> str:
     address = source(picture_name(network, image["id"], method), image["maps"][method]["picture"])
     return (
         f'<span class="map-stack map-small" style="{photo(network, image, source)}">'
-        f'<span class="map-photo" {_PHOTO}></span><img src="{address}" alt="" loading="lazy"></span>'
+        f'<span class="map-photo" {_PHOTO}></span><img src="{address}" loading="lazy" '
+        f'alt="Map of {escape(METHODS[method].title)} for {escape(image["label"])}"></span>'
     )
 
 

@@ -131,7 +131,7 @@ def entry(erratum: Erratum, known: Known, source: Path) -> str:
     says, found = (_filled(text, values) for text in (erratum.says, erratum.found))
     title = next((p.title for p in known.pages if p.name == f"notebooks/{erratum.page}"), erratum.page)
     blocks = [
-        f"({erratum.id})=\n### {erratum.title}",
+        f"(erratum-{erratum.id})=\n### {erratum.title}",
         f"**{erratum.place}.** {says}",
         f"**Found:** {found}",
         table(shown.headings, shown.rows) if shown.rows else "",
