@@ -48,7 +48,8 @@ def home(tmp_path_factory) -> Path:
 
 
 def test_a_resnet_50_of_ones_own_becomes_a_page(home):
-    program, *arguments = shlex.split(blocks("Your ResNet-50, your images", "bash")[0].replace("\\\n", " "))
+    command = blocks("Your ResNet-50, your images", "bash")[0].replace("\\\n", "")  # as a shell joins lines
+    program, *arguments = shlex.split(command)
     assert program == "python"
     execute([sys.executable, *arguments], home)
     [path] = re.findall(r"The page is `(.+?)`", PAGE)
