@@ -19,6 +19,8 @@ _NO_THEME = re.compile(r'(<html[^>]*)\bdata-theme="auto"')  # which no style kno
 # Roles that ARIA 1.3 no longer has, or whose children are others than it asks for.
 _ROLES = re.compile(r' role="(?:list|doc-biblioentry)"(?= class="citation-list"|>)')
 
+_SIDEBAR = '<div id="pst-primary-sidebar"'  # title, search and pages: a landmark, if it says so
+
 
 def trim(html: Path) -> None:
     """Take out of a built book what its pages do not need, and what they would stumble over."""
@@ -27,6 +29,7 @@ def trim(html: Path) -> None:
         text = _ICON_FONT.sub("", page.read_text("utf-8"))
         if page.name != "search.html":
             text = _SEARCH.sub("", text)
+        text = text.replace(_SIDEBAR, f'{_SIDEBAR} role="navigation" aria-label="Book"')
         text = _NO_THEME.sub(r'\1data-theme="light"', _ROLES.sub("", text))
         page.write_text(text, "utf-8")
     theme = static / "styles" / "pydata-sphinx-theme.css"

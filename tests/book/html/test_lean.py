@@ -5,7 +5,7 @@ PAGE = """<html lang="en" data-theme="auto"><head>
 <script src="../_static/searchtools.js"></script>
 <script src="../searchindex.js"></script>
 <script src="../_static/doctools.js?v=1"></script>
-</head><div role="list" class="citation-list"><div class="citation" role="doc-biblioentry">x</div></div>"""
+</head><div id="pst-primary-sidebar" class="bd-sidebar"></div><div role="list" class="citation-list"><div class="citation" role="doc-biblioentry">x</div></div>"""
 THEME = (
     "/*!\n * Font Awesome Free\n */.fa{font-family:x}.fa-solid,.fas{font-weight:900}"
     '@font-face{font-family:"Font Awesome 6 Free";src:url(x)}'
@@ -46,4 +46,5 @@ def test_files_and_rules_of_the_icon_font_go_and_others_stay(tmp_path):
 
 def test_a_page_has_a_scheme_without_scripts_and_no_role_that_is_none(tmp_path):
     page = made(tmp_path, "page.html")
-    assert '<html lang="en" data-theme="light">' in page and "role=" not in page
+    assert '<html lang="en" data-theme="light">' in page
+    assert page.count("role=") == 1 and '<div id="pst-primary-sidebar" role="navigation"' in page
