@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 _LEAST = 8.5  # points: a smaller title is in two lines
-_GAP = 4  # pixels to the next panel's title
+_GAP = 3  # pixels that a title leaves to the next one, beside what lies between panels
 
 
 def fit_titles(figure: Figure) -> None:
@@ -22,7 +22,7 @@ def fit_titles(figure: Figure) -> None:
 
 def _too_wide(title: Text, axes: Axes) -> float:
     """By how much a title is wider than its panel, as a factor; 0 where it fits."""
-    factor = title.get_window_extent().width / (axes.get_window_extent().width + _GAP)
+    factor = title.get_window_extent().width / (axes.get_window_extent().width - _GAP)
     return factor if factor > 1 else 0
 
 
