@@ -21,6 +21,7 @@ device: str = "cpu"  # cpu, cuda, cuda:1, mps
 seed: int = 0  # of the random network
 
 # %%
+from dataclasses import replace
 from functools import partial
 
 import pandas as pd
@@ -31,11 +32,12 @@ from book.reference.comparison import Comparison, Cost, compared
 from book.reference.questions import SANITY, Answers
 from book.reference.work import passes
 from lib import nets
-from lib.evaluate import compare
+from lib.evaluate import compare, saliency_maps
 from lib.methods import METHODS
 from lib.metrics import METRICS
-from lib.metrics.similarity import CELL, correlation
+from lib.metrics.similarity import CELL, correlation, similarities
 from lib.nets.cascade import layers
+from lib.reference import reference_set
 from lib.rival import strongest_rival
 from lib.saliency import explain, raw_map
 
@@ -167,10 +169,23 @@ def under_random_weights(net, images):
     """Rows of how like the maps are to those of the same network with random weights."""
     *_, (_, other) = nets.cascade(net, min(5, len(layers(net))), seed=seed)
     chosen = affordable(net, "a random network")
-    if "diff_cam" in chosen:  # the images themselves: their features are those of either network
-        chosen["diff_cam"] = ("diff_cam", page.options("diff_cam") | {"reference": page.references(net)})
-    found = compare(net, [("random", other)], images, chosen, **page.how)
-    return found.drop(columns="other").assign(architecture=net.architecture)
+    told_apart = chosen.pop("diff_cam", None)
+    found = compare(net, [("random", other)], images, chosen, **page.how).drop(columns="other")
+    rows = [found.assign(architecture=net.architecture)]
+    if told_apart:
+        rows.append(page.rows(net, images, with_references(net, other, images)))
+    return pd.concat(rows, ignore_index=True)
+
+
+def with_references(net, other, images):
+    """The same of DiffCAM, whose references are seen by either network."""
+    own = page.reference(net)
+    theirs = reference_set(other, page.references(net).readable(), batch_size=batch_size, store=page.store)
+    maps = []
+    for each, seen in ((net, own), (other, replace(theirs, classes=own.classes))):
+        options = page.how | page.options("diff_cam") | {"reference": seen}
+        maps.append(tuple(saliency_maps(each, images, "diff_cam", raw=raw, **options) for raw in (True, False)))
+    return {("diff_cam", metric): values.tolist() for metric, values in similarities(*maps).items()}
 
 
 frames.append(page.evaluate(lambda net: affordable(net, "adcc"), ["adcc"], few))
