@@ -2,15 +2,15 @@
 r"""
 # The direction that tells an image from a group
 
-A class activation map explains a decision. DiffCAM {cite:p}`diffcam` asks another question, which needs no
-decision: what tells this image from those? Take the features $z$ of the image, its channels averaged over
-positions, and the features of a group of reference images, with mean $\hat\mu$ and covariance $S_v$. Of all
-directions $w$, the one along which the image lies furthest from the group, by the spread of the group itself,
-weights the channels of the map.
+A class activation map explains the decision of a network. DiffCAM {cite:p}`diffcam` answers another question,
+which needs no decision: what tells this image from a group of other images? The features $z$ of the image are its
+channels, averaged over positions. The features of the reference images have the mean $\hat\mu$ and the covariance
+$S_v$. DiffCAM takes the direction $w$ along which the image lies furthest from the group, relative to the spread of
+the group. This direction weights the channels of the map.
 
-This page goes through appendix A of the paper, which derives that direction, and runs each of its steps. Then it
-asks what the paper leaves open: a covariance of fewer images than channels has no inverse, and what is put in its
-place decides how much the covariance matters.
+This page goes through appendix A of the paper, which derives that direction, and computes each of its steps. Then it
+turns to a question that the paper leaves open. The covariance of fewer images than channels has no inverse, and
+what replaces the inverse decides how much the covariance matters.
 """
 
 # %% tags=["parameters"]
@@ -58,7 +58,7 @@ $$
 J(w) = \frac{w^T S_\mu w}{w^T S_v w},
 $$
 
-which is the squared distance of the image from the group's mean, in units of the group's own variance, both along $w$.
+the squared distance of the image from the group's mean along $w$, in units of the group's variance along $w$.
 Setting the gradient to zero (eq. 8) gives
 
 $$
@@ -68,21 +68,22 @@ S_v^{-1} (z - \hat\mu)\, \alpha &= \lambda w, \quad \lambda = J(w),\ \alpha = (z
 \end{aligned}
 $$
 
-so that $w^* \propto S_v^{-1} (z - \hat\mu)$. The table has each step in numbers, for every image, with $S_v$ shrunk as in
-[what shrinkage does](shrinkage). *Left over* is the length of what should be zero, as a share of the length of its
-first term; $\lambda_1$ is the largest generalised eigenvalue of $S_\mu$ and $S_v$, found by a general solver; and the last
-column has the largest $J$ of random directions.
+so that $w^* \propto S_v^{-1} (z - \hat\mu)$. The table checks each step in numbers and shows the largest value over the
+images. Here $S_v$ is shrunk as described in [What shrinkage does](shrinkage). *Left over* is the length of the vector
+that should be zero, as a share of the length of its first term; for (8) it is the length of the gradient, as a share of
+$J$. $\lambda_1$ is the largest generalised eigenvalue of $S_\mu$ and $S_v$, found by a general solver. The last column is
+the largest $J$ of random directions, as a share of $J(w^*)$.
 """
 
 # %%
 def group_of(target, R):
-    """The features of what an image is told from, all references of other classes."""
+    """The features of the group that an image is told from: all references of other classes."""
     others = R.z if R.classes is None else R.z[R.classes != target]
     return others.double().numpy()
 
 
 def steps(z, others, directions):
-    """What is left over of each step at w*, and how J(w*) compares with other directions."""
+    """What each step leaves over at w*, and how J(w*) compares with other directions."""
     mean, (S, delta) = others.mean(0), ledoit_wolf(others)
     d = z - mean
     between = np.outer(d, d)  # S_mu
@@ -105,11 +106,11 @@ def steps(z, others, directions):
     }
 
 
-LEAST = 3  # references whose covariance, shrunk, has an inverse
+LEAST = 3  # so many references have a covariance that has an inverse once it is shrunk
 
 
 def told(net, images):
-    """The images that have enough references of other classes; says where there are none."""
+    """The images that have enough references of other classes; prints a line if none has."""
     R, images = page.reference(net), images.readable()
     some = images.subset([i for i, c in enumerate(images.targets) if len(group_of(c, R)) >= LEAST])
     if not some:
@@ -148,18 +149,19 @@ r"""
 ## It is Fisher's discriminant
 
 For two classes, Fisher's direction {cite:p}`fisher` is $S_w^{-1} (m_1 - m_2)$ with the scatter $S_w$ within the classes.
-A class of a single image has no scatter: then $S_w$ is that of the other class, and Fisher's direction is $w^*$.
-scikit-learn's discriminant, trained on two classes of which one is the image and the other all references, must therefore
-give DiffCAM's direction, without shrinkage and where there are more references than channels. The first channels of the
-network are taken, half as many as there are references.
+A class of a single image has no scatter: then $S_w$ is the scatter of the other class, and Fisher's direction is $w^*$.
+So scikit-learn's discriminant must give DiffCAM's direction if it is trained on two classes: the image alone, and all
+references. This holds without shrinkage, and where there are more references than channels. The table therefore takes
+only the first channels that vary among the references, half as many as there are references. The *distance* is between
+the two directions, both scaled to length one.
 """
 
 # %%
 def apart(z, others):
-    """The distance of the direction and scikit-learn's, both of length one, whichever their sign."""
+    """The distance between DiffCAM's direction and scikit-learn's, both of length one and of the same sign."""
     classes = np.r_[1, np.zeros(len(others), int)]
     both = np.r_[z[None], others]
-    with warnings.catch_warnings():  # that a class has one sample is the point
+    with warnings.catch_warnings():  # one class has a single sample on purpose
         warnings.filterwarnings("ignore", "Only one sample")
         lda = LinearDiscriminantAnalysis(solver="eigen", n_components=1).fit(both, classes)
     z, others = torch.from_numpy(z)[None], torch.from_numpy(others)
@@ -187,16 +189,16 @@ r"""
 (shrinkage)=
 ## What shrinkage does
 
-A hundred references span at most 99 of a network's 512 or 1,280 directions, and along all others $S_v$ says that nothing
-varies: there $J$ has no maximum. The covariance is therefore shrunk towards a multiple of the identity,
+A hundred references span at most 99 of the 512 or 1,280 directions of a network's features. Along all other directions
+their variance $S_v$ is zero, and $J$ has no maximum. The covariance is therefore shrunk towards a multiple of the identity,
 
 $$
 S_v^* = (1 - \delta) S_v + \delta\, \frac{\mathrm{tr}\, S_v}{K}\, I,
 $$
 
-with the $\delta$ of Ledoit and Wolf {cite:p}`ledoit_wolf` unless it is said otherwise. With $\delta = 1$ the direction is the plain
-difference $z - \hat\mu$. The figure has the map at several strengths. The curves say how near the map is to that of the plain
-difference (the correlation of the raw maps), and how much of it lies in the boxes.
+with the $\delta$ of Ledoit and Wolf {cite:p}`ledoit_wolf` by default. With $\delta = 1$ the direction is the plain
+difference $z - \hat\mu$. The figure shows the map at several strengths of shrinkage $\delta$. The curves show how close the
+map is to the map of the plain difference (the correlation of the raw maps), and what share of it lies in the boxes.
 """
 
 # %%
@@ -210,13 +212,13 @@ for number, (net, images) in enumerate(page.opened, 1):
     maps = {title: page.maps(net, few, name, **options) for title, (name, options) in some.items()}
     page.gallery(
         net, few, maps, name=f"diffcam-shrinkage-{number}",
-        caption=f"The map by the strength of shrinkage, {net.name}, with {len(page.reference(net))} references for "
+        caption=f"DiffCAM's map by the strength of shrinkage, {net.name}, with {len(page.reference(net))} references for "
         f"{page.reference(net).z.shape[1]} channels.",
     )  # fmt: skip
 
 # %%
 def by_strength(net, images):
-    """Rows of each strength: how like the plain difference the raw map is, and how much of it lies in the boxes."""
+    """Rows of each strength: how like that of the plain difference the raw map is, and its share in the boxes."""
     plain = page.maps(net, images, "diff_cam", raw=True, shrinkage=1.0)
     alike = {
         (label, "correlation_to_plain"): correlation(page.maps(net, images, name, raw=True, **options), plain)
@@ -248,26 +250,26 @@ if len(strengths):
     report.show(
         figure,
         name="diffcam-strength",
-        alt=f"By the strength of shrinkage, the correlation with the map of the plain difference and the share in the boxes. "
-        f"With the least and the full strength: {ends}.",
-        caption="What the strength of shrinkage changes, means over images with 95 % intervals. At "
-        rf"$\delta = 1$ the covariance counts for nothing. With the least and the full strength: {ends}.",
+        alt=f"Curves by the strength of shrinkage: the correlation with the map of the plain difference, and the share of the "
+        f"map in the boxes. With the least and the full strength: {ends}.",
+        caption="DiffCAM's map by the strength of shrinkage: means over images with 95 % intervals. At "
+        rf"$\delta = 1$ the covariance has no effect. With the least and the full strength: {ends}.",
     )
 
 # %% [markdown]
 r"""
 ## Where the covariance counts
 
-With fewer references than channels, $w$ lies almost outside of what the references span, and there it is $z - \hat\mu$ whatever
-the covariance says. It can count where $|R| > K$. Cases of it are made here, on the same images: *crops*, six of each reference
-photograph; and *projected*, the features brought to 64 dimensions by their principal components before the
-direction is found, and the direction brought back. The table compares the direction with Ledoit and Wolf's covariance with the
-plain difference.
+With fewer references than channels, $w$ lies almost entirely outside the span of the references. There it is proportional
+to $z - \hat\mu$, whatever the covariance is. The covariance can matter where the number of references $|R|$ exceeds the
+number of channels $K$. The table tests this on the same images in two ways. *Crops* takes six crops of each reference
+photograph. *Projected* reduces the features to 64 dimensions by their principal components, finds the direction there, and
+projects it back. Each row compares the direction that uses Ledoit and Wolf's covariance with the plain difference.
 """
 
 # %%
 def projected(z, others, dimensions=64):
-    """The direction among the first principal components of the references, in the space of channels."""
+    """The direction found among the first principal components of the references, back in the space of channels."""
     components = torch.linalg.svd(others - others.mean(0), full_matrices=False).Vh[:dimensions].T  # (K, d)
     few = others @ components
     among = torch.ones(1, len(few), dtype=torch.bool)
@@ -276,7 +278,7 @@ def projected(z, others, dimensions=64):
 
 @torch.no_grad()
 def maps_by_case(net, images, R):
-    """Raw maps (N, h, w) of the plain difference, of the covariance, and of the projected covariance."""
+    """Raw maps (N, h, w) of the plain difference, with the covariance, and with the projected covariance."""
     found = {"plain": [], "covariance": [], "projected": []}
     for x, target in page.batches(net, images):
         A = net.cut(x)[0].cpu()
@@ -294,7 +296,7 @@ def maps_by_case(net, images, R):
 
 
 def cases(net):
-    """References by title: the planned ones, and crops of them."""
+    """References by title: those of the profile, and crops of them."""
     data = page.references(net).readable()
     more = reference_set(net, crops(data), batch_size=page.batch_size, store=page.store)
     return {"whole images": page.reference(net), "six crops of each": more}
@@ -322,7 +324,7 @@ compared.rename_axis(index=["network", "references", "direction"]) if rows else 
 """
 ## Do the claims hold?
 
-Appendix A is a derivation: its verdicts test the code.
+Appendix A is a derivation, so its verdicts test the code.
 """
 
 # %% tags=["nbval-check-output"]
@@ -333,14 +335,14 @@ r"""
 ```{admonition} Departures
 :class: note
 **The inverse.** The paper writes $S_v^{-1}$ and does not say what it does where there are fewer references than
-channels. Here $S_v$ is shrunk, and the system is solved; `shrinkage` chooses how. Of references that are all equal, such as
-a single one, $S_v$ is zero, and the direction is $z - \hat\mu$.
+channels. Here $S_v$ is shrunk, and the linear system is solved; the option `shrinkage` chooses how it is shrunk. If all
+references are equal, as with a single one, $S_v$ is zero and the direction is $z - \hat\mu$.
 
-**Length.** Only the direction is defined. The code returns $w = m\, (S_v^*)^{-1} (z - \hat\mu)$ with $m = \mathrm{tr}\, S_v / K$, which is as
-long as $z - \hat\mu$ at $\delta = 1$. No finished map depends on it.
+**Length.** The paper defines only the direction of $w$. The code returns $w = m\, (S_v^*)^{-1} (z - \hat\mu)$ with
+$m = \mathrm{tr}\, S_v / K$, which is as long as $z - \hat\mu$ at $\delta = 1$. No finished map depends on the length.
 
-**All references of other classes** stand in the derivation, in place of the nearest ones that the method takes by
-default.
+**References.** The derivation, the check against Fisher's discriminant and the last table use all references of other
+classes. The method takes the nearest ones by default.
 ```
 """
 

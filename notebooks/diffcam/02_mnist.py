@@ -2,14 +2,15 @@
 r"""
 # Why a three, and why not an eight
 
-What makes a digit a three? That it has two bows, open to the left. What makes it no eight? Only the gaps on its left. An
-explanation that answers the first question is no answer to the second. DiffCAM {cite:p}`diffcam` can be asked both: "why
-is" tells the digit from the nearest digits of other classes, and "why not eight" tells it from eights.
+DiffCAM {cite:p}`diffcam` can be asked two questions about a digit. "Why three" tells the digit from the nearest digits of
+other classes, and its answer is the two bows that are open to the left. "Why not eight" tells it from eights, and its
+answer is only the gaps on the left. An explanation that answers the first question does not answer the second.
 
-The paper shows both on randomly chosen digits of MNIST (its figure 11, appendix B), beside three methods that can only be
-asked the first. It measures nothing there. This page makes the figure on real digits. It then measures what the figure is
-to show: that the maps mark what tells two digits apart. Where that is can be seen in the mean images of the two classes.
-And it can be tried: without what is marked, the digit should come nearer to the other class.
+The paper shows both kinds of maps on randomly chosen digits of MNIST (its figure 11, appendix B), beside three methods
+that can only answer the first question. It measures nothing there. This page makes the figure on real digits, and then
+measures what the figure should show: that the maps mark what tells two digits apart. There are two measures. The mean
+images of two classes show which pixels differ. And erasing the marked pixels should bring the digit closer to the other
+class.
 """
 
 # %% tags=["parameters"]
@@ -47,9 +48,9 @@ page.protocol()
 r"""
 ## Which rivals
 
-The paper does not say which digits it sets against which. Here each digit has three rivals that are easily taken for it,
-fixed before anything was measured. Images of one's own have the three classes of the references whose mean features are
-nearest to theirs.
+The paper does not say which digits it compares. Here each digit has three rivals that are easily taken for it; they were
+fixed before anything was measured. Other images have as rivals the three classes of the references whose mean features are
+nearest to those of their own class.
 """
 
 # %%
@@ -58,7 +59,7 @@ DIGITS = {0: (6, 8, 2), 1: (7, 4, 2), 2: (3, 7, 1), 3: (8, 5, 2), 4: (9, 7, 1),
 
 
 def rivals_of(net, images):
-    """Mappings of each class to its first, second and third rival; none where references have no classes."""
+    """Mappings of each class to its first, second and third rival; none if the references have no classes."""
     R = page.reference(net)
     if images.name == "mnist":
         return [{c: of[n] for c, of in DIGITS.items()} for n in range(3)]
@@ -92,9 +93,10 @@ pd.DataFrame(rows).T.rename_axis(columns="class") if rows else None
 r"""
 ## The figure
 
-To the left, what speaks for the class: DiffCAM with $R$ the nearest digits of other classes, and the three methods that the
-paper's figures have beside it. To the right, what DiffCAM says against each rival, with $R$ all training images of it. One
-image of each class, the first of those that are spread evenly over the test images.
+The columns on the left answer "why is": DiffCAM, with the nearest digits of other classes as the references $R$, and the
+three methods that the paper's figures show beside it. The columns on the right are DiffCAM's answers to "why not" each
+rival, with all training images of the rival as $R$. The rows are spread evenly over the test images: ten rows show one
+image of each class.
 """
 
 # %%
@@ -122,18 +124,18 @@ for number, (net, images) in enumerate(opened, 1):
             report.grid(rows[n : n + 5], ["Image", *columns], titles[n : n + 5]),
             name=f"diffcam-figure-11-{number}-{n // 5 + 1}",
             alt=f"Maps of {len(rows[n : n + 5])} images, {net.name}. {'; '.join(titles[n : n + 5])}.",
-            caption=f"As DiffCAM, figure 11, {net.name}: what speaks for the class by four methods"
-            + (", then what DiffCAM says against each of its three rivals." if rivals else "."),
+            caption=f"As DiffCAM, figure 11, {net.name}: maps of four methods for the class"
+            + (", then DiffCAM's maps against each of its three rivals." if rivals else "."),
         )
     if not rivals:
-        print("Not run: why not, since the references have no classes.")
+        print("Not run: the question why not, since the references have no classes.")
 
 # %% [markdown]
 r"""
 ## On the pixels that tell two digits apart
 
-Let $m_a$ and $m_c$ be the mean images of the training digits of the two classes. Let $D$ be the tenth of all pixels on
-which $|m_a - m_c|$ is largest, and $O$ those on which either class has ink, $\max(m_a, m_c) > 0.1$. For a map $S$ that
+Let $m_a$ and $m_c$ be the mean images of the training digits of the two classes. Let $D$ be the tenth of all pixels where
+$|m_a - m_c|$ is largest, and $O$ the pixels where either class has ink, $\max(m_a, m_c) > 0.1$. For a map $S$ that
 answers "why $a$ and not $c$",
 
 $$
@@ -141,13 +143,13 @@ $$
 \text{rank} = P(S_i > S_j), \quad i \in D, \; j \in O \setminus D.
 $$
 
-A flat map has the share 10 % and the rank one half. A map that covers the strokes of the digit, whatever the question, has
-more, since much of $D$ is ink. What is due to the question shows in the rows called *other questions*: there a map against
-the two other rivals is measured on the pixels of this one.
+A flat map has a share of 10 % and a rank of one half. A map that covers the strokes of the digit, whatever the question,
+has more, since much of $D$ is ink. The rows called *other questions* show how much is due to the question: they measure
+the maps against the two other rivals on the pixels $D$ of this rival.
 
-Beside DiffCAM stand its own "why is", the baselines, which know of no rival, and three maps that do: GALORE
-{cite:p}`galore` with the same rival and either confidence, and a plain contrast, the linear approximation of
-$y_a - y_c$.
+The table compares DiffCAM's "why not" with its own "why is", with the baselines, which know of no rival, and with three
+maps that do know the rival: GALORE {cite:p}`galore` with either of its two confidences, and a plain contrast, the linear
+approximation of $y_a - y_c$.
 """
 
 # %%
@@ -160,7 +162,7 @@ def means_of(net):
 
 
 def pairwise(net, images, rival):
-    """The linear approximation of the logit of a class less that of its rival, what is positive of it."""
+    """The positive part of the linear approximation of the logit of a class less that of its rival."""
     others = images.relabelled([rival[c] for c in images.targets])
     a, c = (page.maps(net, of, "linear_approximation", raw=True) for of in (images, others))
     return normalise(upsample((a - c).relu(), images.size))
@@ -189,7 +191,7 @@ def telling(means, images, rival):
 
 digits = [(net, images) for net, images in opened if images.name == "mnist"]
 if not digits:
-    print("Not run: pixels tell two classes apart only where images are aligned, as digits are.")
+    print("Not run: the measures by pixels, since pixels tell two classes apart only where images are aligned, as digits are.")
 maps, D, O, MEANS = {}, {}, {}, {}
 for net, images in digits:
     MEANS[net.name] = means_of(net)
@@ -213,9 +215,9 @@ for net, images in digits[:1]:
         figure,
         name="diffcam-telling-pixels",
         alt="The difference of the mean images of two digits, bright where the first has more ink, and an example of the "
-        "first; outlined are the pixels that tell them apart. " + "; ".join(f"{a} and {c}" for a, c in pairs) + ".",
-        caption="Above, the mean image of the one digit less that of the other; below, an example of the first. "
-        "Outlined: the tenth of all pixels that tells the two apart.",
+        "first, with the pixels outlined that tell them apart: " + "; ".join(f"{a} and {c}" for a, c in pairs) + ".",
+        caption="Above: the mean image of the first digit less that of the second. Below: an example of the first digit. "
+        "Outlined: the tenth of all pixels that tells the two digits apart.",
     )
 
 # %%
@@ -226,7 +228,7 @@ OTHERS = {
 
 
 def named(frame, n):
-    """Rows of the n-th rival of their images, which are several rows of one image."""
+    """Rows for the n-th rival of each image: an image has one row for each rival."""
     return frame.assign(image=frame["image"] + f", rival {n + 1}")
 
 
@@ -251,10 +253,11 @@ frames += [on_what_differs(net, images, n) for net, images in digits for n in ra
 r"""
 ## With what is marked taken away
 
-If a map marks what speaks for $a$ and against $c$, then without it the network should lean more to $c$. The tenth of the
-pixels with the largest values is replaced, and the *shift* is how much the difference of the logits, $y_a - y_c$, falls.
-Pixels are replaced in two ways: by black, which takes ink away but cannot add any; and by the mean image of $c$, which does
-both. Next to the maps stand *random* pixels, and the *brightest* pixels of the digit, which is what erasing ink alone can do.
+If a map marks what speaks for $a$ and against $c$, then the network should lean more towards $c$ without the marked pixels.
+The tenth of the pixels where the map is largest is replaced, and the *shift* is how much the difference of the logits,
+$y_a - y_c$, falls. Pixels are replaced in two ways: by black, which removes ink but cannot add any, and by the mean image of
+$c$, which does both. For comparison, the table has *random* pixels, and the *brightest* pixels of the digit, which show what
+erasing ink alone can do.
 """
 
 # %%
@@ -267,7 +270,7 @@ def margin(net, images, rival, x):
 
 
 def shifts(net, images, n, share=0.1, methods=None):
-    """How much the margin falls without a share of the pixels, by method and by what replaces them."""
+    """How much the margin falls if a share of the pixels is replaced, by method and by what replaces them."""
     rival, x = RIVALS[net.name][n], torch.stack([sample.image for sample in images])
     c = torch.tensor([rival[t] for t in images.targets])
     others = {"shift_black": torch.zeros_like(x), "shift_rival": MEANS[net.name][c][:, None].expand_as(x)}
@@ -320,20 +323,21 @@ for number, (net, images) in enumerate(digits, 1):
     report.show(
         figure,
         name=f"diffcam-erased-{number}",
-        alt=f"By the share of the pixels replaced, how far the logits move to the rival. With the rival's mean on "
-        f"{SHARES[-1]:.0%}: {ends}.",
-        caption=f"How far the logits move towards the rival, {net.name}, means over pairs of an image and a rival; the "
-        f"band is DiffCAM's 95 % interval, clustered by image. With the rival's mean on {SHARES[-1]:.0%}: {ends}.",
+        alt=f"How far the logits move towards the rival, by the share of the pixels replaced. With the rival's mean on "
+        f"{SHARES[-1]:.0%} of the pixels: {ends}.",
+        caption=f"How far the logits move towards the rival, {net.name}: means over pairs of an image and a rival. The "
+        f"band is DiffCAM's 95 % interval, clustered by image. With the rival's mean on {SHARES[-1]:.0%} of the pixels: {ends}.",
     )
 
 # %% [markdown]
 r"""
 ## What the answer depends on
 
-What tells two digits apart can be narrower than a cell of the last grid: earlier layers have finer ones. And the covariance
-can be shrunk more or less. There are more references of each class than channels, so that it counts. Both choices are
-tried on one half of the digits, by the share, for DiffCAM and for GALORE. The best of each is judged on the other half. *No
-covariance* is $w = z - \hat\mu$.
+DiffCAM's answer depends on two choices, the layer and the shrinkage. What tells two digits apart can be narrower than a cell
+of the last grid, and earlier layers have finer grids. The covariance matters here, because each class has more references
+than the network has channels, and it can be shrunk more or less. The first table tries these choices, and GALORE's layer and
+confidence, on one half of the digits, by the share. The second table judges the best choice of each method on the other
+half. *No covariance* is $w = z - \hat\mu$.
 """
 
 # %%
@@ -347,7 +351,7 @@ def cuts(net):
 
 
 def choices(net):
-    """By method, layer and setting: a function of images and a rival that gives maps."""
+    """By method, layer and setting: a function that makes maps of images against a rival."""
     found = {}
     for cut in cuts(net):
         with torch.no_grad():
@@ -389,7 +393,7 @@ def judged(net, images):
     every = [p for p in own if p[2] == "Ledoit-Wolf"]
     pairs = [
         ("DiffCAM's best, less GALORE's best", best, galore),
-        ("DiffCAM's best, less that above", best, every[0]),
+        ("DiffCAM's best, less DiffCAM as above", best, every[0]),
         *(("with covariance, less without", p, (*p[:2], "no covariance")) for p in every),
     ]
     other = list(range(1, len(images), 2))
@@ -419,14 +423,15 @@ r"""
 ```{admonition} Departures
 :class: note
 **What is measured.** The paper shows figure 11 and measures nothing in it. The claims above put numbers to what its text
-says of the figure. GALORE is not in that figure; it answers the same question.
+says about the figure. GALORE is not in that figure, but it answers the same question.
 
-**Where the digits come from.** They are 5,000 real digits of MNIST, of which each fifth of a class is for testing and the
-others for training. The paper names neither its network nor its layer here.
+**Where the digits come from.** They are 5,000 real digits of MNIST. Every fifth digit of a class is for testing, and the
+others are for training. The paper names neither its network nor its layer here.
 
-**References.** "Why is" takes the 50 nearest training digits of other classes, "why not" all of the rival class.
+**References.** "Why is" takes the 50 nearest training digits of other classes, "why not" all training digits of the rival
+class.
 
-**Pairs.** A digit has three rivals, and so three rows in the claims. Intervals are clustered by digit.
+**Pairs.** A digit has three rivals, and therefore three rows in the claims. Intervals are clustered by digit.
 ```
 """
 

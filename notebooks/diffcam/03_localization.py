@@ -3,14 +3,14 @@ r"""
 # Does the direction find the object?
 
 DiffCAM {cite:p}`diffcam` weights channels by the direction that tells an image from reference images
-([the page before](01_direction)). Nothing in that direction says where the object is. Appendix C of the paper claims
-that the map finds it all the same, "generally more accurate" than other methods do. On easy examples, such as large
-animals, most methods are said to be alike; on hard ones, DiffCAM is said to leave out the noise of the background. The
-paper shows this in its figure 12, for the reader to judge.
+([the page on the direction](01_direction)). Nothing in that direction says where the object is. Appendix C of the paper
+claims that the map localises the object all the same, "generally more accurate" than other methods. It says that most
+methods perform alike on easy examples, such as large animals, and that DiffCAM excludes noisy backgrounds on harder ones.
+The paper shows this in its figure 12, for the reader to judge.
 
-This page makes that figure of photographs, and measures it: against six methods, on large animals, and where the network
-hardly believes in the class. Then it asks what the result depends on: how many references there are and which, the
-shrinkage, the centring, and the layer.
+This page makes that figure from photographs, and measures what it shows: against six methods, on large animals, and where
+the network gives the class a low probability. Then it varies what the result may depend on: the number and the choice of
+references, the shrinkage, the centring, and the layer.
 """
 
 # %% tags=["parameters"]
@@ -63,10 +63,10 @@ $$
 \end{aligned}
 $$
 
-Energy {cite:p}`score_cam` falls with what is marked of the background; the standard pointing game (SP)
-{cite:p}`pointing_game` asks for the maximum alone; and the region IoU compares regions of one size. A map that
-marks everything has for its energy the area of the boxes: Fake-CAM has a row. Photographs whose
-boxes cover more than 80 % are left out, for there a map cannot miss.
+Energy {cite:p}`score_cam` falls if the map marks the background. The standard pointing game (SP)
+{cite:p}`pointing_game` looks only at the maximum. The region IoU compares regions of one size. The energy of a map that
+marks everything is the share of the image that the boxes cover; the row of Fake-CAM shows it. Photographs whose boxes cover
+more than 80 % of the image are left out, because a map can hardly miss them.
 """
 
 # %%
@@ -76,7 +76,7 @@ AT_MOST = 0.8
 
 
 def measured_images(images):
-    """Those whose boxes leave room to miss; all where none does."""
+    """The images whose boxes leave room to miss; all images if none does."""
     some = images.readable().covered(at_most=AT_MOST)
     return some if len(some) else images.readable()
 
@@ -100,12 +100,12 @@ page.forest(
 
 # %% [markdown]
 """
-By how much DiffCAM is ahead of each method, in points, image by image, with 95 % intervals:
+The table shows how far DiffCAM is ahead of each method: means of per-image differences, in points, with 95 % intervals.
 """
 
 # %%
 def lead(of, metric, rival):
-    """By how much DiffCAM is ahead of a method, in points."""
+    """How far DiffCAM is ahead of a method, in points."""
     return report.paired_difference(of, metric, "diff_cam", rival).scaled(100)
 
 
@@ -127,14 +127,14 @@ pd.DataFrame(rows).T.rename_axis(index=["network", "DiffCAM ahead of"])
 r"""
 ## Easy and hard
 
-How hard an image is, the paper reads off the probability that the network gives the right class. Here the photographs
-are parted into thirds by it. *Hard* in the claims below is a probability below one half; *large animals* are animals
-whose boxes cover more than half of the photograph.
+The paper judges how hard an image is by the probability that the network gives the right class. The figure divides the
+photographs into thirds by this probability. In the claims below, an image is *hard* if the probability is below one half;
+*large animals* are animals whose boxes cover more than half of the photograph.
 """
 
 # %%
 ANIMALS = 398  # of ImageNet's classes, the first are animals
-LIGHT = [name for name in RIVALS if name != "score_cam"]  # which sees too few images for thirds
+LIGHT = [name for name in RIVALS if name != "score_cam"]  # Score-CAM sees too few images for thirds
 
 
 @torch.no_grad()
@@ -203,17 +203,18 @@ if leads:
         figure,
         name="diffcam-by-probability",
         alt=f"DiffCAM's lead in energy over five methods, by the probability of the class. {said}.",
-        caption="How much more of its map DiffCAM has in the boxes than each method, with 95 % intervals, where the "
-        "network gives the class the least, a middle, and the highest probability. Right of zero DiffCAM is better.",
+        caption="DiffCAM's energy less that of each method, with 95 % intervals, for the third of the photographs where the "
+        "network gives the class the lowest probability, the middle third, and the third with the highest. Right of zero "
+        "DiffCAM is better.",
     )
 
 # %% [markdown]
 """
 ## Figure 12
 
-The paper's hard example is a television. Where there is none, the hard photograph is the one with the least probability
-of its class, and beside it stand those with the middle and the highest probability, of the photographs that all
-methods have seen.
+The paper's hard example is a television. If there is one among the photographs, it is the first row. Then follow the
+photographs whose class has the lowest, the middle and the highest probability, among those that all methods have seen, up
+to the number of rows that the profile sets.
 """
 
 # %%
@@ -237,7 +238,7 @@ for number, (net, images) in enumerate(opened, 1):
         net, few, [m for m in ("diff_cam", *RIVALS) if m in {*of["method"]}], titles=titles, boxes=True,
         name=f"diffcam-figure-12-{number}",
         alt=f"Maps of {of['method'].nunique() - 1} methods over photographs with boxes. Share of the map in the boxes, {'; '.join(told)}.",
-        caption=f"DiffCAM, figure 12, on photographs here, {net.name}: from the least probable class to the most probable.",
+        caption=f"As DiffCAM, figure 12, on other photographs, {net.name}: from the least probable class to the most probable.",
     )  # fmt: skip
 
 # %% [markdown]
@@ -245,13 +246,14 @@ r"""
 (choices)=
 ## What it depends on
 
-The paper leaves open how many references there are, how the covariance is inverted, and more. If the map falls short, a choice
-may be at fault. So each is varied alone, from the default: the $k = 50$ nearest of all references, with Ledoit and Wolf's
-shrinkage, at the last layer. *$z$ in place of $z - \hat\mu$* leaves out the references altogether. *No direction* gives every
-channel the weight one.
+The paper leaves open how many references DiffCAM takes, how it inverts the covariance, and more. If the map falls short,
+one of these choices may be the cause. So the table varies each choice alone, from the default: the $k = 50$ nearest of all
+references, Ledoit and Wolf's shrinkage, and the last layer. *$z$ in place of $z - \hat\mu$* leaves out the references
+altogether. *No direction* gives every channel the weight one.
 
-To choose and to judge on the same photographs would favour the choice. Each choice is measured on every second photograph, the one with the largest
-energy is chosen, and judged on the others. *Correlation* is that of the raw map with the default's.
+To choose and to judge on the same photographs would favour the choice. So each choice is measured on every second
+photograph, and the one with the largest energy is judged on the others. *Correlation* is between the raw map and the
+default's raw map.
 """
 
 # %%
@@ -259,7 +261,7 @@ DEFAULT = "default"
 
 
 def choices(net):
-    """The variants of the method by what they vary, as `evaluate` takes them."""
+    """The variants of the method, by the choice that they vary, as `evaluate` takes them."""
     R, data = page.reference(net), page.references(net).readable()
     more = reference_set(net, crops(data), batch_size=page.batch_size, store=page.store)
     sizes = {f"{n} references": {"reference": R.subset(spread(len(R), n)), "k": None} for n in page.setting("sizes")}
@@ -318,7 +320,7 @@ rows, judged = {}, {}
 for net, images in opened:
     first, second = (images.subset(range(start, len(images), 2)) for start in (0, 1))
     if not second:
-        print(f"Not run on {net.name}: one photograph cannot be parted.")
+        print(f"Not run on {net.name}: one photograph cannot be divided into two halves.")
         continue
     variants, cuts = choices(net), earlier(net)
     tried = energies(net, first, variants, cuts)
@@ -337,7 +339,8 @@ pd.DataFrame(rows).T.rename_axis(index=["network", "on the first half"]) if rows
 
 # %% [markdown]
 """
-The choice with the largest energy, on the other half of the photographs, in points with 95 % intervals:
+The next table judges the choice with the largest energy on the other half of the photographs: its energy less that of other
+maps, in points, with 95 % intervals.
 """
 
 # %%
@@ -355,14 +358,14 @@ page.verdicts(pd.concat([frame, *described], ignore_index=True), "Appendix C")
 r"""
 ```{admonition} Departures
 :class: note
-**Images.** The paper chooses its images at random and does not print a number. Here all photographs with boxes are measured. The
-first table below has the energy before and after those are left out whose boxes cover more than 80 %.
+**Images.** The paper chooses its images at random and prints no number. Here all photographs with boxes are measured. The
+first table below has the energy before and after leaving out the photographs whose boxes cover more than 80 % of the image.
 
-**References** are the other photographs, nearly every one of another class.
+**References** are the other photographs, nearly all of another class.
 
 **Area of the region.** The paper's appendix D thresholds at a fifth of the image. The second table has other areas.
 
-**Hard.** The paper names no threshold; the figure by thirds has none.
+**Hard.** The paper names no threshold. The figure by thirds needs none.
 ```
 """
 
