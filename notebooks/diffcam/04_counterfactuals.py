@@ -2,16 +2,15 @@
 r"""
 # Why this bird, and not that one
 
-Asked why a bird is a finch and not a jay, one may point at almost anything. Asked why it is a red-capped finch and not a
-plain one, there is one answer: its cap. Counterfactual explanations, "why $a$ and not $c$", can therefore be judged where
-it is known which parts of the object tell two classes apart. DiffCAM {cite:p}`diffcam` answers with the direction that
-tells the image from images of $c$. It compares itself with GALORE {cite:p}`galore`, which answers with gradients: where
-the network sees $a$, does not see $c$, and is sure.
+A counterfactual explanation answers "why class $a$ and not class $c$". It can be judged where it is known which parts of
+the object tell the two classes apart: a red-capped finch differs from a plain one in its cap. DiffCAM {cite:p}`diffcam`
+answers with the direction that tells the image from images of $c$. The paper compares it with GALORE {cite:p}`galore`,
+which answers with gradients: it marks where the network sees $a$, does not see $c$, and is sure.
 
-This page recomputes the curves of figures 9 and 10 of the paper (appendix D). The paper has them for CUB-200-2011. No
-package carries its photographs, so birds of 24 species stand for them, drawn for this book: there it is known exactly
-which parts differ, and where they are. Then the page asks what the answer depends on: the layer, the covariance, and the
-number of reference images.
+This page recomputes the curves of figures 9 and 10 of the paper (appendix D). The paper computes them on CUB-200-2011. No
+package carries those photographs, so birds of 24 species stand in for them. They are drawn for this book, so it is known
+exactly which parts differ and where they are. The page then tests what the answer depends on: the layer, the covariance,
+and the number of reference images.
 """
 
 # %% tags=["parameters"]
@@ -65,10 +64,10 @@ page.protocol()
 r"""
 ## Which classes, and which parts
 
-Two classes differ in the parts whose attributes differ: the colour, pattern or shape. A *similar* rival of a class is one
-that differs from it in few parts. Classes are paired off, the pair with the fewest parts that differ first; then once more,
-without the pairs that there were, and again. The three similar rivals of a drawn bird are thus its siblings, the other
-species of its family. Its three *random* rivals come from pairs drawn at random among all others. In pairs, because the
+Two classes differ in the parts whose attributes (colour, pattern or shape) differ. A *similar* rival of a class differs
+from it in few parts. To find such rivals, the classes are paired off three times, each time starting with the pair that
+differs in the fewest parts; no pair comes twice. The three similar rivals of a drawn bird are the other species of its
+family. Its three *random* rivals come from pairs drawn at random among all other pairs. Rivals come in pairs because the
 last measure below needs both questions, "why $a$ and not $c$" and "why $c$ and not $a$".
 """
 
@@ -78,7 +77,7 @@ PAIRINGS = 3
 
 def pairings(cost, taken):
     """Classes in pairs {a: c, c: a}, the pair of least cost first; no pair twice, and none that is taken.
-    A class may be left without."""
+    A class may be left without a rival."""
     order = sorted((cost[pair], pair) for pair in cost if pair not in taken)
     found = []
     for _ in range(PAIRINGS):
@@ -92,7 +91,7 @@ def pairings(cost, taken):
 
 
 def rivals_of(looks):
-    """Three rivals of each class of either kind, as mappings."""
+    """Three similar and three random rivals of each class, as mappings."""
     differ = {(a, c): len(telling(looks, a, c)) for a, c in combinations(sorted(looks), 2)}
     differ = {pair: n for pair, n in differ.items() if n}
     drawn = dict(zip(differ, np.random.default_rng(0).permutation(len(differ)).tolist()))
@@ -121,13 +120,13 @@ pd.DataFrame({
 r"""
 ## What the maps mark
 
-The parts that tell the species of the bird from its rival are outlined. Beside the maps stands a bird of the rival species,
-and what DiffCAM marks on it, asked the other way round.
+The parts that tell the bird's species from the rival species are outlined. The last two columns show a bird of the rival
+species, and DiffCAM's map of it for the reverse question.
 """
 
 # %%
 def pixels(sample, parts):
-    """The pixels (H, W) of those parts that are seen."""
+    """The pixels (H, W) of those of the parts that are visible."""
     masks = [sample.parts[part].mask for part in parts if part in sample.parts]
     return torch.stack(masks).any(0) if masks else torch.zeros(sample.image.shape[1:], dtype=torch.bool)
 
@@ -136,9 +135,9 @@ class Birds:
     """Images of a network with their parts, and its references.
 
     Attributes:
-        nets: the network as the page runs it, then cut at the layers that are tried beside.
+        nets: the network as the page runs it, then cut at the other layers that are tried.
         R: the references at each of these cuts.
-        called: what captions call the images.
+        called: the images' name in captions.
         masked: whether the pixels of each part are known, and not only a point.
     """
 
@@ -172,7 +171,7 @@ class Birds:
         return self.maps("diff_cam", index, cut=cut, **asked, **options)
 
     def pairwise(self, rival, index):
-        """The linear approximation of the logit of a less that of c, what is positive of it."""
+        """The positive part of the linear approximation of the logit of a less that of c."""
         other = torch.tensor([rival.get(a, a) for a in self.target.tolist()])
         of_two = (self.maps("linear_approximation", index, target=t, of=raw_map) for t in (self.target, other))
         return normalise(upsample(next(of_two).sub(next(of_two)).relu(), self.images.size))
@@ -182,13 +181,13 @@ class Birds:
         return {a: telling(self.looks, a, c) for a, c in rival.items()}
 
     def having(self, rival, among=None):
-        """Those of the images whose rival has images too."""
+        """The images whose rival class has images too."""
         targets = self.target.tolist()
         among = range(len(targets)) if among is None else among
         return [i for i in among if rival.get(targets[i]) in set(targets)]
 
     def scattered(self, index, values):
-        """Values of some images as values (N, ...) of all: NaN of the others."""
+        """Values of some images as values (N, ...) of all images: NaN for the others."""
         found = torch.full((len(self.x), *values.shape[1:]), torch.nan, dtype=torch.float64)
         found[index] = values.double()
         return found
@@ -238,15 +237,15 @@ for number, birds in enumerate(flocks.values(), 1):
         name=f"diffcam-counterfactuals-{number}",
         alt="Maps that answer why one species and not a similar one, and the parts that tell them apart: "
         f"{'; '.join(titles)}.",
-        caption=f"Why the one species and not the other, {net.name}; above each row the parts that tell. The last "
-        "two columns ask the other way round, on a bird of the rival species.",
+        caption=f"Why one species and not a similar one, {net.name}. The title of each row names the parts that tell the two "
+        "apart. The last two columns show a bird of the rival species, and DiffCAM's map for the reverse question.",
     )
 
 # %% [markdown]
 r"""
 ## Precision and recall of parts
 
-The region $r$ is the share of the image where the map is largest. Of the parts $p_i$ that are seen on the image, let
+The region $r$ is a fixed share of the image, where the map is largest. Of the parts $p_i$ that are visible in the image, let
 $\mathcal{G}$ be those that tell $a$ from $c$. Then
 
 $$
@@ -255,12 +254,12 @@ R = \frac{|\{i \mid p_i \in r,\ p_i \in \mathcal{G}\}|}{|\mathcal{G}|}, \qquad
 F_1 = \frac{2 P R}{P + R},
 $$
 
-where a part lies in the region if its point does. A region without parts has the precision zero. A pair of an image and a
-rival counts where the image shows at least one part that tells. The smallest region is $\frac{1}{49}$ of the image, as in
+where a part lies in the region if its point does. A region without parts has a precision of zero. A pair of an image and a
+rival counts if the image shows at least one part of $\mathcal{G}$. The smallest region is $\frac{1}{49}$ of the image, as in
 the paper's table 2: one cell of the last grid of a ResNet-50.
 
-Four maps stand beside DiffCAM's: GALORE with either confidence, the largest softmax probability or the certainty; Grad-CAM,
-which does not hear of the rival; Grad-CAM's [weighted contrast](../contrast/02_visualizations); and a plain contrast of the
+DiffCAM is compared with five maps: GALORE with either confidence, the largest softmax probability or the certainty; Grad-CAM,
+which does not know the rival; Grad-CAM's [weighted contrast](../contrast/02_visualizations); and a plain contrast of the
 two classes in question, the linear approximation of $y_a - y_c$. *Random* is noise, which shows what a region of that size
 finds by chance.
 """
@@ -292,7 +291,7 @@ def maps_of(birds, rival, index):
 
 
 def found_parts(birds, S, rival, index):
-    """P, R and F1 (3, n, T) by the area of the region; NaN where no part that tells is seen."""
+    """P, R and F1 (3, n, T) by the area of the region; NaN where no part that tells the two apart is visible."""
     of = birds.telling(rival)
     shows = [n for n, i in enumerate(index) if birds.parts[i].keys() & of[int(birds.target[i])]]
     seen = [index[n] for n in shows]
@@ -312,7 +311,7 @@ def overlap(birds, S, rival, index):
 
 
 def rank(birds, S, rival, index):
-    """How often a pixel that tells has a larger value than another one of the bird, (n, 1)."""
+    """How often a pixel of a part that tells has a larger value than another pixel of the bird, (n, 1)."""
     of, seen = birds.telling(rival), [birds.samples[i] for i in index]
     D = torch.stack([pixels(sample, of[sample.target]) for sample in seen])
     return difference_rank(S, D, torch.stack([pixels(sample, PARTS) for sample in seen]))[:, None]
@@ -364,15 +363,15 @@ for number, name in enumerate(flocks, 1):
         figure,
         name=f"diffcam-figure-9-{number}",
         alt=f"Precision, recall and F1 of parts by the size of the region, for similar rivals. {'; '.join(told)}.",
-        caption=f"DiffCAM, figure 9, {flocks[name].called}, {name}: what the region holds of the parts that tell a species from a "
-        "similar one, means over pairs of an image and a rival. The band is DiffCAM's 95 % interval. Its F1 is surely above "
-        f"that of GALORE with certainty at {where} of the image.",
+        caption=f"DiffCAM, figure 9, {flocks[name].called}, {name}: precision, recall and F1 of the parts that tell a species from "
+        "a similar one, means over pairs of an image and a rival. The band is DiffCAM's 95 % interval. The 95 % interval of its "
+        f"lead in F1 over GALORE with certainty lies above zero at {where} of the image.",
     )
 
 # %% [markdown]
 r"""
-The table has the same numbers at the smallest region, and their means over all sizes of it. Each cell is a mean with its
-95 % interval. The three rivals of an image are not independent: the intervals are clustered by image.
+The table has the same measures for the smallest region, and their means over all sizes of the region. Each cell is a mean
+with its 95 % interval. The intervals are clustered by image, since the three rivals of an image are not independent.
 """
 
 # %%
@@ -380,7 +379,7 @@ KINDS = {"similar": "", "random": "_random"}  # what a kind of rival adds to a m
 
 
 def rows_of(name):
-    """Rows of the verdicts, one a pair of an image and a rival."""
+    """Rows for the verdicts, one per pair of an image and a rival."""
     birds, frames = flocks[name], []
     for kind, suffix in KINDS.items():
         for n in range(PAIRINGS):
@@ -408,16 +407,16 @@ pd.concat(table)[[*MEASURES]].set_axis(["P (%)", "R (%)", "F1 (%)"], axis=1)
 r"""
 ## Do both questions mark the same parts?
 
-"Why $a$ and not $c$" on an image $x$ of $a$, and "why $c$ and not $a$" on an image $x^c$ of $c$, are one question. Their
-regions should hold the same parts:
+"Why $a$ and not $c$" on an image $x$ of $a$, and "why $c$ and not $a$" on an image $x^c$ of $c$, are the same question
+asked from either side. Their regions should contain the same parts:
 
 $$
 \mathrm{PIoU} = \frac{|\{k \mid p_k \in r_{a,c}(x)\} \cap \{k \mid p_k \in r_{c,a}(x^c)\}|}
 {|\{k \mid p_k \in r_{a,c}(x)\} \cup \{k \mid p_k \in r_{c,a}(x^c)\}|}. \tag{11}
 $$
 
-The value of an image and a rival is the mean over all images $x^c$ of the rival. The paper's figure 10 has it for DiffCAM
-with similar and with random rivals.
+The value for an image and a rival is the mean over all images $x^c$ of the rival. The paper's figure 10 shows PIoU for
+DiffCAM with similar and with random rivals.
 """
 
 # %%
@@ -437,7 +436,10 @@ for number, name in enumerate(flocks, 1):
         ", ".join(f"{100 * area:.0f} %" for area, is_so in zip(AREAS, so) if is_so) or "none of the sizes"
         for so in (more.low > 0, more.high < 0)
     )
-    leads = f"DiffCAM's is surely larger with similar rivals at {larger} of the image, and surely smaller at {smaller}"
+    leads = (
+        f"By its 95 % interval, DiffCAM's PIoU is larger with similar rivals than with random ones at {larger} of the image, "
+        f"and smaller at {smaller}"
+    )
     report.show(
         ax.figure,
         name=f"diffcam-figure-10-{number}",
@@ -451,25 +453,27 @@ page.table("Figure 10", frame[frame["method"] == "diff_cam"])
 
 # %% [markdown]
 r"""
-The printed number is for CUB-200-2011. It stands beside ours for orientation only, and no verdict compares them.
+The printed number is for CUB-200-2011. It is shown beside the number for the drawn birds for orientation only, and no
+verdict compares the two.
 
 ## What the rival changes
 
-The paper gives a reason for what it finds in figure 10: against a similar class, maps focus on what tells the two apart, and
-against a class with which there is little in common, they show what is intrinsic to the class.
+The paper explains its figure 10 as follows. Against a similar class, maps focus on what tells the two classes apart. Against
+a class with greater differences, maps emphasise what is intrinsic to the target class.
 
-The first can be measured where the pixels of all parts are known: *rank* is how often a pixel of a part that tells has a
-larger value than one of the rest of the bird. It is one half by chance, whatever the number of parts that tell.
+The first statement can be measured where the pixels of all parts are known. *Rank* is how often a pixel of a part that
+tells the classes apart has a larger value than a pixel of the rest of the bird. By chance it is one half, whatever the
+number of such parts.
 
-The second has a consequence. What is intrinsic does not depend on the rival. So the maps of one image against its three random rivals should be alike, more
-than those against its three similar ones. *Between rivals* is their correlation, the mean of the three pairs. Beside it
-stands how like each is to maps that hear of no rival: DiffCAM's "why is" against the nearest images of other classes, the
-same against all of them, and Grad-CAM.
+The second statement has a consequence. What is intrinsic to a class does not depend on the rival, so the maps of one image
+against its three random rivals should be more alike than those against its three similar rivals. *Between rivals* is the
+mean correlation of the three pairs of maps. The other columns correlate each map with maps that know no rival: DiffCAM's
+"why is" against the nearest images of other classes, the same against all of them, and Grad-CAM.
 """
 
 # %%
 def alike(name):
-    """Rows an image: how like the maps of its three rivals are, and how like maps without a rival."""
+    """Rows per image: how alike the maps against its three rivals are, and how like maps without a rival."""
     birds = flocks[name]
     every = torch.stack([of for (network, *_), of in why_not.items() if network == name])  # (6, N, H, W)
     index = every.isfinite().all((0, 2, 3)).nonzero()[:, 0]
@@ -500,9 +504,9 @@ report.cross(means, ["network", "title"], "metric")[[c for c in COLUMNS if c in 
 r"""
 ## What the answer depends on
 
-DiffCAM leaves three things open: the layer, how the covariance is shrunk, and how many reference images there are.
-GALORE leaves two: the layer and the confidence. Every choice is tried here on one half of the images, by $F_1$, the mean
-over all sizes of the region, with similar rivals. *No covariance* is $w = z - \hat\mu$.
+DiffCAM leaves three choices open: the layer, the shrinkage of the covariance, and the number of reference images. GALORE
+leaves two: the layer and the confidence. The table tries every combination on one half of the images, with similar rivals.
+Its values are means of $F_1$ over all sizes of the region. *No covariance* is $w = z - \hat\mu$.
 """
 
 # %%
@@ -517,7 +521,7 @@ def first_of_each(R, n):
 
 
 def choices(birds):
-    """By method, layer, references and setting: a function of a rival and an index that gives maps."""
+    """By method, layer, references and setting: a function that makes the maps of some images against a rival."""
     found = {}
     for cut, net in enumerate(birds.nets):
         with torch.no_grad():
@@ -525,7 +529,7 @@ def choices(birds):
         at = f"{grid}, K = {birds.R[cut].z.shape[1]}"
         for size in page.setting("references"):
             R = first_of_each(birds.R[cut], size)
-            each = f"{len(R) // len([1] if R.classes is None else R.classes.unique())} a class"
+            each = f"{len(R) // len([1] if R.classes is None else R.classes.unique())} per class"
             for label, delta in SHRINKAGES.items():
                 how = {"cut": cut, "R": R, "shrinkage": delta}
                 found["DiffCAM", at, each, label] = lambda rival, i, how=how: birds.why_not(rival, i, **how)
@@ -536,7 +540,7 @@ def choices(birds):
 
 
 def f1_of(birds, make, among):
-    """F1 (N,) of images, the mean over similar rivals and sizes of the region; NaN of others."""
+    """F1 (N,) of some images, the mean over similar rivals and sizes of the region; NaN for the others."""
     found = []
     for rival in RIVALS[birds.nets[0].name]["similar"]:
         index = birds.having(rival, among)
@@ -554,7 +558,8 @@ table.unstack("layer", sort=False).round(1).rename_axis(columns="F1 (%), grid").
 
 # %% [markdown]
 r"""
-The best choice of each method is judged on the other half of the images, beside the choice of the curves above.
+The next table judges the best choice of each method on the other half of the images. *The curves* are those of figure 9
+above, with DiffCAM's default choice.
 """
 
 # %%
@@ -596,18 +601,18 @@ r"""
 ```{admonition} Departures
 :class: note
 **Which parts tell.** The paper takes its ground truth from GALORE's authors and does not restate it. Here a part tells two
-classes apart if its attributes differ. Of drawn birds this is exact. On CUB-200-2011 it is that the attributes which
-people saw most often differ, of any of the groups that describe the part.
+classes apart if its attributes differ. For drawn birds this is exact. On CUB-200-2011, a part differs if the two classes
+differ in the attribute that people saw most often, in any of the groups of attributes that describe the part.
 
-**Which rivals.** The paper does not say how it chooses similar classes. Here they are those with the fewest parts that
+**Which rivals.** The paper does not say how it chooses similar classes. Here they are the classes with the fewest parts that
 differ.
 
 **Which parts count for PIoU.** Eq. (11) is written with triples $(p_k, a, b) \in r$. Here all parts in the region count.
 
-**Intervals of PIoU** are clustered by the image $x$. The images $x^c$ are shared by all images of a class, so that the
-intervals are somewhat too narrow.
+**Intervals of PIoU** are clustered by the image $x$. All images of a class share the images $x^c$, so the intervals are
+somewhat too narrow.
 
-**GALORE's third score**, easiness, needs a network that predicts how hard an image is. It does not run here.
+**GALORE's third score**, easiness, needs a network that predicts how hard an image is. It is not run here.
 ```
 """
 
