@@ -2,13 +2,13 @@
 r"""
 # Does the map depend on the network, and on the data?
 
-A map that explains a network must change when the network forgets what it learned {cite:p}`sanity_check`. DiffCAM
-{cite:p}`diffcam` takes this test in appendix E, on a ResNet-50, in its figure 13. The classification head becomes random first,
-then the deep layers of the feature extractor. DiffCAM reads no class score, so the head must not matter at all, and the paper
-finds that it does not; to the features the map is "highly sensitive". The paper concludes that DiffCAM is "closely tied"
-to the network, and not independent of the model and the data.
+A map that explains a network must change when the network forgets what it learned {cite:p}`sanity_check`. The DiffCAM
+paper {cite:p}`diffcam` makes this test in appendix E, on a ResNet-50 (figure 13). The classification head becomes random
+first, then the deep layers of the feature extractor. DiffCAM reads no class score, so the head must not matter at all. The
+paper finds that it does not, and that the map is "highly sensitive" to the features. It concludes that DiffCAM is "closely
+tied" to the network, and not independent of the model and the data.
 
-This page repeats the test on photographs. Then it asks the same of the data: how much of the map changes with the image,
+This page repeats the test on photographs. It then makes the same test of the data: how much the map changes with the image,
 with the references, and with their labels.
 """
 
@@ -48,22 +48,23 @@ page.protocol()
 r"""
 ## The head, then the features
 
-One layer after another becomes random, from the classifier down, and stays so. The map $M$ of the trained network is compared
-with the map $R$ of each copy by the four measures of [Opti-CAM's sanity check](../opticam/12_sanity_check): the correlation of
-the ranks of the raw maps, with their signs and without, HOG similarity, and SSIM. All are 1 for equal maps. A copy with
-random features has random features of the references too: they are shown to each network anew.
+The layers become random one after another, from the classifier down, and stay random. The map $M$ of the trained network is
+compared with the map $R$ of each copy by the four measures of [Opti-CAM's sanity check](../opticam/12_sanity_check): the rank
+correlation of the raw maps, with and without their signs, HOG similarity, and SSIM. All are 1 for equal maps. The features of
+the references are computed anew with each copy, so they become random too.
 
-Grad-CAM stands beside DiffCAM: it reads the class score through the gradient. Fake-CAM, a map of ones, depends on nothing.
+DiffCAM is compared with Grad-CAM, which reads the class score through the gradient, and with Fake-CAM, a map of ones that
+depends on nothing.
 """
 
 # %%
 METHODS_OF_FIGURE_13 = ["diff_cam", "grad_cam", "fake_cam"]
 TITLES = dict(zip(SIMILARITIES, ["rank correlation", "absolute rank correlation", "HOG similarity", "SSIM"]))
-THRESHOLD = 0.5  # as on Opti-CAM's page: a map that correlates more has a quarter of the other's variance
+THRESHOLD = 0.5  # as on Opti-CAM's page: above it, the maps share more than a quarter of their variance
 
 
 def maps(net, images, method="diff_cam", **options):
-    """Raw maps (N, h, w) and finished ones (N, H, W); DiffCAM's with references as this very network sees them."""
+    """Raw maps (N, h, w) and finished ones (N, H, W); DiffCAM's references have the features of this very network."""
     raw = page.maps(net, images, method, raw=True, **options)
     return raw, finish(method, raw, images.size)
 
@@ -82,7 +83,7 @@ compared = pd.concat(compared, ignore_index=True)
 
 # %%
 def relative(M, R):
-    """The size (N,) of what changed of each map, as a share of the map."""
+    """The size (N,) of the change of each map, as a share of the map."""
     return (M - R).flatten(1).norm(dim=1) / M.flatten(1).norm(dim=1).clamp_min(torch.finfo(M.dtype).tiny)
 
 
@@ -99,13 +100,13 @@ pd.DataFrame(told).T.rename_axis(index=["network", "raw map, with a random head"
 
 # %% [markdown]
 """
-By the number of random layers, the first of which is the head. The dotted line is the similarity of DiffCAM's map to its map of
-*another image*, by the trained network: what two maps share that have nothing to do with each other.
+The figure shows the similarity by the number of random layers; the first of them is the head. The dotted line is the
+similarity of DiffCAM's map to its map of *another image*, with the trained network: what two unrelated maps have in common.
 """
 
 # %%
 def rotated(both):
-    """To each image the map of another one: that of half the images on."""
+    """For each image the map of another one: of the image half the number of images further on."""
     return [one.roll(len(one) // 2, 0) for one in both]
 
 
@@ -134,8 +135,8 @@ for figure_number, (net, images) in enumerate(opened, 1):
         name=f"diffcam-sanity-{figure_number}",
         alt=f"Similarity of maps of {net.name} to those of networks with {', '.join(map(str, counts[1:]))} random layers. "
         f"Rank correlation: {falls}.",
-        caption=f"Similarity to the trained network's maps: {net.name}, means and 95 % intervals of {len(images)} images, "
-        f"against the number of random layers, from none to all {counts[-1]}. The first is the head. Rank "
+        caption=f"Similarity to the trained network's maps, {net.name}: means and 95 % intervals over {len(images)} images, "
+        f"by the number of random layers, from none to all {counts[-1]}. The first random layer is the head. Rank "
         f"correlation: {falls}.",
     )
 
@@ -157,7 +158,8 @@ for figure_number, (net, images) in enumerate(opened, 1):
         name=f"diffcam-figure-13-{figure_number}",
         alt=f"Maps of DiffCAM and Grad-CAM for images of {' and '.join(few.labels)}, by {net.name} and by copies with ever more "
         "random layers.",
-        caption=f"DiffCAM, figure 13, computed: {net.name} and its copies with so many random layers, the head first.",
+        caption=f"As DiffCAM, figure 13: maps of {net.name} and of its copies with random layers, the head first. Each heading "
+        "has the number of random layers.",
     )
 
 # %% [markdown]
@@ -166,13 +168,13 @@ r"""
 
 "Closely tied to the data" can mean two things: the image, and the references. The table compares DiffCAM's map with
 
-* the map of *another image*;
-* the map by references *without content*, whose pixels are shuffled;
-* the map by references whose *labels are shuffled*, so that other images count as of another class;
-* for "why not the nearest class": the map for "why not the farthest class".
+* its map of *another image*;
+* its map with references *without content*, whose pixels are shuffled;
+* its map with references whose *labels are shuffled*, so that different images count as images of other classes;
+* for its map of "why not the nearest class": its map of "why not the farthest class".
 
-The last column has the cosine of the direction $w$ after the change and the image's own features $z$. At 1, the map is that of $z$
-alone, whatever the references are.
+The last column has the cosine between the direction $w$ after the change and the image's own features $z$. At 1, the map is
+that of $z$ alone, whatever the references are.
 """
 
 # %%
@@ -198,7 +200,7 @@ def features(net, images):
 
 
 def rivals(net, images, R, which):
-    """Of each image's class the other class whose reference is the nearest, or the farthest."""
+    """For each image's class, the other class whose reference is the nearest, or the farthest."""
     found = {}
     for z, c in zip(features(net, images), images.targets):
         others = (R.classes != c).nonzero()[:, 0]
@@ -208,7 +210,7 @@ def rivals(net, images, R, which):
 
 
 def other_data(net, images):
-    """By what is changed: DiffCAM's options as they are, and with the change."""
+    """By what is changed: DiffCAM's options before and after the change."""
     R = page.reference(net)
     blank = ReferenceSet(without_content(net, page.references(net).readable()), R.classes)
     changes = {"without content": ({}, {"reference": blank})}
@@ -256,7 +258,7 @@ pd.DataFrame(rows).T.rename_axis(index=["network", "DiffCAM's map against"])
 
 # %% tags=["nbval-check-output"]
 def named(frame, which, ending):
-    """The rows of DiffCAM for one place of each cascade, under the name that claims have for it."""
+    """DiffCAM's rows for one step of each cascade, under the name that the claims use."""
     places = {net.name: list(cascades[net.name])[which] for net, _ in opened}
     rows = frame[(frame["method"] == "diff_cam") & (frame["other"] == frame["network"].map(places))]
     return rows.assign(method=f"diff_cam_{ending}")
@@ -269,16 +271,16 @@ page.verdicts(pd.concat([*frames, *cascaded], ignore_index=True), "Appendix E")
 r"""
 ```{admonition} Departures
 :class: note
-**Which layers.** The paper takes the fully connected layer and then deep convolutional layers, and does not name them. Here the first
-step takes the classifier, the last all layers, and the others lie evenly between.
+**Which layers.** The paper takes the fully connected layer and then deep convolutional layers, and does not name them. Here the
+first step randomises the classifier and the last step all layers; the other steps lie evenly between.
 
 **What random means.** Each layer is reset as torch initialises it, convolutions as He et al. {cite:p}`he_init` do. The statistics of
-batch normalisation are reset to 0 and 1 with the rest.
+batch normalisation are reset to 0 and 1 as well.
 
-**A threshold.** The paper shows pictures and no number. "Highly sensitive" is here a mean similarity below one half in every measure, as
-in [Opti-CAM's check](../opticam/12_sanity_check).
+**A threshold.** The paper shows pictures and no number. Here "highly sensitive" means a mean similarity below one half in every
+measure, as in [Opti-CAM's sanity check](../opticam/12_sanity_check).
 
-**The data.** The paper does not test it. What "tied to the data" asks is our reading.
+**The data.** The paper does not test the dependence on the data. What it means to be tied to the data is our reading.
 ```
 """
 

@@ -2,15 +2,15 @@
 r"""
 # Lesions on radiographs
 
-A film is told from normal films: what DiffCAM {cite:p}`diffcam` marks should then be the lesion. The paper fine-tunes
-a network on two sets of chest radiographs, of which it tells the network only whether a film is normal. Experts
-have marked the lesions of both: pneumonia by boxes (RSNA), and pneumothorax, air between a lung and the ribs, by masks
-(SIIM-ACR). Its figures 14 and 15 show maps of several methods beside these marks, for the reader to judge.
+DiffCAM {cite:p}`diffcam` can tell a radiograph from normal radiographs: what it marks should then be the lesion. The
+paper fine-tunes a network on two sets of chest radiographs, and tells it only whether a film is normal. Experts have
+marked the lesions in both sets: pneumonia by boxes (RSNA), and pneumothorax, air between a lung and the ribs, by masks
+(SIIM-ACR). The paper's figures 14 and 15 show maps of several methods beside these marks, for the reader to judge.
 
-This page makes the same figures and measures what they show: how much of a map lies on the lesions, where its
-largest value lies, and how well its largest values cover them. By default the films are drawn for this book.
-Both diseases are drawn in the same people, and the lesions are exact: pneumonia is soft and diffuse, a pneumothorax
-is a dark rim along the ribs of one lung.
+This page makes the same figures and measures what they show: what share of a map lies on the lesions, where its
+largest value lies, and how well its largest values cover the lesions. By default the films are drawn for this book.
+Both diseases are drawn in the same people, and the lesions are known exactly. Pneumonia is soft and diffuse; a
+pneumothorax is a dark rim along the ribs of one lung.
 """
 
 # %% tags=["parameters"]
@@ -48,16 +48,16 @@ page.protocol()
 r"""
 ## What is told from what
 
-The references are films of the training split. To the question *why is this film ill*, those of other classes
+The references are films of the training split. For the question *why is this film ill*, the references of other classes
 are the normal films, so that
 
 $$
 w \propto S_v^{-1}\,(z - \hat\mu_{\text{normal}}), \qquad S = \mathrm{ReLU}\Big(\sum_k w_k A_k\Big)
 $$
 
-with the $k$ nearest of them. The other methods explain the logit of the disease. Maps are made of the ill films of the
-test split, right or wrong: the table has their number, how many normal films there are to choose
-from, and how many of all test films the network gets right.
+with the $k$ nearest of them. The other methods explain the logit of the disease. Maps are made for all ill films of the
+test split, whether or not the network classifies them correctly. The table has the number of ill films, the number of
+normal films to choose from, and the share of all test films that the network classifies correctly.
 """
 
 # %%
@@ -81,8 +81,8 @@ pd.DataFrame(rows).T
 r"""
 ## On the lesions
 
-Let $L$ be the pixels of the lesions: those of the mask where there is one, else those of the boxes; and $T$ the $|L|$
-pixels of the largest values of a map $S$. Then
+Let $L$ be the pixels of the lesions: those of the mask if there is one, else those of the boxes. Let $T$ be the $|L|$
+pixels where a map $S$ is largest. Then
 
 $$
 \begin{aligned}
@@ -93,17 +93,17 @@ $$
 \end{aligned}
 $$
 
-Small lesions make share and IoU small; the AUC is one half by chance, whatever their size.
+Share and IoU are small if the lesions are small. The AUC is one half by chance, whatever their size.
 """
 
 # %%
 def lesions(images):
-    """The pixels L (N, H, W) of each film's lesions: its mask, or what its boxes cover."""
+    """The pixels L (N, H, W) of each film's lesions: those of its mask, or those that its boxes cover."""
     return torch.stack([covered(s.boxes, images.size) if s.mask is None else s.mask for s in images])
 
 
 def largest(S, L):
-    """T (N, H, W): of each map as many of its largest values as there are pixels in L."""
+    """T (N, H, W): the largest values of each map, as many as there are pixels in L."""
     return torch.cat([regions(s[None], l.double().mean().item()) for s, l in zip(S, L)])
 
 
@@ -115,7 +115,7 @@ def auc(S, L):
 
 
 def on(S, L):
-    """The four measures, one number a film each."""
+    """The four measures, one number per film each."""
     T, tiny = largest(S, L), torch.finfo(torch.float64).tiny
     highest = S.flatten(1).argmax(1, keepdim=True)
     return {
@@ -132,7 +132,7 @@ def values(maps, L):
 
 
 frames, L, maps = [], {}, {}
-passed = {net.name for net, _ in page.having("a head that DeepLIFT passes")}  # as LIFT-CAM's must
+passed = {net.name for net, _ in page.having("a head that DeepLIFT passes")}  # LIFT-CAM needs such a head
 for net, images in ill:
     L[net.name] = lesions(images)
     methods = [m for m in page.methods(["diff_cam", *RIVALS], net) if m != "lift_cam" or net.name in passed]
@@ -154,11 +154,11 @@ for net, images in ill:
 """
 ## Figures 14 and 15
 
-Some of the ill films, evenly spread. Outlined: the lesions.
+Each figure shows some of the ill films, evenly spread, with the lesions outlined.
 """
 
 # %%
-SIDE = 192  # pixels; drawn films are drawn anew, and maps are as fine as they are
+SIDE = 192  # pixels; drawn films are drawn anew at this size, and maps are upsampled to it
 
 
 def shown_maps(net, few, size):
@@ -184,21 +184,21 @@ for number, (net, images) in enumerate(ill):
         name=f"diffcam-films-{number}",
         alt=f"Maps of DiffCAM and {len(maps[net.name]) - 1} other methods for ill films of {images.name}, lesions outlined. "
         f"{'; '.join(titles)}.",
-        caption=f"As DiffCAM, figure {FIGURES.get(images.name, 14)}, {images.name}, {net.name}. Outlined: the lesions. Above each film: which method "
-        "covers them best.",
+        caption=f"As DiffCAM, figure {FIGURES.get(images.name, 14)}, {images.name}, {net.name}. Outlined: the lesions. The title of each film names "
+        "the method whose largest values cover them best.",
     )
 
 # %% [markdown]
 r"""
 ## What one method marks alone
 
-Of one film of SIIM-ACR the paper says that only DiffCAM highlights a certain part of the lesion. The measure: *alone* is the
-share of $L$ that lies in $T$ of this method and in that of no other.
+The paper says of one film of SIIM-ACR that only DiffCAM highlights a certain part of the lesion. *Alone* measures this: it is
+the share of $L$ that lies in this method's $T$ and in no other method's.
 """
 
 # %%
 def alone(maps, L):
-    """Of each film's lesions, the share that the largest values of one map cover, and those of no other."""
+    """The share of each film's lesions that the largest values of one map cover, and of no other map."""
     T = {label: largest(S, L) & L for label, S in maps.items()}
     once = torch.stack([*T.values()]).sum(0) == 1
     return {(label, "marked_alone"): (t & once).sum((1, 2)) / L.sum((1, 2)) for label, t in T.items()}
@@ -212,19 +212,19 @@ report.cross(report.measured(pd.concat(lonely)), "title", "network")
 r"""
 ## Two diseases in the same people
 
-The paper finds the masks of SIIM-ACR harder to meet than the boxes of RSNA, for all methods. The drawn films of both diseases
-show the same people, under the same exposure: so the two are compared person by person. A pneumothorax is the
-smaller lesion, which alone makes its IoU smaller, and not its AUC.
+The paper finds that the maps of all methods agree less with the masks of SIIM-ACR than with the boxes of RSNA. The drawn
+films of both diseases show the same people under the same exposure, so the table compares the two person by person. A
+pneumothorax is the smaller lesion. Its size alone makes the IoU smaller, but not the AUC.
 """
 
 # %%
 def other_disease(first, second):
-    """Rows of the maps for one disease, named as such, under the network of the other: of the people who have both.
+    """Rows of the people who have both diseases: the maps for the first, named as such, under the network of the second.
     """
     (net, images), (other, theirs) = first, second
     common = [i for i, name in enumerate(images.ids) if name in theirs.ids]
     if not common:
-        print(f"Not run: nobody is both in {images.name} and in {theirs.name}.")
+        print(f"Not run: nobody is in both {images.name} and {theirs.name}.")
         return frame[:0]
     disease = images.classes[images.targets[0]].lower()
     some = {f"{m}_{disease}": S[common] for m, S in maps[net.name].items()}
@@ -232,7 +232,7 @@ def other_disease(first, second):
     return page.rows(other, theirs.subset([theirs.ids.index(images.ids[i]) for i in common]), values(some, L[net.name][common]))
 
 
-by_films = {}  # of each set of films the first network
+by_films = {}  # the first network of each set of films
 for net, images in ill:
     by_films.setdefault(images.name, (net, images))
 both = frame[:0]
@@ -255,11 +255,11 @@ if len(both):
 r"""
 ## What the references and the layer change
 
-The paper does not say how many normal films a film is told from, nor what it puts in the place of $S_v^{-1}$ where that
-has none. Here are the $k$ nearest normal films, or all; the covariance as Ledoit and Wolf shrink it, or none, which is
-the plain difference $z - \hat\mu$; and the map without the part that a normal film has on average, $\sum_k w_k (A_k - \hat\mu_k)$.
-Each film has its own IoU and AUC under each. Where the profile names an earlier layer, whose grid is finer, the table
-has it too, beside Grad-CAM and Layer-CAM there.
+The paper does not say from how many normal films a film is told, nor what replaces $S_v^{-1}$ where $S_v$ has no inverse.
+The table varies three choices: the $k$ nearest normal films, or all of them; the covariance, shrunk as by Ledoit and Wolf,
+or no covariance, which gives the plain difference $z - \hat\mu$; and the *centred* map
+$\sum_k w_k (A_k - \hat\mu_k)$, which leaves out the part that a normal film has on average. If the profile names an earlier
+layer, whose grid is finer, the table has that layer too, with Grad-CAM and Layer-CAM at the same layer.
 """
 
 # %%
@@ -273,7 +273,7 @@ VARIANTS = {
 
 
 def centred(net, images):
-    """Maps of the direction from all references of other classes, less what these have on average."""
+    """Maps with the direction from all references of other classes, less what these have on average."""
     options = page.options("diff_cam", net) | {"k": None}
     w = coefficients(net, images, {"w": ("diff_cam", options)}, **page.how)["w"]  # (N, K)
     R = options["reference"]
@@ -283,7 +283,7 @@ def centred(net, images):
 
 
 def chosen(net, images):
-    """Maps by what is chosen of DiffCAM, and those of two other methods."""
+    """DiffCAM's maps by its choices, and the maps of two other methods."""
     found = {f"DiffCAM, {title}": page.maps(net, images, "diff_cam", **of) for title, of in VARIANTS.items()}
     found["DiffCAM, all, centred"] = centred(net, images)
     return found | {METHODS[m].title: page.maps(net, images, m) for m in ("grad_cam", "layer_cam")}
@@ -308,8 +308,8 @@ report.cross(shown, ["network", "title"], "metric").rename(columns=lambda m: rep
 
 # %% [markdown]
 r"""
-A choice that was made on the films that judge it flatters itself. So it is made on every second film, by the mean IoU, and
-judged on the others, against the default and against the other methods.
+To choose and to judge on the same films would favour the choice. So the choice is made on every second film, by the mean IoU,
+and judged on the others, against the default and against the other methods.
 """
 
 # %%
@@ -341,19 +341,20 @@ page.verdicts(pd.concat(frames, ignore_index=True), "Appendix F")
 r"""
 ```{admonition} Departures
 :class: note
-**Films.** RSNA Pneumonia and SIIM-ACR are not free to pass on. `dataset="rsna_pneumonia"` with `root` runs this page on a copy of
-yours, and trains the paper's network there: InceptionV3 from ImageNet's weights, by stochastic gradient descent with a
-learning rate of 0.0001, momentum 0.9, weight decay 0.00001 and batches of 64. The paper does not say for how many epochs.
-Here they are at most 30, and those weights stay whose validation loss is least. Drawn films are learned by small networks from
-nothing.
+**Films.** RSNA Pneumonia and SIIM-ACR may not be redistributed. `dataset="rsna_pneumonia"` with `root` runs this page on your
+own copy, and trains the paper's network on it: InceptionV3 from ImageNet's weights, by stochastic gradient descent with a
+learning rate of 0.0001, momentum 0.9, weight decay 0.00001 and batches of 64. The paper does not give the number of epochs.
+Here there are at most 30, and the weights with the lowest validation loss are kept. For drawn films, small networks are trained
+from scratch.
 
-**Lesions.** A box holds some lung that is not ill; where a data set has masks, they count. The paper measures nothing in this
-appendix: the claims put numbers to what it says of its figures.
+**Lesions.** A box contains some lung that is not ill, so masks are used where a data set has them. The paper measures nothing
+in this appendix: the claims put numbers to what it says about its figures.
 
-**One film.** *Only DiffCAM highlights* is said of one film. The claim asks for the share of the lesions that one method marks
-alone.
+**One film.** The paper says *only DiffCAM highlights* about one film. The claim is about the share of the lesions that one method
+marks alone, over all films.
 
-**Which are harder.** The paper compares different people with different marks. The claim compares the same drawn people.
+**Which are harder.** The paper compares different people with different marks. The table compares the same drawn people, and
+does not test the paper's claim.
 ```
 """
 
