@@ -2,14 +2,14 @@
 r"""
 # Confusing classes, models and references
 
-DiffCAM {cite:p}`diffcam` needs three choices that a class activation map does not need in this way: a question, a
-network whose features are good enough, and a group of reference images. Appendix G of the paper shows, on
-single images, what each choice changes. It asks *why not* about classes that are easily confused (figure 16). It compares
-networks of rising accuracy, references of one category alone, and one reference with many (figure 17).
+A map of DiffCAM {cite:p}`diffcam` depends on three choices: the question, the network whose features it reads, and the
+group of reference images. Appendix G of the paper shows on single images what each choice changes. It asks *why not* about
+classes that are easily confused (figure 16). It compares networks of rising accuracy, references of one category alone, and
+one reference with many (figure 17).
 
-This page makes such pictures and measures each of them on many images. Photographs have boxes. Of birds that are
-drawn for this book it is also known which parts tell two species apart. Images of two objects are composed of two
-images, side by side, so that it is known which object is where.
+This page makes such figures and measures each of them on many images. Photographs have boxes around the object. For birds
+that are drawn for this book, it is also known which parts tell two species apart. Images of two objects are composed of two
+images side by side, so that it is known where each object is.
 """
 
 # %% tags=["parameters"]
@@ -49,10 +49,11 @@ page.protocol()
 r"""
 ## Figure 16: confusing classes
 
-Each image is told from the class that its own is most easily taken for: of the classes that the references have, the
-one that the network finds most probable, on average over the images of a class, after that class itself. The map of *why
-not* takes all references of the confusing class. Most photographs are alone in their class. There the references are
-whole images and five crops of each, so that a class has as few independent references as it has photographs.
+Each image is told from its *confusing class*, the class that its own class is most easily taken for. This is the class that
+the network finds most probable after the image's own class, on average over the images of that class and among the classes
+of the references. The *why not* map takes all references of the confusing class. Most photographs are alone in their class.
+There the references are the whole images and five crops of each, so a class has only as many independent references as it
+has photographs.
 """
 
 # %%
@@ -60,7 +61,7 @@ LEAST = 5  # references of a class; with fewer, crops are added
 
 
 def of_classes(net):
-    """The references, with their crops where there are few of a class."""
+    """The references, with their crops where classes have few references."""
     data = matched(page.references(net), net).readable()
     if len(data) >= LEAST * len({*data.targets}):
         return page.reference(net)
@@ -80,7 +81,7 @@ def by_class(p, targets):
 
 
 def likeliest(p, known, *but):
-    """Of the known classes, the most probable one but for some."""
+    """The most probable of the known classes, leaving out some."""
     return max((c for c in known if c not in but), key=lambda c: p[c].item())
 
 
@@ -92,7 +93,7 @@ for net, images in page.opened:
     groups = of_classes(net)
     known = set() if groups.classes is None else {*groups.classes.tolist()}
     if len(known) < 3 or len({*images.targets}) < 2:
-        print(f"Not run: questions of why not, on {net.name}: there are too few classes.")
+        print(f"Not run: the question why not, on {net.name}: there are too few classes.")
         continue
     asking.append((net, images))
     R[net.name], p[net.name] = groups, probabilities(net, images)
@@ -101,21 +102,21 @@ for net, images in page.opened:
 
 # %% [markdown]
 r"""
-Of each map the table has the share in the boxes (*energy*) and how often its largest value lies there (SP). Of
-drawn birds it is known what differs. Let $D$ be the pixels of the parts that tell the two species apart, and $O$ the bird.
-*Share* is that of the map on $D$. *Rank* is how often a pixel of $D$ has a larger value than one of $O \setminus D$: one half by
-chance. Grad-CAM explains the class of the image, and so does *why*, which asks about all other classes. The verdicts
-count the images on which the confusing class has a probability of more than 1 %.
+The table shows for each map its share in the boxes (*energy*) and how often its largest value lies in them (SP). For drawn
+birds it is known what differs. Let $D$ be the pixels of the parts that tell the two species apart, and $O$ those of the bird.
+*Share* is the share of the map on $D$. *Rank* is how often a pixel of $D$ has a larger value than a pixel of $O \setminus D$;
+by chance it is one half. Grad-CAM explains the class of the image without a rival. So does DiffCAM's *why* map, which tells
+the image from all other classes. The verdicts are on the images where the confusing class has a probability of more than 1 %.
 """
 
 # %%
 def why_not(net, rival):
-    """Options of DiffCAM for the question why not, of a rival class by class."""
+    """DiffCAM's options for the question why not, with a rival for each class."""
     return {"question": "why not", "rival": rival, "reference": R[net.name]}
 
 
 def on_what_differs(net, images, methods, rival):
-    """Rows of the share and the rank of the maps of birds, of which something is seen that tells them apart."""
+    """Rows of the share and the rank, for the birds on which a part that differs is visible."""
     names = images.classes
     D = torch.stack([differing(s, names[s.target], names[rival[s.target]]) for s in images])
     seen = D.flatten(1).any(1)
@@ -135,18 +136,18 @@ for net, images in asking:
                "grad_cam": ("grad_cam", {})}  # fmt: skip
     chance = [of[rival[c]].item() for of, c in zip(p[net.name], images.targets)]
     frames.append(page.rows(net, images, {("confusing", "probability"): chance}))
-    print(f"{net.name}: {sum(one > 0.01 for one in chance)} of {len(images)} images give it more than 1 %")
+    print(f"{net.name}: on {sum(one > 0.01 for one in chance)} of {len(images)} images the confusing class has more than 1 %.")
     if len(images.having("boxes")):
         frames.append(page.evaluate(methods, ["energy_pointing_game", "pointing_game"], [(net, images)]))
     else:
-        print(f"Not run: how much lies on the object: no image of {images.name} has boxes.")
+        print(f"Not run: the share of the map on the object: no image of {images.name} has boxes.")
     if images.name == "birds":
         frames.append(on_what_differs(net, images, methods, rival))
 confused = pd.concat(frames, ignore_index=True) if frames else page.evaluate([], [])
 
 
 def table(frame):
-    """Means with intervals, a row a network and method, a column a metric."""
+    """Means with intervals: one row per network and method, one column per metric."""
     means = report.measured(frame)
     return report.cross(means, ["network", "title"], "metric").rename(columns=lambda m: report.symbols([m]))
 
@@ -158,8 +159,8 @@ SIDE = 160  # pixels; birds are drawn anew at any size
 
 
 def shown(net, images):
-    """Images of the classes that the profile names; or else those whose confusing class is most probable, one a class,
-    and of birds one a family."""
+    """Images of the classes that the profile names; if there are none, the images whose confusing class is most probable,
+    one per class, and one per family of birds."""
     labels, places = images.labels, {}
     for i in (labels.index(name) for name in page.setting("shown_classes") if name in labels):
         places[labels[i]] = i
@@ -172,7 +173,7 @@ def shown(net, images):
 
 
 def example(net, c, size):
-    """An image of a class among the references, as a picture."""
+    """A reference image of a class, as a picture."""
     data = matched(page.references(net), net)
     return report.in_colour(data.at(size)[data.targets.index(c)].image)
 
@@ -184,7 +185,7 @@ def called(net, images, c):
 
 
 def rows_of(images, maps, titles):
-    """A picture: images with their maps, a row each."""
+    """A figure of images with their maps, one row per image."""
     rows = [
         [report.in_colour(sample.image), *(report.overlay(sample.image, S[i]) for S in maps.values())]
         for i, sample in enumerate(images)
@@ -193,7 +194,7 @@ def rows_of(images, maps, titles):
 
 
 def finished(net, images, size, method, **options):
-    """Maps at a size that is not the network's."""
+    """Maps at another size than the network's input."""
     raw = page.maps(net, images, method, raw=True, **options)
     return finish(method, raw, size)
 
@@ -218,8 +219,8 @@ for number, (net, images) in enumerate(asking, 1):
     report.show(
         report.grid(rows, ["Image", "The other\nclass", "DiffCAM,\nwhy not", "Grad-CAM"], titles, outlines=outlines),
         name=f"diffcam-confusing-{number}",
-        alt=f"Maps of DiffCAM for why not, and of Grad-CAM, for the question why {'; why '.join(titles)}.",
-        caption=f"As DiffCAM, figure 16, {net.name}: images, an image of the class that theirs is taken for, and maps. "
+        alt=f"Why-not maps of DiffCAM, and maps of Grad-CAM, for the question why {'; why '.join(titles)}.",
+        caption=f"As DiffCAM, figure 16, {net.name}: each image, a reference of its confusing class, and the maps of both methods. "
         + ("Outlined: the parts that differ." if images.name == "birds" else "Outlined: the boxes." if outlines else ""),
     )  # fmt: skip
 
@@ -227,17 +228,16 @@ for number, (net, images) in enumerate(asking, 1):
 r"""
 ## Figure 17, line 1: models
 
-The networks in the order of their accuracy on the photographs whose class is certain, each with the references that it
-has above. Two measures say how well a map finds its object. The first is the share of the map in the boxes
-of a photograph. The second is made of composed images: of two photographs the upright strips around their objects stand
-side by side, and the question is why it is one of the two. *Half* is the share of the map on the half of that object.
-No photograph is in two composed images. The image beside is one of the references, as the other images of its class
-would be in the paper.
+The table lists the networks in the order of their accuracy on the photographs whose class is certain. Two measures say how
+well a map finds its object. The first is the share of the map in the boxes of a photograph. The second uses composed images:
+the upright strips around the objects of two photographs stand side by side, and the question is *why* one of the two classes.
+*Half* is the share of the map on the half with that class's object. No photograph is in two composed images. The photograph
+in the other half is also one of the references, as other images of its class would be in the paper.
 """
 
 # %%
 def composed(images, most=None):
-    """Each image of one half of the classes, in their order, beside one of a class of the other half."""
+    """Each image of the first half of the classes, in their order, beside an image of a class of the second half."""
     places = defaultdict(list)
     for i, c in enumerate(images.targets):
         places[c].append(i)
@@ -254,14 +254,15 @@ def half_share(S, data):
 
 
 def same_images():
-    """The networks that see the dataset that most of them see, and know its true classes."""
+    """The networks that see the most common dataset of the page, and whose images have known classes."""
     known = [(net, images.readable()) for net, images in page.opened if net.name not in page.unlabelled]
     sets = [images.name for _, images in known]
     return [(net, images) for net, images in known if images.name == max(sets, key=sets.count)]
 
 
 def ranked(models):
-    """By role, a network, its images of certain class, and which of them it gets right (N,): the most accurate first."""
+    """By role, a network, its images of certain class, and whether it classifies each correctly (N,); the most accurate
+    network first."""
     found = []
     for net, images in models[:4]:
         certain = images.certain()
@@ -274,7 +275,7 @@ def ranked(models):
 models, frames = ranked(same_images()), []
 if len(models) < 2:
     models = {}
-    print("Not run: models of rising accuracy, which takes two networks of the same images, whose classes are known.")
+    print("Not run: models of rising accuracy, which needs two networks on the same images, whose classes are known.")
 for role, (net, images, right) in models.items():
     best = models["strongest"]
     values = {(f"network_{role}", "accuracy"): right}
@@ -286,7 +287,7 @@ for role, (net, images, right) in models.items():
     rows.append(page.rows(net, both, shares))
     if len(images.having("boxes")):
         rows.append(page.evaluate(methods, ["energy_pointing_game"], [(net, images)]))
-    # The networks are compared as methods are, on the same images: under the name of the best.
+    # The networks are compared on the same images as methods are, under the name of the most accurate one.
     frames += [of.assign(network=best[0].name, architecture=best[0].architecture) for of in rows]
 compared = pd.concat(frames, ignore_index=True) if frames else page.evaluate([], [])
 
@@ -315,7 +316,7 @@ def shown_pairs(images):
 
 
 def spoken(net, data):
-    """What is asked of composed images."""
+    """The question about each composed image."""
     other = [record.beside.target for record in data.records]
     return [f"why {called(net, data, c)}, beside {called(net, data, o)}?" for c, o in zip(data.targets, other)]
 
@@ -332,10 +333,11 @@ if models:
         rows_of(large, maps, spoken(best, few)),
         name="diffcam-models",
         alt="DiffCAM with networks of rising accuracy, and Grad-CAM with the most accurate, on composed images: "
-        f"{' '.join(spoken(best, few))} Mean share of DiffCAM's map on the right half: "
+        f"{' '.join(spoken(best, few))} Mean share of DiffCAM's map on the half in question: "
         + ", ".join(f"{models[role][0].name} {share:.0%}" for role, share in means.items()) + ".",
-        caption="As DiffCAM, figure 17, line 1, on composed images: "
-        + ", ".join(f"{role} {net.name}" for role, (net, *_) in reversed(models.items())) + ". Mean share on the right half: "
+        caption="As DiffCAM, figure 17, line 1, on composed images, with networks of rising accuracy: "
+        + ", ".join(f"{role} {net.name}" for role, (net, *_) in reversed(models.items()))
+        + ". Mean share of DiffCAM's map on the half of the object in question: "
         + ", ".join(f"{models[role][0].name} {share:.0%}" for role, share in means.items()) + ".",
     )  # fmt: skip
 
@@ -343,19 +345,19 @@ if models:
 r"""
 ## Figure 17, line 2: references of one category
 
-An image of $a$ beside one of $b$ is told from references of one class alone. Told from $b$, the map should mark $a$, as the
-answer to *why a* does. Told from the class $a'$ that $a$ is most easily taken for, the largest difference could be the
-other object: the paper shows a dog beside a cow, where *why not another dog* marks the cow. *Half* is the share
-of the map on the half of $a$, and $r$ its correlation with the map of *why a*, before the ReLU. *Why a* takes the nearest
-references of all classes but $a$, among them $b$; so the table has it too without those of $b$, which then count as
-unknown. Where photographs are the references, those of $b$ are the very photograph beside, and crops of it. Of drawn birds
-they are other birds.
+An image of class $a$ beside an image of class $b$ is told from references of one class alone. With references of $b$, the
+map should mark $a$, as the answer to *why a* does. With references of $a'$, the confusing class of $a$, the largest
+difference could be the other object: the paper shows a dog beside a cow, where *why not another dog* marks the cow. *Half* is
+the share of the map on the half of $a$, and $r$ is the correlation of the map with that of *why a*, before the ReLU. *Why a*
+takes the nearest references of all classes but $a$, including $b$. The table therefore also has *why a* without the references
+of $b$, as if $b$ were unknown. If the references are photographs, those of $b$ are the same photograph that stands beside $a$,
+and its crops. For drawn birds they are other birds.
 """
 
 # %%
 def of_one_category(net, images, both):
-    """Composed images whose second class is among the references; by the class a that is asked about, the class b
-    beside it, and a′."""
+    """Composed images whose second class is among the references; and by the class a that is asked about, the class b
+    beside it, and the class a′."""
     known, means = {*R[net.name].classes.tolist()}, by_class(p[net.name], images.targets)
     both = both.subset([i for i, record in enumerate(both.records) if record.beside.target in known])
     b = {record.target: record.beside.target for record in both.records}
@@ -373,7 +375,7 @@ def without(net, both, b):
 
 
 def biased(net, images):
-    """Rows of each question on composed images, and how like that of why its map is."""
+    """Rows of each question on composed images: the share on the half, and the correlation with the map of why."""
     both, b, near = of_one_category(net, images, composed(images, page.setting("of_a_class")))
     raw = {
         "diff_cam": page.maps(net, both, "diff_cam", raw=True),
@@ -409,19 +411,19 @@ for number, (net, images) in enumerate(asking, 1):
     report.show(
         rows_of(large, maps, titles),
         name=f"diffcam-biased-{number}",
-        alt=f"Maps of DiffCAM for why a, why not b and why not a′; a stands beside b: {'; '.join(titles)}. Mean share on the "
-        f"half of a: {', '.join(shares)}.",
+        alt=f"Maps of DiffCAM for why a, why not b and why not a′, where a stands beside b: {'; '.join(titles)}. Mean share of "
+        f"the map on the half of a: {', '.join(shares)}.",
         caption=f"As DiffCAM, figure 17, line 2, on composed images, {net.name}: a stands beside b, and is most easily taken for a′. Mean "
-        f"share on the half of a: {', '.join(shares)}.",
+        f"share of the map on the half of a: {', '.join(shares)}.",
     )
 
 # %% [markdown]
 r"""
 ## Figure 17, line 3: how many references
 
-The $k$ nearest references of other classes, from one to all of them. With one, $S_v = 0$ and $w = z - \hat\mu$: the image is told
-from a single other image. Of networks whose images have boxes, the curves show the share of the map in the boxes. The
-share of the image that the boxes cover is what a uniform map would have.
+The number $k$ of nearest references of other classes goes from one to all of them. With one reference, $S_v = 0$ and
+$w = z - \hat\mu$: the image is told from a single other image. The curves show the share of the map in the boxes, for the
+networks whose images have boxes. A uniform map has the share of the image that the boxes cover.
 """
 
 # %%
@@ -446,7 +448,7 @@ if len(counts):
         ax.figure,
         name="diffcam-counts",
         alt=f"Share of DiffCAM's map in the boxes by the number of references. {'; '.join(told)}.",
-        caption="The share of the map in the boxes by the number of references, means over images with 95 % intervals. "
+        caption="The share of DiffCAM's map in the boxes by the number of references: means over images with 95 % intervals. "
         f"{'; '.join(told)}.",
     )
     display(report.cross(means, "title", "network"))
@@ -461,7 +463,7 @@ for number, (net, images) in enumerate(asking[:1], 1):
         rows_of(large, maps, few.labels),
         name="diffcam-by-number",
         alt=f"Maps of DiffCAM for images of {' and '.join(few.labels)}, with {', '.join(map(str, maps))} references.",
-        caption=f"As DiffCAM, figure 17, line 3, {net.name}: the map by the number of the nearest references.",
+        caption=f"As DiffCAM, figure 17, line 3, {net.name}: the map by the number k of nearest references.",
     )
 
 # %% [markdown]
@@ -478,16 +480,16 @@ for number, of in enumerate((compared, biases, counts), 1):  # each line compare
 r"""
 ```{admonition} Departures
 :class: note
-**Images of several objects** are composed here, so that it is known where each object is. A photograph beside
-another one is cut to half its width.
+**Images of several objects** are composed here, so that it is known where each object is. Each of the two photographs is cut
+to half the width.
 
-**References of a class.** ImageNet has 1,300 training images of a class, and these photographs mostly one. Crops add
+**References of a class.** ImageNet has 1,300 training images per class; these photographs are mostly one per class. Crops add
 views of the same object, and no other object of its class.
 
-**Where Grad-CAM fails.** The paper picks such an image. To pick images on which one method does badly favours any other
-method. So the claim is judged on all images, and on each what one method gains counts against what it loses on others.
+**Where Grad-CAM fails.** The paper picks such an image. Picking images on which one method does badly favours any other
+method. So the claim is judged on all images: what a method gains on some images counts against what it loses on others.
 
-**Models.** The paper takes MobileNetV3, ResNet-50 and ConvNeXt.
+**Models.** The paper takes MobileNetV3, ResNet-50 and ConvNeXt. The protocol above has the networks of this page.
 
 **Nearest references.** The paper does not say whether its one nearest reference is of another class. Here it is, as
 for every *why*.
