@@ -2,12 +2,12 @@
 r"""
 # Networks without a classifier
 
-A foundation model has learned features and no classes. Most class activation maps have nothing to explain there: they need a
-class score. DiffCAM {cite:p}`diffcam` needs features alone, of the image and of references, and its abstract offers it for
-such models.
+A foundation model has learned features but no classes. Most class activation maps need a class score, so they have nothing
+to explain there. DiffCAM {cite:p}`diffcam` needs only features, of the image and of reference images, and its abstract offers
+it for such models.
 
-This page takes the classifier away from networks that have one, and sees which methods are left and whether DiffCAM's map changes.
-Then it runs DiffCAM on a transformer that never had a classifier, beside the two maps that need none either: raw
+This page takes the classifier away from networks that have one, and tests which methods still run and whether DiffCAM's map
+changes. Then it compares DiffCAM, on a transformer that never had a classifier, with the two other maps that need none: raw
 attention and rollout {cite:p}`rollout`. That transformer comes in an optional package.
 """
 
@@ -50,13 +50,13 @@ page.protocol()
 r"""
 ## What is left without a classifier
 
-The last module of each network is taken away, and the rest is cut at the same layer. What it gives are features; who asks it for a
-class score gets an error. Every method of this book is tried on one photograph.
+The last module of each network is taken away, and the rest is cut at the same target layer. The network then returns features, and
+asking it for a class score is an error. Every method of this book is tried on one image.
 """
 
 # %%
 def without_classifier(net):
-    """A copy of the network without its last module, which makes the classes; itself, if it has no classes."""
+    """A copy of the network without its last module, the classifier; the network itself if it has no classes."""
     if not net.num_classes:
         return net
     model = copy.deepcopy(net.model)
@@ -74,7 +74,7 @@ NO_SCORE, NO_ATTENTION, RUNS = "there is no class score", "there is no attention
 
 
 def tried(net, images):
-    """Of each method whether it makes a map of one image, or why not."""
+    """For each method, whether it makes a map of one image, or why not."""
     x, said = torch.stack([sample.image for sample in images]), {}
     for name, method in METHODS.items():
         given = {"reference": page.reference(net)} if "reference images" in method.needs else {}
@@ -97,14 +97,14 @@ for net, images in backbones:
 
 # %% [markdown]
 r"""
-DiffCAM's raw maps by the network and by what is left of it, image by image; and once more with references that have no labels, as those of
-a foundation model may have none. Then all references count as of other classes. *Change* is the size of the difference as a
-share of the map.
+The table compares DiffCAM's raw maps by the whole network and by the network without its classifier, image by image. The second row
+of each network has references without labels, since the references of a foundation model may have none; then all references count as
+images of other classes. *Change* is the size of the difference, as a share of the size of the map.
 """
 
 # %%
 def change(M, R):
-    """The size (N,) of what changed of each map, as a share of the map."""
+    """The size (N,) of the change of each map, as a share of the map."""
     return (M - R).flatten(1).norm(dim=1) / M.flatten(1).norm(dim=1)
 
 
@@ -125,14 +125,14 @@ pd.DataFrame(rows).T.rename_axis(index=["network", "references"])
 r"""
 ## Beside attention
 
-A transformer's class token attends to the patches of the image, and its attention is a map that needs no classifier: *raw attention*,
-of the last block, and *rollout*, followed through all of them. DiffCAM is compared with both on each transformer here, by the three
-measures of [the page on localisation](03_localization): the energy in the boxes, the pointing game, and the IoU of a region of a
-fifth of the image. Images whose boxes cover more than 80 % are left out; Fake-CAM, which marks everything, has for its energy the area
-of the boxes.
+A transformer's class token attends to the patches of the image, and this attention is a map that needs no classifier. *Raw attention*
+is that of the last block; *rollout* follows the attention through all blocks. DiffCAM is compared with both on each transformer here,
+by the three measures of [the page on localisation](03_localization): the energy in the boxes, the pointing game, and the IoU of a
+region of a fifth of the image. Images whose boxes cover more than 80 % of the image are left out. The energy of Fake-CAM, which marks
+everything, is the share of the image that the boxes cover.
 
-The transformer without a classifier is a ViT-S of DINOv2's architecture {cite:p}`dinov2`, which its author trained on to predict where
-an image is salient. So its attention was taught what stands out.
+The transformer without a classifier is a ViT-S with DINOv2's architecture {cite:p}`dinov2`. Its author trained it further to predict
+where an image is salient, so its attention was taught what stands out.
 """
 
 # %%
@@ -169,7 +169,7 @@ for number, (net, images) in enumerate(transformers, 1):
     page.gallery(
         net, fewer(images, page.setting("shown")), ["diff_cam", *ATTENTION], boxes=True,
         name=f"diffcam-beside-attention-{number}",
-        caption=f"DiffCAM and two maps of attention, {net.name} without a classifier.",
+        caption=f"Maps of DiffCAM, raw attention and rollout, {net.name} without a classifier, with the boxes of the objects.",
     )  # fmt: skip
 
 # %% [markdown]
@@ -177,9 +177,10 @@ r"""
 (class-token)=
 ## The mean over patches, or the class token
 
-DiffCAM takes for an image's features their mean over positions. A transformer has a class token for that, and its patches are of either sign.
-So the direction is taken of the class token too, from those of the other images of the table, and weights the patches as before. Then
-*positive* says how much of the raw map is above zero, before the ReLU: a map that is positive nearly everywhere leaves nothing out.
+DiffCAM represents an image by the mean of its features over positions. A transformer has a class token for this purpose, and its patch
+features can be of either sign. So the table also takes the direction from the class tokens: it tells the image's class token from those
+of the other images in the table, and weights the patches as before. *Positive* is the share of the raw map that is above zero,
+before the ReLU. A map that is positive nearly everywhere leaves nothing out.
 """
 
 # %%
@@ -223,12 +224,13 @@ page.verdicts(pd.concat([*frames, frame], ignore_index=True), "Abstract")
 r"""
 ```{admonition} Departures
 :class: note
-**Foundation models.** The paper's abstract names no network and prints no number for one in what is recomputed here. What is said to
-localise better than what is our reading: better than the maps that such a network has without DiffCAM.
+**Foundation models.** The paper's abstract names no foundation model, and the parts of the paper that are recomputed here print no
+number for one. The claim that DiffCAM localises better is our reading of it: better than the maps that such a network has without
+DiffCAM.
 
 **Taking the classifier away** leaves features that were learned with it.
 
-**Target layer.** Of a transformer, the first LayerNorm of the last block, as for the other methods of this book.
+**Target layer.** For a transformer it is the first LayerNorm of the last block, as for the other methods of this book.
 ```
 """
 
