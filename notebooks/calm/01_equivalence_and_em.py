@@ -2,17 +2,18 @@
 r"""
 # A map that is a factor of the prediction
 
-A class activation map is computed after the fact: a network is trained, and then its weights are read in another way than
-they were trained, with a normalisation that nobody trained. CALM {cite:p}`calm` makes the map a part of the model. Where the
-cue for a class lies is a latent variable $z$, a position of the last grid, and
+CALM {cite:p}`calm` makes the class activation map a part of the model. CAM itself is computed only after training: it reads the
+weights in another way than they were trained, and its normalisation is not trained at all. In CALM, the location of the cue for a
+class is a latent variable $z$, a position of the last grid, and
 
 $$
 p(y|x) = \sum_z p(y, z|x), \qquad p(y, z|x) = g_{yz} h_z,
 $$
 
-so that the map $s^y = p(y, z|x)$ adds up to the probability that the network reports. This page runs the two derivations of the
-supplement. Appendix A says that two ways of writing CAM are one network. Appendix B bounds the likelihood, so that CALM may be
-trained by expectation and maximisation (EM). Then it asks what either has to do with how such a network is trained.
+so that the map $s^y_z = p(y, z|x)$ adds up to the probability that the network reports. This page computes the two derivations
+of the supplement. Appendix A shows that two ways of writing CAM are the same network. Appendix B bounds the likelihood, so that
+CALM can be trained by expectation and maximisation (EM). The page then compares these derivations with how such networks are
+trained in practice.
 """
 
 # %% tags=["parameters"]
@@ -65,17 +66,17 @@ $$
 p(y|x) = \mathrm{softmax}\Big(\sum_l W_{yl} \Big(\frac{1}{HW} \sum_{hw} \bar f_{lhw}(x)\Big)\Big). \tag{b}
 $$
 
-They are one, by the distributive law (c), with $f_{yhw} = \sum_l W_{yl} \bar f_{lhw}$: a convolution with $1 \times 1$ kernels. Then
-CAM's map of a class is $f_{\hat y}$ itself (d). The table has the largest differences over the images, as shares of the largest
-entry, with the head in double precision.
+By the distributive law (c) they are the same, with $f_{yhw} = \sum_l W_{yl} \bar f_{lhw}$, a convolution with $1 \times 1$ kernels.
+Then CAM's map of a class is $f_{\hat y}$ itself (d). The table has the largest differences over the images, as shares of the
+largest entry, with the head in double precision.
 
-SqueezeNet has the form (a), with a ReLU between $f$ and the average. Up to that ReLU both orders agree. With it they
-part: what is averaged is no longer linear in the features, and no $W$ behind a pooling does the same.
+SqueezeNet has the form (a), with a ReLU between $f$ and the average. Without that ReLU both orders agree. With it they
+differ: the averaged maps are no longer linear in the features, and no $W$ after pooling gives the same logits.
 """
 
 # %%
 def linear_part(net, A):
-    """The weights (C, K) and bias (C,) that make class maps of activations, where the network has such."""
+    """The weights (C, K) and bias (C,) that turn activations into class maps, if the network has such a layer."""
     if net.affine_head:
         W = class_weights(net, A)
         return W, net.head(torch.zeros_like(A[:1]))[0]
@@ -92,7 +93,7 @@ def largest(difference, of):
 
 @torch.no_grad()
 def two_ways(net, x, target):
-    """Of each image: how the two formulas differ from each other, and from the network; and its map."""
+    """For each image: how the two formulas differ from each other and from the network, and the image's map."""
     net, x, target = copy.deepcopy(net).cpu().double(), x.cpu().double(), target.cpu()
     A, context = net.cut(x)
     if (linear := linear_part(net, A)) is None:
@@ -118,7 +119,7 @@ for net, images in page.opened:
     images = images.readable()
     found = [two_ways(net, x, target) for x, target in page.batches(net, images)]
     if None in found:
-        print(f"Not run: {net.name} has no class maps behind {net.layer}, whose head is another.")
+        print(f"Not run: {net.name} has no class maps after {net.layer}, since its head is of another kind.")
         continue
     found = {name: torch.cat([one[name] for one in found]) for name in found[0]}
     class_maps[net.name] = net, images, found
@@ -139,7 +140,7 @@ pd.DataFrame(rows).T.rename_axis(index="network").replace("-", "−", regex=True
 r"""
 ## Two normalisations
 
-For the picture a map must lie in $[0, 1]$, and CAM's authors and Grad-CAM's do it differently:
+To be shown, a map must lie in $[0, 1]$. The authors of CAM and of Grad-CAM scale it differently:
 
 $$
 s = \begin{cases}
@@ -148,8 +149,9 @@ s = \begin{cases}
 \end{cases} \qquad (e)
 $$
 
-Nothing in (a) says which, and neither is trained. They are one where the least value is zero. The table has how much of a map is
-negative, which is what *max* sets to zero; how much of the image each map is on average; and how alike they are.
+Equation (a) does not determine which to take, and neither is part of training. The two agree if the smallest value is zero. The
+table has the share of the map that is negative, which *max* sets to zero; the mean of each normalised map; and the correlation of
+the two.
 """
 
 # %%
@@ -168,8 +170,8 @@ for name, (net, images, found) in class_maps.items():
         net, few, {"max": S["max"][: len(few)], "min-max": S["range"][: len(few)]},
         name=f"calm-normalisations-{len(rows)}", columns=3,
         caption=f"CAM's map of the class by either normalisation of eq. (e), {name}.",
-        alt=f"CAM by max and by min-max, {name}, for images of {', '.join(few.labels)}: "
-        f"on average {rows[name]['mean of max (%)']} and {rows[name]['mean of min-max (%)']} per cent of the image.",
+        alt=f"CAM by max and by min-max, {name}, for images of {', '.join(few.labels)}. "
+        f"The maps' means over all images are {rows[name]['mean of max (%)']} and {rows[name]['mean of min-max (%)']} per cent.",
     )  # fmt: skip
 pd.DataFrame(rows).T.rename_axis(index="network")
 
@@ -177,7 +179,7 @@ pd.DataFrame(rows).T.rename_axis(index="network")
 r"""
 ## Appendix B: a bound on the likelihood
 
-With the parameters $\theta$ that are sought and others $\theta'$ that are known,
+With the parameters $\theta$ to be found and other, known parameters $\theta'$,
 
 $$
 \begin{aligned}
@@ -188,10 +190,11 @@ $$
 \end{aligned}
 $$
 
-The first gap is the divergence of the two posteriors, so that (h) is exact at $\theta' = \theta$; the second is the entropy of the
-posterior. Both are measured on CALM's head with random weights, on the features of each network (their absolute values, so that
-$h$ is positive everywhere), with $\theta'$ at several distances from $\theta$. Where $h_z$ is zero under $\theta$ and not under
-$\theta'$, (h) is infinite: this is what the constant is for that the authors add before the logarithm.
+The first gap, (h) less (f), is the divergence of the two posteriors, so (h) is exact at $\theta' = \theta$. The second gap, (i) less
+(h), is the entropy of the posterior. The table measures both gaps for CALM's head with random weights, on the features of each
+network, with $\theta'$ at several distances from $\theta$. It takes the absolute values of the features, so that $h$ is positive
+everywhere. Where $h_z$ is zero under $\theta$ but not under $\theta'$, (h) is infinite. For this case the authors add a constant
+before the logarithm.
 """
 
 # %%
@@ -211,7 +214,7 @@ def random_head(channels, classes, seed):
 
 
 def between(one, other, t):
-    """The head on the way from one to another."""
+    """A head between two heads: the first at t = 0, the other at t = 1."""
     found = copy.deepcopy(one)
     with torch.no_grad():
         for p, q in zip(found.parameters(), other.parameters()):
@@ -267,7 +270,7 @@ ends = "; ".join(
 )
 report.show(
     figure, name="calm-bound", alt=f"Both gaps of the bound by the distance of the two parameters, in nats. {ends}.",
-    caption=r"What the bound gives away, means over images with 95 % intervals: the divergence of the posteriors, which is zero at "
+    caption=r"The two gaps of the bound, means over images with 95 % intervals: the divergence of the posteriors, which is zero at "
     rf"$\theta' = \theta$, and the entropy of the posterior, which is not. In nats: {ends}.",
 )  # fmt: skip
 
@@ -275,14 +278,14 @@ report.show(
 r"""
 ## An exact step never lowers the likelihood
 
-EM maximises (i) over $\theta$ with the posterior of the last $\theta$, again and again. Where the maximum over $h$ is known, with
-$g$ held, it is the mean posterior, $h_z \leftarrow \sum_y q_y\, p(z|x, y)$ for labels with the shares $q_y$. Each image's random $g$ and
-$h$ are the start; the labels are drawn at random. The likelihood $\sum_y q_y \log p(y|x)$ rises at every step, or stays.
+EM minimises (i) over $\theta$ repeatedly, each time with the posterior of the last $\theta$. With $g$ held fixed, the best $h$ is known:
+it is the mean posterior, $h_z \leftarrow \sum_y q_y\, p(z|x, y)$ for labels with the shares $q_y$. Each image starts from random $g$
+and $h$, and its labels are drawn at random. The log-likelihood $\sum_y q_y \log p(y|x)$ never falls from one step to the next.
 """
 
 # %%
 def exact_steps(head, A, q, steps=30):
-    """The likelihood (B, steps + 1) before and after each exact step in h."""
+    """The log-likelihood (B, steps + 1) before and after each exact step in h."""
     with torch.no_grad():
         g, h = head.g(A).softmax(1).flatten(2), head.prior(A).flatten(2)  # (B, C, hw), (B, 1, hw)
     found = []
@@ -317,18 +320,18 @@ report.show(
 r"""
 ## The gradients of EM and of ML are one
 
-CALM is not trained by exact steps, but by a gradient step on (i) with $\theta' = \theta$, held constant. That gradient is
+CALM is not trained by exact steps, but by gradient steps on (i), with $\theta' = \theta$ held constant. That gradient is
 
 $$
 -\sum_z p_\theta(z|x, y)\, \nabla \log p_\theta(y, z|x) = -\frac{\sum_z \nabla p_\theta(y, z|x)}{p_\theta(y|x)} = -\nabla \log p_\theta(y|x),
 $$
 
-the gradient of maximum likelihood (ML). The two losses differ in value, and train a network by the same steps.
+the gradient of maximum likelihood (ML). The two losses differ in value, but train a network by the same steps.
 
-The authors' code detaches the sum $N = \sum_z h_z$ by which $h$ is divided: for the gradient it is a constant. Then neither loss has
-the gradient of the likelihood any more, as far as $h$ is concerned: nothing pulls $h$ down where the cue is not. And a third
-way, a cross-entropy of the network's output, divides by $\sum_y p(y|x)$ once more, which is one, and undoes the detachment. The table
-compares each gradient with that of the likelihood.
+The authors' code detaches the sum $N = \sum_z h_z$ by which $h$ is divided: for the gradient it is a constant. Then the gradient of
+either loss by the weights of $h$ is no longer that of the likelihood: nothing pulls $h$ down at positions without the cue. A third
+loss, the cross-entropy of the network's output, divides once more by $\sum_y p(y|x)$. This sum is one, but dividing by it undoes the
+detachment. The table compares each gradient with that of the likelihood.
 """
 
 # %%
@@ -364,16 +367,17 @@ pd.DataFrame(rows).T.rename_axis(index=["network", "sum of h", "loss"]).replace(
 r"""
 ## What training makes of it
 
-Four networks on one backbone learn the birds: with CAM's head; with CALM's by EM and by ML, both with the detached sum; and
-by EM with the live one. They are trained alike. *Positions* is $e^{H(h)}$, the number of positions over which $h$ would be uniform with the entropy that it
-has; the grid has 256. *h = 0*: on how many images the ReLU of $h$ leaves nothing, so that $h$ is uniform. *r* is the correlation of the maps of EM
-and of the network in question, image by image.
+Four networks with the same backbone and the same training learn to classify the birds: one with CAM's head, two with CALM's head and
+the detached sum, trained by EM and by ML, and one with CALM's head trained by EM without detaching. *Positions* is $e^{H(h)}$, the
+number of positions of a uniform distribution that has the entropy of $h$; the grid has 256 positions. *h = 0* is the share of the
+images where the ReLU of $h$ leaves nothing, so that $h$ is uniform. *r* is the mean correlation per image of the network's map and the
+map of EM with the detached sum.
 """
 
 # %%
 @torch.no_grad()
 def behaviour(net, images):
-    """Of each image: whether it is right, the positions of h, whether its ReLU leaves nothing, and the map."""
+    """For each image: whether it is classified correctly, the entropy of h, whether its ReLU leaves nothing, and the map."""
     found = {"right": [], "positions": [], "nothing": [], "map": []}
     for x, y in page.batches(net, images):
         log_p = net(x)
@@ -388,7 +392,7 @@ def behaviour(net, images):
 
 
 def trained():
-    """A row of each network: how good it is, and what it cost."""
+    """One row per network: how good it is, and what it cost."""
     known = {}
     for name in page.setting("trained"):
         recipe, net = nets.recipe(name), nets.load(name, device=device)
@@ -417,15 +421,15 @@ table
 r"""
 ## A finer grid
 
-CALM's map is as fine as the last grid. The paper turns the strides of the last two blocks of ResNet-50 from 2 to 1 (appendix C). No weight
-changes, but the kernels behind see less of the image. With dilation they see what they saw, and the old activation is every fourth
-row and column of the new one, to rounding: the last column has the largest difference, as a share.
+CALM's map is as fine as the last grid. The paper changes the strides of the last two blocks of ResNet-50 from 2 to 1 (appendix C). No
+weight changes, but the later kernels see less of the image. With dilation they see as much as before, and every fourth row and column
+of the new activation is the old one, up to rounding. The last column has the largest difference, as a share of the largest value.
 """
 
 # %%
 @torch.no_grad()
 def activation_of(model, layer, x):
-    """What a layer gives."""
+    """The output of a layer."""
     found = []
     hook = model.get_submodule(layer).register_forward_hook(lambda _, __, out: found.append(out))
     model.eval()(x)
@@ -450,7 +454,7 @@ pd.DataFrame(rows).T.rename_axis(index=["network", "without strides"])
 """
 ## Do the claims hold?
 
-The appendices are derivations: their verdicts test the code.
+The appendices are derivations, so their verdicts test the code.
 """
 
 # %% tags=["nbval-check-output"]
@@ -460,18 +464,18 @@ page.verdicts(pd.concat(frames, ignore_index=True), "Appendix A", "Appendix B")
 r"""
 ```{admonition} Departures
 :class: note
-**Bias.** Equations (a) to (d) have none; the networks have one. It is added at every position, and moves a map as a whole.
+**Bias.** Equations (a) to (d) have no bias; the networks have one. It is added at every position, and shifts a map as a whole.
 
-**Where h is zero.** The paper does not say what $h$ is where its ReLU leaves nothing. Here it is uniform, so that $p(y|x)$ is a distribution for
-every image; no gradient reaches $h$ there.
+**Where h is zero.** The paper does not say what $h$ is if its ReLU leaves nothing. Here it is uniform, so that $p(y|x)$ is a distribution
+for every image; no gradient reaches $h$ for such an image.
 
-**The constant before the logarithm** is the authors' $10^{-8}$, in the EM loss alone. The likelihood is computed by logarithms of $g$ and $h$ and needs
-none.
+**The constant before the logarithm** is the authors' $10^{-8}$, in the EM loss alone. The likelihood is computed from the logarithms of $g$
+and $h$ and needs none.
 
-**The detached sum** counts in training alone. The network that is explained has the gradient of what it reports.
+**The detached sum** matters in training alone. The network that is explained has the gradient of what it reports.
 
-**Backbone.** The paper's is ResNet-50 at 28 × 28. The networks of the birds are small and learn from nothing; their grid is 16 × 16 for images of 64
-pixels.
+**Backbone.** The paper's is ResNet-50 with a grid of 28 × 28. The networks of the birds are small and trained from scratch; their grid is
+16 × 16 for images of 64 × 64 pixels.
 ```
 """
 
