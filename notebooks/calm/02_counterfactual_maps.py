@@ -2,14 +2,14 @@
 r"""
 # What tells one bird from another
 
-Two maps of CALM {cite:p}`calm` may be subtracted: $s^A - s^B$ says where the network sees what speaks for class $A$ more than for class
-$B$. If $A$ and $B$ are two finches that differ in the crown alone, there is one right answer. Figure A of the supplement (and figure 4 of the
-paper) shows such counterfactual maps for the birds of CUB-200-2011, beside the mask of the parts whose attributes differ; the paper
-claims that CALM's are the most like these masks.
+The difference of two maps of CALM {cite:p}`calm`, $s^A - s^B$, shows where the network sees evidence for class $A$ rather than for class
+$B$. If $A$ and $B$ are two finches that differ only in the crown, there is one right answer. Figure A of the supplement (and figure 4 of
+the paper) shows such counterfactual maps for the birds of CUB-200-2011, beside the mask of the parts whose attributes differ. The paper
+claims that CALM's maps are the most like these masks.
 
-No package carries CUB's photographs. Birds of 24 species stand for them, drawn for this book, of which it is exactly known which parts
-differ and where they are. This page makes the figure, and measures every map against the mask of the cue, for pairs of species that
-differ in one, two and three parts.
+No package carries CUB's photographs. Birds of 24 species, drawn for this book, stand in for them, so it is known exactly which parts
+differ and where they are. This page makes the figure, and measures every map against the mask of the *cue*, the parts that differ, for
+pairs of species that differ in one, two and three parts.
 """
 
 # %% tags=["parameters"]
@@ -48,9 +48,10 @@ page.protocol()
 r"""
 ## Which pairs
 
-A part differs between two classes if its attributes do: colour, pattern or shape. Both eyes, legs and wings of a bird count as one part. For
-each class and each number of parts, $B$ is the first class that differs from it in so many. An image counts where at least one of
-these parts is seen. *Cue* is the share of the image that they take, and *accuracy* that of each network on these images.
+A part differs between two classes if its attributes (colour, pattern or shape) differ. A bird's two eyes count as one part, and so do its
+legs and its wings. For each class $A$ and each number of parts, $B$ is the first class that differs from $A$ in that number of parts. An
+image counts if at least one of these parts is visible. *Cue* is the mean share of the image that these parts cover. The columns named
+after networks have each network's accuracy on these images.
 """
 
 # %%
@@ -60,7 +61,7 @@ def spoken(parts):
 
 
 def rivals(looks, count):
-    """By class, the first that differs from it in so many parts."""
+    """For each class, the first class that differs from it in that number of parts."""
     found = {}
     for a in sorted(looks):
         others = [b for b in sorted(looks) if len(spoken(telling(looks, a, b))) == count]
@@ -69,7 +70,7 @@ def rivals(looks, count):
 
 
 def with_cue(images, looks, rival):
-    """The images of classes that have a rival, with the cue as their mask; those that show some of it."""
+    """The images of classes that have a rival, with the cue as their mask, if some of the cue is visible."""
     marked = cues(images.readable(), {a: telling(looks, a, b) for a, b in rival.items()})
     return marked.subset(i for i, sample in enumerate(marked) if sample.mask.any())
 
@@ -81,7 +82,7 @@ with in_one_sentence():
     MARKED = {count: with_cue(images, LOOKS, rival) for count, rival in RIVALS.items() if rival}
     MARKED = {count: marked for count, marked in MARKED.items() if len(marked)}
     if not MARKED:
-        raise ValueError("no image shows a part that tells its class from another: give more images")
+        raise ValueError("no image shows a part that tells its class from another class: give more images")
 
 
 def right(net, marked):
@@ -102,15 +103,16 @@ pd.DataFrame(rows).T.rename_axis(index="parts that differ")
 r"""
 ## The maps
 
-All are differences of two raw maps of one network, one for $A$, the class of the image, and one for $B$, brought to the image's size:
+Each map is the difference of two raw maps of one network, upsampled to the size of the image. The first is for $A$, the class of the image,
+and the second for $B$:
 
-* CALM of the networks that were trained as one, by either loss: $s^y_z = p(y, z|x)$;
-* CAM of the same backbone with CAM's head, whose difference is the map of $y_A - y_B$; Grad-CAM is the same map there;
-* GradientSHAP on the pixels of CAM's network, which stands for the methods of the paper that integrate gradients;
-* Grad-CAM and the linear approximation of CALM's own network (by EM), where the score is $\log p(y|x)$: the same network, another map.
+* CALM, for the networks that were trained as a CALM with either loss: $s^y_z = p(y, z|x)$;
+* CAM, for the same backbone with CAM's head; the difference is CAM's map of $y_A - y_B$, and Grad-CAM gives the same map there;
+* GradientSHAP on the pixels, for the network with CAM's head, which stands in for the paper's methods that integrate gradients;
+* Grad-CAM and the linear approximation, for CALM's own network (trained by EM), with the score $\log p(y|x)$.
 
-The [weighted contrast](../contrast/02_visualizations) of CAM stands beside them. It tells $A$ from all other classes at once, each as much as the
-network believes in it, and does not hear which one is asked about. *Random* is noise.
+The [weighted contrast](../contrast/02_visualizations) of CAM is shown as well. It tells $A$ from all other classes at once, each weighted by the
+probability that the network gives it, and does not know $B$. *Random* is noise.
 """
 
 # %%
@@ -136,7 +138,7 @@ def raw_difference(net, marked, rival, method, **options):
 
 
 def differences(net, marked, rival):
-    """The signed maps of a network, each by its largest size."""
+    """The signed maps of a network, each divided by its largest magnitude."""
     raw = {label: raw_difference(net, marked, rival, name) for label, name in methods_of(net).items() if page.runs(name, net)}
     if net.affine_head:
         weighted = page.maps(net, marked, "cam", raw=True, contrast="weighted")
@@ -157,7 +159,7 @@ for count, marked in MARKED.items():
 
 # %%
 def shown_of(count):
-    """Those of its images on which most is seen of the cue, of different classes."""
+    """The images on which the most of the cue is visible, of different classes."""
     marked, best = MARKED[count], {}
     areas = torch.tensor([sample.mask.sum() for sample in marked])
     for i in areas.argsort(descending=True, stable=True).tolist():
@@ -167,7 +169,7 @@ def shown_of(count):
 
 COLUMNS = [label for label in ("calm_em", "calm_ml", "calm", "cam", "grad_cam", "cam_weighted", "gradient_shap") if label in MAPS[min(MAPS)]]
 HEADINGS = {"cam_weighted": "CAM,\nweighted", "gradient_shap": "Gradient-\nSHAP"}
-SIDE = 160  # pixels; birds are drawn anew at any size
+SIDE = 160  # pixels; drawn birds are drawn anew at any size
 
 for count, marked in MARKED.items():
     big, grid, titles, outlines = marked.at(max(SIDE, marked.size[0])), [], [], {}
@@ -184,17 +186,17 @@ for count, marked in MARKED.items():
         report.grid(grid, headings, titles, outlines=outlines, signed=True),
         name=f"calm-counterfactual-{count}",
         alt=f"Counterfactual maps of {', '.join(headings[1:])} for pairs that differ in {count} parts: {'; '.join(titles)}.".replace("\n", " "),
-        caption=f"CALM, figure A, on drawn birds, pairs that differ in {count} part{'s' * (count > 1)}. Outlined: the cue, what differs. Red speaks for the "
-        "class of the image, blue for the other.",
+        caption=f"As CALM, figure A, on drawn birds, for pairs that differ in {count} part{'s' * (count > 1)}. Outlined: the cue, the parts that differ. "
+        "Red speaks for the class of the image, blue for the other class.",
     )
 
 # %% [markdown]
 r"""
 ## How like the cue
 
-The pixels of all images are pooled. At every threshold $\tau$ of $|s^A - s^B|$ they have a precision, the share of what is marked that lies in the
-cue, and a recall, the share of the cue that is marked; *cue PxAP* is the area under their curve, and the index is the number of parts that
-differ. Each map is divided by its largest size. A random map has the share of the cue among all pixels.
+The pixels of all images are pooled. At every threshold $\tau$ of $|s^A - s^B|$, precision is the share of the marked pixels that lies in the cue,
+and recall is the share of the cue that is marked. *Cue PxAP* is the area under the curve of precision and recall; its index is the number of parts
+that differ. Each map is first divided by its largest magnitude. The cue PxAP of a random map is the share of the cue among all pixels.
 """
 
 # %%
@@ -226,9 +228,9 @@ pd.DataFrame({report.method_title(rival): against(FIRST, rival) for rival in riv
 r"""
 ## By the choices that the number rests on
 
-The authors do not divide CALM's map by anything: it is a probability, and their thresholds are even in its logarithm. The table has cue PxAP with and
-without the division, at either spacing of the thresholds; and with the posterior $p(z|x, y)$ in the place of the joint
-probability, which forgets how probable each class is.
+The authors do not divide CALM's map by anything, since it is a probability, and they space their thresholds evenly in its logarithm. The table has cue
+PxAP with and without the division by the largest magnitude, and with either spacing of the thresholds. It also has the posterior $p(z|x, y)$ in place of
+the joint probability $p(y, z|x)$; the posterior does not depend on how probable each class is.
 """
 
 # %%
@@ -259,16 +261,18 @@ pd.DataFrame(rows).T.rename_axis(index=["network", "map", "scale", "thresholds"]
 r"""
 ## What the subtraction changes
 
-The maps of CALM are probabilities, and there are two ways in which $s^A - s^B$ comes out as $s^A$ over again, with all that speaks for $A$: the network may be
-sure of $A$, so that the map of $B$ has little to take away; or each position may hold $A$ and $B$ in the same proportion, as where every position sees most of
-the bird. The maps of CAM are logits: what speaks for $A$ and $B$ alike is as large in either, and cancels. The table has cue PxAP of the map of $A$ alone, of the
-difference, and of the difference on the images where the network that is asked hesitates, $p(B|x) \ge \frac1{20} p(A|x)$; how large the map of $B$ is, as a
-share of that of $A$ (the median of their sums; of CAM, of what is positive); and the correlation $r$ of the map of $A$ and the difference.
+The maps of CALM are probabilities. There are two cases in which the difference $s^A - s^B$ is nearly the map $s^A$ itself, with everything that speaks for $A$.
+The network may be sure of $A$, so that the map of $B$ has little to subtract. Or $A$ and $B$ may have the same proportion at every position, as when every
+position sees most of the bird. The maps of CAM are logits: evidence that speaks for $A$ and $B$ alike is equally large in both maps, and cancels.
+
+The table has the cue PxAP of the map of $A$ alone, of the difference, and of the difference on the images where the network hesitates,
+$p(B|x) \ge \frac1{20} p(A|x)$. *B, share of A* is the median ratio of the sums of the two maps, where only positive values count. *r* is the mean
+correlation of the map of $A$ and the difference.
 """
 
 # %%
 def pxap_of(M, marked, index=None):
-    """Cue PxAP (%) of signed maps, each by its largest size; of some of the images."""
+    """Cue PxAP (%) of signed maps, each divided by its largest magnitude; of all images, or of some."""
     index = range(len(marked)) if index is None else index
     if not len(index):
         return "–"
@@ -304,8 +308,8 @@ pd.DataFrame(rows).T.rename_axis(index=["map", "parts"])
 r"""
 ## By how the network was trained
 
-The same number, of networks that were trained in other ways: on a coarser grid, and with the gradient of the sum that divides $h$ (see
-[the page before](01_equivalence_and_em)).
+The table has cue PxAP for CALMs that were trained in different ways: by EM as above, on a coarser grid, and without detaching the sum that
+divides $h$ (see [the page on equivalence and EM](01_equivalence_and_em)).
 """
 
 # %%
@@ -331,15 +335,15 @@ page.verdicts(pooled, "Appendix D")
 r"""
 ```{admonition} Departures
 :class: note
-**Pairs.** The paper takes all pairs of classes that differ in one, two or three parts. Here each class has one rival for each number, so that an image
-counts once.
+**Pairs.** The paper takes all pairs of classes that differ in one, two or three parts. Here each class has one rival for each number of parts, so
+that an image counts once.
 
-**Which parts differ.** Of drawn birds this is exact. The authors join beak, crown, eyes, forehead, nape and throat of CUB's birds to one part, the head, and call an
-attribute present that half of the people saw.
+**Which parts differ.** For drawn birds this is exact. The authors merge beak, crown, eyes, forehead, nape and throat of CUB's birds into one part, the head, and
+count an attribute as present if half of the people saw it.
 
-**Baselines.** The supplement does not name those of figure A. Here they are CAM, and GradientSHAP for the methods that integrate gradients.
+**Baselines.** The supplement does not name the baselines of figure A. Here they are CAM, and GradientSHAP for the methods that integrate gradients.
 
-**One network for all.** CALM and CAM cannot be read from one network: they are different heads. Their backbones, images and training are the same.
+**One network for all.** CALM and CAM cannot share one network, since they have different heads. Their backbones, images and training are the same.
 ```
 """
 
