@@ -2,10 +2,10 @@
 r"""
 # Where the cue is, and where the object is
 
-Figures B, C and D of CALM's supplement {cite:p}`calm` show maps for the class of the image: of birds, of OpenImages and of ImageNet. A map of
-CALM is not made to cover the object. It says where the network finds what tells the class. Added up over a superset $\mathcal{Y}$ of classes
-whose objects have the same structure it is made to, for each class looks elsewhere. Where every class is alone, as in OpenImages,
-nothing changes.
+Figures B, C and D of CALM's supplement {cite:p}`calm` show maps for the class of the image, on birds, OpenImages and ImageNet. A map of CALM is
+not made to cover the object: it shows where the network finds the cue of the class. The sum of the maps over a superset $\mathcal{Y}$ of classes
+whose objects have the same structure is made to cover it, since each class has its cue elsewhere. If every superset is a single class, as in
+OpenImages, the sum changes nothing.
 
 This page shows such maps on drawn birds with their boxes, on drawn scenes with their masks, and on photographs, and measures
 how well they cover the object.
@@ -47,8 +47,8 @@ $$
 s^y_z = p(y, z|x), \qquad s^{\mathcal{Y}}_z = \sum_{y \in \mathcal{Y}} p(y, z|x),
 $$
 
-for CALM, trained by EM or by ML. For CAM, $s^y = f_y$ and $s^{\mathcal{Y}}$ is the sum of $f_y$, each divided by its range. All birds are one superset, as all
-species of CUB-200-2011 are; each class of the scenes is alone; for ImageNet's classes they are those of [table A](05_supersets).
+for CALM, trained by EM or by ML. For CAM, $s^y = f_y$, and $s^{\mathcal{Y}}$ is the sum of the $f_y$, each divided by its range. All birds are one superset, as
+all species of CUB-200-2011 are. Each class of the scenes is its own superset. ImageNet's classes have the supersets of [table A](05_supersets).
 """
 
 # %%
@@ -63,7 +63,7 @@ for net, images in page.opened:
 
 
 def gallery(key, name, caption, boxes):
-    """The maps of a few images, with what is known of the object."""
+    """The maps of a few images, with the object's boxes or mask."""
     _, images = seen[key]
     step = max(1, len(images) // page.setting("shown"))
     index = list(range(step // 2, len(images), step))[: page.setting("shown")]
@@ -81,7 +81,7 @@ def gallery(key, name, caption, boxes):
 
 
 def of_kind(kind):
-    """The sets of maps of one kind of images, or why there are none."""
+    """The sets of maps of one kind of images; prints a line if there are none."""
     found = [key for key in maps if key[0] in kind]
     if not found:
         print(f"Not run: no {kind[0].removeprefix('wsol_')} are among the images of this page.")
@@ -96,19 +96,19 @@ def of_kind(kind):
 # %%
 BIRDS = ("wsol_birds", "birds", "wsol_cub", "cub")
 for key in of_kind(BIRDS):
-    gallery(key, "calm-figure-b", "CALM, figure B, on drawn birds, with their boxes. Over the superset, of all species, each map is that of the bird.", True)
+    gallery(key, "calm-figure-b", "As CALM, figure B, on drawn birds, with their boxes. The maps over the superset are sums over all species.", True)
 
 # %% [markdown]
 """
 ## Figure C: scenes
 
-The class is the shape of the largest object. No two classes share a structure, so that every superset is a single class.
+The class of a scene is the shape of its largest object. No two classes share a structure, so every superset is a single class.
 """
 
 # %%
 SCENES = ("wsol_scenes", "scenes", "wsol_openimages")
 for key in of_kind(SCENES):
-    gallery(key, "calm-figure-c", "CALM, figure C, on drawn scenes, with the outline of the object's mask.", False)
+    gallery(key, "calm-figure-c", "As CALM, figure C, on drawn scenes, with the outline of the object's mask.", False)
 
 # %% [markdown]
 """
@@ -120,19 +120,19 @@ PHOTOGRAPHS = ("photographs", "imagenet_embedded", "imagenet", "wsol_imagenet", 
 for number, key in enumerate(of_kind(PHOTOGRAPHS), 1):
     gallery(
         key, f"calm-figure-d-{number}",
-        f"CALM, figure D: CAM of {key[1]} alone and over the supersets of table A, with the boxes of the photographs.", True,
+        f"As CALM, figure D: CAM of {key[1]}, of the class alone and over the supersets of table A, with the boxes of the photographs.", True,
     )  # fmt: skip
 
 # %% [markdown]
 r"""
-A CALM of ImageNet's classes is not among these. The paper trains its network on 1.28 million images. The next table has what it would cost here only to
-train $g$ and $h$ on features that stay as they are: one pass of the features for each image, and one epoch of both on what is kept.
+The book has no CALM of ImageNet's classes. The paper trains its network on 1.28 million images. The next table estimates what it would cost here to train
+only $g$ and $h$ on fixed features: the time to compute the features of every training image once, and the space to keep them.
 """
 
 # %%
 @torch.no_grad()
 def seconds_an_image(net, images):
-    """Of the features, at batch size one."""
+    """The seconds per image of computing the features, at batch size one."""
     x, _ = next(page.batches(net, images[:1]))
     net.cut(x)
     start = time.perf_counter()
@@ -155,12 +155,13 @@ pd.DataFrame(cost).T
 
 # %% [markdown]
 r"""
-With a folder that has a folder for each class, `python -m lib train` makes one; see the README.
+For images in a folder with one subfolder per class, `python -m lib train` trains a CALM; see the README.
 
 ## How well they cover the object
 
-*PxAP* is the area under the curve of precision and recall of pixels, over all thresholds and images together; *MaxBoxAccV2* asks whether
-a part of the map meets a box, at the threshold that is best for the data set {cite:p}`wsol`. What something hides of an object counts neither way.
+*PxAP* is the area under the curve of precision and recall of the pixels of all images together, over all thresholds. *MaxBoxAccV2* tests whether the box
+of a connected part of the map fits a box of the object, at the threshold that is best for the data set {cite:p}`wsol`. Pixels where something hides the
+object count neither as object nor as background.
 """
 
 # %%
@@ -178,7 +179,7 @@ report.cross(report.measured(frame), ["network", "title"], "metric") if len(fram
 
 # %% [markdown]
 """
-The share of the map's values that is above half of its maximum says how much of the image a map marks.
+The next table shows how much of the image each map marks: the share of its values that are above half of its maximum.
 """
 
 # %%
@@ -192,7 +193,7 @@ pd.Series(rows, dtype=object).rename("above half (%)").to_frame()
 r"""
 ## Singletons
 
-Where each class is alone, the map over its superset must be the map of the class.
+If every superset is a single class, the map over the superset must be the map of the class.
 """
 
 # %%
@@ -224,9 +225,9 @@ page.verdicts(pd.concat(same) if same else frame[:0], "Figure C")
 r"""
 ```{admonition} Departures
 :class: note
-**Drawn birds and scenes** stand for CUB-200-2011 and OpenImages, whose annotations no package carries.
+**Drawn birds and scenes** stand in for CUB-200-2011 and OpenImages, whose annotations no package carries.
 
-**The grid.** The networks have one of 16 x 16 for images of 64 x 64 pixels; the paper's has 28 x 28 for 224 x 224.
+**The grid.** The networks have a grid of 16 x 16 for images of 64 x 64 pixels; the paper's network has 28 x 28 for 224 x 224.
 
 **Boxes of the scenes** are those of their masks.
 

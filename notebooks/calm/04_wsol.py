@@ -2,12 +2,12 @@
 r"""
 # Weakly supervised localisation
 
-A network learns from class labels alone, and its map is asked where the object is: weakly supervised localisation. Table B of CALM's supplement
-{cite:p}`calm` compares CALM, trained by EM and read over supersets $\mathcal{Y}$, with CAM and with six ways to train CAM's network so that its map covers the
-object: HaS {cite:p}`has`, ACoL {cite:p}`acol`, SPG {cite:p}`spg`, ADL {cite:p}`adl`, CutMix {cite:p}`cutmix` and InCA {cite:p}`inca`. It finds CALM best on CUB and on OpenImages, and
+In weakly supervised localisation, a network learns from class labels alone, and its map must show where the object is. Table B of CALM's supplement
+{cite:p}`calm` compares CALM, trained by EM and summed over supersets $\mathcal{Y}$, with CAM and with six ways to train CAM's network so that its map covers the
+object: HaS {cite:p}`has`, ACoL {cite:p}`acol`, SPG {cite:p}`spg`, ADL {cite:p}`adl`, CutMix {cite:p}`cutmix` and InCA {cite:p}`inca`. The paper finds CALM best on CUB and on OpenImages, and
 competitive on ImageNet.
 
-This page goes through the protocol, runs the table on drawn birds and scenes and on photographs, and says what its numbers rest on.
+This page explains the protocol, computes the table on drawn birds and scenes and on photographs, and tests which choices its numbers depend on.
 """
 
 # %% tags=["parameters"]
@@ -46,18 +46,20 @@ page.protocol()
 r"""
 ## The protocol
 
-A data set has three parts (appendix E). A network is trained on the first, *train*, which has class labels alone. The second, *val*, has boxes or masks: by it a
-learning rate is chosen, the best of 30 that are drawn at random. The third, *test*, is seen once {cite:p}`wsol`.
+A data set has three splits (appendix E). A network is trained on the first, *train*, which has only class labels. The second, *val*, has boxes or masks; the
+learning rate is chosen on it, as the best of 30 that are drawn at random. The third, *test*, is used once {cite:p}`wsol`.
 
-With boxes, a map in 8 bits is cut at each of 255 thresholds $\tau$, and a box is drawn around every connected part of what is above:
+With boxes, a map in 8 bits is cut at each of 255 thresholds $\tau$, and a box $B_p$ is drawn around every connected part above the threshold. With $B$ the
+boxes of the object,
 
 $$
 \mathrm{MaxBoxAccV2} = \tfrac13 \sum_{\delta \in \{0.3, 0.5, 0.7\}} \max_\tau \frac1N \sum_i \max_{B_p, B} 1[\mathrm{IoU}(B_p, B) \ge \delta].
 $$
 
-With masks, *PxAP* is the area under the curve of precision and recall of all pixels, at all thresholds; regions of which nobody knows what they show are left out.
+With masks, *PxAP* is the area under the curve of precision and recall of all pixels, over all thresholds; regions whose content is unknown are ignored.
 
-The range of learning rates is printed as LogUniform$[5^{-5}, 5^{-1}]$. The table has it beside the rates that appendix C gives for CALM, and beside the range that makes sense.
+The paper prints the range of learning rates as LogUniform$[5^{-5}, 5^{-1}]$. The table checks whether the rates that appendix C gives for CALM lie within this range,
+and within the range $[5 \cdot 10^{-5}, 5 \cdot 10^{-1}]$, which was probably meant.
 """
 
 # %% tags=["nbval-check-output"]
@@ -71,13 +73,12 @@ pd.DataFrame({
 """
 ## The networks
 
-Each row of the table is a network of its own, or one of CALM's or CAM's read over supersets. They share a backbone, the images that
-they learn from and the learning rate. The rate and the epochs were chosen by the accuracy on the images for validation; CALM learns the scenes more slowly. The table has the
-accuracy on test images.
+Each row of table B is a network of its own, or the network of CALM or CAM summed over supersets. The networks of a data set share a backbone, the training images and the
+learning rate. The rate and the epochs were chosen by the accuracy on validation images; CALM learns the scenes more slowly. This table has the accuracy on test images.
 """
 
 # %%
-groups, accuracy = {}, {}  # networks and images by what the table calls them
+groups, accuracy = {}, {}  # networks and images by their name in the table
 for net, images in page.opened:
     images, label = images.readable(), page.setting("label", net)
     own = net.name.removesuffix(f"_{label}") if label else net.name
@@ -130,7 +131,7 @@ if table is not None:
 r"""
 ## By chance or by the superset?
 
-The table has paired differences, image by image, in points: what the superset adds to each map, and what CALM over supersets has over each other row.
+The table has means of per-image differences, in points: what the superset adds to each map, and the lead of CALM over supersets over each other row.
 """
 
 # %%
@@ -156,9 +157,12 @@ pd.Series(rows, dtype=object).rename("points").to_frame() if rows else None
 r"""
 ## What the numbers rest on
 
-*Largest part*: only the largest connected part has a box, as in the first version of the protocol. *Per image*: the best threshold of each image, as
-appendix E is written; the protocol's code, and the numbers above, take one threshold for the data set. *Log*: PxAP at thresholds that are even in the
-logarithm, as the authors' code has them for CALM, whose maps are small nearly everywhere. *All pixels*: nothing is ignored.
+The table varies the measures:
+
+* *largest part*: only the largest connected part gets a box, as in the first version of the protocol;
+* *per image*: the best threshold is chosen for each image, as appendix E says; the protocol's code, and the numbers above, take one threshold for the data set;
+* *log*: the thresholds of PxAP are spaced evenly in the logarithm, as in the authors' code for CALM, whose maps are small nearly everywhere;
+* *all pixels*: PxAP ignores no pixel.
 """
 
 # %%
@@ -196,15 +200,15 @@ pd.DataFrame(choices).T.fillna("–") if choices else None
 r"""
 ### What the superset adds to CAM
 
-The softmax does not see what is added to the maps of all classes alike: with $f_y + c$ for any map $c$, the network says the same. Where $\mathcal{Y}$ is all classes, the
-sum of their maps is therefore nothing that training has fixed, unlike that of CALM, whose sum over all classes is $h$. The table has three ways to add up: each map by its range,
-as the authors' code does and as above; only what is positive of each map, by its maximum (eq. e, *max*); and each map less the mean over classes, by its range.
+The softmax does not change if the same map $c$ is added to the maps of all classes: the network's output is the same for $f_y + c$. If $\mathcal{Y}$ is all classes, training
+therefore does not determine the sum of CAM's maps. The sum of CALM's maps over all classes, in contrast, is $h$. The table has three ways to sum CAM's maps: each map divided by
+its range, as above and in the authors' code; the positive part of each map, divided by its maximum (eq. e, *max*); and each map less the mean over classes, divided by its range.
 """
 
 # %%
 @torch.no_grad()
 def sums(net, images):
-    """S (N, H, W) of CAM over supersets, by the way of adding up."""
+    """S (N, H, W) of CAM over supersets, by the way of summing."""
     classes, found = supersets(net, images), {}
     for x, target in page.batches(net, images):
         f = class_maps(net, x)
@@ -233,7 +237,7 @@ pd.DataFrame(rows).T if rows else None
 
 # %% [markdown]
 r"""
-On photographs the supersets have a choice too: a class in nested concepts goes to the nearest or to the outermost of [table A](05_supersets).
+On photographs the supersets leave a choice too: a class below nested concepts of [table A](05_supersets) belongs to the nearest or to the outermost of them.
 """
 
 # %%
@@ -257,8 +261,8 @@ pd.DataFrame(rows).T if rows else None
 r"""
 ## The learning rate
 
-A search trains a network at every rate that is drawn and looks at val. How many are drawn is the profile's choice: 30 in the published setting. Without any, each
-network has the rate of its recipe.
+The search trains a network at each learning rate that is drawn, and measures localisation on *val*. The profile sets the number of rates: 30 in the published setting. If it
+is zero, each network has the rate of its recipe.
 """
 
 # %%
@@ -279,15 +283,15 @@ for net, images in page.opened if draws else []:
         val = load(images.name, split="val", root=page.root or None, size=net.input_size, limit=page.setting("validated"))
         found = search(nets.recipe(net.name), on_validation(net, val), draws=draws, **page.experiment(net).trained_at(page.root))
         tried[net.name] = {"tried": draws, "best rate": f"{found[0].learning_rate:.1e}", "val (%)": f"{100 * found[0].score:.1f}", "worst (%)": f"{100 * found[-1].score:.1f}"}
-print("" if tried else f"Not run: {draws} learning rates are drawn in the profile {page.profile}.")
+print("" if tried else f"Not run: the search, since {draws} learning rates are drawn in the profile {page.profile}.")
 pd.DataFrame(tried).T if tried else None
 
 # %% [markdown]
 r"""
 ## What the printed numbers tell
 
-The last column of each part of table B is a mean over three networks, and the last of all a mean over the three data sets. The table has those that differ by more than
-rounding from the mean of what is printed.
+In table B, the last column of each data set is a mean over three networks, and the last column of all is a mean over the three data sets. The table below lists the printed
+means that differ by more than rounding from the mean of the printed numbers.
 """
 
 # %% tags=["nbval-check-output"]
@@ -304,7 +308,7 @@ both[(both.iloc[:, 0] - both.iloc[:, 1]).abs() > 0.11].round(1)
 """
 ## Do the claims hold?
 
-For the mean over data sets, birds and scenes count the same: each image of the one stands beside an image of the other.
+The mean over data sets weights birds and scenes equally: each bird is paired with a scene, and the pair counts as one image.
 """
 
 # %% tags=["nbval-check-output"]
@@ -324,7 +328,7 @@ page.verdicts(frame_of({name for _, name in frames} - {*BIRDS, *SCENES}), "Table
 
 # %% tags=["nbval-check-output"]
 def in_the_mean(birds, scenes):
-    """An image of each data set as one, for the rows that both have."""
+    """Pairs of an image of each data set, each pair as one image, for the rows that both data sets have."""
     shared = [m for m in birds["method"].unique() if m in {*scenes["method"]}]
     wide = [of.pivot(index="image", columns="method", values="value")[shared] for of in (birds, scenes)]
     n = min(map(len, wide))
@@ -342,16 +346,16 @@ page.verdicts(in_the_mean(*pair) if all(map(len, pair)) else frame[:0], "Table B
 r"""
 ```{admonition} Departures
 :class: note
-**Data.** Drawn birds with boxes stand for CUB, drawn scenes with masks for OpenImages: what something hides of an object is ignored. Of ImageNet there are CAM's rows alone, on
-photographs: a CALM of its classes takes its training images. The profile `paper` has the published data sets, in the protocol's splits.
+**Data.** Drawn birds with boxes stand in for CUB, and drawn scenes with masks for OpenImages; in the scenes, pixels where something hides the object are ignored. For ImageNet there are
+only CAM's rows, on photographs, since a CALM of its classes needs its training images. The profile `paper` has the published data sets, in the protocol's splits.
 
-**Networks.** One small backbone in place of three. SPG, ADL and InCA are there for the drawn data alone.
+**Networks.** One small backbone replaces the paper's three. SPG, ADL and InCA are there for the drawn data alone.
 
-**The definitions of the six** are those of their papers in short; where a setting is for a grid of another size, it is scaled. InCA has no published code.
+**The six trainings** follow the definitions of their papers in a short form; settings for a grid of another size are scaled. InCA has no published code.
 
-**Holes.** The protocol's code also takes the outlines of holes in a part for parts. Here they are none.
+**Holes.** The protocol's code also counts the outline of a hole in a part as a part. This page does not.
 
-**Intervals** hold the threshold fixed that is best for the data set. Those of PxAP are of what each image adds to the pooled curve.
+**Intervals** hold the data set's best threshold fixed. The intervals of PxAP are over what each image contributes to the pooled curve.
 ```
 """
 
