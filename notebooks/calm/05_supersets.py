@@ -2,12 +2,12 @@
 r"""
 # Supersets
 
-A map of CALM {cite:p}`calm` shows what tells a class from others, and that is often a small part of the object. To find the
-whole object, the paper adds up the maps of all classes whose objects have the same structure: each marks another part.
-Such a group of classes is a *superset* $\mathcal{Y}$. For ImageNet's 1,000 classes the authors choose the supersets by hand
+A map of CALM {cite:p}`calm` shows what tells a class from other classes, which is often a small part of the object. To find the
+whole object, the paper adds up the maps of all classes whose objects have the same structure, since each class marks another
+part. Such a group of classes is a *superset* $\mathcal{Y}$. For ImageNet's 1,000 classes the authors choose the supersets by hand
 in WordNet's hierarchy {cite:p}`wordnet`; table A lists them.
 
-Does WordNet give the sizes that table A prints?
+This page checks whether WordNet gives the sizes that table A prints.
 """
 
 # %% tags=["parameters"]
@@ -32,17 +32,17 @@ print(f"{len(table_a())} rows name {len(listed)} synsets; {len(listed) - len(dif
 r"""
 ## The rule
 
-Appendix F goes through the hierarchy from its root, "entity", breadth first. A concept is marked *hom* if the objects of all
-its classes have one structure, and else *het*. What lies below a hom concept is not visited: its classes are one superset.
+Appendix F goes through the hierarchy breadth first, from its root, "entity". A concept is marked *hom* if the objects of all
+its classes have one structure, and *het* otherwise. The search does not go below a *hom* concept: its classes are one superset.
 
 $$
 \mathcal{Y}(y) = \{ \text{classes below } \mathrm{PA}(y) \}, \qquad \mathrm{PA}(y) \text{ as near to the root as possible.}
 $$
 
-Which concepts are hom is a matter of judgement. It is taken from table A as it is printed. Which classes lie below a concept is
-not: it is read from WordNet 3.0.
+Which concepts are *hom* is a matter of judgement, and is taken from table A as printed. Which classes lie below a concept is not a
+matter of judgement, and is read from WordNet 3.0.
 
-The figure has all 1,000 classes at the top and "entity" at the bottom. In the list under it every concept and class can be searched for.
+The figure has all 1,000 classes at the top and "entity" at the bottom. The list below it can be searched for every concept and class.
 """
 
 # %%
@@ -67,8 +67,9 @@ hierarchy.Search(tree, near)
 r"""
 ## Table A
 
-The columns: the number that is printed; the classes below the concept, whatever the path; those of which it is the nearest listed
-concept; and those that also have a path to the root which avoids it. Sizes that differ from the printed one come first.
+The columns of the table count classes. *Printed* is the number in table A. *Below* counts the classes below the concept, along any path.
+*Nearest* counts those of them for which it is the nearest listed concept. *Second path* counts those that also have a path to the root
+which avoids the concept. Concepts whose size differs from the printed one come first.
 """
 
 # %%
@@ -89,9 +90,9 @@ report.scrolled(pd.concat([apart, table.drop(apart.index)]).rename_axis(index="s
 r"""
 ## What is missing
 
-A class can have several paths to the root: WordNet is no tree. A search that keeps one path for each class loses those whose
-other path it takes. The next table has, for each concept whose size differs, how many classes are missing, how many have a
-path that avoids the concept, and which those are. Where the two numbers are equal, the second path explains the difference.
+WordNet is not a tree: a class can have several paths to the root. If a search keeps only one path for each class, a concept loses the
+classes whose kept path avoids it. The table has each concept whose size differs from the printed one: how many classes are missing, how
+many have a path that avoids the concept, and which classes these are. If the two numbers are equal, the second path explains the difference.
 """
 
 # %% tags=["nbval-check-output"]
@@ -125,16 +126,18 @@ pd.Series({
 
 # %% [markdown]
 r"""
-The row *canine* has as many classes as there are dogs whose paths all lead through *dog*. So it seems to be the row of that concept, below the
-printed one. All dogs also have a path through *domestic animal*. For balls the second path does not decide, and the text does not say what does.
+The number that table A prints for *canine* is the number of dogs whose paths all lead through *dog*. So the row seems to belong to *dog*, a concept
+below *canine*. All dogs also have a path through *domestic animal*. For balls the second path does not explain the printed number, and the text of the
+paper does not either.
 
 The genealogy that the appendix gives for canines leaves out *vertebrate*, which lies between *mammal* and *chordate*.
 
 ## How many supersets?
 
-The paper counts 450, of which 120 have several classes and 330 have one. Two of the 120 rows stand twice. Nested concepts,
-such as pianos among stringed instruments, can go to the *nearest* listed concept or to the *outermost*, which a search from
-the root meets first. The last row below counts each missing class as a superset of its own. The printed size of *ungulate* counts the nested ones; those of *stringed instrument* and *ship* do not.
+The paper counts 450 supersets, of which 120 have several classes and 330 have one. Two of the 120 rows are printed twice. Some listed concepts
+are nested, such as pianos among stringed instruments. Their classes can belong to the *nearest* listed concept or to the *outermost*, which a search
+from the root meets first. The last row below counts each missing class as a superset of its own. The printed size of *ungulate* includes the
+classes of nested concepts; the sizes of *stringed instrument* and *ship* do not.
 """
 
 # %% tags=["nbval-check-output"]
@@ -158,7 +161,7 @@ pd.DataFrame(found).T.astype("Int64").astype(object).fillna("")
 """
 ## Do the claims hold?
 
-Each listed concept stands for an image.
+For the verdict, each listed concept counts as one image.
 """
 
 # %% tags=["nbval-check-output"]
@@ -176,10 +179,10 @@ r"""
 **Which concepts.** Table A does not print the 330 supersets of one class. Here they are all classes that are below no listed
 concept.
 
-**Nested concepts.** A class belongs to the nearest listed concept above it, by the fewest steps; of equally near ones to the first in the
-table. The option `nested="outermost"` takes the one that is nearest to the root.
+**Nested concepts.** A class belongs to the nearest listed concept above it, by the fewest steps; of equally near concepts, to the first in
+the table. The option `nested="outermost"` takes the concept nearest to the root.
 
-**WordNet.** Version 3.0, as ImageNet's identifiers are. The paper does not give a version.
+**WordNet.** This page uses version 3.0, from which ImageNet's identifiers are. The paper does not give a version.
 ```
 """
 

@@ -2,9 +2,9 @@
 r"""
 # How far to add up
 
-Which classes should be added to a map, so that it covers the object? The class alone marks what tells it from others; all
-1,000 classes together mark whatever any of them looks for. In between lie the concepts above the class in WordNet. Figure E of
-CALM {cite:p}`calm` shows maps for rising concepts, and the paper notes that the depth at which a map covers
+CALM {cite:p}`calm` adds up the maps of several classes so that the sum covers the object. Which classes should be added? The class
+alone marks what tells it from others; all 1,000 classes together mark whatever any of them looks for. The concepts above the class in
+WordNet lie in between. Figure E of the paper shows maps for rising concepts, and the paper notes that the depth at which a map covers
 the object differs between classes.
 
 This page adds up the class maps of networks at every depth of the hierarchy, and measures how well they find the object.
@@ -44,16 +44,16 @@ page.protocol()
 r"""
 ## Maps by depth
 
-The root, "entity", has depth 0. At depth $d$ the superset $\mathcal{Y}_d$ of a class has all classes below that concept above it
-which has depth $d$; below the class's own depth it is the class. A network whose head is pooling and one linear layer has class maps
-$f_y$, as CAM reads them, and
+The root, "entity", has depth 0. At depth $d$, the superset $\mathcal{Y}_d$ of a class has all classes below the class's ancestor of depth $d$.
+From the class's own depth on, it is the class alone. A network whose head is pooling and one linear layer has class maps $f_y$, as CAM reads
+them, and
 
 $$
 s^{\mathcal{Y}} = \sum_{y \in \mathcal{Y}} \frac{f_y - \min f_y}{\max f_y - \min f_y}, \qquad
 \mathcal{Y}_0 \supseteq \mathcal{Y}_1 \supseteq \dots \ni y .
 $$
 
-A map of CALM would be summed as it is; no CALM of ImageNet's classes comes with the book. The outline is the object's box.
+Maps of CALM would be summed without the division, but the book has no CALM of ImageNet's classes. The outline in the figure is the object's box.
 """
 
 # %%
@@ -62,7 +62,7 @@ NEAR = imagenet_supersets()
 
 
 def concept(c, depth):
-    """The concept at a depth above a class."""
+    """The ancestor of a class at a depth; the class itself at its own depth and below."""
     path = genealogy(c)[::-1]
     return path[min(depth, len(path) - 1)]
 
@@ -74,7 +74,7 @@ def supersets_of(c):
 
 @torch.no_grad()
 def summed(f, size, c, supersets):
-    """S (L, H, W) of the class maps (C, h, w) of an image over supersets of its class, each made once."""
+    """S (L, H, W): sums of an image's class maps (C, h, w) over supersets of its class, each computed once."""
     different = list(dict.fromkeys(supersets))
     among = torch.cat([members(one, torch.tensor([c]), 1000) for one in different])  # (L, C)
     raw = over_supersets(f[None], among)[0].cpu()
@@ -98,7 +98,7 @@ FAMILIES = {
 
 
 def family(c):
-    """The first of the families that a class is in."""
+    """The first family that has the class."""
     return next((name for name, synset in FAMILIES.items() if c in classes_below(synset)), "all others")
 
 
@@ -128,17 +128,17 @@ report.key(figure, panels.ravel().tolist())
 report.show(
     figure,
     name="calm-figure-e",
-    alt="Maps of classes added up for rising concepts, for " + ", ".join(images.labels[i] for i in index) + ".",
-    caption=f"CALM, figure E: maps of {net.name} over rising concepts, from all classes on the left to the class alone on the right. Below each "
-    "concept stands how many classes it has.",
+    alt="Sums of class maps over concepts, from all classes to the class alone, for " + ", ".join(images.labels[i] for i in index) + ".",
+    caption=f"As CALM, figure E: sums of class maps of {net.name} over concepts, from all classes on the left to the class alone on the right. The "
+    "number below each concept is how many classes it has.",
 )
 
 # %% [markdown]
 r"""
 ## Localisation by depth
 
-*MaxBoxAccV2* {cite:p}`wsol` cuts a map at the threshold that is best for the data set, and asks whether any part's box meets the object's, at an
-overlap of 0.3, 0.5 and 0.7. The curve has it at every depth, for all images. The dotted line is the superset of table A.
+*MaxBoxAccV2* {cite:p}`wsol` cuts a map at the threshold that is best for the data set, and tests whether the box of any connected part overlaps the
+object's box by an IoU of at least 0.3, 0.5 and 0.7. The curve shows it at every depth, over all images. The dotted line is the superset of table A.
 """
 
 # %%
@@ -174,7 +174,7 @@ if len({len(of) for of in curves.values()}) == 1:
             f"{name}: at depth 0 {of.mean(0)[0]:.1f} %, at {best[name]} {of.mean(0)[best[name]]:.1f} %, of the class alone "
             f"{of.mean(0)[-1]:.1f} %" for name, of in curves.items()
         ) + ".",
-        caption="MaxBoxAccV2 by the depth of the concept, means over images with 95 % intervals. The best depth of all images: "
+        caption="MaxBoxAccV2 by the depth of the concept, means over images with 95 % intervals. The best depth over all images: "
         + ", ".join(f"{d} for {name}" for name, d in best.items()) + ".",
     )  # fmt: skip
 
@@ -182,8 +182,8 @@ if len({len(of) for of in curves.values()}) == 1:
 r"""
 ## Does the best depth differ?
 
-The table has the depth that is best for the images of each family, with the concept that most of them have there. Its values are those of each
-image at its own best threshold, as appendix E is written: a few images say little about a threshold for a data set.
+The table has the best depth for the images of each family, and the most frequent concept of its images at that depth. Each image is measured at its
+own best threshold, as appendix E says, since a few images are not enough to choose a threshold for a data set.
 """
 
 # %%
@@ -209,9 +209,9 @@ pd.DataFrame(table).T.rename_axis(index=["network", "family"]).map(lambda v: f"{
 
 # %% [markdown]
 r"""
-The best of many depths is always better than one that is fixed, by chance alone. So the depth is chosen without the image that it is judged
-on: *of its family*, the depth that is best for the other images of the family; *one for all*, the depth that is best for all other images. If
-the best depth differs between families, the first should be the better.
+The best of many depths is at least as good as any fixed depth on the same images, even by chance alone. So the depth for each image is chosen
+without that image. *Depth of its family* is the depth that is best for the other images of its family; *one depth for all* is the depth that is best
+for all other images. If the best depth differs between families, the first should be better.
 """
 
 # %%
@@ -251,12 +251,12 @@ page.verdicts(frame, "Appendix H")
 r"""
 ```{admonition} Departures
 :class: note
-**CAM in place of CALM.** Figure E shows maps of CALM. It takes a CALM of ImageNet's classes, trained for days on a GPU; the class maps of
-CAM are added up as the paper does for its rows *CAM + Y*.
+**CAM in place of CALM.** Figure E shows maps of CALM, which take a CALM of ImageNet's classes, trained for days on a GPU. Here the class maps of
+CAM are added up, as in the paper's rows *CAM + Y*.
 
-**Paths.** A concept may have several hypernyms. Depth is counted along the first of each.
+**Paths.** A concept may have several hypernyms. Depth is counted along the first hypernym of each concept.
 
-**SqueezeNet** has a channel a class before its last ReLU. These are its class maps.
+**SqueezeNet** has one channel per class before its last ReLU. These channels are its class maps.
 
 **Families.** The paper shows examples and does not group them. Here every photograph is in one of the families of the table.
 ```

@@ -2,11 +2,11 @@
 r"""
 # Remove and classify
 
-If a map marks the evidence, a network that no longer sees what is marked should fail. CALM {cite:p}`calm` erases the most salient share of the
-pixels of every image, 10 to 90 %, and counts how many images are still classified correctly. Networks differ in how well they stand erasing, so
-the count is divided by that of the same network when as many random pixels are erased. Lower is better.
+If a map marks the evidence for a class, the network should fail once the marked pixels are erased. The CALM paper {cite:p}`calm` erases the most
+salient pixels of every image, 10 to 90 % of them, and counts how many images are still classified correctly. Networks differ in how well they
+withstand erasing, so the count is divided by the count when the same number of random pixels is erased. Lower is better.
 
-This page draws the curve for CALM, for CAM and for other methods.
+This page computes the curve for CALM, for CAM and for other methods.
 """
 
 # %% tags=["parameters"]
@@ -45,8 +45,9 @@ R_k = \frac{\sum_i 1[\hat y(x_i \text{ without the most salient } k) = y_i]}{\su
 \qquad k = 10, 30, 50, 70, 90\ \%.
 $$
 
-What is erased becomes zero for the network, the mean colour. At $R_k = 1$ the map is no better than chance. CALM's map is that of the network which was
-trained as a CALM; all other methods explain the same backbone with CAM's head. The table has two of them on CALM's network too. *Random* is a map of noise.
+Erased pixels take the mean colour, which is zero for the network. At $R_k = 1$ the map is no better than chance. CALM's map explains the network that was
+trained as a CALM; all other methods explain a network with the same backbone and CAM's head. The table also has two of these methods on CALM's network.
+*Random* is a map of noise.
 """
 
 # %%
@@ -74,7 +75,7 @@ batches = {net.name: tuple(map(torch.cat, zip(*page.batches(net, images)))) for 
 
 
 def without(net, orders, masking="normalized"):
-    """Whether each image (N, F, O) is classified correctly without the first pixels of some orders."""
+    """Whether each image is classified correctly without the first pixels of some orders, (N, F, O)."""
     x, target = batches[net.name]
     return right_without(net, x, target, orders, masking=masking)
 
@@ -105,8 +106,8 @@ for number, (name, of) in enumerate(frame[frame["metric"].isin(CURVE)].groupby("
         ax.figure,
         name=f"calm-remove-and-classify-{number}",
         alt=f"Relative accuracy by the share of erased pixels, on {name}. With 10 % and with 90 % erased: {ends}.",
-        caption=f"Images that are classified correctly without their most salient pixels, for one that is without as many random ones, {name}, with 95 % "
-        f"intervals. The lowest in the mean is {lowest}. With 10 % and with 90 % erased: {ends}.",
+        caption=f"R, the number of images classified correctly without their most salient pixels, relative to that without as many random pixels, {name}, "
+        f"with 95 % intervals. {lowest} has the lowest mean. With 10 % and with 90 % erased: {ends}.",
     )  # fmt: skip
 
 # %%
@@ -115,8 +116,8 @@ shown.rename(columns={m: f"{m.rpartition('_')[2]} %" for m in CURVE} | {"remove_
 
 # %% [markdown]
 r"""
-The ratio at 90 % rests on the few images that are still classified correctly. The next table has what CALM has over the other maps at each share, image by image;
-below zero CALM's is the lower.
+The ratio at 90 % rests on the few images that are still classified correctly. The next table has CALM's $R$ less that of the other maps at each share, as
+means of per-image differences. Below zero, CALM's is lower.
 """
 
 # %%
@@ -140,8 +141,8 @@ pd.DataFrame(rows).T if rows else None
 r"""
 ## What erasing does to the network
 
-Each network's accuracy as it is, and with random pixels erased, is what its curve is divided by. Erased pixels can also be black. The
-table has the mean over all shares with either.
+The curve of each network is divided by its accuracy with random pixels erased. Erased pixels can also be black instead of the mean colour. The table has
+each network's accuracy on whole images and with random pixels erased, at each share, and $R$ as a mean over all shares, with either colour.
 """
 
 # %%
@@ -164,7 +165,7 @@ pd.DataFrame(rows).T.rename_axis(index=["network", "map"])
 """
 ## Do the claims hold?
 
-The measure and the comparison are the main paper's. The supplement, whose numbers this book has, prints none of it.
+The measure and the comparison come from the main paper. The supplement, whose numbers this book has, prints no number for them.
 """
 
 # %% tags=["nbval-check-output"]
@@ -174,12 +175,12 @@ page.verdicts(frame, "Section 5.3")
 r"""
 ```{admonition} Departures
 :class: note
-**Intervals.** $R$ is a ratio of two counts over the whole data set. Each image's value is that ratio and what the image adds to it, so that the mean is
-$R$ and the interval is that of the ratio.
+**Intervals.** $R$ is a ratio of two counts over the whole data set. Each image's value is that ratio plus the image's own contribution to it, so that the
+mean is $R$ and the interval is that of the ratio.
 
-**Random pixels** are drawn for each image once and kept for all methods; the authors draw anew for each.
+**Random pixels** are drawn once for each image and kept for all methods; the authors draw anew for each method.
 
-**Baselines.** The paper has gradients, integrated gradients and SmoothGrad; here GradientSHAP, which integrates noisy gradients, stands for them.
+**Baselines.** The paper has gradients, integrated gradients and SmoothGrad. Here GradientSHAP, which integrates noisy gradients, stands in for them.
 ```
 """
 

@@ -345,13 +345,13 @@ if models:
 r"""
 ## Figure 17, line 2: references of one category
 
-An image of class $a$ beside an image of class $b$ is told from references of one class alone. With references of $b$, the
-map should mark $a$, as the answer to *why a* does. With references of $a'$, the confusing class of $a$, the largest
-difference could be the other object: the paper shows a dog beside a cow, where *why not another dog* marks the cow. *Half* is
-the share of the map on the half of $a$, and $r$ is the correlation of the map with that of *why a*, before the ReLU. *Why a*
-takes the nearest references of all classes but $a$, including $b$. The table therefore also has *why a* without the references
-of $b$, as if $b$ were unknown. If the references are photographs, those of $b$ are the same photograph that stands beside $a$,
-and its crops. For drawn birds they are other birds.
+An image of class $a$ beside an image of class $b$ is told from references of one class alone. With references of $b$ (*why not
+the other*), the map should mark $a$, as the answer to *why a* does. With references of $a'$, the confusing class of $a$ (*why
+not the confusing*), the largest difference could be the other object: the paper shows a dog beside a cow, where *why not another
+dog* marks the cow. *Half* is the share of the map on the half of $a$, and $r$ is the correlation of the map with that of *why a*,
+before the ReLU. *Why a* takes the nearest references of all classes but $a$, including $b$. The table therefore also has *why a*
+without the references of $b$ (*without the other*), as if $b$ were unknown. If the references are photographs, those of $b$ are the
+same photograph that stands beside $a$, and its crops. For drawn birds they are other birds.
 """
 
 # %%
