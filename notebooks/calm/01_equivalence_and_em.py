@@ -3,15 +3,15 @@ r"""
 # A map that is a factor of the prediction
 
 CALM {cite:p}`calm` makes the class activation map a part of the model. CAM itself is computed only after training: it reads the
-weights in another way than they were trained, and its normalisation is not trained at all. In CALM, the location of the cue for a
-class is a latent variable $z$, a position of the last grid, and
+weights in a way in which they were not trained, and its normalisation is not trained at all. In CALM, the location of the cue for
+a class is a latent variable $z$, a position of the last grid, and
 
 $$
 p(y|x) = \sum_z p(y, z|x), \qquad p(y, z|x) = g_{yz} h_z,
 $$
 
-so that the map $s^y_z = p(y, z|x)$ adds up to the probability that the network reports. This page computes the two derivations
-of the supplement. Appendix A shows that two ways of writing CAM are the same network. Appendix B bounds the likelihood, so that
+so that the map $s^y_z = p(y, z|x)$ adds up to the probability that the network reports. This page checks the two derivations
+of the supplement in numbers. Appendix A shows that two ways of writing CAM are the same network. Appendix B bounds the likelihood, so that
 CALM can be trained by expectation and maximisation (EM). The page then compares these derivations with how such networks are
 trained in practice.
 """

@@ -182,7 +182,7 @@ concept.
 **Nested concepts.** A class belongs to the nearest listed concept above it, by the fewest steps; of equally near concepts, to the first in
 the table. The option `nested="outermost"` takes the concept nearest to the root.
 
-**WordNet.** This page uses version 3.0, from which ImageNet's identifiers are. The paper does not give a version.
+**WordNet.** This page uses version 3.0, from which ImageNet's identifiers come. The paper does not give a version.
 ```
 """
 

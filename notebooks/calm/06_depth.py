@@ -4,8 +4,8 @@ r"""
 
 CALM {cite:p}`calm` adds up the maps of several classes so that the sum covers the object. Which classes should be added? The class
 alone marks what tells it from others; all 1,000 classes together mark whatever any of them looks for. The concepts above the class in
-WordNet lie in between. Figure E of the paper shows maps for rising concepts, and the paper notes that the depth at which a map covers
-the object differs between classes.
+WordNet lie in between. Figure E of the paper shows maps for concepts of different depth, and the paper notes that the depth at which a
+map covers the object differs between classes.
 
 This page adds up the class maps of networks at every depth of the hierarchy, and measures how well they find the object.
 [The page on supersets](05_supersets) shows the hierarchy.
@@ -251,7 +251,7 @@ page.verdicts(frame, "Appendix H")
 r"""
 ```{admonition} Departures
 :class: note
-**CAM in place of CALM.** Figure E shows maps of CALM, which take a CALM of ImageNet's classes, trained for days on a GPU. Here the class maps of
+**CAM in place of CALM.** Figure E shows maps of CALM, which need a CALM of ImageNet's classes, trained for days on a GPU. Here the class maps of
 CAM are added up, as in the paper's rows *CAM + Y*.
 
 **Paths.** A concept may have several hypernyms. Depth is counted along the first hypernym of each concept.

@@ -98,7 +98,7 @@ for number, (name, of) in enumerate(frame[frame["metric"].isin(CURVE)].groupby("
         report.method_title(label): mine.pivot(index="image", columns="metric", values="value")[CURVE].to_numpy()
         for label, mine in of.groupby("method", sort=False) if "_of_" not in label
     }  # fmt: skip
-    ax = report.curves([100 * k for k in FRACTIONS], wide, xlabel="erased pixels (%)", ylabel="right, of as many as at random")
+    ax = report.curves([100 * k for k in FRACTIONS], wide, xlabel="erased pixels (%)", ylabel="accuracy, relative to random pixels")
     ax.axhline(1, color="#3c3c46", linewidth=1)
     ends = "; ".join(f"{title} {of[:, 0].mean():.2f} and {of[:, -1].mean():.2f}" for title, of in wide.items())
     lowest = min(wide, key=lambda title: np.nanmean(wide[title]))

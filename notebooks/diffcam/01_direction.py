@@ -8,9 +8,9 @@ channels, averaged over positions. The features of the reference images have the
 $S_v$. DiffCAM takes the direction $w$ along which the image lies furthest from the group, relative to the spread of
 the group. This direction weights the channels of the map.
 
-This page goes through appendix A of the paper, which derives that direction, and computes each of its steps. Then it
-turns to a question that the paper leaves open. The covariance of fewer images than channels has no inverse, and
-what replaces the inverse decides how much the covariance matters.
+This page goes through appendix A of the paper, which derives that direction, and checks each of its steps in numbers.
+Then it turns to a question that the paper leaves open. The covariance of fewer images than channels has no inverse,
+and what replaces the inverse decides how much the covariance matters.
 """
 
 # %% tags=["parameters"]
@@ -189,8 +189,8 @@ r"""
 (shrinkage)=
 ## What shrinkage does
 
-A hundred references span at most 99 of the 512 or 1,280 directions of a network's features. Along all other directions
-their variance $S_v$ is zero, and $J$ has no maximum. The covariance is therefore shrunk towards a multiple of the identity,
+A hundred references span at most 99 of the 512 or 1,280 dimensions of a network's features. Along all other directions
+$S_v$ gives a variance of zero, and $J$ has no maximum. The covariance is therefore shrunk towards a multiple of the identity,
 
 $$
 S_v^* = (1 - \delta) S_v + \delta\, \frac{\mathrm{tr}\, S_v}{K}\, I,

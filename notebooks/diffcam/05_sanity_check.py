@@ -3,12 +3,12 @@ r"""
 # Does the map depend on the network, and on the data?
 
 A map that explains a network must change when the network forgets what it learned {cite:p}`sanity_check`. The DiffCAM
-paper {cite:p}`diffcam` makes this test in appendix E, on a ResNet-50 (figure 13). The classification head becomes random
+paper {cite:p}`diffcam` runs this test in appendix E, on a ResNet-50 (figure 13). The classification head becomes random
 first, then the deep layers of the feature extractor. DiffCAM reads no class score, so the head must not matter at all. The
 paper finds that it does not, and that the map is "highly sensitive" to the features. It concludes that DiffCAM is "closely
 tied" to the network, and not independent of the model and the data.
 
-This page repeats the test on photographs. It then makes the same test of the data: how much the map changes with the image,
+This page repeats the test on photographs. It then applies the same test to the data: how much the map changes with the image,
 with the references, and with their labels.
 """
 
@@ -106,7 +106,7 @@ similarity of DiffCAM's map to its map of *another image*, with the trained netw
 
 # %%
 def rotated(both):
-    """For each image the map of another one: of the image half the number of images further on."""
+    """For each image the map of another image, half the dataset further on."""
     return [one.roll(len(one) // 2, 0) for one in both]
 
 
@@ -171,7 +171,7 @@ r"""
 * its map of *another image*;
 * its map with references *without content*, whose pixels are shuffled;
 * its map with references whose *labels are shuffled*, so that different images count as images of other classes;
-* for its map of "why not the nearest class": its map of "why not the farthest class".
+* its map of "why not the farthest class"; in this row, DiffCAM's map is that of "why not the nearest class".
 
 The last column has the cosine between the direction $w$ after the change and the image's own features $z$. At 1, the map is
 that of $z$ alone, whatever the references are.

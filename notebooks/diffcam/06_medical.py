@@ -108,7 +108,7 @@ def largest(S, L):
 
 
 def auc(S, L):
-    """How often a pixel of L has a larger value than another one; equal values count by half."""
+    """How often a pixel of L has a larger value than another pixel; equal values count one half."""
     ranks = torch.from_numpy(rankdata(S.flatten(1), axis=1))
     inside, n = L.flatten(1), L.sum((1, 2))
     return ((ranks * inside).sum(1) / n - (n + 1) / 2) / (inside.shape[1] - n)

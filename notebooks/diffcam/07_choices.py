@@ -52,8 +52,8 @@ r"""
 Each image is told from its *confusing class*, the class that its own class is most easily taken for. This is the class that
 the network finds most probable after the image's own class, on average over the images of that class and among the classes
 of the references. The *why not* map takes all references of the confusing class. Most photographs are alone in their class.
-There the references are the whole images and five crops of each, so a class has only as many independent references as it
-has photographs.
+Their references are the whole images and five crops of each, so a class has only as many independent references as it has
+photographs.
 """
 
 # %%

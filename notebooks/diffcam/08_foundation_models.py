@@ -51,7 +51,7 @@ r"""
 ## What is left without a classifier
 
 The last module of each network is taken away, and the rest is cut at the same target layer. The network then returns features, and
-asking it for a class score is an error. Every method of this book is tried on one image.
+asking it for a class score raises an error. Every method of this book is tried on one image.
 """
 
 # %%
@@ -225,8 +225,8 @@ r"""
 ```{admonition} Departures
 :class: note
 **Foundation models.** The paper's abstract names no foundation model, and the parts of the paper that are recomputed here print no
-number for one. The claim that DiffCAM localises better is our reading of it: better than the maps that such a network has without
-DiffCAM.
+number for one. The claim that DiffCAM localises better is our reading of the abstract: better than the maps that such a network has
+without DiffCAM.
 
 **Taking the classifier away** leaves features that were learned with it.
 
