@@ -2,16 +2,17 @@
 """
 # Classification metrics on convolutional networks
 
-Opti-CAM {cite:p}`opticam` asks of a saliency map that it lets through what the network needs: seen
-through the map, an image should be classified at least as well as before. The paper measures this
-by *average drop* (AD), the class probability that masking loses, *average gain* (AG), its own
-counterpart, and *average increase* (AI), the share of images that gain at all. It claims that
-optimising the map for exactly this beats every other method by far (section 5.3.1, table 1), and
-that Fake-CAM, a map of ones, wins the old pair AD and AI but fails AG.
+A saliency map should keep what the network needs: an image multiplied by its map should be classified
+at least as well as the image itself. Opti-CAM {cite:p}`opticam` optimises each map for this. The paper
+measures it by *average drop* (AD), the class probability that masking loses; by *average gain* (AG), the
+counterpart that the paper introduces; and by *average increase* (AI), the share of images whose
+probability rises. It claims that Opti-CAM outperforms every other method by far (section 5.3.1, table 1).
+It also claims that Fake-CAM, a map of ones, outperforms all earlier methods in AD and AI but fails in AG.
 
-AG is close to what Opti-CAM maximises: it optimises each map for the logit of the class on the masked
-image, and AG counts the probability that this image gains. A high AG says first that the optimisation
-works. What measures say that do not share the objective stands [further down](unshared).
+AG is close to what Opti-CAM maximises: Opti-CAM optimises each map for the logit of the class on the
+masked image, and AG measures how much probability the masked image gains. A high AG therefore shows, first
+of all, that the optimisation works. The section on [measures that Opti-CAM does not maximise](unshared)
+has results that do not depend on the shared objective.
 
 This page recomputes table 1 and figures 1 and 2.
 """

@@ -2,14 +2,14 @@
 """
 # Insertion and deletion
 
-A map can also be read as an order of the pixels. *Deletion* {cite:p}`rise` turns them black, the most
-salient first, and integrates the probability of the predicted class: the sooner it falls, the
-better. *Insertion* starts from a blurred image and puts the original pixels back in the same order:
-the sooner the probability rises, the better.
+A saliency map also ranks the pixels of its image. *Deletion* {cite:p}`rise` turns the pixels black, the
+most salient first, and integrates the probability of the predicted class: the sooner the probability
+falls, the better. *Insertion* starts from a blurred image and puts the original pixels back in the same
+order: the sooner the probability rises, the better.
 
-Opti-CAM {cite:p}`opticam` is not made for this and says so: in table 3 it does poorly on insertion, and
-no method wins both. The paper puts it down to its maps being more spread out (figure 3), since a
-compact region changes the network's mind fastest. This page recomputes both.
+The Opti-CAM paper {cite:p}`opticam` reports that Opti-CAM does poorly here, and that no method wins both
+measures (table 3). Its explanation is that Opti-CAM's maps are more spread out (figure 3), while a compact
+region changes the probability fastest. This page recomputes the table and the figure.
 """
 
 # %% tags=["parameters"]

@@ -2,17 +2,17 @@
 """
 # Transformers
 
-A vision transformer {cite:p}`vit` cuts its image into patches and lets a class token gather from them
-by attention. Its attention looks like a map already, and three methods read it as one: *raw attention*,
-*rollout* {cite:p}`rollout` and *TIBAV* {cite:p}`tibav`. Opti-CAM {cite:p}`opticam` needs no attention:
-tokens are channels on a grid, to be weighed as those of a convolutional network are. The paper claims
-(section 5.3.1, table 2) that it outperforms all others by far, near-zero AD and an AI of more than 80 %,
-and (section 5.3.2, table 3) that TIBAV leads on insertion and deletion.
+A vision transformer {cite:p}`vit` cuts its image into patches, and a class token gathers information from
+them by attention. Three methods make a saliency map of this attention: *raw attention*,
+*rollout* {cite:p}`rollout` and *TIBAV* {cite:p}`tibav`. Opti-CAM {cite:p}`opticam` needs no attention: it
+arranges the patch tokens in a grid and weights their channels as it does those of a convolutional network. The
+paper claims that Opti-CAM outperforms all other methods by far on transformers, with near-zero AD and an AI
+above 80 % (section 5.3.1, table 2). On insertion and deletion, it claims, TIBAV leads (section 5.3.2, table 3).
 
 The paper explains a ViT and a DeiT {cite:p}`deit`. This page recomputes table 2 and the transformers'
 columns of table 3. It also measures how far maps depend on the class, and what a black background, such as
-that of a handwritten digit {cite:p}`mnist`, does to the metrics. How well transformers' maps find objects, table A8,
-stands [on the page of localisation](07_localization).
+that of a handwritten digit {cite:p}`mnist`, does to the metrics. [The page on localisation](07_localization)
+recomputes table A8: how well the maps of transformers find objects.
 """
 
 # %% tags=["parameters"]

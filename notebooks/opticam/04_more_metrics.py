@@ -2,14 +2,15 @@
 """
 # More metrics
 
-Three further questions to a map. Does the class disappear when the patches that it marks are painted
-over (*AOPC* {cite:p}`aopc`)? Does the map stay where it is when noise is added to the image
-(*max-sensitivity* {cite:p}`max_sensitivity`)? And is it at once faithful, small, and the same when the
-network sees the image through it (*ADCC* {cite:p}`fake_cam`)?
+Three further metrics judge a saliency map. *AOPC* {cite:p}`aopc` measures how much class probability is
+lost when the patches that the map marks are painted over. *Max-sensitivity* {cite:p}`max_sensitivity`
+measures how much the map changes when noise is added to the image. *ADCC* {cite:p}`fake_cam` asks three
+things at once: that masking loses little probability, that the map is small, and that the masked image has
+the same map.
 
-Opti-CAM {cite:p}`opticam` reports them in table 4 and claims two things (section 5.3.3): its maps are the
-least sensitive, and they do poorly on AOPC, as on insertion and deletion, whose idea AOPC shares. This
-page recomputes the table.
+The Opti-CAM paper {cite:p}`opticam` reports the three metrics in table 4 and claims two things
+(section 5.3.3): Opti-CAM's maps are the least sensitive, and they do poorly on AOPC, as they do on insertion
+and deletion, which follow the same idea. This page recomputes the table.
 """
 
 # %% tags=["parameters"]

@@ -2,13 +2,14 @@
 """
 # Is the object all that counts?
 
-Saliency maps are often judged by how well they find the object. Opti-CAM {cite:p}`opticam` asks first
-whether the object's box is what the network looks at (section 5.4, table 5). If it were, the box itself
-would make a good map, and cutting a map to the box would do no harm. The paper finds the opposite: the
-box keeps less of the class probability than everything around it does, whether as a map of its own or
-when other maps are cut to it. Context counts, and overlap with a box is no measure of an explanation.
+Saliency maps are often judged by how well they find the object. The Opti-CAM paper {cite:p}`opticam` first
+asks whether the network looks at the object's box alone (section 5.4, table 5). If it did, the box itself
+would be a good map, and cutting a map to the box would do no harm. The paper finds the opposite: the
+box preserves less of the class probability than its complement, both as a map of its own and when other
+maps are cut to it. It concludes that context counts, and that overlap with a box does not measure the
+quality of an explanation.
 
-This page recomputes the table, and asks what the size and the place of the boxes do to it.
+This page recomputes table 5 and tests whether the size and the place of the boxes explain it.
 """
 
 # %% tags=["parameters"]

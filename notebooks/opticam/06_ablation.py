@@ -2,14 +2,13 @@
 """
 # What of Opti-CAM matters?
 
-Opti-CAM {cite:p}`opticam` has four parts that could be otherwise: the objective, the function that
-normalises the map, the layer whose channels are combined, and the optimiser's schedule. The paper
-changes one at a time (section 5.5 with table 6, and appendix F.2 with tables A12, A13 and figure A5)
-and finds that the objective matters most, that of three normalisations only the sigmoid is worse,
-that several layers serve, and that 100 iterations at learning rate 0.1 are enough.
+Opti-CAM {cite:p}`opticam` makes four choices: the objective, the function that normalises the map, the
+layer whose channels are combined, and the number of iterations with their learning rate. The paper varies
+these choices (section 5.5 with table 6, and appendix F.2 with tables A12, A13 and figure A5). It finds that
+the objective matters more than the normalisation, that only the sigmoid of three normalisations is worse,
+that several layers are competitive, and that 100 iterations at a learning rate of 0.1 are optimal.
 
-The paper does this on VGG-16 and ImageNet. This page recomputes the three tables and the figure on
-photographs.
+The paper uses VGG-16 and ImageNet. This page recomputes the three tables and the figure on photographs.
 """
 
 # %% tags=["parameters"]

@@ -2,14 +2,14 @@
 """
 # Localisation
 
-Does a map find the object? Opti-CAM {cite:p}`opticam` argues that this is [the wrong
-question](05_bounding_boxes), and answers it all the same, with the seven measures of appendix B
-(tables A7 and A8): the *official metric* (OM) and the *localisation error* (LE), the pixel-wise *F1*, *box
-accuracy* (BA), the *standard* and *energy pointing game* (SP, EP) and the *saliency metric* (SM). It finds
-that Opti-CAM does best where a box is drawn around the map (OM, LE), and poorly where a map is to be
-focused (SP, EP), since its maps are spread out.
+Does a saliency map find the object? The Opti-CAM paper {cite:p}`opticam` argues that localisation and explanation
+are different tasks ([the page on bounding boxes](05_bounding_boxes)), but reports seven localisation metrics
+(appendix B, tables A7 and A8): the *official metric* (OM), the *localisation error* (LE), the pixel-wise *F1*,
+the *box accuracy* (BA), the *standard* and the *energy pointing game* (SP, EP) and the *saliency metric* (SM).
+It finds that Opti-CAM does best in OM and LE, which draw a box around the map, and poorly in metrics that
+reward a focused map, such as SP and EP, since its maps are spread out.
 
-This page recomputes both tables, and says what they are without images that the object fills.
+This page recomputes both tables, and shows how they change without images that the object fills.
 """
 
 # %% tags=["parameters"]

@@ -2,11 +2,11 @@
 """
 # Maps of other classes
 
-A map explains one class. What if it explained another? Opti-CAM {cite:p}`opticam` computes maps for the
-most probable, the second and the least probable class, and measures how well each serves the *true*
-class (appendix C, table A9). A method that explains its class should lose when the class is wrong: its
-map then shows what speaks for something else. The paper reports that Opti-CAM loses more than the
-others, most of all where the network errs.
+A saliency map explains one class. The Opti-CAM paper {cite:p}`opticam` also computes maps for the most
+probable, the second and the least probable class, and measures how well each map preserves the *true*
+class (appendix C, table A9). If a method's map depends on the class, the map of another class should
+preserve the true class less. The paper reports that Opti-CAM loses more than the other methods, most of all
+on images that the network misclassifies. This page recomputes the table.
 """
 
 # %% tags=["parameters"]

@@ -2,13 +2,13 @@
 """
 # Asking people
 
-Opti-CAM {cite:p}`opticam` is judged by what a network sees through a map. Its appendix D asks people instead:
-38 participants saw 20 photographs with the maps of two networks, which were not named, and said which network
-was better. In 58.15 % of the cases they chose VGG-16 over ResNet-50, and said that they preferred maps with
-larger regions of the object.
+Most metrics of the Opti-CAM paper {cite:p}`opticam` ask what a network makes of the masked image. Its
+appendix D asks people instead: 38 participants saw 20 photographs with Opti-CAM's maps of two unnamed networks,
+and said which network was better. In 58.15 % of the cases they chose VGG-16 over ResNet-50. They said that they
+preferred maps with larger regions of the object.
 
-A program cannot repeat their answers. This page makes such a survey, ready to print, and asks what the printed
-share can bear.
+A program cannot repeat these answers. This page makes such a survey, ready to print, and computes how certain the
+printed share is.
 """
 
 # %% tags=["parameters"]

@@ -2,14 +2,14 @@
 """
 # Medical images
 
-Who reads a radiograph with the help of a network wants to see what the network saw. Opti-CAM
-{cite:p}`opticam` is therefore also tried on chest radiographs with and without pneumonia
-{cite:p}`chest_xray` and on endoscopic images of eight classes {cite:p}`kvasir` (appendix E, tables A10
-and A11). The paper claims the same as on ImageNet: AD and AI near perfect, AG far above that of all others,
-insertion and deletion average. And on radiographs, it says, Opti-CAM and Score-CAM are the only ones that
-capture the chest, while all others look at the corners of the image (figure 2, row 3).
+The Opti-CAM paper {cite:p}`opticam` also explains networks that classify medical images: chest radiographs with
+and without pneumonia {cite:p}`chest_xray`, and endoscopic images of eight classes {cite:p}`kvasir` (appendix E,
+tables A10 and A11). It claims the same as on ImageNet: Opti-CAM is near perfect in AD and AI, far above all
+other methods in AG, and average in insertion and deletion. On radiographs, it claims, Opti-CAM and Score-CAM
+are the only methods that capture the chest, while all others focus on the corners of the image (figure 2,
+row 3).
 
-Neither dataset comes in a package. Whoever has them runs the profile `paper`.
+No Python package carries either dataset. With the datasets at hand, the profile `paper` runs on them.
 """
 
 # %% tags=["parameters"]

@@ -2,13 +2,14 @@
 r"""
 # How selective should a map be?
 
-Raise a map to a power before it is used: a small exponent makes it flat, so that the network sees nearly
-the whole image, a large one leaves only its peaks. The order of the pixels stays the same. Opti-CAM
-{cite:p}`opticam` reports (appendix F.1, figure A4) that its own maps are best as they are: AG and AI peak
-at exponent 1, and AD stays near zero below 2. The other methods' AD increases linearly with the exponent; they
-are less sensitive, and their AI is not best at 1.
+A saliency map can be raised to a power before it is used as a mask. A small exponent makes the map flat, so
+that the network sees nearly the whole image; a large exponent leaves only the peaks. The order of the pixels
+stays the same. The Opti-CAM paper {cite:p}`opticam` reports that Opti-CAM's maps are best as they are: AG and
+AI peak at exponent 1, and AD stays near zero below 2 (appendix F.1, figure A4). The AD of the other methods
+increases linearly with the exponent. They are less sensitive to it, and their AI is not best at 1.
 
-This page computes the figure, from maps as on [the first page](01_classification_metrics).
+This page recomputes the figure, with the methods of [the page on classification
+metrics](01_classification_metrics).
 """
 
 # %% tags=["parameters"]

@@ -4,15 +4,16 @@
 
 A map that explains a network must depend on what the network has learned. Adebayo et al.
 {cite:p}`sanity_check` found methods whose maps hardly change when the weights are replaced by random
-numbers: they draw the edges of the image, whatever the network. Their test takes one layer after
-another away from a trained network, from the classifier down, and compares the maps.
+numbers: such maps show the edges of the image, whatever the network. Their test makes one layer after
+another of a trained network random, from the classifier down, and compares the maps.
 
-Opti-CAM {cite:p}`opticam` takes it in appendix G: five layers of a ResNet-50 become random one by one,
-and the maps of the six networks are compared on 1,000 images (figures A6 and A7). The paper concludes
-that Opti-CAM "passes the sanity check". In a second test, a ResNet-50 learns randomly permuted labels;
-the SSIM between its maps and those of the ordinary one is 0.013.
+The Opti-CAM paper {cite:p}`opticam` runs two such tests in appendix G. In the first, five layers of a
+ResNet-50 become random one by one, and the maps of the six networks are compared on 1,000 images (figures A6
+and A7). The paper concludes that Opti-CAM "passes the sanity check". In the second, a ResNet-50 learns
+randomly permuted labels; the SSIM between its maps and those of the ordinary network is 0.013.
 
-This page repeats the first on photographs, and the second where there is a network that learned permuted labels.
+This page repeats the first test on photographs, and the second on a network that learned permuted labels, where
+there is one.
 """
 
 # %% tags=["parameters"]

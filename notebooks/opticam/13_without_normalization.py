@@ -2,13 +2,13 @@
 """
 # Without input normalisation
 
-Networks are trained on images whose channels are shifted to zero mean and scaled to unit deviation, and are
-meant to be used so. Opti-CAM {cite:p}`opticam` could not reproduce published AD and AI of earlier methods
-until it left this step out, and suspects that others had (appendix H). With normalisation, it says, all
-results improve dramatically. Table A14 repeats table 1 without it.
+Networks are usually trained and used on images whose channels are shifted to zero mean and scaled to unit
+deviation. The authors of Opti-CAM {cite:p}`opticam` could reproduce the published AD and AI of earlier
+methods only without this normalisation, and suspect that other authors had left it out (appendix H). With
+normalisation, they say, all results improve dramatically. Table A14 repeats table 1 without it.
 
-This page gives networks images in $[0, 1]$ as they are, and asks two things: is every method better with
-normalised input, and does Opti-CAM's lead survive?
+This page gives the networks images in $[0, 1]$ as they are, and asks two questions. Is every method better with
+normalised input? Does Opti-CAM keep its lead without it?
 """
 
 # %% tags=["parameters"]

@@ -2,12 +2,12 @@
 """
 # Which interval keeps its word?
 
-Every mean in this book has a 95 % interval. It promises to miss the true mean in 5 of 100 such experiments. Many
-intervals do not keep this promise where images are few and their values are skewed: most images lose nothing when
-they are masked, and some lose all.
+Every mean in this book has a 95 % confidence interval. Such an interval promises to miss the true mean in at most
+5 of 100 experiments. Many kinds of interval break this promise when images are few and their values are skewed, as
+those of AD are: most images lose nothing when they are masked, and some lose nearly all probability.
 
-This page measures the promise. It draws values from populations whose mean is known, such as the values in this
-book, and counts how often each interval misses that mean.
+This page measures how well each kind keeps the promise. It draws values from populations that resemble the values
+in this book and whose mean is known, and counts how often each interval misses that mean.
 """
 
 # %% tags=["parameters"]
