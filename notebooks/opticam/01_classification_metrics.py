@@ -47,9 +47,9 @@ page.protocol()
 """
 ## The method
 
-Opti-CAM takes the feature maps $A^k$ of one layer and gives each a weight. The weights are a softmax
-of a vector $u$, which is optimised for each image, by Adam, so that the logit of the class $c$ is
-highest when the image $x$ is seen through the map (eq. 8 to 11):
+Opti-CAM takes the feature maps $A^k$ of one layer, the target layer, and gives each a weight. The weights
+are the softmax of a vector $u$. Adam optimises $u$ for each image so that the logit of the class $c$ is
+highest when the image $x$ is multiplied by the map (eq. 8 to 11):
 
 $$
 \begin{gathered}
@@ -100,19 +100,19 @@ report.show(
     figure,
     name="opticam-walk-through",
     alt=f"Opti-CAM on one image: the map under uniform and optimised weights, the masked image, "
-    f"the four channels that gained most weight, and the class logit rising over "
-    f"{len(found.objective)} iterations to {gain:+.1f} against the unmasked image.",
-    caption=f"Opti-CAM, figure 1, computed. Top: the image, its map when all {K} channels weigh the "
-    f"same, its map after {len(found.objective)} iterations, and what the network then sees. Middle: "
-    "the four channels with most weight in the end, and their weight before and after; a channel is zero "
-    f"where it is black. Bottom: the objective, eq. 10, which ends {gain:+.1f} from the logit of the unmasked image.",
+    f"the four channels with the largest final weights, and the class logit over "
+    f"{len(found.objective)} iterations, which ends at {gain:+.1f} relative to the unmasked image.",
+    caption=f"Opti-CAM, figure 1, computed. Top: the image, its map with equal weights for all {K} channels, "
+    f"its map after {len(found.objective)} iterations, and the image masked by this map. Middle: "
+    "the four channels with the largest final weights, each with its weight before and after; black is zero. "
+    f"Bottom: the objective, eq. 10. It ends at {gain:+.1f} relative to the logit of the unmasked image.",
 )
 
 # %% [markdown]
 """
 ## Table 1
 
-With $p_i^c$ the probability of the true class on image $i$ and $o_i^c$ on the masked image
+With $p_i^c$ the probability of the true class for image $i$, and $o_i^c$ the same for the masked image
 (eq. 13 to 15):
 
 $$
@@ -123,11 +123,12 @@ $$
 \end{aligned}
 $$
 
-Score-CAM needs a pass through the network for each channel that is not dead, hundreds an image;
-ExtremalPerturbation {cite:p}`extremal_perturbation` optimises masks in the image space, one for each of
-several areas; LIME {cite:p}`lime` and GradientSHAP {cite:p}`shap` sample images. Ablation-CAM
-{cite:p}`ablation_cam` asks what the logit loses without a channel; the paper runs the whole network for each, this
-book the layers behind the target layer alone ("head").
+Some methods need many passes through the network. Score-CAM needs one forward pass for each channel that is
+not dead, hundreds per image. ExtremalPerturbation {cite:p}`extremal_perturbation` optimises masks in the image
+space, one for each of several areas. LIME {cite:p}`lime` and GradientSHAP {cite:p}`shap` run the network on
+random variants of the image. Ablation-CAM {cite:p}`ablation_cam` weights a channel by what the logit loses
+without it. The paper runs the whole network for each channel; this book runs only the layers behind the target
+layer, and times this in a row of its own ("head").
 """
 
 # %%
@@ -140,7 +141,7 @@ METRICS_OF_TABLE_1 = ["average_drop", "average_gain", "average_increase"]
 
 @torch.no_grad()
 def one_pass_a_channel(net, x, c):
-    """What Ablation-CAM costs as the paper runs it: the whole network, once without each channel."""
+    """Ablation-CAM's passes as the paper runs it: the whole network, once without each channel."""
     for channels in torch.arange(net.features(x).shape[1]).split(net.batch_hint(x)):
         A, context = net.cut(x.expand(len(channels), -1, -1, -1))
         A[range(len(channels)), channels] = 0
@@ -148,8 +149,9 @@ def one_pass_a_channel(net, x, c):
 
 
 def timed(net):
-    """The methods on the last network, those of few passes on others. Ours of Ablation-CAM, which runs the head
-    alone, has another name: as the paper runs it, it is as dear as Score-CAM, and runs where that does."""
+    """The methods to time: all on the last network, those of few passes on the others. Ablation-CAM as it runs
+    here, through the head alone, has a name of its own. As the paper runs it, it takes as long as Score-CAM, and
+    is timed where Score-CAM runs."""
     methods = {f"{m}_head" if m == "ablation_cam" else m: (m, {}) for m in METHODS_OF_TABLE_1}
     dear = page.plan(page.cost).many_passes
     if net is not page.opened[-1][0]:
@@ -169,8 +171,8 @@ report.show(
     name="opticam-table-1",
     alt="AD, AG and AI of each method, here with 95 % intervals and as printed: "
     f"{report.leaders(table.frame, 'average_gain')}.",
-    caption="Opti-CAM, table 1, as a picture: filled markers are means here with their 95 % intervals, hollow markers what "
-    "the paper prints for ImageNet.",
+    caption="Opti-CAM, table 1, as a picture: filled markers are the means here with their 95 % intervals, hollow markers "
+    "are the paper's values for ImageNet.",
 )
 
 # %% [markdown]
@@ -183,20 +185,21 @@ page.verdicts(frame, "Table 1")
 
 # %% [markdown]
 """
-Where the layers after the target layer are pooling and one linear layer, some rows coincide, and
-must: the gradient $w_k^c$ is the same at every position, so that Grad-CAM, XGrad-CAM and HiRes-CAM are
-one map. The paper's ResNet-50 columns show the same. Ablation-CAM differs: removing a
-channel costs $w_k^c\,\mathrm{GAP}(A^k)$, so that its weights count how active a channel is. It divides this
-by the logit, and a negative logit turns its map round.
+Where only pooling and one linear layer follow the target layer, some rows must coincide. The gradient
+$w_k^c$ is then the same at every position, so that Grad-CAM, XGrad-CAM and HiRes-CAM give the same map. The
+paper's ResNet-50 columns show this too. Ablation-CAM differs: removing a channel costs
+$w_k^c\,\mathrm{GAP}(A^k)$, so that its weights also depend on how active the channel is. It divides this cost by
+the logit, so that a negative logit reverses its map.
 
 (unshared)=
-## What measures say that Opti-CAM does not maximise
+## Measures that Opti-CAM does not maximise
 
-Insertion and deletion follow the order of a map's pixels ([the next page](02_insertion_deletion)), LE, F1, SP
-and EP compare the map with the boxes of the object ([localisation](07_localization)). Neither is what Opti-CAM
-optimises for. The table has the lead of Opti-CAM in each measure, image by image and with its 95 % interval, beside
-that in AG; above zero Opti-CAM is better. [More metrics](04_more_metrics) has its ADCC and
-[the sanity check](12_sanity_check) how much its maps depend on the network.
+Opti-CAM optimises for none of the following measures. Insertion and deletion use the order of the pixels in a
+map ([the page on insertion and deletion](02_insertion_deletion)). LE, F1, SP and EP compare the map with the
+boxes of the object ([the page on localisation](07_localization)). The table has Opti-CAM's lead in each measure,
+and its lead in AG for comparison: the mean of the per-image differences, with its 95 % interval. Above zero,
+Opti-CAM is better. [The page on more metrics](04_more_metrics) has Opti-CAM's ADCC, and
+[the sanity check](12_sanity_check) shows how much its maps depend on the network.
 """
 
 # %% tags=["nbval-check-output"]
@@ -205,7 +208,7 @@ RIVALS = ["grad_cam", "layer_cam", "score_cam"]
 
 
 def unshared(net):
-    """Those measures, in the steps of the page on insertion and deletion."""
+    """The measures that Opti-CAM does not maximise; insertion and deletion in the steps of their page."""
     pixels = {"step": page.pixels(page.setting("step"), net)}
     return {m: (m, pixels) if m in ("insertion", "deletion") else m for m in UNSHARED}
 
@@ -227,7 +230,7 @@ leads.replace("-", "−", regex=True)
 """
 ## What the maps look like
 
-As in figure 2 of the paper, for the first images and the first network.
+As in figure 2 of the paper, for a few images and the first network.
 """
 
 # %%
@@ -238,8 +241,8 @@ page.gallery(net, shown, SHOWN, name="opticam-gallery", caption=f"As Opti-CAM, f
 
 # %% [markdown]
 """
-The methods that perturb the image look different: ExtremalPerturbation grows soft blobs of a given area,
-LIME weighs whole superpixels, GradientSHAP single pixels.
+The maps of methods that perturb the image look different: ExtremalPerturbation finds soft blobs of a given
+area, LIME weights whole superpixels, and GradientSHAP single pixels.
 """
 
 # %%
@@ -256,24 +259,26 @@ page.gallery(
 """
 ```{admonition} Departures
 :class: note
-**What a mask does.** The paper multiplies by the map and does not say where. Its authors' code
-multiplies pixels, so that masked is black; most libraries multiply the normalised tensor, so that
-masked is the mean colour. Pixels are the default here; [the last page](14_schedule) compares both.
+**Masking.** The paper does not say whether the map multiplies the pixels or the normalised tensor. The
+authors' code multiplies pixels, so that a masked pixel is black. Most libraries multiply the normalised tensor,
+so that a masked pixel has the mean colour. The default here is to multiply pixels; [the page on the
+schedule](14_schedule) compares both.
 
-**Stopping.** Each image stops by its own loss, at a change below $10^{-10}$ or after 100 iterations.
-The authors' code stops where the loss has risen at a tenth of the iterations, a whole batch at once; option
-`stopping="authors"` of `opti_cam` does so image by image. The table below has both.
+**Stopping.** Each image stops by its own loss: at a change below $10^{-10}$, or after 100 iterations. The
+authors' code looks at the loss of a whole batch after each tenth of the iterations, and stops if it has risen.
+Option `stopping="authors"` of `opti_cam` applies this rule to each image. The table below compares both rules.
 
 **Resizing.** Images are resized to a square, as appendix A says, without cropping.
 
-**Time.** T is the time of the map of one image on this machine, the paper's that of 8 images on its own. It is
-measured by itself: after a first run, in repetitions that take turns with those of the other methods.
+**Time.** T is the time for the map of one image on the machine that ran this page. The paper's T is the time for
+8 images on its own machine. T is measured apart from the metrics: after a first run of each method, the methods
+take turns in each repetition.
 
-**Perturbation.** The paper does not say how its ExtremalPerturbation, LIME and GradientSHAP were set. The first
-is written here from its description {cite:p}`extremal_perturbation`, with Adam and with the weight of the area
-chosen here; its smooth maximum is taken on the grid and interpolated; its map is the mean of its masks. LIME is
-captum's sampling on SLIC superpixels, GradientSHAP is captum's. Both keep only what speaks for the class: negative
-values become zero.
+**Perturbation.** The paper does not give the settings of its ExtremalPerturbation, LIME and GradientSHAP.
+ExtremalPerturbation is written here from its description {cite:p}`extremal_perturbation`; Adam and the weight
+of the area are choices made here. Its smooth maximum is taken on the grid and interpolated, and its map is the
+mean of its masks. LIME is captum's sampling on SLIC superpixels, and GradientSHAP is captum's. Both keep only
+positive evidence for the class: negative values become zero.
 ```
 """
 

@@ -44,7 +44,7 @@ page.protocol()
 """
 ## Table 3
 
-With $r(q)$ the fraction $q$ of most salient pixels and $p$ the probability of the predicted class,
+With $r(q)$ the fraction $q$ of the pixels that is most salient, and $p$ the probability of the predicted class,
 
 $$
 \begin{aligned}
@@ -53,7 +53,7 @@ $$
 \end{aligned}
 $$
 
-where $\tilde x$ is the blurred image. Both are areas under a curve, by trapezoids, in per cent.
+where $\tilde x$ is the blurred image. Both are areas under a curve, computed by trapezoids, in per cent.
 """
 
 # %%
@@ -72,7 +72,7 @@ def metrics(net):
     return curves | {"mean_saliency": "mean_saliency"}
 
 
-of_figure_3 = page.evaluate(["score_cam", "opti_cam"], ["energy_pointing_game"])  # where maps of figure 3 lie
+of_figure_3 = page.evaluate(["score_cam", "opti_cam"], ["energy_pointing_game"])  # the share of a map in the boxes, for figure 3
 frame = pd.concat([page.evaluate(methods_of_table_3, metrics), of_figure_3], ignore_index=True)
 table = page.table(3, frame)
 table
@@ -84,9 +84,10 @@ page.forest(table.frame, *METRICS_OF_TABLE_3, name="opticam-table-3", title="Opt
 """
 ## Do the claims hold?
 
-Besides table 3, claims about where maps lie are judged here. That Opti-CAM's are more spread out, the paper says
-of all maps (figure 2) and of those where Opti-CAM fails (figure 3): the mean of the map tells. Of the latter it also
-says that they take in more background: the share of the map in the object's boxes tells.
+Besides the claims of table 3, this section judges two about where maps lie. The paper says that Opti-CAM's maps
+are more spread out, in general (figure 2) and on images where Opti-CAM fails (figure 3). The measure here is
+the mean of the map. The paper also says that Opti-CAM's maps take in more background on the images of figure 3.
+The measure here is the share of the map inside the object's boxes.
 """
 
 # %% tags=["nbval-check-output"]
@@ -128,13 +129,14 @@ report.show(
 """
 ## Where Score-CAM succeeds and Opti-CAM fails
 
-Figure 3 of the paper takes images where Score-CAM succeeds, its insertion above 90 % and its deletion below 10 %,
-and Opti-CAM fails, its insertion below 70 % and its deletion above 15 %. So many images here meet these conditions:
+Figure 3 of the paper shows images on which Score-CAM succeeds (insertion above 90 %, deletion below 10 %) and
+Opti-CAM fails (insertion below 70 %, deletion above 15 %). The table counts the images here that meet each
+condition:
 """
 
 # %% tags=["nbval-check-output"]
 def compared(name):
-    """Insertion I and deletion D, of the images of a network that Score-CAM saw, and which conditions they meet."""
+    """Insertion I and deletion D of the images that both methods explained, and the conditions that each meets."""
     values = report.by_image(frame[frame["network"] == name]).droplevel("group")
     I, D = (values[m].reindex(columns=["score_cam", "opti_cam"]).dropna() for m in METRICS_OF_TABLE_3)
     met = {
@@ -152,7 +154,7 @@ pd.DataFrame(counts).astype(int)
 
 # %%
 def title(image, label):
-    """What the network sees in an image, with its insertion and deletion by both methods."""
+    """The class that the network predicts for an image, with the image's insertion and deletion by both methods."""
     both = {"Score": "score_cam", "Opti": "opti_cam"}.items()
     values = [f"{name} I {I.at[image, m]:.0%} D {D.at[image, m]:.0%}" for name, m in both]
     return "   ".join([label, *values]).replace("%", " %")
@@ -165,12 +167,13 @@ if len(met):
     chosen = ahead.where(~fails, ahead + 10).nlargest(3).index
     few = [shown.ids.index(image) for image in chosen]
     titles = [*map(title, chosen, shown.subset(few).relabelled(target[few].tolist()).labels)]
-    these = "The images that meet the conditions" if fails.any() else "No image meets them all; these are the nearest"
+    these = "Images that meet all conditions come first" if fails.any() else "No image meets all conditions"
     page.gallery(
         net, shown.subset(few), {method: maps[method][few] for method in ("Score-CAM", "Opti-CAM")},
         titles=titles, columns=3, name="opticam-failures",
-        alt=f"Maps of Score-CAM and Opti-CAM where Score-CAM does best against Opti-CAM: {'; '.join(titles)}.",
-        caption=f"As Opti-CAM, figure 3, {net.name}. {these}, by how much Score-CAM is ahead on insertion and deletion together.",
+        alt=f"Maps of Score-CAM and Opti-CAM on images where Score-CAM is furthest ahead: {'; '.join(titles)}.",
+        caption=f"As Opti-CAM, figure 3, {net.name}. {these}. Shown are those with the largest lead of Score-CAM in "
+        "insertion and deletion together.",
     )  # fmt: skip
 else:
     print(f"Not run: {net.name} has no map of Score-CAM here.")
@@ -179,17 +182,17 @@ else:
 """
 ```{admonition} Departures
 :class: note
-**Steps.** The paper changes 224 pixels a step, 224 steps. Option `step`; the table below has Grad-CAM with
-the steps of the tables above and with finer ones.
+**Steps.** The paper takes 224 steps of 224 pixels. Option `step` sets the pixels per step. The table below
+compares the steps of table 3 above with finer ones, for Grad-CAM.
 
-**Blur.** Insertion starts from the image under an 11 x 11 kernel with sigma 5, as RISE's code has it. That
-code filters an impulse inside its own window with reflected edges, so the kernel comes out almost as
-a box; `blur="gaussian"` is the true Gaussian, and the table shows what it changes.
+**Blur.** Insertion starts from the image blurred by an 11 x 11 kernel with sigma 5, as in RISE's code. That
+code filters an impulse inside its own window with reflected edges, so that the kernel is almost a box.
+Option `blur="gaussian"` uses the true Gaussian; the table below shows what it changes.
 
-**Class.** Both maps and curves follow the predicted class. Equal saliency is ranked in raster order, which
-decides the whole order of Fake-CAM.
+**Class.** Both the maps and the curves are for the predicted class. Pixels of equal saliency are ranked in
+raster order, which decides the whole order for Fake-CAM.
 
-**Transformers.** Their columns have [a page of their own](03_transformers).
+**Transformers.** [The page on transformers](03_transformers) has their columns of table 3.
 ```
 """
 

@@ -49,9 +49,9 @@ page.protocol()
 """
 ## Maps from attention
 
-Block $l$ mixes $N$ tokens by its heads' attention
-$A^{(l)} = \mathrm{softmax}(Q K^\top / \sqrt d)$, an $N \times N$ matrix whose first row is what the class
-token gathers. With $\mathbb{E}_h$ the mean over heads and $L$ the last block,
+Block $l$ mixes $N$ tokens by the attention of its heads,
+$A^{(l)} = \mathrm{softmax}(Q K^\top / \sqrt d)$. This is an $N \times N$ matrix; its first row holds the weights
+by which the class token gathers the other tokens. With $\mathbb{E}_h$ the mean over heads and $L$ the last block,
 
 $$
 \begin{aligned}
@@ -63,9 +63,10 @@ S^c_{\text{TIBAV}} &= \bar A^{(L)} \cdots \bar A^{(1)},
 \end{aligned}
 $$
 
-each at its first row, over the patches. The identity stands for the skip connection. $\nabla^c A$ is the
-gradient of the logit of class $c$, and $R^c$ the relevance of each entry of $A$, propagated from that
-logit through the whole network so that its sum is kept. Raw attention and rollout know no class.
+and each map is the first row of its matrix, over the patches. The identity $I$ stands for the skip connection.
+$\nabla^c A$ is the gradient of the logit of class $c$, and $R^c$ is the relevance of each entry of $A$, propagated
+from that logit through the whole network so that its sum is kept. Raw attention and rollout do not depend on the
+class.
 
 ## Table 2
 """
@@ -85,12 +86,12 @@ page.forest(table.frame, "average_gain", name="opticam-table-2", title="Opti-CAM
 """
 ## Table 3: insertion and deletion
 
-As defined [on the page before](02_insertion_deletion), for the predicted class.
+Defined as on [the page on insertion and deletion](02_insertion_deletion), for the predicted class.
 """
 
 # %%
 def curves(net):
-    """In steps of so many pixels of 224 x 224, and of the same share of images of another size."""
+    """Both curves, in steps of so many pixels at 224 x 224, and of the same share of other sizes."""
     pixels = step or page.pixels(page.setting("step"), net)
     print(f"{net.name}: {pixels} pixels a step")
     return {m: (m, {"step": pixels}) for m in ("insertion", "deletion")}
@@ -143,11 +144,12 @@ for net, images in page.opened:
 """
 ## Photographs
 
-No package carries a transformer that classifies photographs, so that AD, AG, AI and the curves of table 3, which are
-of a class, cannot be measured on any. One carries a backbone without a classifier: a ViT-S of DINOv2's architecture
-{cite:p}`dinov2`, which the package's author trained on to predict where an image is salient. Raw attention and
-rollout ask for no class. Here are its maps, and the share of each that lies in the boxes of the object; [the page of
-localisation](07_localization) has the other measures.
+No Python package carries a transformer that classifies photographs. AD, AG, AI and the curves of table 3 need the
+probability of a class, so that the book cannot measure them for a transformer on photographs. One package carries a
+backbone without a classifier: a ViT-S of DINOv2's architecture {cite:p}`dinov2`, which the package's author trained
+further to predict where an image is salient. Raw attention and rollout need no class. The figure has their maps for
+this backbone, with the share of each map inside the object's boxes. [The page on localisation](07_localization) has
+the other measures.
 """
 
 # %%
@@ -170,21 +172,21 @@ if found := page.beside("vit_s_focus", "imagenet_embedded", page.setting("shown"
         vit, shown, maps, titles=titles, boxes=True, columns=3, name="opticam-gallery-vit-s-focus",
         alt=f"Raw attention and rollout on photographs, with the share in the boxes: {'; '.join(titles)}.",
         caption=f"Maps of {vit.name}, a backbone without a classifier, on {len(shown)} photographs. The boxes are "
-        "those of the object, and the per cent the share of the map in them.",
+        "those of the object; the numbers are the share of the map inside them.",
     )  # fmt: skip
 
 # %% [markdown]
 """
 ## Which methods know the class?
 
-A map that explains a class should change with it. Each method explains some of the images twice, for
-the most probable class and for the second; the table has the mean correlation of the two maps. At 1 the map
-does not depend on the class.
+A map that explains a class should change with the class. Each method explains some of the images twice, for
+the most probable class and for the second most probable one. The table has the mean correlation of the two maps:
+at 1, the map does not depend on the class.
 """
 
 # %%
 def correlation(net, images, method):
-    """Pearson's, of a method's maps for the two most probable classes: the mean over images."""
+    """Pearson's correlation of a method's maps for the two most probable classes: the mean over images."""
     with torch.no_grad():
         classes = torch.cat([net(x).topk(2).indices for x, _ in page.batches(net, images)]).T.tolist()
     both = zip(*(page.maps(net, images.relabelled(c), method).flatten(1) for c in classes))
@@ -205,33 +207,35 @@ pd.DataFrame(known).round(2)
 """
 ```{admonition} Departures
 :class: note
-**Distillation.** The paper's DeiT-B has a class token only. Of a network that has a distillation token too, maps
-are the class token's; option `row="both"` averages them with the distillation token's.
+**Distillation.** The paper's DeiT-B has a class token only. For a network that also has a distillation token,
+the maps of attention are those of the class token; option `row="both"` averages them with those of the
+distillation token.
 
-**TIBAV.** Relevance by propagation through every layer, as in the paper; `relevance="attention"` puts A in
-its place, as its authors do later. The product of blocks runs from the last to the first, as their code
-has it.
+**TIBAV.** Relevance is propagated through every layer, as in the paper of TIBAV. Option `relevance="attention"` uses
+the attention A in its place, as TIBAV's authors do in later work. The product of the blocks runs from the last to
+the first, as in their code.
 
-**Black background.** To mask black with black changes nothing: a map may cover a black background or not, and
-AD, AG and AI cannot tell. Neither can they of the silhouette, a map of ones where a pixel is not black.
-`masking="normalized"` instead turns masked pixels to the mean grey, and a map is seen to cut through the
-background. The table below has both, for the same images; Opti-CAM optimises for the masking that is
-measured.
+**Black background.** Masking a black pixel with black changes nothing. AD, AG and AI are therefore the same whether
+or not a map covers a black background, and masking by the silhouette, a map of ones where a pixel is not black,
+leaves the image unchanged. With `masking="normalized"`, a masked pixel becomes the mean grey instead, so that the
+background counts. The first table below compares both for the same images; Opti-CAM optimises for the masking that
+is measured.
 
-**Layer.** By default the first LayerNorm of the last block, as in the paper; its activations have both signs.
+**Layer.** The default is the first LayerNorm of the last block, as in the paper. Its activations have both signs.
 
-**ReLU.** Opti-CAM combines the channels as they are (eq. 8). The authors' code sets their negative values to zero
-first, as `relu=True` does. The last table of the page has what that changes.
+**ReLU.** Opti-CAM combines the channels as they are (eq. 8). The authors' code first sets their negative values to
+zero, as `relu=True` does. The last table of the page has the effect.
 
-**Steps.** The paper changes 224 pixels a step, one row of its images.
+**Steps.** The paper changes 224 pixels per step, as many as one row of its images.
 
-**Time.** T is the time of the map of one image on this machine, the paper's that of 8 images on its own.
+**Time.** T is the time for the map of one image on the machine that ran this page. The paper's T is the time for
+8 images on its own machine.
 ```
 """
 
 # %%
 def masked(net, images):
-    """AD, AG, AI by masking, of some methods and of the silhouette."""
+    """AD, AG and AI of some methods and of the silhouette, under both ways of masking."""
     x, _ = batch(net, images)
     means = {}
     for masking in ("pixels", "normalized"):
@@ -253,7 +257,8 @@ effect.rename_axis(index=(None, None), columns=("mean (%)", None))
 
 # %% [markdown]
 """
-What the options of the attention maps change, on the same images: AD, AG and AI under `masking="pixels"`.
+The options of the attention maps, on images of the last network in the table above: AD, AG and AI under
+`masking="pixels"`.
 """
 
 # %%
@@ -267,8 +272,8 @@ changed.loc[net.name].rename_axis(index=None, columns=f"{net.name} (%)").round(1
 
 # %% [markdown]
 """
-What the authors' ReLU changes in Opti-CAM, on all images of the page: the mean without it → with it, and the interval
-of the change.
+The effect of the authors' ReLU on Opti-CAM, on all images of the page: the mean without the ReLU → with it, and the
+interval of the change.
 """
 
 # %%

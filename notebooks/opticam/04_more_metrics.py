@@ -47,9 +47,9 @@ page.protocol()
 r"""
 ## Table 4
 
-Let $x^{(k)}$ be the image without its $k$ most salient patches, and $p$ the probability of the true
-class. With patches of 14 pixels in images of 224 and $L = 10$, and with ten random $\delta$ in place of
-all of the ball of radius $r = 0.2$:
+Let $x^{(k)}$ be the image with its $k$ most salient patches painted over, and $p$ the probability of the true
+class. Patches have 14 x 14 pixels in images of 224 x 224, and $L = 10$. The maximum of MS is taken over ten
+random $\delta$ in the ball of radius $r = 0.2$:
 
 $$
 \begin{aligned}
@@ -60,8 +60,9 @@ $$
 \end{aligned}
 $$
 
-Coherency compares the map with that of the image seen through it, by Pearson's correlation; complexity is
-the mean of the map; AD is the average drop of [the first page](01_classification_metrics):
+Coherency is Pearson's correlation of the map with the map of the masked image, rescaled to $[0, 1]$; complexity
+is the mean of the map; AD is the average drop of [the page on classification
+metrics](01_classification_metrics):
 
 $$
 \begin{aligned}
@@ -70,9 +71,9 @@ $$
 \end{aligned}
 $$
 
-Max-sensitivity asks for as many further maps of each image as there are $\delta$, ADCC for one. A profile may
-leave one out where a method is dear, and show both fewer images. Fake-CAM, which is not in the
-paper's table, is added: a map of ones but for one pixel.
+For each image, max-sensitivity needs one further map per $\delta$, and ADCC needs one further map. Where maps
+take long, a profile may leave out one of the two metrics for a method, and measure both on fewer images. Fake-CAM,
+a map of ones but for one pixel, is added; the paper's table does not have it.
 """
 
 # %%
@@ -81,12 +82,12 @@ TERMS = ["coherency", "complexity", "average_drop"]
 
 
 def patch(net):
-    """14 pixels at 224, and the same share of smaller images."""
+    """The side of a patch: 14 pixels at 224, and the same share of other sizes."""
     return max(1, net.input_size // 16)
 
 
 def affordable(metric):
-    """The methods whose further maps can be paid, of a network."""
+    """The methods whose further maps do not take too long, as a function of a network."""
     return lambda net: [m for m in METHODS_OF_TABLE_4 if m not in page.setting("too_dear", net).get(metric, ())]
 
 
@@ -95,7 +96,7 @@ for net, _ in page.opened:
         titles = ", ".join(METHODS[m].title for m in page.methods(dear, net))
         print(f"Not run on {net.name}: {METRICS[metric].symbol} of {titles}.")
 
-further = page.setting("further")  # so many images, and so many noisy ones of each
+further = page.setting("further")  # how many images, and how many noisy ones of each
 noise = {"max_sensitivity": ("max_sensitivity", {"n": further["noisy"]})}
 few = [(net, fewer(images, further["images"])) for net, images in page.opened]
 frames = [
@@ -120,13 +121,14 @@ page.verdicts(frame, "Table 4")
 
 # %% [markdown]
 r"""
-To read a max-sensitivity: a map of zeros is at distance 1 from any map. The paper's values lie between 1.03
-and 1.25, for all methods on both networks; what is divided by what it does not say (see the departures below).
+As a scale for max-sensitivity: a map that noise turns to zeros everywhere has a max-sensitivity of 1. The
+paper's values lie between 1.03 and 1.25, for all methods on both networks. The paper does not say what it divides
+the distance of two maps by (see *Noise* in the departures below).
 
 ## What the three metrics see
 
-One image, two methods: where the patches are that AOPC takes; the map of the noisy image that is farthest
-from the map; and the map of the image that is seen through the map.
+The figure has one image under two methods. It shows which patches AOPC paints over; among the maps of the noisy
+images, the one that is farthest from the original map; and the map of the masked image.
 """
 
 # %%
@@ -166,24 +168,24 @@ report.show(
     figure,
     name="opticam-three-metrics",
     alt=f"An image of class {label} under two methods: the map, the image without its ten most salient "
-    f"patches, the farthest map of {len(noisy)} noisy images, the map of the masked image; below, the class "
-    f"probability as patches go. {'; '.join(seen)}.",
-    caption=f"{net.name}, class {label}. From left to right: the map; what AOPC leaves after ten patches; "
-    f"under noise, the farthest map of {len(noisy)}; the map of the image seen through its map. Below: AOPC is the "
-    "mean height that the curve has lost.",
+    f"patches, the farthest map among {len(noisy)} noisy images, the map of the masked image; below, the class "
+    f"probability as patches are painted over. {'; '.join(seen)}.",
+    caption=f"{net.name}, class {label}. From left to right: the map; the image after AOPC has painted over ten "
+    f"patches; the farthest map among {len(noisy)} noisy images; the map of the masked image. Below: the "
+    "probability of the class as patches are painted over. AOPC is the mean of what the curve has lost.",
 )
 
 # %% [markdown]
 """
 ## Which way ADCC points
 
-The paper's table prints ADCC with a down arrow. Its authors mean it the other way: a map of high coherency,
-low complexity and low drop is good, and has a high ADCC. Were lower better, a map of ones would be perfect: its
-complexity is 1, hence its ADCC 0. Fake-CAM is that map but for one pixel.
+The paper's table prints ADCC with a down arrow, as if lower were better. Poppi et al., who introduced ADCC, mean
+the opposite: a good map has high coherency, low complexity and low drop, and so a high ADCC. If lower were better,
+a map of ones would be perfect: its complexity is 1, hence its ADCC is 0. Fake-CAM is that map but for one pixel.
 
-The authors' code gives one number an image, and the table above has the mean of these. Poppi et al.'s
-formula can also be taken of the means over the data set, the last column. A harmonic mean is concave, so
-that this is never lower.
+The code of Poppi et al. gives one number per image, and table 4 above has the mean of these numbers. Their formula
+can also be applied to the means over the data set, as in the last column here. The harmonic mean is concave, so
+that this value is never lower.
 """
 
 # %% tags=["nbval-check-output"]
@@ -196,30 +198,33 @@ means.rename_axis(["", "%"]).round(1)
 """
 ```{admonition} Departures
 :class: note
-**Patches.** The image is cut into a grid, as Samek et al. do; where its side is no multiple of the patch, the
-last row and column are narrower. Quantus {cite:p}`quantus`, which the paper uses, takes windows anywhere that
-do not overlap. A patch is a sixteenth of the side: 14 pixels at 224, and 4 at 64.
+**Patches.** The image is cut into a grid, as by Samek et al.; where its side is no multiple of the patch, the
+last row and column are narrower. Quantus {cite:p}`quantus`, which the paper uses, takes windows at any place,
+as long as they do not overlap. The side of a patch is a sixteenth of the image's: 14 pixels at 224, and 4 at 64.
 
-**What replaces a patch.** Samek et al. draw uniform random colours; Quantus paints the least value of the
-image, and the paper names no choice. Black is the default here, as in masking and deletion. Options
-`replacement="mean"`, `"uniform"`; the table below compares them.
+**Replacement of a patch.** Samek et al. draw uniform random colours, and Quantus paints the smallest value of the
+image; the paper names no choice. The default here is black, as in masking and deletion. The table below compares
+it with the options `replacement="mean"` and `"uniform"`.
 
-**The mean** is over $k = 0, \\dots, L$. Quantus gives the drops for $k = 1, \\dots, L$, whose mean is 11/10 of it.
+**Mean of AOPC.** The mean is over $k = 0, \\dots, L$. Quantus gives the drops for $k = 1, \\dots, L$, whose mean is
+11/10 of it.
 
-**Noise.** Uniform within 0.2 of pixels in $[0, 1]$, clamped to $[0, 1]$ so that the result is an image, and
-seeded by the image itself. The maximum over fewer samples is smaller, for each method alike; the table below has it
-over fewer and over ten. Quantus adds it to what it is given: to a normalised tensor, whose values spread
-about four times as wide, 0.2 is about 0.05 of ours. Yeh et al. divide by nothing, earlier versions of
-Quantus by the norm of the *image*, others by that of the map, as this page does.
+**Noise.** The noise is uniform within 0.2, added to pixels in $[0, 1]$, and seeded by the image itself. The sum is
+clamped to $[0, 1]$ so that the result is an image. The maximum over fewer noisy images is smaller, for all methods
+alike; the table below has it over as many as here and over ten. Quantus adds the noise to the tensor that it is given:
+for a normalised tensor, whose values spread about four times as wide, 0.2 is about 0.05 here. Yeh et al. do not divide
+the distance by anything; earlier versions of Quantus divide it by the norm of the *image*, others by the norm of the
+map, as this page does.
 
-**ADCC** masks pixels, and its authors' code the normalised tensor; option `masking="normalized"`. Of a flat map the
-coherency is zero. The class is that of the image; the authors' code takes the predicted one.
+**ADCC.** Masking multiplies pixels; the code of Poppi et al. multiplies the normalised tensor, as option
+`masking="normalized"` does. A flat map has a coherency of zero. The class is that of the image; their code takes the
+predicted class.
 ```
 """
 
 # %%
 def effect(net, images, name):
-    """What each choice changes: the mean value by choice."""
+    """The mean value of a metric under each choice."""
     x, target = batch(net, images)
     S = page.maps(net, images, name).to(x)
     explained = partial(explain, name, net, **page.options(name, net))

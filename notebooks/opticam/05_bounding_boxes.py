@@ -43,8 +43,8 @@ page.protocol()
 r"""
 ## Five maps from one
 
-With $B$ the union of the object's boxes, $I$ the whole image and $S$ a saliency map, each pixel of the
-image is multiplied by
+With $B$ the union of the object's boxes, $I$ the whole image and $S$ a saliency map, the image is multiplied,
+pixel by pixel, by one of
 
 $$
 \begin{aligned}
@@ -56,8 +56,8 @@ $$
 \end{aligned}
 $$
 
-and AD, AG and AI are taken as in [table 1](01_classification_metrics). Here is what each network then
-sees of its first image, and what it makes of it.
+and AD, AG and AI are measured as in [table 1](01_classification_metrics). The figure shows the first image of
+each network under the five maps, with the probability of its class.
 """
 
 # %%
@@ -84,7 +84,7 @@ report.show(
     name="opticam-regions",
     alt="Images multiplied by Opti-CAM's map S, by its part inside and outside the object's box, by the box and "
     f"by its complement, with the probability of the class. {'; '.join(seen)}.",
-    caption="What the network sees, and the probability that it gives to the class. $S$ is Opti-CAM's "
+    caption="The image multiplied by each of the five maps, and the probability of its class. $S$ is Opti-CAM's "
     "map; the box is drawn on the image.",
 )
 
@@ -103,7 +103,7 @@ LABELS = {
 
 
 def by_region(methods, regions):
-    """The metrics of each method in each region, under the table's label for the two."""
+    """The metrics of each method in each region, under the label that the table has for the pair."""
     metrics = {f"{m} {region}": (m, {"region": region}) for m in METRICS_OF_TABLE_5 for region in regions}
     found = page.evaluate(methods, metrics)
     metric, region = zip(*found["metric"].str.split())
@@ -111,7 +111,7 @@ def by_region(methods, regions):
     return found.assign(metric=metric, method=label)
 
 
-# Without a map: Fake-CAM's costs nothing, and is not looked at.
+# The boxes alone need no map: Fake-CAM's stands in, and is not used.
 alone = by_region(["fake_cam"], ["box", "complement"])
 whole = by_region(METHODS_OF_TABLE_5, ["image", "inside", "outside"])
 frame = pd.concat([alone, whole], ignore_index=True)
@@ -119,7 +119,7 @@ page.table(5, frame)
 
 # %%
 def by_marker(cells):
-    """The cells of a network, those of each region as a run of their own, a method a row."""
+    """The cells of a network, with one row per method and the regions as runs."""
     places = {"in_box": "inside", "box": "inside", "outside_box": "outside", "": "image"}
     alone = {"box": ("", "box"), "outside_box": ("", "outside_box")}  # without a map
     pairs = [alone.get(label, report.variant_of(label)[:2]) for label in cells["method"]]
@@ -141,8 +141,8 @@ for name, cells in report.measured(frame).groupby("network", sort=False):
         alt=f"AD, AG and AI on {name} of each map whole, inside and outside the box. The box alone has an AD "
         f"of {drop['box']:.0f} %, its complement {drop['outside_box']:.0f} %; cut to the box, AD is higher than "
         f"cut to the complement for {len(worse)} of {len(run)} methods.",
-        caption=f"Opti-CAM, table 5, on {name}: each map whole, inside the box and outside it, with 95 % intervals. In the "
-        "first row there is no map: the circle is the box, the square its complement.",
+        caption=f"Opti-CAM, table 5, on {name}: each map whole, inside the box and outside it, with 95 % intervals. The "
+        "first row is without a map: the circle is the box, the square its complement.",
     )
 
 # %% [markdown]
@@ -155,13 +155,14 @@ page.verdicts(frame, "Table 5")
 
 # %% [markdown]
 r"""
-## What of size and place?
+## Size and place of the boxes
 
-The paper prints that the box alone preserves the class worse than everything around it. Two properties of
-boxes may decide which of the two is better, and can be tested.
+In the paper's table, the box alone preserves the class worse than its complement. Two properties of the boxes may
+decide which of the two is better, and both can be tested.
 
-**Size.** A region that keeps more pixels has an easier time. For each image, AD of the box minus AD of
-its complement; below zero, the box is the better map. If size decided, small boxes would lose.
+**Size.** A region that keeps more pixels has an advantage. The table has the mean per-image difference in AD, box
+minus complement, by the share of the image that the boxes cover. Below zero, the box is the better map. If size
+decided, small boxes would be worse than their complements.
 """
 
 # %% tags=["nbval-check-output"]
@@ -181,12 +182,12 @@ areas.rename_axis(["network", "box of the image"]).astype({"n": int}).round(1)
 
 # %% [markdown]
 r"""
-**Place.** Table A7 holds a hint. Fake-CAM's EP is the share of the image that the boxes take; the paper
-prints 28.5 %. But Fake-CAM's LE, 54.0 %, says that the largest box alone takes 46.0 %
-([localisation](07_localization)). Boxes that are partly outside the image would explain the gap, and
-table 5 with it, since their complement would hold much of the object. A likely slip is to leave boxes in the
-coordinates of the file, some 500 pixels wide for ImageNet, when the image has been resized to 224. The next
-table makes that slip on purpose for the first network, as if all files were 500 pixels wide.
+**Place.** Table A7 suggests that some boxes of the paper may lie partly outside the image. Fake-CAM's EP is the
+share of the image that all boxes cover; the paper prints 28.5 %. But Fake-CAM's LE of 54.0 % means that the largest
+box alone covers 46.0 % ([the page on localisation](07_localization)). Boxes partly outside the image would explain
+this gap. They would also explain table 5, since their complement would hold much of the object. A likely slip is to
+leave the boxes in the coordinates of the file, some 500 pixels wide for ImageNet, when the image has been resized
+to 224. The next table makes this slip on purpose for the first network, as if all files were 500 pixels wide.
 """
 
 # %% tags=["nbval-check-output"]
@@ -203,19 +204,19 @@ slip.rename_axis(index=None, columns=f"{net.name} (%)").round(1)
 
 # %% [markdown]
 r"""
-The paper prints an AD of 67.2 for the box and of 44.0 for its complement. Values of that order under the slip
-would be no proof: the paper's code may do otherwise, and its network and images are others.
+The paper prints an AD of 67.2 for the box and of 44.0 for its complement. Similar values under the slip would not
+prove that the paper made it: its code may do something else, and its network and images differ.
 
 ```{admonition} Departures
 :class: note
-**The union.** Where an image has several boxes, $B$ is all of them together, and a pixel is in $B$ if
-its centre is. The paper speaks of the box.
+**Union of boxes.** Where an image has several boxes, $B$ is all of them together. A pixel is in $B$ if its centre
+is. The paper speaks of one box.
 
-**No renormalisation.** $B \cap S$ and $S \setminus B$ are used as they are; their maximum may be below one.
-Cut to where a map is low, an image is dark as well as incomplete.
+**No renormalisation.** $B \cap S$ and $S \setminus B$ are used as they are, and their maximum may be below one. If
+the map is low inside the region, the masked image is dark as well as incomplete.
 
-**Hard edges.** A box cuts with a sharp edge to black, which no photograph has. What it costs is part of
-what the table calls the box; it costs the complement as well.
+**Hard edges.** A box cuts the image with a sharp edge to black, as no photograph has. The table counts the effect
+of this edge as an effect of the box. The edge affects the complement as well.
 ```
 """
 

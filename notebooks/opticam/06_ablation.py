@@ -47,8 +47,8 @@ page.protocol()
 r"""
 ## Table 6: objective and normalisation
 
-With $s = n(\mathrm{up}(S(x; u)))$ the normalised map and $g_c$ the logit of the class, *Mask* seeks the
-highest logit of the masked image, *Diff* one near that of the whole image (eq. 10 and 19):
+With $s = n(\mathrm{up}(S(x; u)))$ the normalised map and $g_c$ the logit of the class, *Mask* maximises the
+logit of the masked image, and *Diff* brings it near the logit of the whole image (eq. 10 and 19):
 
 $$
 \begin{aligned}
@@ -58,8 +58,8 @@ F_\text{Diff} &= -\left|\, g_c(f(x)) - g_c(f(x \odot s)) \,\right| .
 $$
 
 The map is normalised by its *range*, $(A - \min A)/(\max A - \min A)$, by its *maximum*, $A / \max A$,
-or by the *sigmoid* of each value (eq. 16 to 18). The map that is evaluated is normalised as the one that
-was optimised.
+or by the *sigmoid* of each value (eq. 16 to 18). Each map is evaluated under the normalisation under which it was
+optimised.
 """
 
 # %%
@@ -76,8 +76,8 @@ page.verdicts(table_6, "Table 6")
 
 # %% [markdown]
 """
-Range and maximum are one function where the smallest value of a map is zero. That it is often near zero is the
-paper's explanation:
+Where the smallest value of a map is zero, range and maximum are the same function. The paper explains their similar
+results by this: the smallest value, it says, is often zero or close to zero. Here:
 """
 
 # %%
@@ -91,8 +91,8 @@ for one, seen in page.opened:
 r"""
 ## Table A12: inside and outside
 
-Two more objectives also ask that the *complement* of the map should say little (*IOMask*) or something
-else (*IODiff*), appendix F.2, eq. A1 and A2:
+Two more objectives also involve the *complement* of the map (appendix F.2, eq. A1 and A2). Under the complement,
+*IOMask* asks for a low logit, and *IODiff* for a logit far from that of the whole image:
 
 $$
 \begin{aligned}
@@ -101,8 +101,8 @@ F_\text{IODiff} &= F_\text{Diff} + \left|\, g_c(f(x)) - g_c(f(x \odot (1 - s))) 
 \end{aligned}
 $$
 
-All four run alike. The caption says for 50 iterations, yet the rows of Mask and Diff print the numbers of table 6,
-where nothing is said of fewer than 100.
+All four objectives run with the same options. The paper's caption says 50 iterations, but its rows of Mask and Diff
+have the numbers of table 6, for which the paper mentions no fewer than 100.
 """
 
 # %%
@@ -110,7 +110,7 @@ OBJECTIVES = {"mask": "Mask", "diff": "Diff", "iomask": "IOMask", "iodiff": "IOD
 
 
 def four(net):
-    """The rows of the table on a network."""
+    """The rows of table A12 on a network."""
     options = page.setting("table_a12", net)
     return BASELINES | {f"opti_cam_{F}": ("opti_cam", options | {"objective": F}) for F in OBJECTIVES}
 
@@ -130,21 +130,21 @@ maps = {
 page.gallery(
     net, shown, maps, columns=5, name="opticam-objectives",
     alt=f"Maps of Opti-CAM under the objectives Mask, Diff, IOMask and IODiff for {', '.join(shown.labels)}.",
-    caption="The same images under four objectives. IOMask asks that nothing be left outside the map.",
+    caption="The same images under four objectives. IOMask also asks for a low logit outside the map.",
 )  # fmt: skip
 
 # %% [markdown]
 """
 ## Table A13: the layer
 
-Each layer is a cut of the same network. Earlier layers have finer and fewer channels. The paper's layer numbers are
-places in its VGG-16, from the last activation (42) to the first pooling (6). Another network has no layer 42: its rows
-carry names of their own, and nothing is compared with the paper's.
+Each row takes its channels from another layer of the same network. Earlier layers have finer grids and fewer
+channels. The paper's layer numbers are positions in its VGG-16, from the last activation (42) to the first pooling
+(6). The layers of another network have names of their own, and their rows are not compared with the paper's.
 """
 
 # %%
 def cuts(net):
-    """The layers that are tried, by what the table calls them."""
+    """The layers of table A13, by their labels in the table."""
     asked = page.setting("layers", net) or net.layer
     named = asked if isinstance(asked, dict) else {name: name for name in asked.replace(" ", "").split(",")}
     return {str(label).replace(".", ""): layer for label, layer in named.items()}
@@ -174,7 +174,7 @@ page.verdicts(table_a13, "Table A13")
 """
 ## Figure A5: iterations and learning rate
 
-A run of 100 iterations passes through every shorter one, so that one run a learning rate gives the whole curve.
+A run of 100 iterations contains every shorter run, so that one run per learning rate gives its whole curve.
 """
 
 # %%
@@ -184,14 +184,14 @@ of_curves = fewer(images.readable(), page.setting("images_a_rate"))
 
 
 def label(rate, t):
-    """Of a run of t iterations; the longest at a rate of 0.1 is the method itself."""
+    """The label of a run of t iterations; the longest run at a rate of 0.1 is the method itself."""
     if rate != 0.1:
         return f"opti_cam_{t}_{rate}"
     return "opti_cam" if t == T else f"opti_cam_{t}"
 
 
 def after(rate):
-    """The maps S (N, H, W) of the images after so many iterations, by their label."""
+    """The maps S (N, H, W) of the images after each number of iterations, by label."""
     runs = [optimise(net, x, c, iterations=T, learning_rate=rate) for x, c in page.batches(net, of_curves)]
     paths = [run.after(lengths) for run in runs]
     raw = torch.cat(paths, dim=1)  # (len(lengths), N, h, w)
@@ -232,15 +232,15 @@ page.verdicts(pd.concat([figure_a5, times], ignore_index=True), "Figure A5")
 r"""
 ```{admonition} Departures
 :class: note
-**Map and mask.** A map normalised by its maximum or by the sigmoid need not reach zero: the sigmoid of an activation
-lies between one half and one, so that the network sees the whole image, darkened. The other methods' maps are
-stretched to $[0, 1]$.
+**Map and mask.** A map normalised by its maximum or by the sigmoid need not reach zero. The sigmoid of a non-negative
+activation lies between one half and one, so that the network sees the whole image, darkened. The maps of the other
+methods are stretched to $[0, 1]$.
 
-**Diff on a masked network.** $g_c(f(x))$ is constant, so that Diff and Mask differ only where masking
-raises the logit above that of the whole image: there Diff pulls it back.
+**Diff and Mask.** $g_c(f(x))$ is constant. Diff and Mask therefore differ only where masking raises the logit above
+that of the whole image: Diff then pulls it back.
 
-**Start.** All $u_k$ begin equal. Any constant gives the same weights, so the paper's ablation of the
-start value has nothing to show; `initial` of `opti_cam` sets it.
+**Start.** All $u_k$ start at the same value. Any such value gives the same weights, so that the paper's ablation of
+the initial value cannot show a difference. Option `initial` of `opti_cam` sets it.
 ```
 """
 

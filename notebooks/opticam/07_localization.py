@@ -43,8 +43,8 @@ page.protocol()
 r"""
 ## From a map to a box
 
-The map is cut at its mean; of what is above, the largest connected part is kept, and the tightest box
-around it is the predicted box $B_p$. It is compared with the object's boxes $\mathcal{B}$.
+The map is thresholded at its mean. The tightest box around the largest connected part above the mean is the
+predicted box $B_p$. It is compared with the object's boxes $\mathcal{B}$.
 """
 
 # %%
@@ -57,7 +57,7 @@ for columns, method in ((panels[:, :2], "grad_cam"), (panels[:, 2:], "opti_cam")
     for (left, right), sample, label, S in zip(columns, few, few.labels, page.maps(net, few, method)):
         [above], box = marked(S[None]), predicted_boxes(S[None])
         part = torch.from_numpy(largest_component(above.numpy()))
-        shade = 0.25 + 0.35 * above + 0.4 * part  # the rest, what is above the mean, its largest part
+        shade = 0.25 + 0.35 * above + 0.4 * part  # below the mean, above it, the largest part above it
         overlap = iou(box, sample.boxes).max()
         found.append(f"{title} on {label} {overlap:.2f}")
         report.draw(left, report.overlay(sample.image, S), title)
@@ -70,8 +70,8 @@ report.show(
     name="opticam-predicted-boxes",
     alt="Maps of Grad-CAM and Opti-CAM, the largest part above the map's mean, its box and the object's boxes. "
     f"Intersection over union: {'; '.join(found)}.",
-    caption="Each map, and beside it what it marks: brightest the largest part above the mean, darkest what is "
-    "below. Solid: the predicted box; dashed: the object's. IoU with the best of them: "
+    caption="Each map, and beside it the image: brightest in the largest part above the map's mean, darkest "
+    "below the mean. Solid: the predicted box; dashed: the object's boxes. IoU with the best of them: "
     f"{'; '.join(found)}.",
 )
 
@@ -95,9 +95,9 @@ b_i &= 1\big[\max_{B} \mathrm{IoU}(B, B_p^\eta) \ge \delta\big], \\
 \end{aligned}
 $$
 
-Box accuracy {cite:p}`wsol` cuts at the threshold $\eta$ that is best for the whole data set, one for each
-$\delta \in \{0.3, 0.5, 0.7\}$; its intervals hold these thresholds fixed. Table A7 is about convolutional
-networks, table A8 about transformers.
+For each $\delta \in \{0.3, 0.5, 0.7\}$, box accuracy {cite:p}`wsol` takes the threshold $\eta$ that is best for the
+whole data set; its intervals hold these thresholds fixed. Table A7 is about convolutional networks, table A8 about
+transformers.
 """
 
 # %%
@@ -105,7 +105,7 @@ TABLES = {"CNN": "A7", "transformer": "A8"}
 
 
 def methods(net):
-    """Those of the paper's table about such networks."""
+    """The methods of the paper's table for the architecture of a network."""
     return page.methods_of(TABLES[net.architecture])
 
 
@@ -137,8 +137,8 @@ r"""
 ## Localisation is not explanation
 
 If finding the object and explaining the decision were the same task, methods that are good at one would
-be good at the other. Each point is a method; to the right is better localisation, upwards is more
-average gain. $\rho$ is the rank correlation over the methods but Fake-CAM.
+be good at the other. Each point is a method. Further right is better localisation, further up is more average
+gain. $\rho$ is the rank correlation over all methods except Fake-CAM.
 """
 
 # %%
@@ -169,7 +169,7 @@ report.show(
     name="opticam-localisation-and-gain",
     alt="Average gain of each method against its LE, F1 and EP. Rank correlation without Fake-CAM: "
     f"{'; '.join(told)}.",
-    caption="Localisation against average gain, a marker a method; LE runs from right to left, so that the "
+    caption="Average gain against localisation, one marker per method. LE runs from right to left, so that further "
     f"right is better in every panel. Rank correlation without Fake-CAM: {'; '.join(told)}.",
 )
 
@@ -185,9 +185,9 @@ page.verdicts(frame, "Table A7", "Table A8")
 """
 ## Without images that the object fills
 
-Where the boxes take nearly the whole image, a hit cannot be missed. The next table has the means of all images, and
-of those whose boxes cover at most 80 %; below it are the claims whose verdicts differ. BA keeps the thresholds
-that are best for all images.
+Where the boxes cover nearly the whole image, any map finds the object. The next table has the means over all images
+→ over those whose boxes cover at most 80 % of the image. Below it are the claims whose verdicts differ. BA keeps the
+thresholds that are best for all images.
 """
 
 # %% tags=["nbval-check-output"]
@@ -210,11 +210,12 @@ verdicts[verdicts.nunique(axis=1) > 1]
 """
 ## A transformer on photographs
 
-No package carries a transformer that classifies photographs. One carries a backbone without a classifier: a ViT-S of
-DINOv2's architecture {cite:p}`dinov2`, which the package's author trained on to predict where an image is salient.
-So it has no logit, and neither OM, SM nor any method that needs a class; but raw attention and rollout need none, and
-LE, F1, BA, SP and EP need a map and boxes alone. It was trained to find what stands out, which the paper's
-classifiers were not. Its numbers therefore stand beside those of table A8, and are not compared with them.
+No Python package carries a transformer that classifies photographs. One package carries a backbone without a
+classifier: a ViT-S of DINOv2's architecture {cite:p}`dinov2`, which the package's author trained further to predict
+where an image is salient. It has no logits. OM, SM and the methods that need a class are therefore not available, but
+raw attention and rollout need no class, and LE, F1, BA, SP and EP need only a map and boxes. The backbone was trained
+to find what stands out, which the paper's classifiers were not. The table therefore has its numbers beside those of
+table A8 without comparing them.
 """
 
 # %%
@@ -222,7 +223,7 @@ METRICS_WITHOUT_CLASS = ["localization_error", "pixel_f1", "box_accuracy", "poin
 
 
 def without_class(net, images, method):
-    """These metrics of a method's maps, image by image."""
+    """The metrics that need no class, per image, of a method's maps."""
     x, boxes = torch.stack([sample.image for sample in images]), [sample.boxes for sample in images]
     with torch.no_grad():
         raw = torch.cat([METHODS[method].fn(net, some.to(net.device), None).cpu() for some in x.split(16)])
@@ -253,11 +254,11 @@ beside
 r"""
 ## What the printed numbers tell
 
-Fake-CAM's map is one everywhere but in a corner, so that some of its values follow from others by the
-definitions above. Its box is the whole image, hence no method can have a larger SM: the logarithm of an
-area is at most zero. Its LE is the share of the image that the largest box leaves free, hence EP, the
-share of all boxes, is at least $1 - \mathrm{LE}$. And its maximum is everywhere, so that SP depends on how
-ties are broken. The printed tables, network by network:
+Fake-CAM's map is one everywhere except at one corner pixel, so that the definitions above tie some of its values
+to others. Its predicted box is the whole image, the largest possible, and $p^c$ is the same for all methods. Hence no
+method can have a larger SM. Its LE is the share of the image outside the largest box. Hence EP, the share
+inside all boxes, is at least $1 - \mathrm{LE}$. Its maximum is nearly everywhere, so that SP depends on how ties are
+broken. The printed tables, by network:
 """
 
 # %% tags=["nbval-check-output"]
@@ -275,33 +276,33 @@ pd.DataFrame({
 
 # %% [markdown]
 r"""
-So the printed SM is not that of eq. A7 with $p^c$ of the image. With $p^c$ of the *crop* that the box
-holds, as the measure's authors define it {cite:p}`saliency_metric`, a box that misses the object is
-punished and methods can be worse than Fake-CAM; the last table below has both. The printed EP is below
-its least value, as if the boxes were partly outside the image; [the page on boxes](05_bounding_boxes)
-makes that slip on purpose. And SP near 100 % means that a tie counts as a hit if any of the maxima does.
+The printed SM is therefore not that of eq. A7 with $p^c$ of the image. The authors of this metric
+{cite:p}`saliency_metric` take $p^c$ of the *crop* inside the predicted box. Then a box that misses the object is
+penalised, and a method can be worse than Fake-CAM; the last table below has both. The printed EP is below its
+least possible value, as if the boxes were partly outside the image; [the page on boxes](05_bounding_boxes)
+makes this slip on purpose. An SP near 100 % means that a tie counts as a hit if any of the maxima is a hit.
 
 ```{admonition} Departures
 :class: note
 **Boxes.** The paper writes ILSVRC2014, whose boxes are those of ImageNet.
 
-**Above the mean.** The paper "thresholds at the average value": here at or above it, so that a map of
-zeros marks the whole image rather than nothing. The first table below has LE at other thresholds, with
-the overlaps of box accuracy (one pixel added to each side).
+**Above the mean.** The paper "thresholds at the average value". Here a pixel counts if it is at or above the mean,
+so that a map of zeros marks the whole image rather than nothing. The first table below has LE at other thresholds,
+with the overlaps of box accuracy (one pixel added to each side).
 
-**Scores, not hits.** OM and LE are one minus the overlap, as eq. A1 and A2 are written. The code of
-earlier work counts overlaps below a half; the second table has both.
+**Scores, not hits.** OM and LE are one minus the overlap, as in eq. A1 and A2. The code of earlier work counts
+overlaps below a half instead; the second table below has both for LE.
 
-**Saliency metric.** $p^c$ is of the image, as eq. A7 is written; option `of="crop"`. The second table
-has both.
+**Saliency metric.** $p^c$ is that of the image, as in eq. A7. Option `of="crop"` takes that of the crop; the second
+table below has both.
 
-**Digits.** Their box is the extent of what is not black. It is drawn by nobody, and exact.
+**Digits.** The box of a digit is the extent of its pixels that are not black. It is computed, and exact.
 
-**Ties.** The maximum is the first in raster order; option `ties="any"`. It concerns Fake-CAM, and maps
-with a plateau.
+**Ties.** The maximum is the first in raster order. Option `ties="any"` counts a hit if any of the maxima is one. This
+matters for Fake-CAM, and for maps with a plateau.
 
-**Box accuracy.** The paper does not say which thresholds: here 255, $\eta = 0, 1/255, \dots$, and the strict
-inequality of eq. A5.
+**Box accuracy.** The paper does not give the thresholds. Here there are 255, $\eta = 0, 1/255, \dots$, with the strict
+inequality that defines the binary mask of eq. A5.
 ```
 """
 

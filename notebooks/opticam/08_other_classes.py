@@ -36,9 +36,9 @@ page.protocol()
 """
 ## Which images
 
-Table A9 takes all images, and once more those that the network classifies wrongly, for which the most probable
-class is another than the true one. Without labels the most probable class counts as the true one, and no image as
-wrong.
+Table A9 uses all images, and for its last columns only the misclassified ones, whose most probable class is not
+the true class. For images without labels, the most probable class counts as the true one, so that no image is
+misclassified.
 """
 
 # %%
@@ -54,16 +54,16 @@ def by_probability(net, images):
 
 
 def explained(net, images, order):
-    """By what a row's name adds: the images, and the class of each that is explained."""
+    """The images of each kind of row, and the class that is explained for each image, by the suffix of the rows."""
     true = torch.tensor(images.targets)
     all_of_them = spread(len(images), n_images or page.setting("chosen", net))
     few = [all_of_them[i] for i in spread(len(all_of_them), page.setting("of_other_classes", net))]
     errors = (order[:, 0] != true).nonzero().flatten().tolist()
     wrong = [errors[i] for i in spread(len(errors), page.setting("of_other_classes", net))]
     print(
-        f"{net.name} is right on {1 - len(errors) / len(images):.1%} of {len(images):,} images; used here: "
+        f"{net.name} classifies {1 - len(errors) / len(images):.1%} of {len(images):,} images correctly; used here: "
         f"{len(all_of_them)} for the true and the most probable class, {len(few)} for the other two, and "
-        f"{len(wrong)} of the wrong ones"
+        f"{len(wrong)} of the misclassified ones"
     )
     return {
         "": (all_of_them, true),
@@ -78,13 +78,13 @@ seen = [(net, images.readable()) for net, images in page.opened]
 ranked = {net.name: by_probability(net, images) for net, images in seen}
 parts = {net.name: explained(net, images, ranked[net.name]) for net, images in seen}
 if not all(of["_most_misclassified"][0] for of in parts.values()):
-    print("Not run: the rows of misclassified images, where there is none.")
+    print("Not run: the rows of misclassified images, for a network that misclassifies none.")
 
 # %% [markdown]
 """
 ## Table A9
 
-AD, AG and AI always concern the true class; the map is that of the class in the row's name.
+AD, AG and AI are always those of the true class; the map is that of the class in the row's name.
 """
 
 # %%
@@ -121,14 +121,15 @@ page.forest(table.frame, name="opticam-table-a9", title="Opti-CAM, table A9,", p
 """
 ## Do the claims hold?
 
-To *suffer more* is a difference of differences: what a method loses with the map of another class, against
-what its rivals lose. Image by image, the value with that map minus the value with the true class's map. Of images
-that are classified rightly, the most probable class is the true one: they change nothing.
+The claim that Opti-CAM *suffers more* compares differences. For each image, a method's change is its value with the
+map of another class minus its value with the map of the true class. The verdict compares Opti-CAM's change with
+that of each rival. Where an image is classified correctly, its most probable class is the true class, and the change
+is zero.
 """
 
 # %% tags=["nbval-check-output"]
 def changes(suffix):
-    """Rows of what the map of another class changes, named <method><suffix>_change."""
+    """Rows of the change that the map of another class makes, named <method><suffix>_change."""
     named = frame["method"].map(report.variant_of)
     other = frame[named.map(lambda label: label.variant) == suffix.strip("_")]
     own = frame.set_index(["network", "method", "image", "metric"])["value"]
@@ -153,8 +154,8 @@ titles = [" > ".join(names[c] for c in rank[[0, 1, -1]].tolist()) for rank in ra
 maps = {title: page.maps(net, few.relabelled(of.tolist()), "opti_cam") for title, of in classes.items()}
 page.gallery(
     net, few, maps, titles=titles, columns=5, name="opticam-other-classes",
-    alt="Opti-CAM's maps for the true, most probable, second and least probable class of images whose "
-    "classes by falling probability are " + "; ".join(titles) + ".",
+    alt="Opti-CAM's maps for the true, most probable, second and least probable class. The most, second and "
+    "least probable class of each image: " + "; ".join(titles) + ".",
     caption="Opti-CAM's maps for four classes. Above each image: its most, second and least probable class.",
 )  # fmt: skip
 
@@ -162,8 +163,8 @@ page.gallery(
 """
 ```{admonition} Departures
 :class: note
-**Maps.** Each map is computed for its class as usual, then used as a mask for the true class. Nothing
-else changes. For correctly classified images the true and the most probable class are one, and so are
+**Maps.** Each map is computed for its class as usual, and then used as a mask for the true class. Nothing
+else changes. For a correctly classified image, the true and the most probable class are the same, and so are
 their maps.
 ```
 """
