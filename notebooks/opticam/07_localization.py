@@ -185,7 +185,7 @@ page.verdicts(frame, "Table A7", "Table A8")
 """
 ## Without images that the object fills
 
-Where the boxes cover nearly the whole image, any map finds the object. The next table has the means over all images
+Where the boxes cover nearly the whole image, nearly any map finds the object. The next table has the means over all images
 → over those whose boxes cover at most 80 % of the image. Below it are the claims whose verdicts differ. BA keeps the
 thresholds that are best for all images.
 """

@@ -36,7 +36,7 @@ from book import Page, in_one_sentence, report, survey
 from lib.metrics.localization import energy
 
 page = Page("opticam/09_survey", globals())
-if rival or len(page.experiments) == 1:  # somebody's network, beside a rival or another of the profile's
+if rival or len(page.experiments) == 1:  # one's own network, beside a rival or another network of the profile
     first = page.experiments[0]
     others = [e.network for e in reversed(page.planned) if e.network != first.network]
     page.experiments = page.experiments[:1]
@@ -52,9 +52,9 @@ page.protocol()
 """
 ## The form
 
-Images are those that both networks classify correctly, as in the paper; without labels, those for which both predict
-the same class. Each network is A in half of the questions, in random order. The page of the form is one file,
-without a name of a network in it; it prints on A4. The key is a table beside it.
+The images are those that both networks classify correctly, as in the paper; without labels, those for which both
+networks predict the same class. Each network is A in half of the questions, in random order. The form is one file that
+prints on A4 and does not name the networks. The key is a table in a file of its own.
 """
 
 # %%
@@ -72,32 +72,32 @@ if questions:
     report.show(
         report.grid(rows, ["Image", "Map A", "Map B"], titles),
         name="opticam-survey",
-        alt=f"The first {len(shown)} of {len(questions)} questions: an image, map A and map B, without a name.",
-        caption=f"The beginning of the form: {len(questions)} images with two maps each. {survey.QUESTION}",
+        alt=f"The first {len(shown)} of {len(questions)} questions: an image, map A and map B, without the networks' names.",
+        caption=f"The first {len(shown)} questions of the form, which has {len(questions)} images with two maps each.",
     )
 
 # %% [markdown]
 """
-To ask people with it:
+To run the survey:
 
 ```
 python -m lib survey make --out survey        # form.html, key.csv, answers.csv
 python -m lib survey score survey/answers.csv survey/key.csv
 ```
 
-`answers.csv` takes a line for each answer: participant, question, A or B. The score is the share of each network
-with a 95 % interval over participants, since the answers of one belong together.
+`answers.csv` has one line per answer: participant, question, A or B. The score is the share of answers for each
+network. Its 95 % interval is over participants, since the answers of one participant belong together.
 """
 
 # %% [markdown]
 r"""
-## What 58.15 % can bear
+## How certain the printed share is
 
-38 participants and 20 photographs make $n = 760$ answers. The paper prints neither the answers of each person nor
-those to each photograph. If all were independent, the share $p$ would be certain to a few points. They are not:
-a person has a taste, and a photograph has a better map. If answers of one person correlate by $r$, the $m = 20$
-answers of each count for less, by Kish's design effect; likewise the $m = 38$ answers to each photograph
-{cite:p}`kish`:
+38 participants and 20 photographs make $n = 760$ answers. The paper prints neither the answers of each participant nor
+those to each photograph. If all answers were independent, the share $p$ would be certain to a few points. They are not
+independent: a participant may prefer one kind of map, and one of the two maps of a photograph may be clearly better.
+If the $m = 20$ answers of one participant correlate by $r$, Kish's design effect gives the variance of $p$. The same
+holds for the $m = 38$ answers to one photograph {cite:p}`kish`:
 
 $$
 \mathrm{Var}(p) = \frac{p (1 - p)}{n} \big(1 + (m - 1) r\big).
@@ -127,26 +127,26 @@ report.show(
     figure,
     name="opticam-survey-interval",
     alt=f"The 95 % interval of the printed share, from {low:.0f} to {high:.0f} % when answers are independent, "
-    f"widening with their correlation until it takes in 50 %: at {of_people:.2f} between answers of one person, "
+    f"widening with their correlation until it contains 50 %: at {of_people:.2f} between answers of one person, "
     f"at {of_photographs:.2f} between answers to one photograph.",
     caption=f"95 % interval of the printed 58.15 %. With independent answers it is {low:.1f} to {high:.1f} % "
-    f"(Wilson, {chosen} of {n}). It takes in 50 % once answers of one person correlate by more than "
+    f"(Wilson, {chosen} of {n}). It contains 50 % if answers of one person correlate by more than "
     f"{of_people:.2f}, or answers to one photograph by more than {of_photographs:.2f}.",
 )
 
 # %% [markdown]
 """
-No count out of 760 gives 58.15 when rounded: 442 is 58.158, 441 is 58.026. The share was cut, or some answers were
-missing.
+No count out of 760 gives 58.15 % when rounded: 442 gives 58.158 %, and 441 gives 58.026 %. Either the share was
+truncated, or some answers were missing.
 
-The preferred network is not the better one. On ImageNet VGG-16 with batch normalisation classifies 73.4 % correctly
-and ResNet-50 76.1 % (torchvision's weights, top 1): people judged maps, and the maps did not tell them how good a
-network is.
+The preferred network is not the better one. On ImageNet, VGG-16 with batch normalisation classifies 73.4 % of the
+images correctly, and ResNet-50 76.1 % (torchvision's weights, top 1). The maps did not tell the participants which
+network was better.
 
 ## Larger regions of the object
 
-What the participants gave as their reason can be computed: how much of the object a map covers, as the mean of the
-map inside the object's box. These numbers are no answers; they say what somebody who follows this reason alone
+The reason that the participants gave can be computed: how much of the object a map covers, measured by the mean of the
+map inside the object's box. These numbers replace no answers. They show what a person who follows only this reason
 would choose between the two networks above.
 """
 
@@ -169,7 +169,7 @@ if len(boxed) >= report.MIN_IMAGES:
     print(f"mean of the map in the box: {one.name} {ours.mean():.2f}, {two.name} {theirs.mean():.2f}")
     print(f"difference {by:+.2f}; {two.name} covers more on {more.mean:.0%} of {more.n} images")
 else:
-    print(f"Not run: {len(boxed)} images of the form have boxes, of {report.MIN_IMAGES} that it takes.")
+    print(f"Not run: {len(boxed)} images of the form have boxes, and this section needs {report.MIN_IMAGES}.")
 
 # %% [markdown]
 """
@@ -183,12 +183,12 @@ report.claims_table(report.claims("opticam", "Appendix D"), page.evaluate([], []
 """
 ```{admonition} Departures
 :class: note
-**People.** None were asked. Their answers are quoted from the paper; no figure on this page stands for them.
+**People.** No people were asked for this page. The share of answers is quoted from the paper.
 
-**Images.** At most 20, drawn at random where both networks classify more of them correctly.
+**Images.** The form has at most 20 images, drawn at random if both networks classify more of them correctly.
 
-**The question.** The paper asks "which network performed better, solely based on the saliency maps". Whether its
-participants were told what the photograph shows is not said; here they are not.
+**Question.** The paper asks "which network performed better, solely based on the saliency maps". It does not say
+whether its participants were told what the photograph shows. The form here does not say what it shows.
 ```
 """
 

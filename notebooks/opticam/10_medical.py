@@ -65,8 +65,8 @@ report.show(
 
 # %% [markdown]
 """
-The networks. The paper reaches 82.0 % (ResNet-50) and 83.2 % (VGG-16) on Chest X-ray, 89.8 % and 89.5 % on
-Kvasir.
+The next table describes the networks. For comparison, the paper's networks reach an accuracy of 82.0 % (ResNet-50)
+and 83.2 % (VGG-16) on Chest X-ray, and of 89.8 % and 89.5 % on Kvasir.
 """
 
 # %%
@@ -85,9 +85,9 @@ pd.DataFrame(rows).T
 r"""
 ## Table A10: classification metrics
 
-AD, AG and AI as on [the first page](01_classification_metrics), for the true class. Where a network ends in
-pooling and one linear layer, as residual networks do, Grad-CAM and XGrad-CAM are one map, as in the paper's
-ResNet-50 columns.
+AD, AG and AI are defined as on [the page on classification metrics](01_classification_metrics), for the true
+class. Where a network ends in pooling and one linear layer, as residual networks do, Grad-CAM and XGrad-CAM give the
+same map, as in the paper's ResNet-50 columns.
 """
 
 # %%
@@ -105,15 +105,15 @@ for kind, rows in table.frame.groupby(table.frame["network"].map(kinds), sort=Fa
         name=f"opticam-table-a10-{kind.replace('_', '-')}",
         alt=f"AD, AG and AI of each method on {kind}, here with 95 % intervals and as printed: "
         f"{report.leaders(rows, 'average_gain')}.",
-        caption=f"Opti-CAM, table A10, as a picture, {kind}: filled markers are means here with their 95 % intervals, hollow "
-        "markers what the paper prints for the networks of this sort, if any.",
+        caption=f"Opti-CAM, table A10, as a picture, {kind}: filled markers are the means here with their 95 % intervals, "
+        "hollow markers the paper's values for such networks, if any.",
     )
 
 # %% [markdown]
 """
 ## Table A11: insertion and deletion
 
-As on [the second page](02_insertion_deletion), for the predicted class.
+Defined as on [the page on insertion and deletion](02_insertion_deletion), for the predicted class.
 """
 
 # %%
@@ -129,8 +129,8 @@ page.table("A11", ordered)
 """
 ## Do the claims hold?
 
-A network near chance has nothing to explain: the claims are tested only where its mean probability of the true class
-is well above that of guessing.
+A network near chance has nothing to explain. The claims are therefore tested only where the network's mean
+probability of the true class is well above chance.
 """
 
 # %% tags=["nbval-check-output"]
@@ -149,7 +149,7 @@ page.verdicts(pd.concat([frame, ordered, *gates], ignore_index=True), "Table A10
 """
 ## What the maps look like
 
-As in figure 2 of the paper, rows 3 and 4: images of each dataset, their boxes outlined.
+As in figure 2 of the paper, rows 3 and 4: images of each dataset, with their boxes outlined.
 """
 
 # %%
@@ -175,9 +175,10 @@ for net, images in {images.name: (net, images) for net, images in page.opened}.v
 r"""
 ## Do the maps find the lesion?
 
-Beyond the paper, where boxes say where the lesion is. The energy-based pointing game
-{cite:p}`score_cam` is the share of the map that lies in the boxes, on the images that have any. A uniform map
-scores the area of the boxes, which is Fake-CAM's row: only what is above that is a method's merit.
+This question goes beyond the paper. Boxes mark the lesion on some of the images. The energy-based pointing game
+{cite:p}`score_cam` is the share of the map inside the boxes, on the images that have any. A uniform map
+scores the share of the image that the boxes cover, as in Fake-CAM's row. Only a score above this is to a method's
+credit.
 """
 
 # %%
@@ -196,14 +197,14 @@ else:
         report.forest(shares),
         name="opticam-lesions",
         alt="Share of each method's map in the boxes: " + "; ".join(words) + ".",
-        caption="Share of the map in the boxes, with 95 % intervals over the images that have any. Fake-CAM's is "
-        "the area of the boxes.",
+        caption="Share of the map inside the boxes, with 95 % intervals over the images that have any. Fake-CAM's "
+        "share is that of the boxes in the image.",
     )
 
 # %% [markdown]
 """
-And do all methods but Opti-CAM and Score-CAM look at the corners of the radiographs? The share of the map in
-four corner squares, each a fifth of the image wide; a uniform map has 16 % there.
+Do all methods except Opti-CAM and Score-CAM focus on the corners of the radiographs? The table has the share of
+the map inside four corner squares, each a fifth of the image wide. A uniform map has 16 % there.
 """
 
 # %%
@@ -225,17 +226,19 @@ pd.DataFrame(films) if films else print("Not run: the images are no radiographs.
 """
 ```{admonition} Departures
 :class: note
-**Images.** The paper has 624 radiographs of children and 1,000 endoscopic images for testing.
+**Images.** The paper tests on 624 radiographs of children and 1,000 endoscopic images.
 
 **Networks.** The paper fine-tunes ResNet-50 and VGG-16 with batch normalisation on each dataset. The profile
 `paper` does what appendix E.2 says: the last layer first (learning rate 0.001 on Chest X-ray; on Kvasir 0.0001 for
 ResNet-50 and 0.005 for VGG-16), then everything, for 50 epochs at 0.00001, by SGD with momentum 0.9. It does not say
 for how long the last layer is trained, nor the batch size: 10 epochs and 32 images here.
 
-**Splits.** Kvasir has none; the paper gives only their sizes. Ours are drawn with a fixed seed.
+**Splits.** Kvasir has no splits, and the paper gives only their sizes. Here they are drawn with a fixed seed.
 
-**Steps.** Insertion and deletion change 224 pixels a step in the profile `paper`, of images of 224 x 224. Masked is black for AD, AG and
-AI, as on [the first page](01_classification_metrics).
+**Steps.** In the profile `paper`, insertion and deletion change 224 pixels per step, of images of 224 x 224.
+
+**Masking.** For AD, AG and AI, masked pixels are black, as on [the page on classification
+metrics](01_classification_metrics).
 ```
 """
 

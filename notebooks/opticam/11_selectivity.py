@@ -39,7 +39,8 @@ page.protocol()
 r"""
 ## Figure A4
 
-AD, AG and AI of $S^\alpha$, element by element. The paper takes ten exponents $\alpha$ from 0.01 to 10.
+AD, AG and AI of $S^\alpha$, where each value of the map $S$ is raised to the exponent $\alpha$. The paper takes ten
+exponents from 0.01 to 10.
 """
 
 # %%
@@ -83,7 +84,7 @@ for net, images in page.opened:
 
 # %% [markdown]
 """
-The exponent at which each method is best, and the value of its maps as they are:
+The value of each method at its best exponent, and in parentheses at 1, for its maps as they are:
 """
 
 # %%
@@ -103,9 +104,9 @@ pd.DataFrame(table).T.rename_axis(["network", "method"])
 
 # %% [markdown]
 r"""
-Is AD linear in the exponent? Of each method, how much of the variance of the ten means a straight line explains
-($R^2$), in the exponent and in its logarithm; and the mean at exponent 3, where a curve that levels off is far above
-the line from the first to the last exponent:
+Is AD linear in the exponent? For each method, the table has the share of the variance of its means that a straight
+line explains ($R^2$), in the exponent and in its logarithm. It also has the mean at exponent 3, beside the straight
+line from the first to the last exponent at 3. A curve that levels off is far above this line.
 """
 
 # %%
@@ -144,8 +145,8 @@ page.verdicts(pd.concat([frame.assign(method=label), *derived], ignore_index=Tru
 """
 ```{admonition} Departures
 :class: note
-**The map.** The exponent acts on the map in $[0, 1]$ at the image's size. Zero stays zero and one stays one,
-so at the smallest exponent a map is nearly Fake-CAM's: ones wherever it is not exactly zero.
+**Map.** The exponent acts on the map in $[0, 1]$ at the size of the image. Zero stays zero, and one stays one. At
+the smallest exponent a map is therefore nearly Fake-CAM's: close to one wherever it is not exactly zero.
 ```
 """
 

@@ -53,8 +53,8 @@ page.protocol()
 r"""
 ## Four measures
 
-Let $M$ and $R$ be the maps of one image for the same class, before and after. *Rank correlation* is the
-correlation of the pixels' ranks in the raw maps, with their signs and without:
+Let $M$ and $R$ be the maps of one image for the same class, by the trained network and by a random one. *Rank
+correlation* is the correlation of the pixels' ranks in the raw maps, with their signs and without:
 
 $$
 \begin{aligned}
@@ -63,16 +63,16 @@ $$
 \end{aligned}
 $$
 
-Opti-CAM's maps are weighted means of activations. Behind a ReLU they have no signs, and the two are the same;
-Grad-CAM's raw maps have signs. *HOG similarity* is Pearson's correlation of histograms of oriented gradients
-{cite:p}`hog`, in cells of 16 pixels. *SSIM* {cite:p}`ssim` compares means, variances and covariance in small
-windows of the finished maps. All are 1 for equal maps.
+Opti-CAM's maps are weighted means of activations. Behind a ReLU no value is negative, and the two correlations are
+the same; Grad-CAM's raw maps have both signs. *HOG similarity* is Pearson's correlation of histograms of oriented
+gradients {cite:p}`hog`, in cells of 16 pixels. *SSIM* {cite:p}`ssim` compares means, variances and covariance in
+small windows of the finished maps. Each measure is 1 for equal maps.
 
-**The rule.** A method passes if, once all layers are random, the 95 % interval of the mean similarity lies
-below 0.5 for every measure, and fails if it lies above 0.5 for one. At a correlation of 0.5, one map still accounts for a quarter of the variance of
-the other. The paper shows curves and names no threshold.
+**The rule.** A method passes if, with all layers random, the 95 % interval of the mean similarity lies
+below 0.5 for every measure. It fails if the interval lies above 0.5 for any measure. At a correlation of 0.5, one map
+still accounts for a quarter of the variance of the other. The paper shows curves and names no threshold.
 
-Fake-CAM, a map of ones, knows nothing of any network, and has to fail.
+Fake-CAM, a map of ones, does not depend on the network, and must fail.
 """
 
 # %%
@@ -82,12 +82,12 @@ THRESHOLD = 0.5
 
 
 def anchor(net):
-    """Its name in those of figures."""
+    """The name of a network, as the names of figures have it."""
     return net.name.rpartition(":")[-1].replace("_", "-")
 
 
 def alike(net, others, images):
-    """How like a network's maps those of others, {key: network}, are, image by image."""
+    """How similar the maps of other networks, {key: network}, are to those of a network, per image."""
     found = compare(net, others.items(), images, page.methods(METHODS_OF_FIGURE_A6, net), **page.how)
     return found.assign(architecture=net.architecture)
 
@@ -101,16 +101,16 @@ frame = pd.concat([alike(net, cascades[net.name], images) for net, images in cas
 ## Figure A6
 
 The dotted line is the similarity of Opti-CAM's map to its map of *another image*, by the same trained
-network: what two maps share that have nothing to do with each other, such as a bright middle or dark
-surroundings. SSIM is the measure to watch: windows in which both maps are dark count as alike, so that it stays
-well above zero where maps cover little of the image.
+network. It shows how much two unrelated maps share, such as a bright middle or dark surroundings. SSIM needs
+this comparison most: windows in which both maps are dark count as similar, so that SSIM stays well above zero where
+maps cover little of the image.
 """
 
 # %%
 for net, images in cascaded:
     mine, counts = frame[frame["network"] == net.name], list(cascades[net.name])
     own = page.maps(net, images, "opti_cam", raw=True), page.maps(net, images, "opti_cam")
-    another = similarities(own, [maps.roll(len(images) // 2, 0) for maps in own])  # that of half the images on
+    another = similarities(own, [maps.roll(len(images) // 2, 0) for maps in own])  # of the image that is half the images further on
     figure, panels = plt.subplots(2, 2, figsize=(6.4, 6.0), sharex=True, sharey=True)
     for panel, (metric, title) in zip(panels.flat, TITLES.items()):
         values = mine[mine["metric"] == metric].pivot(index=["method", "image"], columns="other", values="value")
@@ -128,22 +128,22 @@ for net, images in cascaded:
     report.show(
         figure,
         name=f"opticam-sanity-{anchor(net)}",
-        alt=f"Similarity of maps of {net.name} to those of networks with {', '.join(map(str, counts[1:]))} random "
-        f"layers. With one random layer and with all, Opti-CAM goes from 1 to: {'; '.join(falls)}. "
+        alt=f"Similarity of maps of {net.name} to those of its copies with {', '.join(map(str, counts[1:]))} random "
+        f"layers. With one random layer and with all, Opti-CAM's similarity falls from 1 to: {'; '.join(falls)}. "
         "Fake-CAM stays at 1.",
         caption=f"Opti-CAM, figure A6, computed: {net.name}, means and 95 % intervals of {len(images)} images of "
         f"{images.name}, against the number of random layers, from none to all {counts[-1]}. With one random "
-        f"layer and with all, Opti-CAM goes from 1 to: {'; '.join(falls)}. Fake-CAM stays at 1.",
+        f"layer and with all, Opti-CAM's similarity falls from 1 to: {'; '.join(falls)}. Fake-CAM stays at 1.",
     )
 
 # %% [markdown]
 """
-All layers random, mean and 95 % interval:
+With all layers random, the mean similarity and its 95 % interval:
 """
 
 # %%
 def verdict(intervals):
-    """By the rule above; undecided where an interval holds the threshold."""
+    """The verdict by the rule above; undecided where an interval contains the threshold."""
     if min(interval.n for interval in intervals) < report.MIN_IMAGES:
         return "not enough images"
     if any(interval.low > THRESHOLD for interval in intervals):
@@ -176,24 +176,25 @@ for net, images in cascaded:
     page.gallery(
         net, few, {title: page.maps(one, few, "opti_cam") for title, one in networks.items()},
         name=f"opticam-sanity-maps-{anchor(net)}",
-        alt=f"Opti-CAM's maps for images of {' and '.join(few.labels)} by {net.name} and by its copies with ever "
-        "more random layers.",
-        caption=f"Opti-CAM, figure A7, computed: Opti-CAM for {net.name} and for its copies with so many random layers.",
+        alt=f"Opti-CAM's maps for images of {' and '.join(few.labels)} by {net.name} and by its copies with more "
+        "and more random layers.",
+        caption=f"Opti-CAM, figure A7, computed: Opti-CAM's maps for {net.name} and for its copies with random layers, "
+        "whose number each title has.",
     )  # fmt: skip
 
 # %% [markdown]
 """
 ## Permuted labels
 
-A network of the same shape learns the same pictures under labels that were shuffled among them. It can only
-know each picture by heart. If a map followed from the picture alone, or from the shape of the network, the two
-networks would share it.
+A network of the same architecture learns the same training images under labels that were shuffled among them. It can
+only memorise each image. If maps followed from the image alone, or from the architecture, both networks would have
+the same maps.
 """
 
 # %%
 taught = [(net, images, learned) for net, images in opened if (learned := page.setting("permuted", net))][-1:]
 if not taught:
-    print("Not run: no such network was given; its state dict is the parameter `permuted`.")
+    print("Not run: no network that learned permuted labels was given; the parameter `permuted` takes its state dict.")
 judged = [frame[:0]]
 for net, images, learned in taught:
     with in_one_sentence():
@@ -201,9 +202,9 @@ for net, images, learned in taught:
             by_heart = nets.load(learned, layer=layer or None, device=device)
         else:
             by_heart = nets.load(page.experiment(net).network, weights=learned, layer=layer or None, device=device)
-    by_heart.name = net.name  # it runs as the other does
+    by_heart.name = net.name  # it runs under the settings of the ordinary network
     if learned not in nets.RECIPES:
-        print("Not judged: what labels these weights were trained on is not known here.")
+        print("Not judged: it is not known here on which labels these weights were trained.")
         continue
     recipe = nets.recipe(learned)
     pictures = data.load(recipe.dataset, split="train", limit=recipe.limit, size=recipe.input_size)
@@ -213,7 +214,7 @@ for net, images, learned in taught:
     judged.append(page.rows(net, shuffled, {("network_permuted", "probability"): p.tolist()}))
     print(f"{learned} gives the {len(p):,} shuffled labels that it learned a mean probability of {p.mean():.2f};")
     chance = f"where chance is {1 / len(pictures.classes):.0%}"
-    print(f"of new pictures it names {recipe.train().accuracy:.1%} as they are, {chance}")
+    print(f"of new images it classifies {recipe.train().accuracy:.1%} correctly, {chance}")
 
 # %%
 for net, images, _ in taught:
@@ -228,8 +229,8 @@ for net, images, _ in taught:
         name="opticam-permuted-labels",
         alt=f"Opti-CAM's maps for images of {' and '.join(few.labels)} by a network that learned true labels and by "
         f"one that learned permuted ones; over {ssim.n} images the SSIM of the two is {ssim.mean:.2f}.",
-        caption=f"Opti-CAM for the same class by two networks of one shape. SSIM over {ssim.n} images: {ssim:.3f}; "
-        "the paper prints 0.013 for ResNet-50 on ImageNet.",
+        caption=f"Opti-CAM's maps for the same class by two networks of one architecture. SSIM over {ssim.n} images: "
+        f"{ssim:.3f}; the paper prints 0.013 for ResNet-50 on ImageNet.",
     )  # fmt: skip
     mean = compared.groupby(["method", "metric"], sort=False)["value"].mean().unstack()[list(TITLES)]
     mean = mean.rename(columns=TITLES, index=report.method_title).round(2)
@@ -242,17 +243,18 @@ page.verdicts(pd.concat(judged, ignore_index=True), "Appendix G")
 """
 ```{admonition} Departures
 :class: note
-**Which layers.** The paper replaces five layers of ResNet-50 and does not name them. Here the first step takes
-the classifier, the last all layers, and the others lie evenly between; a layer is a convolution or linear layer
-with the normalisation behind it.
+**Layers.** The paper replaces five layers of ResNet-50 and does not name them. Here the first step makes only the
+classifier random, the last step makes all layers random, and the other steps lie evenly between. A layer is a
+convolution or linear layer with the normalisation behind it.
 
-**What random means.** Each layer is reset as torch initialises it, convolutions as He et al. {cite:p}`he_init` do,
-so that a signal still reaches the classifier. The statistics of batch normalisation are reset to 0 and 1 with
-the rest. Adebayo et al. re-initialise the trained parameters and leave the statistics.
+**Random layers.** Each layer is reset as torch initialises it, except that convolutions are initialised as by He et
+al. {cite:p}`he_init`, so that a signal still reaches the classifier. The statistics of batch normalisation are reset
+to 0 and 1 as well. Adebayo et al. re-initialise the trained parameters and leave the statistics.
 
-**Classes.** All maps are for the class of the image, also those of a random network, whose prediction means nothing.
+**Classes.** All maps are for the class of the image, also those of random networks, whose predictions are arbitrary.
 
-**Flat maps** rank nothing: two of them count as equal (1), one of them as unlike any other (0).
+**Flat maps.** A flat map ranks no pixels. Two flat maps count as equal (1), and a flat map counts as unlike any other
+map (0).
 ```
 """
 

@@ -38,8 +38,8 @@ page.protocol()
 """
 ## Table A14
 
-What the network classifies correctly, with and without. The class of an image without a label is what the
-network predicts with normalised input.
+The first table counts the images that each network classifies correctly, with normalised input and with images as
+they are. For an image without a label, the class is the one that the network predicts with normalised input.
 """
 
 # %%
@@ -55,7 +55,7 @@ pd.DataFrame({title: {net.name: correct(net, images) for net, images in of} for 
 
 # %% [markdown]
 """
-And the table, every map and every mask on the network without normalisation:
+Table A14 follows, with every map and every masked image on the network without normalisation:
 """
 
 # %%
@@ -70,9 +70,10 @@ page.forest(table.frame, "average_gain", name="opticam-table-a14", title="Opti-C
 
 # %% [markdown]
 """
-T is on [the first page](01_classification_metrics): leaving out the normalisation changes no pass through the network.
+The times T are on [the page on classification metrics](01_classification_metrics), since leaving out the
+normalisation does not change the number of passes through the network.
 
-*All results improve dramatically* with normalisation, the paper says. Its own tables 1 and A14 have exceptions:
+With normalisation, the paper says, "all results are improved dramatically". Its own tables 1 and A14 have exceptions:
 """
 
 # %%
@@ -85,15 +86,15 @@ worse = both[gained < 0]
 for row in worse.itertuples():
     said = f"{row.printed_with} % with normalisation, {row.printed_without} % without"
     print(f"{row.network}, {report.method_title(row.method)}: {METRICS[row.metric].symbol} {said}")
-print(f"{len(worse)} of {len(both)} printed results, Fake-CAM's aside, are worse with normalisation")
+print(f"{len(worse)} of {len(both)} printed results, without Fake-CAM's, are worse with normalisation")
 
 # %% [markdown]
 """
 ## Do the claims hold?
 
-Each method on the same images with normalised input, against its maps without (*unnormalized*). Where the
-accuracies above show that a network no longer works, the probability of the true class has little left to
-lose, and AD says little: read its rows with that in mind.
+The claims compare each method with normalised input against the same method without it (*unnormalized*), on the same
+images. Where the first table shows that a network classifies few images correctly without normalisation, the true
+class has little probability to lose. AD then says little.
 """
 
 # %% tags=["nbval-check-output"]
@@ -124,12 +125,12 @@ page.gallery(
 """
 ```{admonition} Departures
 :class: note
-**How far off the input is.** The paper's networks expect channel means near 0.45 and deviations near 0.23, others
-expect others. Left out, the input of each is shifted and shrunk by its own amount, so how much is lost depends on
-the network.
+**How far off the input is.** The paper's networks expect channel means near 0.45 and deviations near 0.23; other
+networks expect other values. Without normalisation, the input of each network is shifted and scaled by another
+amount, so that the loss depends on the network.
 
-**Masking.** Masked is black. Without normalisation black is zero to the network; with it, black is the
-lowest value that it ever sees.
+**Masking.** Masked pixels are black. Without normalisation, black is zero to the network; with normalisation, black
+is the lowest value that the network ever sees.
 ```
 """
 

@@ -42,8 +42,8 @@ page.protocol()
 r"""
 ## Quality against time
 
-At iteration $t$ of $T$ the cosine schedule's learning rate is $\eta\,(1 + \cos(\pi t / T)) / 2$. AG tells the
-schedules apart where AD and AI are near their limits. Times are of the first network.
+At iteration $t$ of $T$, the learning rate of a cosine schedule is $\eta\,(1 + \cos(\pi t / T)) / 2$. AG separates
+the schedules even where AD and AI are near their limits. Times are for the first network.
 """
 
 # %%
@@ -56,14 +56,14 @@ def variants(net):
 
 
 def titled(label):
-    """Iterations and learning rate of a schedule."""
+    """The iterations and the learning rate of a schedule, as tables show them."""
     options = SCHEDULES[label]
     kind = "cosine from" if "schedule" in options else "constant"
     return f"{options['iterations']} at {kind} {options.get('learning_rate', 0.1):g}"
 
 
 def against(frame, label, reference):
-    """AG against that of the reference, in points; nothing for the reference itself."""
+    """The difference in AG to the reference, in points; empty for the reference itself."""
     difference = paired_difference(frame, "average_gain", label, reference).scaled(100)
     return "" if label == reference else f"{difference:+.1f}"
 
@@ -80,7 +80,7 @@ for name, of in frame.groupby("network", sort=False):
             **{f"{METRICS[m].symbol} (%)": str(interval) for m, interval in found.items()},
             "AG against the paper's": against(of, label, "opti_cam"),
             "n": found["average_gain"].n,
-            "s an image": f"{mean_of(seconds[label]):.2f}" if name == net.name else "",
+            "s per image": f"{mean_of(seconds[label]):.2f}" if name == net.name else "",
         }
 pd.DataFrame(rows).T.rename_axis(["network", "schedule"])
 
@@ -91,7 +91,7 @@ for label, gain in of_first.items():
     reach = [[gain.mean - gain.low], [gain.high - gain.mean]]
     marker = "o" if "schedule" in SCHEDULES[label] else "s"
     panel.errorbar(took[label], gain.mean, reach, fmt=marker, markersize=9, linewidth=1.8, label=titled(label))
-panel.set(xlabel="seconds an image", ylabel="AG (%)", xlim=(0, None))
+panel.set(xlabel="seconds per image", ylabel="AG (%)", xlim=(0, None))
 panel.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2)
 panel.grid(axis="y")
 words = [f"{titled(label)}: {gain.mean:.0f} %" for label, gain in of_first.items()]
@@ -99,17 +99,18 @@ report.show(
     figure,
     name="opticam-schedules",
     alt="AG against time for each schedule: " + "; ".join(words) + ".",
-    caption=f"AG with its 95 % interval against the time of a map, {of_first['opti_cam'].n} images, {net.name}. Squares "
-    "keep the learning rate constant, circles let it fall. Times are of one image, with five repetitions. " + "; ".join(words) + ".",
+    caption=f"AG with its 95 % interval against the time per map, {of_first['opti_cam'].n} images, {net.name}. Squares "
+    "have a constant learning rate, circles a falling one. Times are means of five repetitions for one image. "
+    + "; ".join(words) + ".",
 )
 
 # %% [markdown]
 """
 ## When does an image stop?
 
-An image stops when its own objective changes by less than $10^{-10}$ between two iterations, by the paper's
-rule. Its authors' code looks at every tenth iteration instead, and stops when the objective has fallen since the
-last look. The objective of each image, as a share of what it gains in all:
+By the paper's rule, an image stops when its objective changes by less than $10^{-10}$ between two iterations. The
+authors' code instead checks the objective after every tenth of the iterations, and stops if the objective has fallen
+since the last check. The figure shows the objective of each image, as a share of its total gain.
 """
 
 # %%
@@ -132,10 +133,10 @@ if len(share):
     report.show(
         figure,
         name="opticam-convergence",
-        alt=f"The objective of {len(share)} images over {T} iterations, as a share of its gain; half of the images "
-        f"have 95 % after {int(reached.median())} iterations.",
-        caption=f"How {len(share)} images converge, and their mean (thick). 95 % of the gain is reached after "
-        f"{reached.min()} to {reached.max()} iterations, at the median after {int(reached.median())}.",
+        alt=f"The objective of {len(share)} images over {T} iterations, as a share of its total gain; half of the "
+        f"images reach 95 % after {int(reached.median())} iterations.",
+        caption=f"The convergence of {len(share)} images, and their mean (thick). They reach 95 % of the gain after "
+        f"{reached.min()} to {reached.max()} iterations, with a median of {int(reached.median())}.",
     )
 else:
     print("Not run: the objective of no image rises.")
@@ -145,10 +146,11 @@ print(f"by the authors' rule {falls.any(0).sum()} of {len(taken)} would have sto
 
 # %% [markdown]
 """
-## What the open choices do to the headline
+## How the open choices change AD, AG and AI
 
-Each row changes one thing against the first, on the same images. Masking decides both what is optimised and
-what is measured, the normalisation how the map is stretched, the selector the score.
+Each row changes one option of the first row, on the same images. `masking` applies both to the optimisation and to
+the measurement, `normalisation` is the function that normalises the map, and `selector` is the score that is
+maximised.
 """
 
 # %%
@@ -167,11 +169,11 @@ effects
 
 # %% [markdown]
 """
-```{admonition} What is ours
+```{admonition} Beyond the paper
 :class: note
-The cosine schedules are not in the paper. They are options of `opti_cam`
-(`iterations=25, learning_rate=1.0, schedule="cosine"`), never its default, and no other page of this part
-takes them unless its departures say so.
+The paper has no cosine schedule. It is an option of `opti_cam`
+(`iterations=25, learning_rate=1.0, schedule="cosine"`) and never the default. No other page on Opti-CAM uses it
+unless its departures say so.
 ```
 """
 

@@ -25,38 +25,38 @@ found = intervals.coverage(page.setting("repetitions"))
 worst = found.groupby("interval", sort=False)["missed"].max()
 kept = [name for name, share in worst.items() if share <= intervals.ALLOWED]
 print(f"{page.setting('repetitions'):,} experiments of each kind, with {', '.join(map(str, intervals.SIZES))} values")
-print(f"never above {intervals.ALLOWED:.0%}: {', '.join(kept) or 'none'}")
+print(f"intervals that never miss more than {intervals.ALLOWED:.0%}: {', '.join(kept) or 'none'}")
 
 # %% [markdown]
 r"""
 ## The interval here
 
 With $m$ the mean of $n$ values, $s$ its standard error and $\mu$ the true mean, $T = (m - \mu) / s$ follows
-Student's $t$ if the values are normal. Skewed values make one side of the interval too short. A cubic transformation
-takes the skewness $g$ out {cite:p}`hall`:
+Student's $t$ if the values are normal. If the values are skewed, one side of the interval by $T$ is too short. A cubic
+transformation removes the effect of the skewness $g$ {cite:p}`hall`:
 
 $$
 W = T + a T^2 + \tfrac13 a^2 T^3 + \tfrac12 a, \qquad a = \frac{g}{3 \sqrt n} .
 $$
 
-Each of the two misses too often on some data: $T$ where one tail is long, $W$ where a few values make the skewness.
-The interval takes in every $\mu$ for which either lies between the quantiles of $t$ with $n - 1$ degrees of freedom.
-There are two exceptions. Values that are 0 or 1 are a proportion, with an exact interval {cite:p}`clopper`. Values
-that are all equal say nothing of how values vary; they say that no more than so many can be different, and
-the interval is as wide as these could make it.
+Each of the two alone misses too often on some data: $T$ where one tail is long, $W$ where a few values cause the
+skewness. The interval of this book contains every $\mu$ for which $T$ or $W$ lies between the quantiles of $t$ with
+$n - 1$ degrees of freedom. There are two exceptions. Values that are all 0 or 1 are a proportion, and get an exact
+interval {cite:p}`clopper`. Values that are all equal do not show how much values vary. They only bound the share of
+values that differ, and the interval is as wide as such values, at the limits of the metric, could make it.
 
-Crops of one photograph are no independent images: their sum counts as one value. Nothing is drawn at random, so that
-the interval of the same values is always the same.
+Crops of one photograph are not independent images: their sum counts as one value. Nothing is drawn at random, so that
+the same values always give the same interval.
 """
 
 # %%
-print(f"1 on 20 of 20 images: {100 * report.mean_ci([1.0] * 20).low:.0f} to 100 %")
-print("How many of 100 intervals miss:")
+print(f"The interval of 1 on 20 of 20 images: {100 * report.mean_ci([1.0] * 20).low:.0f} to 100 %")
+print("Intervals that miss the true mean (%):")
 missed = found.pivot_table("missed", ["population", "n"], "interval", sort=False)
 missed.mul(100).round(1).rename_axis(columns=None)
 
 # %%
-print("How wide the intervals are beside the one here, in the mean over populations:")
+print("Width of each interval relative to the one here, mean over populations:")
 widths = found.pivot_table("width", "n", "interval", sort=False)
 widths.round(2).rename_axis(columns=None, index="values")
 
@@ -80,27 +80,28 @@ report.show(
     name="statistics-coverage",
     alt="How often each interval misses the true mean, by population and number of values. The largest share of each: "
     + ", ".join(f"{name} {share:.1%}" for name, share in worst.items()).replace("%", " %") + ".",
-    caption=f"How often 95 % intervals miss the true mean. The line is the promise, 5 %; the dotted line is what this "
-    f"book allows, {intervals.ALLOWED:.0%}. The interval of this book misses at most "
-    f"{100 * worst['here']:.1f} %, the percentile bootstrap up to {100 * worst['percentile bootstrap']:.1f} %.",
+    caption=f"How often 95 % intervals miss the true mean. The solid line is the promise, 5 %; the dotted line is the "
+    f"limit of this book, {intervals.ALLOWED:.0%}. The interval of this book misses in at most "
+    f"{100 * worst['here']:.1f} % of the experiments, the percentile bootstrap in up to "
+    f"{100 * worst['percentile bootstrap']:.1f} %.",
 )
 
 # %% [markdown]
 """
-## What a verdict makes of it
+## How verdicts use the intervals
 
-A claim about all other methods holds if the interval of each difference lies on its side. No correction is needed
-there: the more rivals, the harder. It fails if one difference lies on the other side; with many rivals one may do so
-by chance, so that Holm's correction comes first {cite:p}`holm`. The [rule](#verdicts) says the
-rest.
+A claim that a method is better than all others holds if the interval of each difference lies on the claimed side of
+zero. This needs no correction: the more rivals, the harder the claim is to meet. The claim fails if one difference
+lies on the other side. With many rivals, one difference may do so by chance, so that Holm's correction is applied
+first {cite:p}`holm`. [How to read a verdict](#verdicts) has the whole rule.
 
 ```{admonition} Departures
 :class: note
-**Independence.** Images count as independent draws from what the photographs stand for. Twenty photographs that one
-person chose are no random sample of ImageNet, and no interval can say so.
+**Independence.** The intervals treat the images as independent draws from a population. Twenty photographs that one
+person chose are not a random sample of ImageNet, and no interval accounts for this.
 
-**Populations.** Seven of them are a choice. They are meant to be like the values in this book: drops that are
-mostly zero, differences of them, shares of images, and skewed or heavy tails.
+**Populations.** The seven populations are a choice. They are meant to resemble the values in this book: drops that
+are mostly zero, differences of drops, shares of images, and values with skewed or heavy tails.
 ```
 """
 
