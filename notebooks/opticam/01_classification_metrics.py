@@ -6,8 +6,9 @@ A saliency map should keep what the network needs: an image multiplied by its ma
 at least as well as the image itself. Opti-CAM {cite:p}`opticam` optimises each map for this. The paper
 measures it by *average drop* (AD), the class probability that masking loses; by *average gain* (AG), the
 counterpart that the paper introduces; and by *average increase* (AI), the share of images whose
-probability rises. It claims that Opti-CAM outperforms every other method by far (section 5.3.1, table 1).
-It also claims that Fake-CAM, a map of ones, outperforms all earlier methods in AD and AI but fails in AG.
+probability rises. The paper claims that Opti-CAM outperforms every other method by far (section 5.3.1,
+table 1). It also claims that Fake-CAM, a map of ones but for one pixel, outperforms all earlier methods in
+AD and AI but fails in AG.
 
 AG is close to what Opti-CAM maximises: Opti-CAM optimises each map for the logit of the class on the
 masked image, and AG measures how much probability the masked image gains. A high AG therefore shows, first
@@ -171,8 +172,8 @@ report.show(
     name="opticam-table-1",
     alt="AD, AG and AI of each method, here with 95 % intervals and as printed: "
     f"{report.leaders(table.frame, 'average_gain')}.",
-    caption="Opti-CAM, table 1, as a picture: filled markers are the means here with their 95 % intervals, hollow markers "
-    "are the paper's values for ImageNet.",
+    caption="Opti-CAM, table 1, as a picture: filled markers are the means here with their 95 % intervals, hollow "
+    "markers the paper's values for ImageNet.",
 )
 
 # %% [markdown]
@@ -195,11 +196,11 @@ the logit, so that a negative logit reverses its map.
 ## Measures that Opti-CAM does not maximise
 
 Opti-CAM optimises for none of the following measures. Insertion and deletion use the order of the pixels in a
-map ([the page on insertion and deletion](02_insertion_deletion)). LE, F1, SP and EP compare the map with the
-boxes of the object ([the page on localisation](07_localization)). The table has Opti-CAM's lead in each measure,
-and its lead in AG for comparison: the mean of the per-image differences, with its 95 % interval. Above zero,
-Opti-CAM is better. [The page on more metrics](04_more_metrics) has Opti-CAM's ADCC, and
-[the sanity check](12_sanity_check) shows how much its maps depend on the network.
+map ([the page on insertion and deletion](02_insertion_deletion)). The localisation error (LE), F1 and the two
+pointing games (SP, EP) compare the map with the boxes of the object ([the page on localisation](07_localization)).
+The table has Opti-CAM's lead in each measure, and its lead in AG for comparison: the mean of the per-image
+differences, with its 95 % interval. Above zero, Opti-CAM is better. [The page on more metrics](04_more_metrics)
+has Opti-CAM's ADCC, and [the sanity check](12_sanity_check) shows how much its maps depend on the network.
 """
 
 # %% tags=["nbval-check-output"]
@@ -223,7 +224,7 @@ for name, of in beside.groupby("network", sort=False):
             METHODS[rival].title: f"{report.paired_difference(of, metric.name, 'opti_cam', rival).scaled(better):+.1f}"
             for rival in RIVALS
         }
-leads = pd.DataFrame(leads).T.rename_axis(index=("network", "lead in"), columns="points, against")
+leads = pd.DataFrame(leads).T.rename_axis(index=("network", "measure"), columns="lead in points over")
 leads.replace("-", "−", regex=True)
 
 # %% [markdown]

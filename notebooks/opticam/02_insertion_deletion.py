@@ -60,7 +60,7 @@ where $\tilde x$ is the blurred image. Both are areas under a curve, computed by
 METRICS_OF_TABLE_3 = ["insertion", "deletion"]
 
 
-methods_of_table_3 = partial(page.methods_of, 3)  # those of the table's networks of a kind
+methods_of_table_3 = partial(page.methods_of, 3)  # the table's rows for networks of an architecture
 
 
 def steps(net):
@@ -72,7 +72,7 @@ def metrics(net):
     return curves | {"mean_saliency": "mean_saliency"}
 
 
-of_figure_3 = page.evaluate(["score_cam", "opti_cam"], ["energy_pointing_game"])  # the share of a map in the boxes, for figure 3
+of_figure_3 = page.evaluate(["score_cam", "opti_cam"], ["energy_pointing_game"])  # share of the map in the boxes
 frame = pd.concat([page.evaluate(methods_of_table_3, metrics), of_figure_3], ignore_index=True)
 table = page.table(3, frame)
 table
@@ -200,11 +200,11 @@ raster order, which decides the whole order for Fake-CAM.
 finer = page.setting("finer")
 few, coarse, fine = shown[: finer["images"]], steps(net), page.pixels(finer["step"], net)
 variants = {
-    f"insertion, {coarse} pixels a step": ("insertion", {"step": coarse}),
-    f"insertion, {fine} pixels a step": ("insertion", {"step": fine}),
-    f"insertion, {coarse} pixels a step, true Gaussian": ("insertion", {"step": coarse, "blur": "gaussian"}),
-    f"deletion, {coarse} pixels a step": ("deletion", {"step": coarse}),
-    f"deletion, {fine} pixels a step": ("deletion", {"step": fine}),
+    f"insertion, {coarse} pixels per step": ("insertion", {"step": coarse}),
+    f"insertion, {fine} pixels per step": ("insertion", {"step": fine}),
+    f"insertion, {coarse} pixels per step, true Gaussian": ("insertion", {"step": coarse, "blur": "gaussian"}),
+    f"deletion, {coarse} pixels per step": ("deletion", {"step": coarse}),
+    f"deletion, {fine} pixels per step": ("deletion", {"step": fine}),
 }
 changed = page.evaluate(["grad_cam"], variants, [(net, few)])
 changed = changed.groupby("metric", sort=False)["value"].mean().mul(100).round(1)

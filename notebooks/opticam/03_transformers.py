@@ -42,7 +42,7 @@ page = Page("opticam/03_transformers", globals(), needs=["a class token"])
 for net, _ in page.opened:
     accuracy = None if weights else page.experiment(net).test_accuracy(page.root)
     if accuracy is not None:
-        print(f"{net.name}: {100 * accuracy:.1f} % of its own test images right")
+        print(f"{net.name} classifies {100 * accuracy:.1f} % of its own test images correctly")
 page.protocol()
 
 # %% [markdown]
@@ -93,7 +93,7 @@ Defined as on [the page on insertion and deletion](02_insertion_deletion), for t
 def curves(net):
     """Both curves, in steps of so many pixels at 224 x 224, and of the same share of other sizes."""
     pixels = step or page.pixels(page.setting("step"), net)
-    print(f"{net.name}: {pixels} pixels a step")
+    print(f"{net.name}: {pixels} pixels per step")
     return {m: (m, {"step": pixels}) for m in ("insertion", "deletion")}
 
 

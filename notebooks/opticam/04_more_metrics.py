@@ -207,14 +207,14 @@ image; the paper names no choice. The default here is black, as in masking and d
 it with the options `replacement="mean"` and `"uniform"`.
 
 **Mean of AOPC.** The mean is over $k = 0, \\dots, L$. Quantus gives the drops for $k = 1, \\dots, L$, whose mean is
-11/10 of it.
+11/10 of this one.
 
 **Noise.** The noise is uniform within 0.2, added to pixels in $[0, 1]$, and seeded by the image itself. The sum is
 clamped to $[0, 1]$ so that the result is an image. The maximum over fewer noisy images is smaller, for all methods
-alike; the table below has it over as many as here and over ten. Quantus adds the noise to the tensor that it is given:
-for a normalised tensor, whose values spread about four times as wide, 0.2 is about 0.05 here. Yeh et al. do not divide
-the distance by anything; earlier versions of Quantus divide it by the norm of the *image*, others by the norm of the
-map, as this page does.
+alike; the table below has it over the number that this page takes and over ten. Quantus adds the noise to the tensor
+that it is given. On a normalised tensor, whose values spread about four times as wide, its 0.2 is about 0.05 of the
+range here. Yeh et al. do not divide the distance by anything; earlier versions of Quantus divide it by the norm of the
+*image*, others by the norm of the map, as this page does.
 
 **ADCC.** Masking multiplies pixels; the code of Poppi et al. multiplies the normalised tensor, as option
 `masking="normalized"` does. A flat map has a coherency of zero. The class is that of the image; their code takes the

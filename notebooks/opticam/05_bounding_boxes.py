@@ -141,8 +141,8 @@ for name, cells in report.measured(frame).groupby("network", sort=False):
         alt=f"AD, AG and AI on {name} of each map whole, inside and outside the box. The box alone has an AD "
         f"of {drop['box']:.0f} %, its complement {drop['outside_box']:.0f} %; cut to the box, AD is higher than "
         f"cut to the complement for {len(worse)} of {len(run)} methods.",
-        caption=f"Opti-CAM, table 5, on {name}: each map whole, inside the box and outside it, with 95 % intervals. The "
-        "first row is without a map: the circle is the box, the square its complement.",
+        caption=f"Opti-CAM, table 5, on {name}: each map whole, inside the box and outside it, with 95 % intervals. "
+        "The first row is without a map: the circle is the box, the square its complement.",
     )
 
 # %% [markdown]
@@ -215,7 +215,7 @@ is. The paper speaks of one box.
 **No renormalisation.** $B \cap S$ and $S \setminus B$ are used as they are, and their maximum may be below one. If
 the map is low inside the region, the masked image is dark as well as incomplete.
 
-**Hard edges.** A box cuts the image with a sharp edge to black, as no photograph has. The table counts the effect
+**Hard edges.** A box cuts the image with a sharp edge to black, as in no photograph. The table counts the effect
 of this edge as an effect of the box. The edge affects the complement as well.
 ```
 """

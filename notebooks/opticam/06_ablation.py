@@ -5,7 +5,7 @@
 Opti-CAM {cite:p}`opticam` makes four choices: the objective, the function that normalises the map, the
 layer whose channels are combined, and the number of iterations with their learning rate. The paper varies
 these choices (section 5.5 with table 6, and appendix F.2 with tables A12, A13 and figure A5). It finds that
-the objective matters more than the normalisation, that only the sigmoid of three normalisations is worse,
+the objective matters more than the normalisation, that of three normalisations only the sigmoid is worse,
 that several layers are competitive, and that 100 iterations at a learning rate of 0.1 are optimal.
 
 The paper uses VGG-16 and ImageNet. This page recomputes the three tables and the figure on photographs.
@@ -84,8 +84,8 @@ results by this: the smallest value, it says, is often zero or close to zero. He
 for one, seen in page.opened:
     raw = upsample(page.maps(one, seen.readable(), "opti_cam", raw=True), seen.size)
     share = 100 * raw.amin((1, 2)) / raw.amax((1, 2))
-    print(f"{one.name}: the smallest value is {share.median():.1f} % of the largest at the median of {len(share)} maps, "
-          f"at most {share.max():.1f} %")  # fmt: skip
+    print(f"{one.name}: the smallest value is {share.median():.1f} % of the largest, in the median of {len(share)} "
+          f"maps, and at most {share.max():.1f} %")  # fmt: skip
 
 # %% [markdown]
 r"""

@@ -185,9 +185,9 @@ page.verdicts(frame, "Table A7", "Table A8")
 """
 ## Without images that the object fills
 
-Where the boxes cover nearly the whole image, nearly any map finds the object. The next table has the means over all images
-→ over those whose boxes cover at most 80 % of the image. Below it are the claims whose verdicts differ. BA keeps the
-thresholds that are best for all images.
+Where the boxes cover nearly the whole image, nearly any map finds the object. The next table has the means over all
+images → over those whose boxes cover at most 80 % of the image. Below it are the claims whose verdicts differ. BA keeps
+the thresholds that are best for all images.
 """
 
 # %% tags=["nbval-check-output"]
@@ -252,7 +252,7 @@ beside
 
 # %% [markdown]
 r"""
-## What the printed numbers tell
+## What the printed numbers imply
 
 Fake-CAM's map is one everywhere except at one corner pixel, so that the definitions above tie some of its values
 to others. Its predicted box is the whole image, the largest possible, and $p^c$ is the same for all methods. Hence no
@@ -319,10 +319,10 @@ for net, images in page.opened:
         rows[net.name, METHODS[method].title] = {
             "at the mean": 1 - torch.stack(at_mean).mean(),
             **{f"at {eta}": error[round(255 * eta)] for eta in (0.2, 0.5, 0.8)},
-            "at the best": error.min(), "which is": error.argmin() / 255,
+            "at the best": error.min(), "best threshold": error.argmin() / 255,
         }
 thresholds = pd.DataFrame(rows).T.astype(float).mul([100] * 5 + [1])
-decimals = dict.fromkeys(thresholds, 1) | {"which is": 2}
+decimals = dict.fromkeys(thresholds, 1) | {"best threshold": 2}
 thresholds.rename_axis(["network", "LE (%), some images"]).round(decimals)
 
 # %% tags=["nbval-check-output"]

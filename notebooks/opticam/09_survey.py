@@ -72,7 +72,7 @@ if questions:
     report.show(
         report.grid(rows, ["Image", "Map A", "Map B"], titles),
         name="opticam-survey",
-        alt=f"The first {len(shown)} of {len(questions)} questions: an image, map A and map B, without the networks' names.",
+        alt=f"The first {len(shown)} of {len(questions)} questions: an image, map A and map B, without network names.",
         caption=f"The first {len(shown)} questions of the form, which has {len(questions)} images with two maps each.",
     )
 
@@ -137,7 +137,7 @@ report.show(
 # %% [markdown]
 """
 No count out of 760 gives 58.15 % when rounded: 442 gives 58.158 %, and 441 gives 58.026 %. Either the share was
-truncated, or some answers were missing.
+cut off, or some answers were missing.
 
 The preferred network is not the better one. On ImageNet, VGG-16 with batch normalisation classifies 73.4 % of the
 images correctly, and ResNet-50 76.1 % (torchvision's weights, top 1). The maps did not tell the participants which

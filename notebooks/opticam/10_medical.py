@@ -105,8 +105,8 @@ for kind, rows in table.frame.groupby(table.frame["network"].map(kinds), sort=Fa
         name=f"opticam-table-a10-{kind.replace('_', '-')}",
         alt=f"AD, AG and AI of each method on {kind}, here with 95 % intervals and as printed: "
         f"{report.leaders(rows, 'average_gain')}.",
-        caption=f"Opti-CAM, table A10, as a picture, {kind}: filled markers are the means here with their 95 % intervals, "
-        "hollow markers the paper's values for such networks, if any.",
+        caption=f"Opti-CAM, table A10, as a picture, {kind}: filled markers are the means here with their 95 % "
+        "intervals, hollow markers the paper's values for such networks, if any.",
     )
 
 # %% [markdown]
@@ -229,9 +229,9 @@ pd.DataFrame(films) if films else print("Not run: the images are no radiographs.
 **Images.** The paper tests on 624 radiographs of children and 1,000 endoscopic images.
 
 **Networks.** The paper fine-tunes ResNet-50 and VGG-16 with batch normalisation on each dataset. The profile
-`paper` does what appendix E.2 says: the last layer first (learning rate 0.001 on Chest X-ray; on Kvasir 0.0001 for
-ResNet-50 and 0.005 for VGG-16), then everything, for 50 epochs at 0.00001, by SGD with momentum 0.9. It does not say
-for how long the last layer is trained, nor the batch size: 10 epochs and 32 images here.
+`paper` follows appendix E.2. It trains first the last layer (learning rate 0.001 on Chest X-ray; on Kvasir 0.0001 for
+ResNet-50 and 0.005 for VGG-16), then the whole network for 50 epochs at 0.00001, by SGD with momentum 0.9. The appendix
+does not say for how long the last layer is trained, nor the batch size: here 10 epochs and 32 images.
 
 **Splits.** Kvasir has no splits, and the paper gives only their sizes. Here they are drawn with a fixed seed.
 

@@ -8,8 +8,7 @@ stays the same. The Opti-CAM paper {cite:p}`opticam` reports that Opti-CAM's map
 AI peak at exponent 1, and AD stays near zero below 2 (appendix F.1, figure A4). The AD of the other methods
 increases linearly with the exponent. They are less sensitive to it, and their AI is not best at 1.
 
-This page recomputes the figure, with the methods of [the page on classification
-metrics](01_classification_metrics).
+This page recomputes the figure, from maps as on [the page on classification metrics](01_classification_metrics).
 """
 
 # %% tags=["parameters"]

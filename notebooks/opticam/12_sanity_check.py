@@ -110,7 +110,7 @@ maps cover little of the image.
 for net, images in cascaded:
     mine, counts = frame[frame["network"] == net.name], list(cascades[net.name])
     own = page.maps(net, images, "opti_cam", raw=True), page.maps(net, images, "opti_cam")
-    another = similarities(own, [maps.roll(len(images) // 2, 0) for maps in own])  # of the image that is half the images further on
+    another = similarities(own, [maps.roll(len(images) // 2, 0) for maps in own])  # each beside another image's
     figure, panels = plt.subplots(2, 2, figsize=(6.4, 6.0), sharex=True, sharey=True)
     for panel, (metric, title) in zip(panels.flat, TITLES.items()):
         values = mine[mine["metric"] == metric].pivot(index=["method", "image"], columns="other", values="value")
@@ -194,7 +194,7 @@ the same maps.
 # %%
 taught = [(net, images, learned) for net, images in opened if (learned := page.setting("permuted", net))][-1:]
 if not taught:
-    print("Not run: no network that learned permuted labels was given; the parameter `permuted` takes its state dict.")
+    print("Not run: no network that learned permuted labels; the parameter `permuted` takes its state dict.")
 judged = [frame[:0]]
 for net, images, learned in taught:
     with in_one_sentence():

@@ -2,8 +2,8 @@
 r"""
 # Beyond the paper: a quarter of the iterations
 
-Opti-CAM {cite:p}`opticam` optimises each map for 100 iterations at a constant learning rate of 0.1. The method
-does not depend on this schedule. A faster schedule takes 25 iterations, with a learning rate that starts at 1.0
+Opti-CAM {cite:p}`opticam` optimises each map for 100 iterations at a constant learning rate of 0.1. Nothing in the
+method requires this schedule. A faster schedule takes 25 iterations, with a learning rate that starts at 1.0
 and falls to zero along a cosine. This page compares it with the paper's schedule, and with fewer iterations at
 0.1, as in the paper's own shorter runs.
 
