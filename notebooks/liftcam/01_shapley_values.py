@@ -2,16 +2,16 @@
 """
 # Channels as players
 
-A class activation map is a sum of channels, $\sum_k \alpha_k A_k$, and methods differ in nothing but the
-coefficients. LIFT-CAM {cite:p}`liftcam` asks what a coefficient should be. Take the channels for
-players who share out the logit of the class. Three reasonable demands (local accuracy, missingness,
-consistency) then leave one fair division, the Shapley value {cite:p}`shapley,shap`: what a channel
-adds on joining, averaged over all orders in which the channels could have joined.
+A class activation map is a weighted sum of channels, $\sum_k \alpha_k A_k$, and the methods differ only
+in the coefficients. LIFT-CAM {cite:p}`liftcam` asks what a coefficient should be. It treats the channels
+as players of a game who share the logit of the class. Three properties (local accuracy, missingness,
+consistency) leave only one way to share it, the Shapley value {cite:p}`shapley,shap`: what a channel
+adds to the logit when it joins, averaged over all orders in which the channels can join.
 
-Nobody can go through the orders of 512 channels. The paper samples them (SHAP-CAM), and claims that
-one backward pass with DeepLIFT's slopes {cite:p}`deep_lift` comes close (LIFT-CAM), exactly so where
-the layers behind the map are affine. This page computes figures 1 and 2, and measures what section 3
-says that coefficients must satisfy.
+The orders of 512 channels are too many to try. The paper samples them (SHAP-CAM). It claims that one
+backward pass with DeepLIFT {cite:p}`deep_lift` comes close (LIFT-CAM), and that it is exact where the
+layers behind the target layer are affine. This page computes figures 1 and 2, and measures the
+properties that section 3 demands of coefficients.
 """
 
 # %% tags=["parameters"]
@@ -49,7 +49,7 @@ page.protocol()
 
 Let $F^c$ be the logit of class $c$ as a function of the activations $A$, and $h_A(a')$ the
 activations with the channels of $a' \in \{0, 1\}^K$ kept and the others at zero. The explanation is
-linear in who takes part (eq. 5), and its coefficients are the SHAP values (eq. 6):
+linear in the presence of the channels (eq. 5), and its coefficients are the SHAP values (eq. 6):
 
 $$
 \begin{gathered}
@@ -59,17 +59,18 @@ g(a') = \alpha_0 + \sum_k \alpha_k a'_k, \\
 \end{gathered}
 $$
 
-Algorithm 1 estimates them: draw an ordering, let the channels join one by one, note what each adds,
-and average over $n$ orderings. However few the orderings, the coefficients share out the whole logit,
-$\sum_k \alpha_k = F^c(A) - F^c(0)$.
+Algorithm 1 estimates the SHAP values from $n$ random orderings. Along each ordering the channels join
+one by one, and a coefficient is the mean of what its channel adds. For any number of orderings the
+coefficients add up to the same value, $\sum_k \alpha_k = F^c(A) - F^c(0)$.
 
-Ten channels have 1,024 coalitions, which can all be asked. The figure keeps the ten channels that
-matter most for one image, and sets SHAP-CAM's estimates beside the exact values.
+Ten channels have 1,024 coalitions, few enough to evaluate all of them. The figure keeps the ten
+channels with the largest coefficients of LIFT-CAM on one image, and compares SHAP-CAM's estimates
+with the exact SHAP values.
 """
 
 # %%
 def exact(F):
-    """Eq. (6) from the worth of all coalitions, numbered by the bits of their members."""
+    """Eq. (6) from the logits F of all coalitions, whose numbers have a bit for each member."""
     K = F.numel().bit_length() - 1
     numbers = torch.arange(2**K)
     kept = numbers[:, None] >> torch.arange(K) & 1  # (2^K, K)
@@ -111,20 +112,21 @@ axis.legend(loc="upper right")
 report.show(
     axis.figure,
     name="liftcam-convergence",
-    alt="Mean relative distance of SHAP-CAM's coefficients from the exact ones, from "
-    f"{errors[:, 0].mean():.2f} with one ordering to {errors[:, -1].mean():.3f} with 3,000, beside one "
-    "over the square root of n.",
-    caption=f"SHAP-CAM against all {2**K:,} coalitions of {K} channels, mean and 95 % interval of {runs} runs "
-    rf"({net.name}). The dotted line falls as $1/\sqrt{{n}}$.",
+    alt="Mean relative distance of SHAP-CAM's coefficients from the exact SHAP values: "
+    f"{errors[:, 0].mean():.2f} with one ordering, {errors[:, -1].mean():.3f} with 3,000. A dotted line "
+    "falls as one over the square root of n.",
+    caption=f"Distance of SHAP-CAM's coefficients from the exact SHAP values of {K} channels, computed from all "
+    f"{2**K:,} coalitions: mean and 95 % interval of {runs} runs ({net.name}). "
+    r"The dotted line falls as $1/\sqrt{n}$.",
 )
 
 # %% [markdown]
 """
 ## Four ways to solve it
 
-Any additive method solves eq. (5), and its solution makes a map: figure 1 of the paper draws this
-framework, and here it is computed. SHAP values are one solution. LIFT-CAM, LRP-CAM {cite:p}`lrp` and LIME-CAM
-{cite:p}`lime` are others, which the paper names.
+Each additive feature attribution method solves eq. (5), and its solution gives a map. Figure 1 of the
+paper is a diagram of this framework; here it is computed for one image. The SHAP values are one solution.
+The paper names three others: LIFT-CAM, LRP-CAM {cite:p}`lrp` and LIME-CAM {cite:p}`lime`.
 """
 
 # %%
@@ -160,17 +162,17 @@ report.show(
     alt=f"An image, four of its channels, the coefficients that four methods give to {len(top)} channels, and the four "
     f"maps. Cosine similarity of all coefficients to SHAP-CAM's: {said}.",
     caption=f"LIFT-CAM, figure 1, computed ({net.name}). Top: an image and its channels with the largest "
-    "coefficients; a channel is zero where it is black. Middle: the solutions of eq. (5), SHAP-CAM with 100 orderings. Bottom: the maps that they make. "
-    f"Over all channels the cosine similarity to SHAP-CAM is {said}.",
+    "coefficients; black is zero. Middle: four solutions of eq. (5), SHAP-CAM with 100 orderings. Bottom: their maps. "
+    f"Cosine similarity to SHAP-CAM's coefficients, over all channels: {said}.",
 )
 
 # %% [markdown]
 r"""
 ## One backward pass
 
-DeepLIFT replaces each non-linear step $\phi$ by its secant to a reference, here $A = 0$. What then
-arrives at $A_k(i,j)$ is a contribution, and a channel's coefficient is the sum over its places (eq. 7
-and 8):
+DeepLIFT replaces the derivative of each non-linear step $\phi$ by the slope $m$ of the secant to a
+reference, here $A = 0$. Back-propagation then gives a contribution for each $A_k(i,j)$, and the
+coefficient of a channel is the sum of its contributions over all positions (eq. 7 and 8):
 
 $$
 \begin{gathered}
@@ -184,7 +186,7 @@ $$
 # %%
 @torch.no_grad()
 def worth(net, A, context, target):
-    """F(A) - F(0): what all channels together add to the logit of the class (B,)."""
+    """F(A) - F(0): what all channels together add to the logit of the class, (B,)."""
     gain = net.head(A, context) - net.head(torch.zeros_like(A), context)
     return gain.gather(1, target[:, None])[:, 0]
 
@@ -219,22 +221,21 @@ report.show(
     name="liftcam-walk-through",
     alt=f"LIFT-CAM on one image: {len(top)} channels, their signed contribution maps with the sums "
     f"{', '.join(f'{alpha[k]:+.2f}' for k in top)}, the finished map, and the running sum of all "
-    f"coefficients, which ends at {alpha.sum():.2f}, the logit less that of an empty layer.",
+    f"coefficients, which ends at {alpha.sum():.2f}, the logit minus the logit of zero activations.",
     caption=f"LIFT-CAM, figure 2, computed ({net.name}). Top: the image and the activations of the "
-    f"{len(top)} channels with the largest coefficients. Below them their contributions to the logit, red for "
-    "and blue against, whose sum is the coefficient; on the left the map. Bottom: the running sum of all "
-    f"{len(so_far)} coefficients, the largest first, has its peak at {so_far.max():.1f} and ends at "
+    f"{len(top)} channels with the largest coefficients. Below them: their contributions to the logit, which add "
+    "up to the coefficient (red for the class, blue against it); on the left the map. Bottom: the running sum of all "
+    f"{len(so_far)} coefficients, the largest first, peaks at {so_far.max():.1f} and ends at "
     f"{all_of_them:.1f}.",
 )
 
 # %% [markdown]
 r"""
-## What must add up
+## Local accuracy
 
-*Local accuracy* (eq. 8): the coefficients add up to what the channels are worth together,
-$F^c(A) - F^c(0)$. Only methods that distribute a sum can have it. The table gives by how much each misses,
-as a share of that worth and as a mean over the images; *Ablation-CAM, undivided* is eq. (9) without its
-division by the logit.
+*Local accuracy* (eq. 8) means that the coefficients add up to what all channels together add to the
+logit, $F^c(A) - F^c(0)$. The table gives the relative error of each method's sum, as a mean over the
+images. *Ablation-CAM, undivided* is eq. (9) without its division by the logit.
 """
 
 # %%
@@ -262,17 +263,18 @@ pd.DataFrame(shown).T.rename_axis(index=["network", "head", "images"], columns="
 
 # %% [markdown]
 r"""
-## What must be equal
+## Affine heads
 
 Behind an affine head, $F^c(A) = b + \sum_k \sum_{ij} w_{k,ij} A_k(i,j)$, a channel adds the same
-whoever is there already. All orderings agree, and SHAP-CAM with a single ordering, LIFT-CAM and, up to
-its division by the logit, Ablation-CAM are one formula, $\sum_{ij} w_{k,ij} A_k(i,j)$. ResNets,
-EfficientNets and most networks since 2014 have such a head behind their last convolution, so that for
-them the paper's question is settled on paper. It is open where non-linear layers follow the map: VGG's
-fully connected ones, the ReLU that in SqueezeNet follows the classifier, or any layer but the last.
+amount to every coalition. All orderings then agree. SHAP-CAM with a single ordering, LIFT-CAM and (up
+to its division by the logit) Ablation-CAM have the same coefficients, $\sum_{ij} w_{k,ij} A_k(i,j)$.
+ResNets, EfficientNets and most networks since 2014 have such a head behind their last convolution. For
+them the question of the paper needs no experiment. It is open where non-linear layers follow the target
+layer: VGG's fully connected layers, the ReLU behind SqueezeNet's classifier, or the further layers
+behind any target layer but the last.
 
-Elsewhere this book uses that formula. Here Algorithm 1 runs as it is printed, one ordering an image and the
-head once for each channel that joins.
+Other pages use that formula. This page runs Algorithm 1 as it is printed, with one ordering per image
+and one pass of the head for each channel that joins.
 """
 
 # %%
@@ -305,18 +307,18 @@ if len(exact):
 
 # %% [markdown]
 r"""
-## What the map makes of a coefficient
+## Maps and contributions
 
-A coefficient is a channel's worth, and in it the channel's activation counts already. The map of eq. (1)
-spends it in proportion to the activation once more, $\alpha_k A_k(i,j)$. The contributions themselves, summed over channels,
-$\sum_k C_{\Delta A_k(i,j)\,\Delta F^c}$, count it once. They are what was shared out, place by place.
+A coefficient already contains the activation of its channel. The map of eq. (1) multiplies it by the
+activation once more, $\alpha_k A_k(i,j)$. The contributions summed over channels,
+$\sum_k C_{\Delta A_k(i,j)\,\Delta F^c}$, contain it once: they share the logit among the positions.
 
-Where activations have both signs, the two part altogether. Behind a linear layer, such as the end of
-EfficientNet's last block, a channel can be worth much *because* it is negative at the object:
-$\alpha_k > 0$ and $A_k(i,j) < 0$ there, so that the map is dark at the very place that earned the
-coefficient. The paper's layers all follow a ReLU.
+Where activations have both signs, the two maps can disagree completely. Behind a linear layer, such as
+the end of EfficientNet's last block, a channel can raise the logit *because* it is negative at the
+object. Then $\alpha_k > 0$ and $A_k(i,j) < 0$ there, and the map of eq. (1) is dark where the
+coefficient comes from. The target layers of the paper all follow a ReLU.
 
-The table has the AD of both maps, and beside them that of Grad-CAM.
+The table has the AD of both maps and that of Grad-CAM.
 """
 
 # %%
@@ -339,8 +341,8 @@ for net, x, target in signed[:1]:
         report.gallery(x, maps(net, x, target), columns=4),
         name="liftcam-signed",
         alt="For one image, LIFT-CAM's map, the contributions summed over channels, and Grad-CAM's map.",
-        caption=f"{net.name}, whose activations have both signs: equation (1), the contributions by place, "
-        "and Grad-CAM.",
+        caption=f"Maps of {net.name}, whose activations have both signs: LIFT-CAM by equation (1), the "
+        "contributions summed over channels, and Grad-CAM.",
     )
 
 average_drop = METRICS["average_drop"].fn
@@ -363,20 +365,20 @@ pd.DataFrame(rows).T.rename_axis(index="network", columns="AD (%)").replace("-",
 r"""
 ## Ablation-CAM, restated
 
-Ablation-CAM (eq. 9) asks what each channel takes away when it leaves first, with everybody else still
-there: the last term of eq. (6) and no other,
+Ablation-CAM (eq. 9) measures how much the logit drops when one channel is removed and all others stay.
+This is the one term of eq. (6) for the coalition of all channels, divided by the logit:
 
 $$
 \alpha_k^{\mathrm{ablation}} = \frac{F^c(A) - F^c(A \setminus k)}{F^c(A)} .
 $$
 
-Two channels that can replace each other both look useless to it, so that its coefficients do not add
-up even without the division.
+If two channels can replace each other, removing either one changes little. So the coefficients do not add
+up to the logit, even without the division.
 
 ## Do the claims hold?
 
 Sections 3.3 and 3.4 say which coefficients are locally accurate, and that behind an affine head LIFT-CAM's
-are the SHAP values. The last is a theorem; the verdict tests the code.
+coefficients are the SHAP values. The latter is a theorem, so its verdict tests the code.
 """
 
 # %% tags=["nbval-check-output"]
@@ -386,21 +388,21 @@ page.verdicts(pd.concat(frames, ignore_index=True), "Section 2.2", "Section 3.3"
 """
 ```{admonition} Departures
 :class: note
-**Max pooling.** The paper does not say how a contribution passes it. Here the difference of the two
-maxima goes to the place of the larger one, which keeps the sum exact. The usual implementation loses a
-part of it where a ReLU follows the pooling or where pools overlap.
+**Max pooling.** The paper does not say how a contribution passes max pooling. Here the difference of the
+two maxima goes to the position of the larger one, which keeps the sum exact. The usual implementation loses
+a part of the sum where a ReLU follows the pooling or where pools overlap.
 
-**Products.** Squeeze-and-excitation multiplies two activations: each factor takes the mean of the
-other and its reference.
+**Products.** Squeeze-and-excitation multiplies two activations. The slope for each factor is the mean of
+the other factor and its reference.
 
-**Sign of the logit.** Where the logit of the class is negative, Ablation-CAM's division turns its map
-round. SHAP-CAM and LIFT-CAM do not divide.
+**Sign of the logit.** Where the logit of the class is negative, Ablation-CAM's division reverses the sign
+of its map. SHAP-CAM and LIFT-CAM do not divide.
 
-**Speed.** Only the head runs, and of it only what the logit of the class reads. Where it begins with linear
-layers, an ordering adds one column a step to the running pre-activation; where it is affine, SHAP-CAM and
-Ablation-CAM have closed forms. The numbers do not change.
+**Speed.** Only the head runs, and of the head only what the logit of the class depends on. Where the head
+begins with linear layers, each step of an ordering adds one column to the running pre-activation. Where it
+is affine, SHAP-CAM and Ablation-CAM have closed forms. The numbers do not change.
 
-**Figure 1** of the paper is a diagram without numbers; above it is computed for one image.
+**Figure 1** of the paper is a diagram without numbers. This page computes it for one image.
 ```
 """
 

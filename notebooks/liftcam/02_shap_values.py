@@ -2,14 +2,14 @@
 """
 # Do SHAP values make better maps?
 
-The nearer the coefficients come to the SHAP values of the channels, the better the map: this is what
-the paper {cite:p}`liftcam` sets out to show before it approximates them. It runs SHAP-CAM with 1, 10
-and 100 orderings, finds that all three measures improve at each step, and that 100 orderings beat
-all methods of its table 3, LIFT-CAM included (section 4.1, table 1).
+Before it approximates the SHAP values, the LIFT-CAM paper {cite:p}`liftcam` shows that they are worth
+approximating: the closer the coefficients are to the SHAP values of the channels, the better the map. It
+runs SHAP-CAM with 1, 10 and 100 orderings, and finds that all three metrics improve with each step. With
+100 orderings SHAP-CAM beats all methods of table 3, LIFT-CAM included (section 4.1, table 1).
 
-Behind an affine head all orderings give the same coefficients, so that SHAP-CAM's rows must coincide
-([the page before](01_shapley_values) says why). What more orderings are worth shows only where the head
-is not affine, and the more so the further it is from being affine.
+Behind an affine head all orderings give the same coefficients, so SHAP-CAM's rows must coincide
+([Channels as players](01_shapley_values) says why). More orderings can make a difference only where the
+head is not affine, and a larger one the further it is from affine.
 """
 
 # %% tags=["parameters"]
@@ -40,8 +40,9 @@ page.protocol()
 r"""
 ## Table 1
 
-With $Y_i$ the probability of the true class on image $i$, $O_i$ on the image multiplied by its map $S$
-and $D_i$ on the image multiplied by $1 - S$ (eq. 11 to 13; the paper's IC is our AI):
+Let $Y_i$ be the probability of the true class on image $i$, $O_i$ that on the image multiplied by its
+map $S$, and $D_i$ that on the image multiplied by $1 - S$. The metrics are (eq. 11 to 13; the paper
+calls AI increase in confidence, IC):
 
 $$
 \begin{aligned}
@@ -51,9 +52,9 @@ $$
 \end{aligned}
 $$
 
-ADD keeps its sign: an image that the network likes better without its salient part counts against the
-method. SHAP-CAM's rows are means over runs with different orderings, image by image; the other
-methods are those of table 3, for the claims.
+ADD is signed: an image whose probability rises when its salient part is removed counts against the
+method. SHAP-CAM's rows average each image over runs with different orderings. The other methods are
+those of table 3, which the claims compare.
 """
 
 # %%
@@ -94,8 +95,8 @@ page.forest(
 
 # %% [markdown]
 """
-How much a run differs from the next: the mean over the images in each run, then the mean and the standard
-deviation over the runs. What more orderings gain is to be compared with it.
+How much do SHAP-CAM's runs differ? The table takes the mean over the images in each run, then the mean and
+the standard deviation over the runs. The gain from more orderings should be compared with this deviation.
 """
 
 # %%
@@ -114,9 +115,9 @@ else:
 
 # %% [markdown]
 """
-## How a map settles
+## Maps by the number of orderings
 
-One ordering is a coin toss for each channel; a hundred are a mean.
+With one ordering, a coefficient depends on when its channel happens to join. With 100 orderings it is a mean.
 """
 
 # %%
@@ -133,21 +134,22 @@ for number, (net, images) in enumerate(page.having("a head that is not affine"),
         columns=5,
         name=f"liftcam-orderings-{number}",
         alt=f"Maps of SHAP-CAM with 1, 10 and 100 orderings and of LIFT-CAM for {', '.join(shown.labels)}.",
-        caption=f"SHAP-CAM with more and more orderings, and LIFT-CAM's one backward pass ({net.name}).",
+        caption=f"Maps of SHAP-CAM with 1, 10 and 100 orderings, and of LIFT-CAM ({net.name}).",
     )
 
 # %% [markdown]
 """
 ## What an ordering costs
 
-In milliseconds an image. *Literal* is one ordering as Algorithm 1 prints it, with a pass of the head for each
-channel that joins. SHAP-CAM here runs only what the logit reads, and adds up columns where it can.
+Time in milliseconds per image. *Literal* is one ordering as Algorithm 1 prints it, with one pass of the head
+for each channel that joins. The SHAP-CAM of this book runs only what the logit of the class depends on, and
+adds up columns where the head begins with linear layers.
 """
 
 # %%
 @torch.no_grad()
 def one_ordering(net, x, target):
-    """Algorithm 1 with a single ordering, the head once a coalition."""
+    """Algorithm 1 with a single ordering, with one pass of the head per coalition."""
     game = CoalitionGame(net, *net.cut(x), target, "logit", None)
     game.marginal_contributions(torch.randperm(len(game.players), device=x.device)[None])
 
@@ -172,26 +174,27 @@ page.verdicts(pd.concat([frame, times], ignore_index=True), "Table 1")
 
 # %% [markdown]
 """
-*Equal* means what it says: on every image the two have the same value. Behind an affine head this is
-no accident.
+The verdict *equal* means that both methods have the same value on every image. Behind an affine head they
+must have it.
 
 ```{admonition} Departures
 :class: note
-**Images and networks.** The paper takes 1,000 images each of ImageNet, VOC and COCO, and VGG16 trained
-on each. The profile `paper` restores ImageNet; `dataset`, `root` and `weights` the others. An image of
-VOC or COCO counts once for each class that is in it.
+**Images and networks.** The paper takes 1,000 images each of ImageNet, VOC and COCO, and a VGG16 trained
+on each dataset. The profile `paper` runs ImageNet; the parameters `dataset`, `root` and `weights` select
+the others. An image of VOC or COCO counts once for each class that it shows.
 
-**The layer.** The paper's maps are the last convolution's, whose head in VGG16 has three linear layers.
-They are activations after a ReLU, and that matters: see [the first page](01_shapley_values).
+**The layer.** The paper's target layer is the last convolution; the head of VGG16 behind it has three linear
+layers. The activations there follow a ReLU, which matters: [Channels as players](01_shapley_values) shows
+what happens where they do not.
 
-**Runs.** The paper averages 10 runs. `runs` sets their number; behind an affine head one is made, since
+**Runs.** The paper averages 10 runs. `runs` sets their number. Behind an affine head there is one run, since
 all are the same.
 
-**Channels of zeros** add nothing in any order and are left out; no coefficient changes.
+**Channels of zeros** add nothing in any order and are left out. No coefficient changes.
 
-**Masking.** Equation (10) multiplies the image, so that masked is black. With `masking="normalized"` the
-mask multiplies the normalised image, and masked is the mean colour, as in most libraries. The table below
-has both.
+**Masking.** Equation (10) multiplies the image by the map, so masked pixels are black. With
+`masking="normalized"` the map multiplies the normalised image, and masked pixels have the mean colour, as
+in most libraries. The table below has both.
 ```
 """
 

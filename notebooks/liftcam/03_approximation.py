@@ -2,10 +2,11 @@
 """
 # How close is one backward pass?
 
-LIFT-CAM {cite:p}`liftcam` replaces thousands of forward passes by one backward pass. Table 2 asks what
-that costs: the cosine similarity between a method's coefficients and those of SHAP-CAM with 10,000
-orderings, which stand for the SHAP values. The paper finds LIFT-CAM above 0.9 on three datasets,
-Ablation-CAM close behind, and all others below 0.5 (section 4.2).
+LIFT-CAM {cite:p}`liftcam` replaces thousands of forward passes by one backward pass. Table 2 of the paper
+measures how close its coefficients stay to the SHAP values. It gives the cosine similarity between each
+method's coefficients and those of SHAP-CAM with 10,000 orderings, which stand in for the SHAP values. The
+paper finds LIFT-CAM above 0.9 on three datasets, Ablation-CAM close behind, and all others below 0.5
+(section 4.2).
 """
 
 # %% tags=["parameters"]
@@ -46,14 +47,14 @@ $$
      {\lVert \alpha \rVert \, \lVert \alpha^{\mathrm{shap}} \rVert} .
 $$
 
-A cosine does not see scale. The paper puts Ablation-CAM's second place down to coefficients that do
-not add up to the logit; a common factor, however, leaves the cosine as it is. What tells the two apart
-is interaction: a channel is worth less, or more, when the others are gone. Behind an affine head there
-is none, and LIFT-CAM, LRP-CAM and Ablation-CAM have cosine one.
+The cosine ignores scale. The paper says that Ablation-CAM falls behind because its coefficients do not
+add up to the logit; but a common factor does not change the cosine. Ablation-CAM and LIFT-CAM differ
+because channels interact: a channel adds less to the logit, or more, when others are missing. Behind an
+affine head channels do not interact, and LIFT-CAM, LRP-CAM and Ablation-CAM have cosine one.
 
-Grad-CAM's coefficient is the worth of a unit of activation, a SHAP value that of all the activation
-there is. They cannot agree in general: even behind an affine head, $w_k$ stands against
-$w_k \operatorname{GAP}(A_k)$.
+Grad-CAM's coefficient is what a unit of activation adds to the logit; a SHAP value is what the whole
+activation adds. So they differ even behind pooling and one linear layer, where they are proportional to
+$w_k$ and to $w_k \operatorname{GAP}(A_k)$.
 """
 
 # %%
@@ -65,7 +66,7 @@ def reference(net):
     if net.affine_head:
         return {"exact": ("shap_cam", {"n": 1})}
     n = page.setting("orderings", net)
-    part = max(1, min(n // 2, 1000))  # of 200: the two runs of the page before
+    part = max(1, min(n // 2, 1000))  # of 200: the two runs of 02_shap_values
     return {f"run {seed}": ("shap_cam", {"n": part, "seed": seed}) for seed in range(max(2, n // part))}
 
 
@@ -87,9 +88,9 @@ page.forest(
 r"""
 ## Is the reference good enough?
 
-A reference with noise of its own caps every similarity to it. Two independent halves of its orderings
-tell how much: if each is the truth plus noise of relative size $\varepsilon$, their cosine is
-$c = 1 / (1 + \varepsilon^2)$, and that of their mean with the truth is
+Noise in the reference limits every similarity to it. Two independent halves of its orderings measure the
+noise. If each half is the truth plus noise of relative size $\varepsilon$, the cosine between the halves
+is $c = 1 / (1 + \varepsilon^2)$. The cosine between their mean and the truth is then
 $1 / \sqrt{1 + \varepsilon^2 / 2} = \sqrt{2c / (1 + c)}$. Behind an affine head the reference is exact.
 """
 
@@ -112,7 +113,8 @@ if rows:
 """
 ## What one backward pass is worth
 
-SHAP-CAM with more and more orderings, none of them the reference's, and LIFT-CAM.
+How many orderings does SHAP-CAM need to come as close to the reference as LIFT-CAM? Its orderings are drawn
+independently of those of the reference.
 """
 
 # %%
@@ -133,7 +135,7 @@ for number, (net, _) in enumerate(not_affine, 1):
     axis.set(xscale="log", xlabel="orderings $n$", ylabel="similarity to the reference")
     axis.legend(loc="lower right")
     enough = [n for n, value in zip(numbers, mean) if value >= lift.mean]
-    where = f"SHAP-CAM comes as near as LIFT-CAM within {enough[0]} orderings" if enough else (
+    where = f"SHAP-CAM comes as close as LIFT-CAM with {enough[0]} orderings" if enough else (
         f"SHAP-CAM stays below LIFT-CAM's mean up to {numbers[-1]} orderings"
     )
     report.show(
@@ -141,16 +143,16 @@ for number, (net, _) in enumerate(not_affine, 1):
         name=f"liftcam-worth-in-orderings-{number}",
         alt=f"Similarity of SHAP-CAM's coefficients to the reference: {mean[0]:.3f} with one ordering, "
         f"{mean[-1]:.3f} with {numbers[-1]}; LIFT-CAM's is {lift.mean:.3f}.",
-        caption=f"What one backward pass is worth in orderings ({net.name}): {where}.",
+        caption=f"Similarity to the reference by the number of orderings ({net.name}): {where}.",
     )
 
 # %% [markdown]
 """
 ## Further from the last layer
 
-DeepLIFT puts a secant in the place of each non-linear step, so that its contributions should deviate from the
-SHAP values as more such steps follow the map (section 3.3). Where one network is cut at two layers here, the
-table compares them, with the noise of each reference taken out.
+DeepLIFT replaces each non-linear step by a secant. The more such steps follow the target layer, the more its
+contributions should deviate from the SHAP values (section 3.3). The table compares two target layers of one
+network. The cosines are corrected for the noise of each reference.
 """
 
 # %%
@@ -173,8 +175,8 @@ if not len(deeper):
 """
 ## Do the claims hold?
 
-Behind an affine head LIFT-CAM and Ablation-CAM have the SHAP values by algebra, as
-[section 3.3](01_shapley_values) shows. There the claims are asked of the other methods alone.
+Behind an affine head LIFT-CAM and (up to a factor) Ablation-CAM have the SHAP values by algebra, as
+[Channels as players](01_shapley_values) shows. There the claims are tested on the other methods only.
 """
 
 # %% tags=["nbval-check-output"]
@@ -187,17 +189,17 @@ page.verdicts(asked, "Table 2", "Section 3.2", "Rationale")
 """
 ```{admonition} Departures
 :class: note
-**The reference.** The paper takes 10,000 orderings. `orderings` sets their number, and the table above
-says what fewer cost.
+**The reference.** The paper takes 10,000 orderings. `orderings` sets their number. The section on the reference
+shows how much fewer orderings cost.
 
-**Score-CAM's** coefficients are a softmax, positive and nearly uniform; a cosine with signed values
-says little about them.
+**Score-CAM's** coefficients are a softmax, so they are positive and nearly uniform. Their cosine with signed
+values says little.
 
-**Beyond the paper's table.** LRP-CAM {cite:p}`lrp` and LIME-CAM {cite:p}`lime`, which the paper names as
-further solutions. LRP uses the basic rule. LIME uses a ridge and, as the paper's authors do, as many coalitions
-as there are live channels. The table below has more.
+**Beyond the paper's table.** LRP-CAM {cite:p}`lrp` and LIME-CAM {cite:p}`lime` are added, which the paper names as
+further solutions. LRP uses the basic rule. LIME fits a ridge regression and, as the paper's authors do, takes as
+many coalitions as there are channels that are not all zero (live channels). The table below has more coalitions.
 
-**Images.** The paper takes 500 images a dataset.
+**Images.** The paper takes 500 images per dataset.
 ```
 """
 
@@ -207,11 +209,11 @@ for net, images in not_affine:
     x, _ = batch(net, images.readable(1))
     K = net.features(x).shape[1]
     lime = {"as many as live channels": ("lime_cam", {})}
-    lime |= {f"{times} a channel": ("lime_cam", {"n": times * K}) for times in (4, 16)}
+    lime |= {f"{times} per channel": ("lime_cam", {"n": times * K}) for times in (4, 16)}
     found = page.similarity(lime, reference, [(net, fewer(images, page.setting("few")))])
     by_label = found.groupby("method", sort=False)["value"]
     samples[net.name] = {label: f"{report.mean_ci(of):.3f}" for label, of in by_label}
-pd.DataFrame(samples).rename_axis(index="samples of LIME-CAM", columns="cosine similarity")
+pd.DataFrame(samples).rename_axis(index="coalitions of LIME-CAM", columns="cosine similarity")
 
 # %%
 page.departures()

@@ -2,15 +2,15 @@
 """
 # LIFT-CAM against the others
 
-If coefficients near the SHAP values make better maps, and LIFT-CAM is near them, it should win. The
-paper {cite:p}`liftcam` compares it with five CAMs in three ways. *Faithfulness* (table 3): the image
-through the map keeps its class, and without what the map marks loses it. *Ranking* (table 4): the order
-of the pixels, whatever the size of the map. *Localisation* (table 5): the map lies in the object's box.
-LIFT-CAM comes first nearly everywhere, and takes one backward pass where Ablation-CAM takes one forward
-pass a channel (section 4.3).
+If coefficients close to the SHAP values make better maps, LIFT-CAM should beat other CAMs. The paper
+{cite:p}`liftcam` compares it with five of them in three ways. *Faithfulness* (table 3): the image masked by
+the map keeps its class, and loses it without what the map marks. *Ranking* (table 4): the same with only
+the order of the pixels, whatever the magnitude of the map. *Localisation* (table 5): the map lies in the
+object's box. In the paper LIFT-CAM comes first nearly everywhere, and takes one backward pass where
+Ablation-CAM takes one forward pass per channel (section 4.3).
 
-What the maps gain depends on the layer, and AD on how large they are. After the paper's tables this page
-looks at [several layers](by-layer), and [takes the size away](magnitude).
+After the paper's tables, this page asks two further questions: how the comparison depends on
+[the target layer](by-layer), and how AD depends on [the magnitude of a map](magnitude).
 """
 
 # %% tags=["parameters"]
@@ -47,10 +47,10 @@ page.protocol()
 """
 ## What the maps look like
 
-Behind pooling and one linear layer, Ablation-CAM and LIFT-CAM are the same picture where the logit is
-positive, and so are Grad-CAM and XGrad-CAM. These are therefore the heads that are not affine, where
-there are any. *Gradient* is that of the logit by the image, its largest size over the colours, blurred as
-figure 3 of the paper has it.
+Behind pooling and one linear layer, Ablation-CAM and LIFT-CAM give the same map where the logit is
+positive, and so do Grad-CAM and XGrad-CAM. The gallery therefore shows networks whose head is not affine,
+if there are any. *Gradient* is the gradient of the logit by the image: the largest absolute value over the
+colours, blurred as in figure 3 of the paper.
 """
 
 # %%
@@ -59,7 +59,7 @@ telling = [(net, images) for net, images in page.opened if not net.affine_head] 
 
 
 def gradient(net, x, target):
-    """The gradient of the logit by the image, without its sign, blurred over a twentieth of the side."""
+    """The absolute gradient of the logit by the image, blurred with a twentieth of the side as sigma."""
     with torch.enable_grad():
         x = x.detach().requires_grad_()
         (g,) = torch.autograd.grad(net(x).gather(1, target[:, None]).sum(), x)
@@ -70,14 +70,14 @@ for number, (net, images) in enumerate(telling, 1):
     shown = fewer(images.readable(), page.setting("shown"))
     maps = {"Gradient": gradient(net, *batch(net, shown)).cpu()}
     maps |= {METHODS[m].title: page.maps(net, shown, m) for m in page.methods(COMPARED, net)}
-    caption = f"LIFT-CAM, figure 3, for images here: maps for the class of each, {net.name}."
+    caption = f"LIFT-CAM, figure 3, on other images: maps for the class of each image, {net.name}."
     page.gallery(net, shown, maps, name=f"liftcam-gallery-{number}", caption=caption)
 
 # %% [markdown]
 """
 ## Table 3: faithfulness
 
-AI, AD and ADD as defined on [the pages before](02_shap_values).
+AI, AD and ADD are defined on [the page of table 1](02_shap_values).
 """
 
 # %%
@@ -92,16 +92,16 @@ page.forest(table.frame, "average_drop", name="liftcam-table-3", title="LIFT-CAM
 
 # %% [markdown]
 """
-What a map costs, in milliseconds for one image. *Literal* is Ablation-CAM as the paper has it, with one
-forward pass of the whole network a channel; ours runs only the layers behind the target layer, and of them what
-the logit reads. Methods of a pass a channel are timed where the target layer has the fewest channels, which
-favours them.
+Time of a map in milliseconds per image. *Literal* is Ablation-CAM as in the paper, with one forward pass of
+the whole network per channel. The Ablation-CAM of this book runs only the layers behind the target layer, and of
+these only what the logit depends on. Methods with one pass per channel are timed on the network whose target layer
+has the fewest channels, which favours them.
 """
 
 # %%
 @torch.no_grad()
 def literal(net, x, target):
-    """The coefficients of Ablation-CAM as printed: what each channel takes away, by a pass for each."""
+    """The coefficients of Ablation-CAM as printed: the drop without each channel, with one pass for each."""
     y, alpha = net(x)[0, target], []
     for channels in torch.arange(net.features(x).shape[1]).split(net.batch_hint(x)):
         A, context = net.cut(x.expand(len(channels), -1, -1, -1))
@@ -111,7 +111,7 @@ def literal(net, x, target):
 
 
 def channels(pair):
-    """How many the target layer has."""
+    """How many channels the target layer has."""
     net, images = pair
     return net.features(batch(net, images.readable(1))[0]).shape[1]
 
@@ -126,7 +126,7 @@ if passes:
     x, target = batch(net, images.readable(1))
     ours = attribute("ablation_cam", net, x, target).coefficients[0]
     apart = ((literal(net, x, target) - ours).norm() / ours.norm()).item()
-    print(f"{net.name}: the literal coefficients differ from ours by {apart:.0e} of their size")
+    print(f"{net.name}: the relative difference between the literal coefficients and ours is {apart:.0e}")
 milliseconds = times.pivot_table("value", "method", "network", sort=False).mul(1000).round(1)
 milliseconds.rename(index=report.method_title).rename_axis(index=None, columns=None)
 
@@ -134,9 +134,9 @@ milliseconds.rename(index=report.method_title).rename_axis(index=None, columns=N
 r"""
 ## Table 4: area under the probability curve
 
-Maps of large values help AD and AI. To take size out, the map is reduced to a ranking: the top $\delta$
-of the pixels, $\delta = 0, 0.025, \dots, 1$, are kept (insertion) or removed (deletion), all other
-pixels being black, and the probability is integrated over $\delta$:
+Maps with large values do well in AD and AI. To exclude the magnitude, the map is reduced to a ranking of
+pixels. The top $\delta$ of the pixels, $\delta = 0, 0.025, \dots, 1$, are kept (insertion) or removed
+(deletion), and what is not kept is black. The probability is integrated over $\delta$:
 
 $$
 \begin{aligned}
@@ -145,8 +145,8 @@ $$
 \end{aligned}
 $$
 
-This is not the insertion of the [Opti-CAM pages](../opticam/02_insertion_deletion), which starts from a
-blurred image.
+This differs from the insertion of [Opti-CAM's page on insertion and deletion](../opticam/02_insertion_deletion),
+which starts from a blurred image.
 """
 
 # %%
@@ -164,8 +164,8 @@ $$
 \text{EPG} = \sum_{(i,j) \in \text{box}} S_{ij} \Big/ \sum_{i,j} S_{ij} .
 $$
 
-A uniform map scores the area of the boxes; only what is above that is the method's merit. It has a row
-of its own, as Fake-CAM.
+A uniform map scores the area of the boxes, so only the rest is the merit of a method. The row of Fake-CAM
+has a uniform map.
 """
 
 # %%
@@ -192,10 +192,10 @@ r"""
 (by-layer)=
 ## By layer
 
-The same measures, the network cut at several layers, from the last back. *Contributions* are DeepLIFT's own,
-summed over channels, $\sum_k C_{\Delta A_k(i,j)\,\Delta F^c}$: what eq. (7) adds up over places, left
-where it is. Eq. (1) instead spreads each channel's sum over the places where the channel is active. Mean S is
-the mean of the map.
+The table has the same metrics for several target layers of one network, from the last back. The map
+*contributions* sums DeepLIFT's contributions over channels, $\sum_k C_{\Delta A_k(i,j)\,\Delta F^c}$, and leaves
+them at their positions. Eq. (7) instead adds them up over positions, and eq. (1) spreads each channel's sum over
+the positions where the channel is active. Mean S is the mean of the map.
 """
 
 # %%
@@ -204,7 +204,7 @@ MEASURES = [*METRICS_OF_TABLE_3, "mean_saliency"]
 
 
 def summed(net, images):
-    """The maps of the contributions, summed over channels."""
+    """The maps of the contributions summed over channels."""
     found = []
     for x, target in page.batches(net, images):
         C = contributions(net, *net.cut(x), target)
@@ -252,35 +252,35 @@ if len(layered):
         axis.fill_between(range(len(layers)), low, high, alpha=0.15, linewidth=0)
     axis.axhline(0, color="0.35", linestyle="--")
     axis.set_xticks(range(len(layers)), [layer.replace("_activation", "") for layer in layers], fontsize="small")
-    axis.set(ylabel="AD of the other less LIFT-CAM's")
+    axis.set(ylabel="AD of the other minus LIFT-CAM's")
     axis.legend()
     better = {r: [layer for layer in layers if leads[r, layer].low > 0] for r in rivals}
     worse = {r: [layer for layer in layers if leads[r, layer].high < 0] for r in rivals}
     said = "; ".join(
-        f"against {named[r]} it leads at {len(better[r])} of {len(layers)} layers and is behind at {len(worse[r])}"
+        f"LIFT-CAM leads {named[r]} at {len(better[r])} of {len(layers)} layers and is behind at {len(worse[r])}"
         for r in rivals
     )
     report.show(
         figure,
         name="liftcam-by-layer",
-        alt=f"By how much LIFT-CAM's AD is lower than that of others, from the last layer back: {said}.",
+        alt=f"By how much LIFT-CAM's AD is lower than that of other maps, from the last layer back: {said}.",
         caption=f"LIFT-CAM's lead in AD by layer ({page.experiments[0].network}, n = {leads[rivals[0], layers[0]].n}), "
-        f"with 95 % intervals; above zero LIFT-CAM is better. By its interval, {said}.",
+        f"with 95 % intervals; above zero LIFT-CAM is better. By these intervals, {said}.",
     )
 
 # %% [markdown]
 r"""
 (magnitude)=
-## What size does
+## Magnitude of the maps
 
-The paper says that AI, AD and ADD favour maps of large magnitude. So the same ranking, made larger, should
-score better: $\sqrt S$ has the order of S, and larger values. The second half of the table gives every map one
-size: S is raised to the power at which its mean is a quarter, image by image.
+The paper says that AI, AD and ADD favour maps of large magnitude. So a map should score better when its values
+are made larger and its ranking stays, as in $\sqrt S$ (*larger* in the table). The last rows compare the methods
+at equal magnitude: for each image, S is raised to the power at which its mean is a quarter.
 """
 
 # %%
 def of_mean(S, mean=0.25):
-    """Maps (N, H, W) raised to the power at which each has that mean; order and extremes stay."""
+    """Maps (N, H, W), each raised to the power at which it has that mean; ranking and extremes stay."""
     low, high = torch.full((len(S), 1, 1), -6.0), torch.full((len(S), 1, 1), 6.0)  # of the power's logarithm
     for _ in range(20):
         middle = (low + high) / 2
@@ -309,7 +309,7 @@ for name, of in sized.groupby("network", sort=False):
             report.paired_difference(of, "average_drop", f"{rival}{end}", f"lift_cam{end}").scaled(100)
             for end in ("", "_of_one_size")
         )
-        leads = f"is {as_it_is:+.1f} points, at one size {alike:+.1f}".replace("-", "−")
+        leads = f"is {as_it_is:+.1f} points, at equal magnitude {alike:+.1f}".replace("-", "−")
         print(f"{name}: LIFT-CAM's lead in AD over {METHODS[rival].title} {leads}")
 
 # %% [markdown]
@@ -326,22 +326,22 @@ page.verdicts(everything, "Section 2.1", "Figure 3", "Table 3", "Table 4", "Tabl
 """
 ```{admonition} Departures
 :class: note
-**Images, networks and layers** as [on the page of table 1](02_shap_values). The gallery and table 4 leave
-out affine heads, unless all are.
+**Images, networks and layers** are as on [the page of table 1](02_shap_values). The gallery and table 4 leave
+out affine heads, unless all heads are affine.
 
-**Thresholds.** The paper has 41, here by trapezoids; equal saliency is ranked in raster order. The class is the
-predicted one for table 4, the label elsewhere.
+**Thresholds.** The paper has 41. Here the area is computed by trapezoids between them, and pixels of equal saliency
+are ranked in raster order. The target class is the predicted one for table 4, the label elsewhere.
 
-**Boxes.** The union of all boxes of the class; the paper does not say. A pixel counts if its centre is
+**Boxes.** The region is the union of all boxes of the class; the paper does not say. A pixel counts if its centre is
 inside. A map of zeros has no energy, and counts as zero.
 
 **Gradient.** The paper smooths the gradient as {cite:t}`extremal_perturbation` do, and gives no width.
 
-**Time** is that of the map alone, for one image, on this machine. Claims are judged on Ablation-CAM as the paper
-runs it.
+**Time** is measured on this machine, per image, for the map alone. Claims about Ablation-CAM's time are tested on
+Ablation-CAM as the paper runs it.
 
-**Score-CAM** weighs channels by the softmax of logits here. Its authors' code takes the probability without a
-softmax, their paper also a softmax of probabilities. The table below has all three.
+**Score-CAM** here weights channels by the softmax of logits. The code of its authors takes the probability without a
+softmax; their paper also has a softmax of probabilities. The table below has all three.
 ```
 """
 
