@@ -2,14 +2,14 @@
 """
 # Visual questions
 
-*What colour is the star?* A network that answers looks at the image with a convolutional part and reads
-the question with a recurrent one {cite:p}`vqa,lstm`. Hold the question fixed, and what is left is a
-classifier of images whose classes are answers, with a head that is far from linear: LIFT-CAM
-{cite:p}`liftcam` applies as it stands. The paper finds it better than Grad-CAM in all three measures on
-the VQA dataset (section 4.4, table 6).
+A network for visual question answering, such as *What colour is the star?*, sees the image with a
+convolutional part and reads the question with a recurrent one {cite:p}`vqa,lstm`. With the question held
+fixed, it is a classifier of images whose classes are answers, with a head that is far from linear. So
+LIFT-CAM {cite:p}`liftcam` applies without change. The paper finds it better than Grad-CAM in all three
+metrics on the VQA dataset (section 4.4, table 6).
 
-Only a network that answers questions can run here, on images that are asked them. With `dataset=vqa` and
-its `root`, the page trains on VQA v1 and runs there.
+This page needs a network that answers questions, and images with questions. With `dataset=vqa` and its
+`root`, it trains a network on VQA v1 and explains it there.
 """
 
 # %% tags=["parameters"]
@@ -38,7 +38,7 @@ from testbeds.questions import answerer
 
 
 def opening(experiment, *, weights, root, **how):
-    """The network as the classifier of the first question, and the images; `model` is asked the others."""
+    """The network as the classifier of the first question, and the images; the other questions go to `model`."""
     global model
     home = experiment.trained_at(root)
     model = answerer(experiment.network, weights=weights or None, **how, **home)
@@ -54,14 +54,14 @@ page.protocol()
 r"""
 ## The network
 
-With $A$ the last activation of the convolutions and $q$ the question's words,
+With $A$ the last activation of the convolutions and $q$ the words of the question, the network is
 
 $$
 F(A; q) = \mathrm{MLP}\big(\phi(W_v A) \odot \phi(W_q\,\mathrm{LSTM}(q))\big) .
 $$
 
-The question's vector is a constant, so that the product is a linear step, and DeepLIFT's contributions
-add up exactly. The table sorts the questions by their first two words.
+The vector of the question is a constant, so the product is a linear step, and DeepLIFT's contributions
+add up exactly. The table has the accuracy by the first two words of the question.
 """
 
 # %%
@@ -86,7 +86,7 @@ table.assign(accuracy=table["accuracy"].map("{:.0%}".format))
 """
 ## One image, several questions
 
-As figure 4 of the paper: the same image, asked different things.
+As in figure 4 of the paper, the network is asked several questions about the same image.
 """
 
 # %%
@@ -106,16 +106,16 @@ report.show(
     report.gallery([sample.image for sample in few], maps, titles, columns=3),
     name="liftcam-questions",
     alt=f"Maps of Grad-CAM and LIFT-CAM for one image under several questions: {'; '.join(titles)}.",
-    caption="As LIFT-CAM, figure 4. Above each row the question and the network's answer; the maps are those of the true answer. A map is "
-    "empty where the channels speak against the answer everywhere.",
+    caption="LIFT-CAM, figure 4, on another image. Above each row: the question and the network's answer. The maps explain the true "
+    "answer. A map is empty where the channels speak against the answer everywhere.",
 )
 
 # %% [markdown]
 """
 ## Table 6
 
-AI, AD and ADD as on [the pages before](02_shap_values), with the question held fixed while the image is
-masked. Questions about the same image are resampled together.
+AI, AD and ADD are defined on [the page of table 1](02_shap_values). The question is held fixed while the
+image is masked. For the confidence intervals, questions about the same image are resampled together.
 """
 
 # %%
@@ -127,9 +127,9 @@ page.table(6, frame)
 """
 ## Does it look at the right object?
 
-The paper says so of figure 4, by eye. Here it is measured as in table 5: the share of the map in the boxes of what
-the question is about, for questions about objects that are there. Fake-CAM's row is the area of the boxes: what a map gets that
-knows nothing.
+The paper says so about figure 4, by eye. Here it is measured as in table 5: the share of the map in the boxes of the
+objects that the question is about, for questions about objects in the image. The column of Fake-CAM is the area of the
+boxes, which is the share of a uniform map.
 """
 
 # %%
@@ -151,8 +151,8 @@ if located:
 """
 ## Do the claims hold?
 
-They are about a network that answers: where it is not certain that most of its answers are right, they cannot
-be tested.
+The claims are about a network that answers correctly. Where it is not certain that most of its answers are right,
+they cannot be tested.
 """
 
 # %% tags=["nbval-check-output"]
@@ -166,9 +166,9 @@ page.verdicts(pd.concat([frame, energy, answered], ignore_index=True), "Table 6"
 
 **Answers.** The paper does not say which answer it explains; here it is the true one.
 
-**Network.** As in the paper a CNN and an LSTM, multiplied.
+**Network.** As in the paper, a CNN and an LSTM, whose vectors are multiplied.
 
-**VQA v1.** The 1,000 most frequent answers of the training split, as the VQA paper has them; questions
+**VQA v1.** The classes are the 1,000 most frequent answers of the training split, as in the VQA paper. Questions
 with another answer are left out.
 ```
 """
