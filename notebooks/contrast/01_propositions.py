@@ -2,10 +2,10 @@
 r"""
 # Three propositions
 
-An explanation of a class answers *why this class*, and says nothing of the others. But a network that chooses
-between classes by softmax never learns what a class looks like by itself: it learns differences. From this the
-paper {cite:p}`contrast` draws its *weighted contrast*: subtract from the explanation $\phi_t$ of a class those
-of the others, each with the weight that the network gives it among them,
+The usual explanation of a class answers *why this class*, and ignores the other classes. But a network with a
+softmax never learns what a class looks like by itself: it learns differences between classes. So the paper
+{cite:p}`contrast` proposes the *weighted contrast*. From the explanation $\phi_t$ of a class it subtracts those
+of the other classes, each weighted by its softmax probability among them:
 
 $$
 \phi_t^{\mathrm{weighted}} = \phi_t - \sum_{s \ne t} \alpha_s \phi_s,
@@ -13,8 +13,8 @@ $$
 \alpha_s = \frac{e^{y_s}}{\sum_{s' \ne t} e^{y_{s'}}}.
 $$
 
-Three propositions, proved in appendices A to C of its supplement, carry the idea. This page holds each against
-networks, for every method of this book that back-propagates.
+Three propositions, proved in appendices A to C of the supplement, support the idea. This page tests each of them
+on networks, for all methods of this book that back-propagate.
 """
 
 # %% tags=["parameters"]
@@ -48,7 +48,7 @@ CONTRASTIVE = [name for name, method in METHODS.items() if "contrast" in method.
 
 
 class FeaturesOnce:
-    """A network that remembers the features of some images, which it then sees again and again."""
+    """A network that computes the features of some images once, and reuses them in each pass."""
 
     @torch.no_grad()
     def __init__(self, net, x):
@@ -77,7 +77,7 @@ class Shown:
         self.methods = [m for m in CONTRASTIVE if self.has(m)]
 
     def has(self, method):
-        """Whether the method runs on the network; says why not."""
+        """Whether the method runs on the network; prints why not."""
         if method == "cam" and not self.net.affine_head:
             return False
         try:
@@ -108,7 +108,7 @@ class Shown:
 
     @property
     def affordable(self):
-        """Of how many images the maps of all classes are made."""
+        """For how many images the maps of all classes are computed."""
         return min(len(self.x), page.setting("classes", self.net) // self.net.num_classes)
 
 
@@ -121,9 +121,9 @@ shown = [Shown(*opened) for opened in page.opened]
 r"""
 ## Proposition 1: two classes learn one difference
 
-A softmax over two classes with weights $w_1, w_2$ decides by $w_1 - w_2$ alone. Its gradients are each other's
-negative, $\nabla_{w_1} L = -\nabla_{w_2} L$, so that the difference moves as the weight $w$ of logistic regression
-does, and their sum not at all:
+A softmax over two classes with weights $w_1, w_2$ depends only on $w_1 - w_2$. The gradients of the two weights are
+each other's negative, $\nabla_{w_1} L = -\nabla_{w_2} L$. So the difference moves like the weight $w$ of logistic
+regression, and the sum does not move:
 
 $$
 \begin{aligned}
@@ -132,13 +132,13 @@ w_1 + w_2 &\leftarrow w_1 + w_2.
 \end{aligned}
 $$
 
-The printed proof ends with $w - \eta \nabla_w L$; the two is missing, and stands for a learning rate. What $w_1$ is
-by itself depends on where it started: an explanation of $y_1$ alone shows in part the draw of the initial weights.
+The printed proof ends with $w - \eta \nabla_w L$. It lacks the factor two, which doubles the learning rate. The value
+of $w_1$ by itself depends on its initial value, so an explanation of $y_1$ alone partly shows the random initialisation.
 
-To see it, photographs of animals are told from those of other things by the features of a network, reduced to their
-two principal components (of other images those with the lower half of the classes from the rest). A softmax starts three
-times, with different $w_1$ and $w_2$ but the same difference; logistic regression starts at that difference once with
-the same learning rate, and once with twice that.
+The experiment separates photographs of animals from photographs of other things (on other datasets, the lower half of
+the classes from the upper half), by the two principal components of a network's features. A softmax is trained from
+three starts, with different $w_1$ and $w_2$ but the same difference. Logistic regression starts at that difference, once
+with the same learning rate and once with twice the rate.
 """
 
 # %%
@@ -146,7 +146,7 @@ STEPS, RATE = 60, 0.5
 
 
 def two_kinds(images):
-    """The images with classes, and of which of two kinds each is: 0 or 1."""
+    """The images with classes, and the kind of each: 0 or 1."""
     known = images.subset([i for i, target in enumerate(images.targets) if target is not None])
     split = page.setting("split") if page.as_planned else sorted(known.targets)[len(known) // 2]
     return known, torch.tensor([int(target >= split) for target in known.targets])
@@ -154,7 +154,7 @@ def two_kinds(images):
 
 @torch.no_grad()
 def components(net, images):
-    """Their features' two principal components (N, 2), centred and scaled."""
+    """The two principal components (N, 2) of the images' features, centred and scaled."""
     features = [net.features(x).mean((2, 3)).double().cpu() for x, _ in page.batches(net, images)]
     f = torch.cat(features) - torch.cat(features).mean(0)
     f = f @ torch.linalg.svd(f, full_matrices=False).Vh[:2].T
@@ -175,7 +175,7 @@ def trained(W, f, label, rate):
 
 
 def largest_distance(between, path, f):
-    """Of each image, how far the log-odds of softmax and regression part on the way, as a share of the largest."""
+    """Per image: the largest difference of the log-odds of softmax and regression, as a share of the largest log-odds."""
     return (between @ f.T - path @ f.T).abs().amax((0, 1)) / (path @ f.T).abs().amax(0)
 
 
@@ -223,35 +223,35 @@ if regression:  # of the last network
     report.show(
         figure,
         name="contrast-proposition-1",
-        alt="Left: the weights of two classes on their way through training from three starts, six different paths. "
-        "Right: the differences of the two, whose largest distance from the path of logistic regression is "
+        alt="Left: the paths of the weights of two classes in training from three starts, six different paths. "
+        "Right: the paths of their difference, whose largest distance from the path of logistic regression is "
         f"{told['w₁ − w₂ from w, twice the rate']} at twice the learning rate, and "
         f"{told['w₁ − w₂ from w, the same rate']} at the same.",
-        caption="Proposition 1. From three starts (dots) the weights of a softmax over two classes take their paths; "
-        "their differences, and logistic regression at two learning rates, a mark every sixth step. "
-        f"{told['n']} images, seen by {network}.",
+        caption="Proposition 1. Left: the paths of the weights of a softmax over two classes, from three starts (dots). "
+        "Right: their differences, and logistic regression at two learning rates, with a mark every sixth step. "
+        f"{told['n']} images, features of {network}.",
     )
 
 # %% [markdown]
 r"""
 ## Proposition 2: the weighted contrast explains the probability
 
-Differentiate the softmax probability $p_t$ in place of the logit:
+The gradient of the softmax probability $p_t$ is
 
 $$
 \frac{\partial p_t}{\partial x} = p_t (1 - p_t)
 \Big( \frac{\partial y_t}{\partial x} - \sum_{s \ne t} \alpha_s \frac{\partial y_s}{\partial x} \Big).
 $$
 
-So a method that starts at the probability gives the weighted contrast, one that starts at the logit gives no
-contrast at all, and the two differ by more than a factor. This needs a method that scales with the gradient.
-Largest difference of the two sides over all images and pixels, as a share of the largest entry of the map, in
-double and in single precision:
+So a method that starts back-propagation at the probability gives the weighted contrast, up to the factor
+$p_t (1 - p_t)$. A method that starts at the logit gives no contrast. The proposition holds for methods that scale with
+the gradient. The table has the largest difference of the two sides over all images and pixels, relative to the largest
+entry of the map, in double and in single precision:
 """
 
 # %%
 def error(one, two):
-    """Of each image: the largest difference as a share of the largest entry."""
+    """Per image: the largest difference, as a share of the largest entry."""
     largest = two.abs().amax((1, 2)).clamp_min(torch.finfo(two.dtype).tiny)
     return ((one - two).abs().amax((1, 2)) / largest).double()
 
@@ -274,21 +274,21 @@ table(errors)
 
 # %% [markdown]
 r"""
-Grad-CAM++ weights gradients by a ratio of their powers: it does not scale, and the proposition does not speak of
-it. In single precision an error of $10^{-7}$ in $p_t$ is divided by $1 - p_t$, so that for an image of which the network is
-certain the left side loses its digits; the contrast, whose weights do not contain $p_t$, keeps them. To start at the
-contrast is therefore also the sounder way to compute it.
+Grad-CAM++ weights gradients by a ratio of their powers. So it does not scale with the gradient, and the proposition
+does not cover it. In single precision an error of $10^{-7}$ in $p_t$ is divided by $1 - p_t$: where the network is certain
+of an image, the gradient of the probability loses its digits. The weights of the contrast do not contain $p_t$, so it keeps
+them. Numerically it is therefore better to start at the contrast than at the probability.
 
 ### A sum that must vanish
 
-Probabilities sum to one, whatever the image, so their gradients sum to zero:
+The probabilities of all classes sum to one for every image, so their gradients sum to zero:
 
 $$
 \sum_t p_t (1 - p_t) \, \phi_t^{\mathrm{weighted}} = 0.
 $$
 
-What speaks for one class speaks against the others. The figure adds the classes up, from the most probable down; of
-many classes, on few images.
+What speaks for one class speaks against others. The figure adds up the classes, from the most probable down. Where
+there are many classes, it takes few images.
 """
 
 # %%
@@ -311,8 +311,8 @@ for each in able[-1:]:
         name="contrast-sum-of-contrasts",
         alt="The sum of weighted contrasts over the classes, against how many have been added, for "
         f"{', '.join(sums)}. With all {C} classes it is at most {left_over:.0e} of the first term.",
-        caption=f"The weighted contrasts of all {C} classes, each times $p_t (1 - p_t)$, add up to nothing: the "
-        "largest entry of the sum so far, as a share of that of the first term; mean, "
+        caption=f"The weighted contrasts of all {C} classes, each times $p_t (1 - p_t)$, add up to zero: the "
+        "largest entry of the sum so far, as a share of the largest entry of the first term; mean, "
         f"n = {len(p)}, {each.net.name}, double precision.",
     )
 
@@ -321,15 +321,15 @@ r"""
 ## Proposition 3: contrasts pass through propagation rules
 
 Some methods replace derivatives by rules of their own: DeepLIFT takes secants, layer-wise relevance propagation
-takes slopes through zero. Each of these steps is still linear in what it propagates, and so
+takes slopes through zero. Each step $f$ is still linear in what it propagates, so
 
 $$
 f\Big(r_t - \sum_{s \ne t} \alpha_s r_s\Big) = f(r_t) - \sum_{s \ne t} \alpha_s f(r_s),
 $$
 
-which is the same for the mean and the max contrast, whose weights are as constant. One pass from the contrast must
-give what as many passes as there are classes give, combined. Largest difference, in double precision: for the max
-contrast, which needs two passes, over all images; for the others over as few images as the figure above:
+The same holds for the mean and the max contrast, whose weights are also constant. So one pass from the contrast must
+give the same map as one pass per class, combined. The table has the largest difference in double precision. The max
+contrast, which needs two passes, is tested on all images, the others on as many images as the figure above:
 """
 
 # %%
@@ -350,14 +350,14 @@ table(passes)
 
 # %% [markdown]
 r"""
-Layer-CAM and Grad-CAM++ cut off negative gradients on the way: the contrast of their maps is not the map of the
-contrast. Both are left out below.
+Layer-CAM and Grad-CAM++ set negative gradients to zero, so the contrast of their maps is not the map of the
+contrast. The verdict on proposition 3 leaves both out.
 
 ## Do the propositions hold?
 
-Of proposition 1, the log-odds of each image in the end and on the way. Of the others the largest error on each image
-over the methods, in double precision: for proposition 2 all but Grad-CAM++, for proposition 3, with the max contrast, all
-but Layer-CAM and Grad-CAM++.
+For proposition 1 the verdicts compare the log-odds of each image at all steps of the training. For the other two they
+take the largest error per image over the methods, in double precision: for proposition 2 over all methods but Grad-CAM++,
+for proposition 3, with the max contrast, over all but Layer-CAM and Grad-CAM++.
 """
 
 # %% tags=["nbval-check-output"]
@@ -365,7 +365,7 @@ UNSCALED, UNLINEAR = {"grad_cam_plus_plus"}, {"grad_cam_plus_plus", "layer_cam"}
 
 
 def largest(errors, without):
-    """The largest error on each image (N,) over methods."""
+    """The largest error (N,) per image, over methods."""
     return torch.stack([e for m, e in errors.items() if m not in without]).amax(0)
 
 
@@ -382,17 +382,17 @@ page.verdicts(pd.concat(frames, ignore_index=True), "Proposition 1", "Propositio
 r"""
 ```{admonition} Departures
 :class: note
-**Proposition 1** is shown for gradient descent. The argument is the same for momentum and for Adam, whose steps are the
-negative of themselves for the negative gradient.
+**Proposition 1** is tested for gradient descent. The argument is the same for momentum and for Adam, whose steps change
+sign with the gradient.
 
-**Constants.** The weights of a contrast are read off the image's logits and not differentiated. Differentiated, the
+**Constants.** The weights of a contrast are computed from the image's logits and not differentiated. Otherwise the
 weighted contrast would be another function, and proposition 2 would not hold.
 
-**Left out.** GradientSHAP averages gradients over points with other logits, and so other weights; TIBAV shares out
-the relevance of its score, and that of a contrast, whose weights sum to zero, is nothing.
+**Left out.** GradientSHAP averages gradients over points with other logits, hence other weights. TIBAV distributes the
+relevance of its score, which is zero for a contrast, since the weights sum to zero.
 
-**Many classes.** The maps of all classes are made of fewer images where there are many classes. The verdict on
-proposition 3 is on the max contrast; the tests of this book show all three, on twelve small networks.
+**Many classes.** Where there are many classes, the maps of all classes are computed for fewer images. The verdict on
+proposition 3 is on the max contrast; the tests of this book cover all three contrasts, on twelve small networks.
 ```
 """
 

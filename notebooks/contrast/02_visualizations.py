@@ -2,15 +2,15 @@
 """
 # Why this class and not that one
 
-A network hesitates between two finches that are alike but for the crown. Asked why it says *red-capped
-finch*, an explanation of that class alone marks the whole bird, and asked about the other finch it marks
-the whole bird again: true both times, and no answer. The *weighted contrast* {cite:p}`contrast` subtracts what
-speaks for the other classes, each as much as the network believes in it, and should leave the crown.
+Suppose that a network hesitates between two finches that differ only in the crown. An explanation of the class
+*red-capped finch* marks the whole bird, and an explanation of the other finch marks the whole bird too. Neither says
+why the network chooses one and not the other. The *weighted contrast* {cite:p}`contrast` subtracts what speaks for the
+other classes, each weighted by its probability. It should leave the crown.
 
-The paper shows this on five datasets (its figures 4 and 7 to 10), and in figure 6 sets what is marked beside
-correctly classified images of both classes, for the reader to judge. This page makes the same figures of photographs,
-and measures what two maps mark of the object. Of birds that are drawn for this book it is also known which parts tell
-two species apart, and where they are: there the reader's judgement of figure 6 becomes a number.
+The paper shows such maps on five datasets (figures 4 and 7 to 10). Figure 6 puts them beside correctly classified images
+of both classes, for the reader to judge. This page makes the same figures of photographs, and measures how much of the
+object two maps mark. For drawn birds it is also known which parts tell two species apart, and where they are. There
+the page measures what figure 6 leaves to the reader's judgement.
 """
 
 # %% tags=["parameters"]
@@ -49,8 +49,8 @@ page.protocol()
 r"""
 ## Which images
 
-Those whose second class $t_2$ is more probable than the threshold of the paper's experiments, so that there is
-a question to answer.
+The page takes the images whose second most probable class $t_2$ has a probability above the threshold of the paper's
+experiments. On other images no two classes compete.
 """
 
 # %%
@@ -59,13 +59,13 @@ birds = [one for one in found if one.of_birds]
 others = [one for one in found if not one.of_birds]
 for one in birds:
     siblings = sum(len({FAMILY[name] for name in one.names(i)}) == 1 for i in range(len(one)))
-    print(f"{one.net.name}: both classes are of one family in {siblings} of {len(one)}")
+    print(f"{one.net.name}: both classes are of one family in {siblings} of {len(one)} images")
 
 # %% [markdown]
 r"""
 ## Original and weighted maps
 
-Both methods start from the gradient of a score by the target layer's activation $A$:
+Both methods start from the gradient of a score with respect to the activation $A$ of the target layer:
 
 $$
 \begin{aligned}
@@ -78,11 +78,11 @@ and the weighted contrast of either is
 $\phi_t - \sum_{s \ne t} \alpha_s \phi_s$ with $\alpha_s = e^{y_s} / \sum_{s' \ne t} e^{y_{s'}}$. There is no ReLU: red speaks
 for the class, blue against it, and where the map is zero the image shows through in grey.
 
-Those photographs are shown on which the probabilities of the two classes are nearest to each other. The true class is
-ticked where it is known, and a doubtful one has a question mark. Where the head is pooling and one linear layer,
-$\partial y_t / \partial A_k$ is the same at all positions: Grad-CAM and the linear approximation are one map, and it is
-shown once. Of drawn birds, the image of each family is shown on which most is seen of what tells its two classes apart,
-which is outlined.
+The figures show the photographs on which the probabilities of the two classes are closest to each other. The true class
+is ticked where it is known, and a doubtful label has a question mark. Where the head is pooling and one linear layer,
+$\partial y_t / \partial A_k$ is the same at all positions. Then Grad-CAM and the linear approximation give the same map,
+which is shown once. Of the drawn birds, the figures show one image per family, the one with the most visible pixels of the
+parts that tell its two classes apart. These parts are outlined.
 """
 
 # %%
@@ -96,7 +96,7 @@ def compared(one, index):
 
 
 def clearest(one):
-    """Of each family, the image on which most is seen of what tells its two classes apart."""
+    """Per family, the image with the most visible pixels of the parts that tell its two classes apart."""
     best = {}
     for i in one.differing.sum((1, 2)).argsort(descending=True, stable=True).tolist():
         best.setdefault(FAMILY[one.names(i)[0]], i)
@@ -114,7 +114,7 @@ for number, one in enumerate(others, 1):
         figure,
         name=f"contrast-photographs-{number}",
         alt=f"Original and weighted maps for the two most probable classes of images: {one.spoken(few)}.",
-        caption=f"As class-contrastive explanations, figures 4 and 7 to 10: images of {one.images.name}, {one.net.name}.",
+        caption=f"Class-contrastive explanations, figures 4 and 7 to 10, on other images: {one.images.name}, {one.net.name}.",
     )
 
 # %%
@@ -128,18 +128,18 @@ for one in birds[:1]:
             name=f"contrast-birds-{n // PER_FIGURE + 1}",
             alt="Original and weighted maps of Grad-CAM and of the linear approximation, for the two most probable classes "
             f"of drawn birds: {one.spoken(part)}.",
-            caption="As class-contrastive explanations, figures 4 and 7 to 10, one row per class: drawn birds by family "
-            f"({families}), {one.net.name}. Outlined: what tells the two classes apart.",
+            caption="Class-contrastive explanations, figures 4 and 7 to 10, on drawn birds, one row per class. Families: "
+            f"{families}; {one.net.name}. Outlined: the parts that tell the two classes apart.",
         )
 
 # %% [markdown]
 """
 ## Beside images of both classes
 
-Figure 6 of the paper: the weighted maps, and beside them two correctly classified images of each class. What is
-red in the row of a class should be found on its two images, and not on those of the other row. This is shown and
-measured where it is known what tells two classes apart, that is of drawn birds. What differs may be smaller than a
-cell of the target layer's grid: where the profile names an earlier layer, its finer maps are taken as well.
+Figure 6 of the paper shows weighted maps beside two correctly classified images of each class. What is red in the row of
+a class should also be seen on the two images of that class, and not on those of the other row. This page makes the figure
+for drawn birds, for which the parts that tell two classes apart are known. These parts may be smaller than a cell of the
+target layer's grid. Where the profile names an earlier layer, the figure also shows its finer maps.
 """
 
 # %%
@@ -153,7 +153,7 @@ def layers(one):
 
 
 if not birds:
-    print("Not run: what tells two classes apart is not known of these images.")
+    print("Not run: for these images it is not known what tells two classes apart.")
 for one in birds[:1]:
     few = clearest(one)[: page.setting("beside")]
     M = {}
@@ -165,25 +165,26 @@ for one in birds[:1]:
         name="contrast-figure-6",
         alt="Weighted maps for the two most probable classes, each beside two correctly classified birds of that class: "
         f"{one.spoken(few)}.",
-        caption=f"Class-contrastive explanations, figure 6, on drawn birds, {one.net.name}. Outlined: what tells the two classes apart.",
+        caption=f"Class-contrastive explanations, figure 6, on drawn birds, {one.net.name}. Outlined: the parts that tell the "
+        "two classes apart.",
     )
 
 # %% [markdown]
 r"""
 ## Measured
 
-Let $O$ be the pixels of the object: on photographs those in its boxes, on drawn birds those of the bird. With the map $M$
-of one class and $N$ of the other,
+Let $O$ be the pixels of the object: on photographs those in its boxes, on drawn birds those of the bird. For the map $M$
+of one class and the map $N$ of the other,
 
 $$
 \text{for both} = |\,M > 0 \wedge N > 0 \text{ on } O\,| \,/\, |O|,
 $$
 
-and $r$ is the correlation of $M$ and $N$ over all pixels. Two maps that cover the whole object for both classes have a high
-*for both*, and a high $r$.
+and $r$ is the correlation of $M$ and $N$ over all pixels. If the maps of both classes cover the whole object, *for both*
+and $r$ are high.
 
-Of the birds whose true class is one of the two, let $D$ be the pixels of the parts that differ between the two classes.
-They have the look of the true class: so $D$ should speak for the true class, and against its rival:
+On the birds whose true class is one of the two, let $D$ be the pixels of the parts that differ between the two classes.
+These parts look as in the true class, so $D$ should speak for the true class and against its rival:
 
 $$
 \begin{aligned}
@@ -198,14 +199,14 @@ a rank of one half.
 """
 
 # %%
-judged = {}  # the birds whose true class is one of the two, and that show some of what differs
+judged = {}  # the birds whose true class is one of the two, and that show some part that differs
 for one in birds:
     true = (one.top == torch.tensor(one.data.targets)[:, None]).any(1)
     judged[one] = (true & one.differing.flatten(1).any(1)).nonzero().flatten().tolist()
 
 
 def of_two(one, maps):
-    """What the maps of the two classes have in common."""
+    """How much the maps of the two classes have in common."""
     values = {}
     for label in VARIANTS:
         M, N = (maps[label, t] for t in one.both)
@@ -263,7 +264,7 @@ for one, index in judged.items():
 
 # %% [markdown]
 """
-Each cell reads *original → weighted [95 % interval of the change]*, image by image.
+Each cell reads *original → weighted [95 % interval of the per-image change]*.
 
 ## Do the claims hold?
 """
@@ -275,15 +276,15 @@ page.verdicts(frame, "Figure 4", "Figure 6", "Figures 7 to 10")
 """
 ```{admonition} Departures
 :class: note
-**Correctly classified images.** Figure 6 is made of drawn birds alone. The paper does not say how it chose its
-images; here each choice follows the rule that stands above its figure.
+**Choice of images.** Figure 6 is made only of drawn birds. The paper does not say how it chose its images; here the text
+above each figure gives the rule.
 
-**Target layer.** The paper does not name it in its supplement; here it is the one that stands at the top of the page.
+**Target layer.** The paper does not name it in its supplement; here it is the layer named at the top of the page.
 
-**What is measured.** The paper measures nothing in its figures: the claims above put numbers to what it says of them in
-appendices D and E. A box holds some background too. Appendix E says that the original methods "tend to fail capturing
-shared features while our weighted contrastive method succeeds"; by its figures and by its appendix D, *shared* can only
-mean what is *not* shared.
+**What is measured.** The paper measures nothing in its figures. The claims above put numbers to what it says about them in
+appendices D and E. A box also contains some background. Appendix E says that the original methods "tend to fail capturing
+shared features while our weighted contrastive method succeeds". By its figures and by appendix D, *shared* can only mean
+what is *not* shared.
 ```
 """
 

@@ -2,14 +2,14 @@
 """
 # Blurring and masking
 
-A contrastive map marks what speaks for a class and what speaks for its rivals. If it is right, the class
-should gain on its rival when only the one is left of the image, and lose when only the other is. That is the
-experiment of the paper's table 1, which table 2 in appendix F repeats with AlexNet {cite:p}`contrast`: on five
-fine-grained datasets, for images where two classes compete, original and weighted contrastive maps by the
-linear approximation (LA) and by Grad-CAM (GC) {cite:p}`grad_cam`.
+A contrastive map marks features for a class (positive) and features for its rivals (negative). If the map is right,
+the class should gain on its rival when only the positive features are left of the image, and lose when only the
+negative ones are. The paper {cite:p}`contrast` does this experiment in table 1, and repeats it with AlexNet in table 2
+(appendix F). It takes images of five fine-grained datasets on which two classes compete, and compares original and
+weighted contrastive maps of the linear approximation (LA) and of Grad-CAM (GC) {cite:p}`grad_cam`.
 
-The paper claims that weighted maps do better in general: with positive features the class keeps a higher
-probability than with those of the original map, and with negative ones a lower one.
+The paper claims that weighted maps do better in general: compared with the original map, the class keeps a higher
+probability with positive features, and a lower one with negative features.
 """
 
 # %% tags=["parameters"]
@@ -51,12 +51,12 @@ page.protocol()
 r"""
 ## Where two classes compete
 
-For an image $x$, $t_1$ is the most probable class and $t_2$ the second. Taken are the images where $t_2$ has
-a probability above a threshold: the others leave nothing to contrast. Each is explained twice, once for each
-class, and the other is its rival $s$.
+For an image $x$, let $t_1$ be the most probable class and $t_2$ the second. The experiment takes the images on which
+$t_2$ has a probability above a threshold; the others leave nothing to contrast. Each image is explained once for each
+of the two classes, and the other class is the rival $s$.
 
-A photograph is seen whole, and in five crops where the profile says so: its centre and its corners. The first of
-these on which two classes compete is taken, and only that one, so that no photograph counts twice.
+Where the profile says so, the network sees a photograph whole and in five crops, its centre and its corners. Only the
+first of these on which two classes compete is taken, so that no photograph counts twice.
 """
 
 # %%
@@ -66,22 +66,22 @@ found = contested(page, threshold=threshold)
 r"""
 ## Table 2
 
-With the signed map $S$ of class $t$, only one sign of it is kept; the rest of the image, with the pixels
-where $S$ is zero, is replaced by $r(x)$:
+Let $S$ be the signed map of class $t$. Only the pixels where $S$ has one sign are kept. The rest of the image,
+including the pixels where $S$ is zero, is replaced by $r(x)$:
 
 $$
 x^+ = x \odot 1[S > 0] + r(x) \odot 1[S \le 0], \qquad
 x^- = x \odot 1[S < 0] + r(x) \odot 1[S \ge 0],
 $$
 
-where $r$ is a Gaussian blur, black, or the mean colour of the image. The class is then compared with its rival
-alone:
+where $r(x)$ is the blurred image, black, or the mean colour of the image. The class is then compared only with its
+rival:
 
 $$
 p_\pm = \frac{e^{y_t(x^\pm)}}{e^{y_t(x^\pm)} + e^{y_s(x^\pm)}} .
 $$
 
-On the whole image this is $p_t$, the table's first column. $p_+$ should be high, and $p_-$ low.
+On the whole image this probability is $p_t$, the first column of the table. $p_+$ should be high, and $p_-$ low.
 """
 
 # %%
@@ -91,8 +91,8 @@ page.table(2, frame)
 
 # %% [markdown]
 """
-What weighted contrast changes, that is its $p_+$ and $p_-$ minus those of the original map, image by image.
-Where the weighted map is the better one, a point on the left lies right of zero, and a point on the right left of it.
+The figure shows the per-image differences in $p_+$ and $p_-$, weighted minus original. Where the weighted map is better,
+the difference in $p_+$ (left) is above zero, and the difference in $p_-$ (right) below.
 """
 
 # %%
@@ -100,8 +100,8 @@ report.show_changes("contrast", 2, frame)
 
 # %% [markdown]
 r"""
-In one number: how far positive and negative features pull the class apart, $\Delta$, the mean of
-$p_+ - p_-$ over both classes and the three replacements.
+One number sums this up: $\Delta$ is the mean of $p_+ - p_-$ over both classes and the three replacements. It says how
+differently positive and negative features affect the probability of the class.
 """
 
 # %%
@@ -112,7 +112,7 @@ report.cross(report.measured(apart), "title", "network")[[one.net.name for one i
 r"""
 ## Do the claims hold?
 
-The paper's "in general" is judged on $\Delta$: its own table has pairs that go the other way.
+The paper's "in general" is tested on $\Delta$, since in the paper's own table some pairs go the other way.
 """
 
 # %% tags=["nbval-check-output"]
@@ -122,8 +122,8 @@ page.verdicts(pd.concat([frame, apart], ignore_index=True), "Table 2")
 r"""
 ## What is kept
 
-The image on which the weighted map changes $\Delta$ by the median of all, for its most probable class. Beside
-each map what is left of the image, with the probability that the class keeps.
+The figures show the image whose change of $\Delta$ is the median of all images, explained for its most probable class.
+Beside each map they show what is left of the image, and the probability that the class keeps.
 """
 
 # %%
@@ -145,7 +145,7 @@ for number, one in enumerate(found[: page.setting("shown")], 1):
         name=f"contrast-kept-{number}",
         alt=f"An image of {one.net.name} between {t1} and {t2}: Grad-CAM and weighted Grad-CAM, with what is kept and the "
         f"probability of the first class: {'; '.join(titles)}.",
-        caption=f"{t1} or {t2}? The map, and the image where the rest is blurred, black, or of the mean colour. On the "
+        caption=f"{t1} or {t2}? The map, and the image with the rest blurred, black, or in the mean colour. On the "
         f"whole image p is {here['grad_cam_t1', 'relative_probability']:.2f}.",
     )
 
@@ -153,36 +153,35 @@ for number, one in enumerate(found[: page.setting("shown")], 1):
 r"""
 ## What the supplement leaves open
 
-How wide is the blur, which zero, whose mean, and what becomes of a pixel where the map is zero? The authors draw the
-blur's $\sigma$ from $[10, 20]$ anew at each call; here it is fixed, so that a number comes out twice the same. A
-zero may be black, or what the network sees as zero after it has normalised, which is the mean colour of its training
-data. Where $S$ is zero nothing speaks for either class, and the pixel may stay as well as go. And where the
-masks above are all or nothing, a mask may follow the map by degree, $n(S) = \max(S, 0) / \max S$, which is Opti-CAM's
-equation (17) for a map of both signs.
+The supplement leaves four choices open. **Blur:** the authors draw the $\sigma$ of the blur from $[10, 20]$ anew at each
+call; here it is fixed, so that the numbers are reproducible. **Zeros and mean:** a zero may be black, or zero after
+the network's normalisation, which is the mean colour of its training data. **Pixels at zero:** where $S$ is zero the
+pixel speaks for neither class, so it may as well stay. **Masks:** the masks above are binary; a mask may also follow
+the map by degree, $n(S) = \max(S, 0) / \max S$, which is Opti-CAM's equation (17) for a map of both signs.
 
-For the most probable class of a few images, by the linear approximation, each cell reads *original → weighted [95 %
-interval of the change]*. The first row is what table 2 does.
+The table compares these choices for the most probable class of a few images, by the linear approximation. Each cell reads
+*original → weighted [95 % interval of the change]*. The first row has the choices of table 2.
 """
 
 # %%
 def hard(S, sign):
-    """All of what has the sign to keep, and nothing else."""
+    """One where the map has the sign to keep, zero elsewhere."""
     return (~hides(S, sign)).float()
 
 
 def with_zero(S, sign):
-    """Also what has no sign."""
+    """The same, and one also where the map is zero."""
     return 1 - hard(S, {"positive": "negative", "negative": "positive"}[sign])
 
 
 def by_degree(S, sign):
-    """The part of the sign to keep, as a share of its maximum."""
+    """The part of the map with the sign to keep, as a share of its maximum."""
     part = (S if sign == "positive" else -S).relu()
     return part / part.amax((1, 2), keepdim=True).clamp_min(torch.finfo(S.dtype).tiny)
 
 
 def left(one, S, other, weight):
-    """The class t1 against t2, p₊ and p₋, where the rest of an image is replaced by another."""
+    """p₊ and p₋ of the class t1 against t2, where `other` replaces the rest of the image."""
     x, values = torch.stack([sample.image for sample in one.samples[: len(S)]]), {}
     for sign in SIGNS:
         n = weight(S, sign)[:, None]
@@ -192,7 +191,7 @@ def left(one, S, other, weight):
 
 
 def choices(net):
-    """What stands in for the rest, and how the map becomes a mask."""
+    """What replaces the rest of the image, and how the map becomes a mask."""
     blur = partial(gaussian_blur, sigma=sigma)
     return {
         f"blur, σ = {sigma:g}": (blur, hard),
@@ -226,24 +225,24 @@ pd.DataFrame(cells)
 r"""
 ```{admonition} Departures
 :class: note
-**Counterparts.** Our networks stand beside all five of the paper's, on data that are none of theirs: the numbers get no
-verdict. A network that has the architecture and the data of one of the paper's is compared with that one alone.
+**Counterparts.** The table sets our networks beside all five of the paper's, whose data are others, so the numbers get no
+verdict. A network with the architecture and the data of one of the paper's networks is compared with that one alone.
 
 **One map for two methods.** Where the head is pooling and one linear layer, the gradient of a logit is the
-same at every position, and the linear approximation *is* Grad-CAM: only the latter runs there.
+same at every position, and the linear approximation *is* Grad-CAM. Only Grad-CAM runs there.
 
-**Nothing against the class.** Where the head ends with a ReLU, the gradient of a logit is zero where that ReLU is: the
-original linear approximation is zero there, and elsewhere it is the logit's share but for the bias, which is positive.
-What is kept of it as negative is then next to nothing ([the next page](04_equal_blurring) measures the areas).
+**Nothing against the class.** Where the head ends with a ReLU, the gradient of a logit is zero wherever that ReLU is zero.
+The original linear approximation is zero there. Elsewhere it is the position's share of the logit, which is positive, up
+to the bias. So hardly any pixel is kept as negative ([the page on equal blurring](04_equal_blurring) measures the areas).
 
-**The rival** is the strongest other class on the whole image, also where another overtakes it on what is
-kept.
+**The rival** is the strongest other class on the whole image, even if another class overtakes it on the masked image.
 
-**Blur, zeros, mean.** $\sigma = 15$ and a kernel of 101 pixels, which reaches over the border, where the image is
-reflected. *Zeros* are black pixels, before the network normalises; *mean* is the mean colour of the image itself. A pixel
-where the map is exactly zero is replaced in either case. The table above says what each of these changes.
+**Blur, zeros, mean.** The blur has $\sigma = 15$ and a kernel of 101 pixels, and the image is reflected at its border.
+*Zeros* are black pixels, before the network's normalisation; *mean* is the mean colour of the image itself. A pixel
+where the map is exactly zero is replaced in either case. The table above shows how much each of these choices matters.
 
-**The threshold** on the second probability is 0.1 unless another is given. Table 1 itself, of VGG-16, stands in the main text.
+**The threshold** on the second probability is 0.1 unless another is given. Table 1 itself, for VGG-16, is in the main text
+of the paper.
 ```
 """
 

@@ -2,13 +2,14 @@
 """
 # Equal blurring and masking
 
-The comparison of [the page before](03_blurring_and_masking) may be unfair. Where an original map is positive nearly
-everywhere, keeping its positive features keeps nearly all of the image, and keeping its negative ones
-nearly nothing. A weighted map should have about as much of both. What then is the merit of what is marked, and what
-of how much is marked? Appendix G of the paper {cite:p}`contrast` lets both maps replace the same number of
-pixels, and finds that the weighted ones "still outperform original methods by a large margin" (table 3).
+The comparison of original and weighted maps by [blurring and masking](03_blurring_and_masking) may be unfair. If an
+original map is positive nearly everywhere, keeping its positive features keeps nearly all of the image, and keeping its
+negative features keeps nearly nothing. A weighted map should have about equal areas of both. So the comparison mixes
+where the maps mark the image with how much of it they mark. Appendix G of the paper {cite:p}`contrast` makes both maps
+replace the same number of pixels, and finds that the weighted ones "still outperform original methods by a large
+margin" (table 3).
 
-This page first measures the areas, then repeats the experiment with equal ones.
+This page first measures the areas, then repeats the experiment with equal areas.
 """
 
 # %% tags=["parameters"]
@@ -43,9 +44,9 @@ page.protocol()
 r"""
 ## How much a map marks
 
-The sum of a contrast over all classes, each weighted by $p_t (1 - p_t)$, is zero at every position: what
-speaks for one class speaks against others. Original maps have no such balance. The share of pixels that each map marks
-for its class, and with the map negated, of those that it marks against it:
+The weighted contrasts of all classes, each multiplied by $p_t (1 - p_t)$, add up to zero at every position: what
+speaks for one class speaks against others. Original maps have no such balance. The figure shows the share of pixels that
+each map marks for its class, and (*negated*) the share that it marks against it:
 """
 
 # %%
@@ -54,7 +55,7 @@ MAPS = {one: one.maps(original_and_weighted(one.net)) for one in found}
 
 
 def areas_of(one):
-    """What each map marks for its class and against it, and how far the two areas differ."""
+    """The areas that each map marks for its class and against it, and how much they differ."""
     values = {}
     for (label, t), S in MAPS[one].items():
         for name, area in ((f"{label}_{t}", S > 0), (f"{label}_negated_{t}", S < 0)):
@@ -73,10 +74,11 @@ report.show(
     figure,
     name="contrast-areas",
     alt=f"Share of positive pixels: between {means.loc[False, 'min']:.0f} and {means.loc[False, 'max']:.0f} % for original "
-    f"maps, between {means.loc[True, 'min']:.0f} and {means.loc[True, 'max']:.0f} % for weighted ones.",
+    f"maps, between {means.loc[True, 'min']:.0f} and {means.loc[True, 'max']:.0f} % for weighted maps.",
     caption="The share of the image that each map marks for its class, and (negated) against it, with 95 % intervals. The "
-    f"line is one half: the maps mark between {means.loc[False, 'min']:.0f} and {means.loc[False, 'max']:.0f} % when original, "
-    f"between {means.loc[True, 'min']:.0f} and {means.loc[True, 'max']:.0f} % when weighted. What is left of an image has no sign.",
+    f"line is at one half. For their class, original maps mark between {means.loc[False, 'min']:.0f} and "
+    f"{means.loc[False, 'max']:.0f} %, weighted maps between {means.loc[True, 'min']:.0f} and "
+    f"{means.loc[True, 'max']:.0f} %. Pixels where the map is zero count for neither.",
 )
 
 # %% tags=["nbval-check-output"]
@@ -86,10 +88,11 @@ page.verdicts(report.over_classes(areas), "Appendix G")
 r"""
 ## Table 3
 
-Let $n_S^-$ count the pixels of a map that are not positive, and $n_S^+$ those that are not negative. Where
-positive features are kept, the original map $S$ and the weighted map $S'$ both replace
-$\max(n_S^-, n_{S'}^-)$ pixels, each its lowest; where negative ones are kept, both replace
-$\min(n_S^+, n_{S'}^+)$ pixels, each its highest. Then the class against its rival, as before.
+Let $n_S^-$ be the number of pixels of a map $S$ that are not positive, and $n_S^+$ the number of those that are not
+negative. Where positive features are kept, the original map $S$ and the weighted map $S'$ both replace
+$\max(n_S^-, n_{S'}^-)$ pixels, each map those with its lowest values. Where negative features are kept, both replace
+$\min(n_S^+, n_{S'}^+)$ pixels, each map those with its highest values. The class is then compared with its rival as in
+table 2.
 """
 
 # %%
@@ -98,7 +101,7 @@ WHOLE = {"relative_probability": ("relative_probability", {"keep": "all"})}
 
 
 def with_equal_areas(number):
-    """The class against its rival, with as many pixels replaced for each map; and the share that is."""
+    """The class against its rival with equally many pixels replaced for both maps, and the share that is replaced."""
     frames, hidden = [evaluate_both(found, original_and_weighted, WHOLE)], {}
     for one, maps in MAPS.items():
         for t, sign in product(one.both, SIGNS):
@@ -119,7 +122,7 @@ page.table(3, frame)
 
 # %% [markdown]
 """
-As paired differences, weighted minus original:
+The figure shows the per-image differences, weighted minus original:
 """
 
 # %%
@@ -129,10 +132,10 @@ report.show_changes("contrast", 3, frame, " with equal areas")
 r"""
 ## What equal areas change
 
-How far positive and negative features pull the class apart, $\Delta$ of [the page on
-blurring and masking](03_blurring_and_masking), and by how much the weighted maps increase it: each with its own
-area, and with equal ones. The authors' code counts otherwise than their text. Where positive features are kept, it
-replaces $\min_S |\{S > 0\}|$ pixels; where negative ones are kept, $\max_S |\{S < 0\}|$.
+The table has $\Delta$, defined on [the page on blurring and masking](03_blurring_and_masking), and by how much the
+weighted maps increase it, for maps with their own areas and with equal areas. The authors' code counts differently from
+their text. Where positive features are kept, it replaces $\min_S |\{S > 0\}|$ pixels; where negative features are kept,
+$\max_S |\{S < 0\}|$.
 """
 
 # %%
@@ -148,7 +151,7 @@ report.cross(means, ["network", "title"], "area").rename_axis(index=["network", 
 
 # %% [markdown]
 """
-The share of an image that is replaced, by either count:
+The share of an image that is replaced, by the text and by the code:
 """
 
 # %%
@@ -159,8 +162,8 @@ shares = pd.DataFrame({"text": hidden, "authors' code": hidden_by_code}).rename_
 """
 ## Do the claims hold?
 
-*By a large margin* is read as: the weighted maps increase Δ by more than 0.1. The paper's smallest increase,
-over its datasets and both methods, is about twice that. *Outperform* is read pair by pair, as the table has it.
+*By a large margin* is read as: the weighted maps increase Δ by more than 0.1. The smallest increase in the paper, over
+its datasets and both methods, is about twice that. *Outperform* is tested on each pair of the table.
 """
 
 # %% tags=["nbval-check-output"]
@@ -168,7 +171,7 @@ page.verdicts(pd.concat([frame, apart["equal area"]], ignore_index=True), "Table
 
 # %% [markdown]
 """
-The verdicts with pixels counted as the text says, and as the authors' code does:
+The verdicts with pixels counted as in the paper's text, and as in the authors' code:
 """
 
 # %%
@@ -180,7 +183,7 @@ report.verdicts_by(report.claims("contrast", "Table 3"), {"text": text, "authors
 
 # %% [markdown]
 """
-What is kept of the image whose change of Δ is the median of all, blurred elsewhere:
+The figure shows what is kept of the image whose change of Δ is the median of all images; the rest is blurred:
 """
 
 # %%
@@ -201,27 +204,27 @@ report.show(
     name="contrast-equal-kept",
     alt=f"An image of {one.net.name} between {t1} and {t2}: Grad-CAM and weighted Grad-CAM with what is kept, by its own "
     f"area and by an equal one: {'; '.join(titles)}.",
-    caption=f"{t1} or {t2}? What each map keeps by itself, and with equal areas.",
+    caption=f"{t1} or {t2}? What each map keeps of the image, with its own area and with equal areas.",
 )
 
 # %% [markdown]
 r"""
 ```{admonition} Departures
 :class: note
-**Networks and blur.** They are compared, and images are blurred, as [on the page before](03_blurring_and_masking). The
-published network is VGG-16: table 3's caption says that all else is as for table 1, whose model that is.
+**Networks and blur** are as on [the page on blurring and masking](03_blurring_and_masking). The published network is
+VGG-16: the caption of table 3 says that its other settings are those of table 1, whose model is VGG-16.
 
-**Equal areas.** The supplement says that the minimum or maximum *of the number of pixels* is replaced, not
-which pixels: here each map's lowest where positive features are kept, its highest where negative ones
-are; of equal ones the first in raster order. Where the maximum is taken, a map also gives up pixels of the
-sign to keep; where the minimum is taken, it keeps pixels of the other sign.
+**Equal areas.** The supplement says how many pixels are replaced, the minimum or the maximum of two numbers, but not which
+pixels. Here each map replaces its lowest values where positive features are kept, and its highest values where negative
+features are kept; of equal values, the first in raster order. Where the maximum is taken, a map also loses pixels of the
+sign to keep. Where the minimum is taken, it keeps pixels of the other sign.
 
-**Areas.** A pixel is counted after the map is brought to the image's size. *Much larger* is read as: more than twice
-as large. Balance is the distance of positive and negative area, image by image; both are judged on the mean of the two
+**Areas.** Pixels are counted after the map is resized to the image. *Much larger* is read as: more than twice as large.
+Balance is the per-image distance between positive and negative area. Both claims are tested on the mean of the two
 classes.
 
-**Printed with two digits.** Two of the paper's numbers, 0.80 (Food-101, LA, $t_2$, zeros) and 0.73 (Stanford Cars, GC,
-$t_1$, blur), stand as printed. The first is the only one of table 3's 120 pairs that contradicts the claims, and
+**Printed with two digits.** Two numbers of the paper's table, 0.80 (Food-101, LA, $t_2$, zeros) and 0.73 (Stanford Cars,
+GC, $t_1$, blur), are kept as printed. The first makes the only one of table 3's 120 pairs that contradicts the claims;
 its neighbours are 0.699 and 0.688.
 ```
 """

@@ -275,7 +275,7 @@ r"""
 
 The paper says that AI, AD and ADD favour maps of large magnitude. So a map should score better when its values
 are made larger and its ranking stays, as in $\sqrt S$ (*larger* in the table). The last rows compare the methods
-at equal magnitude: for each image, S is raised to the power at which its mean is a quarter.
+at equal magnitude (*of one_size*): for each image, S is raised to the power at which its mean is a quarter.
 """
 
 # %%

@@ -38,7 +38,7 @@ from testbeds.questions import answerer
 
 
 def opening(experiment, *, weights, root, **how):
-    """The network as the classifier of the first question, and the images; the other questions go to `model`."""
+    """The network as the classifier of the first question, and the images; `model` answers the other questions."""
     global model
     home = experiment.trained_at(root)
     model = answerer(experiment.network, weights=weights or None, **how, **home)
