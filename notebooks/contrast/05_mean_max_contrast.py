@@ -2,10 +2,10 @@
 r"""
 # Mean and max contrast
 
-Which other classes should a class be compared with? The weighted contrast {cite:p}`contrast` takes them all, each
-by its probability. Two simpler answers are nearer at hand: all of them alike (*mean*), or the strongest alone
-(*max*). A section of the main text compares them; of it this book has the heading alone, and so no numbers or claims
-but what follows from the propositions. With $t$ the class and $s^* = \arg\max_{s \ne t} y_s$, what is back-propagated is
+With which other classes should an explanation compare a class? The weighted contrast {cite:p}`contrast` takes all of
+them, each with a weight by its probability. Two simpler choices are all others with equal weights (*mean*), or only the
+strongest (*max*). A section of the paper's main text compares the three. The main text is not at hand, so this page tests
+only what follows from the propositions. For a class $t$, with $s^* = \arg\max_{s \ne t} y_s$, the back-propagated score is
 
 $$
 \begin{aligned}
@@ -17,17 +17,17 @@ $$
 \end{aligned}
 $$
 
-with constant $\alpha$. The mean over many classes is nearly a constant map of what speaks for anything at all, so the mean
-contrast should look like the original. Of the two most probable classes each is the other's $s^*$:
+with constant $\alpha$. The mean explanation over many classes is nearly constant: it marks what speaks for any class at
+all. So the mean contrast should look like the original. Of the two most probable classes, each is the other's $s^*$:
 
 $$
 y_{t_1} - y_{t_2} = -\,(y_{t_2} - y_{t_1}),
 $$
 
-and since the gradient, Grad-CAM and the linear approximation are linear in the score, their max contrasts are each
-other's negative, whatever the image: the map of $t_2$ says nothing that the map of $t_1$ does not. The weighted contrast
-becomes the max contrast where $\alpha_{s^*}$ is one, that is where only two classes are probable; a third one tells
-them apart.
+The gradient, Grad-CAM and the linear approximation are linear in the score. So on every image the max contrasts of the two
+classes are each other's negative, and the map of $t_2$ adds nothing to the map of $t_1$. The weighted contrast is the max
+contrast where $\alpha_{s^*}$ is one, that is, where only two classes are probable. It differs where a third class is
+probable.
 """
 
 # %% tags=["parameters"]
@@ -67,8 +67,9 @@ page.protocol()
 """
 ## Which images
 
-Those whose second class is more probable than the threshold, as in the paper's other experiments. Where the head is
-pooling and one linear layer, Grad-CAM and the linear approximation are one map, and it is made once.
+As in the paper's other experiments, the page takes the images whose second most probable class has a probability above
+the threshold. Where the head is pooling and one linear layer, Grad-CAM and the linear approximation give the same map,
+which is computed once.
 """
 
 # %%
@@ -83,8 +84,8 @@ maps = {one: one.maps(contrasted(*methods[one], contrasts=CONTRASTS)) for one in
 """
 ## The four maps side by side
 
-Of each network the image whose third class is the most probable. The two max contrasts are one picture with its colours
-exchanged.
+For each network, the figure shows the image whose third class has the highest probability. The two max contrasts are the
+same picture with the colours exchanged.
 """
 
 # %%
@@ -96,16 +97,16 @@ for n, one in enumerate(found):
         name=f"contrast-four-{n + 1}",
         alt=f"Original, mean, max and weighted contrast of {METHODS[method].title} for {one.spoken([i])}. The "
         "max contrasts of the two classes are each other's negative.",
-        caption=f"{METHODS[method].title}, {one.net.name}; the third class has "
-        f"{p3[one][i]:.0%} of the probability.".replace("%", " %"),
+        caption=f"Four contrasts of {METHODS[method].title}, {one.net.name}. The third class has a probability of "
+        f"{p3[one][i]:.0%}.".replace("%", " %"),
     )
 
 # %% [markdown]
 """
 ## How alike the maps are
 
-Pearson's correlation of the signed maps of each image: of each contrast with the original map of the same class (mean
-of both classes), and of the maps of the two classes with each other.
+The table has Pearson's correlation of signed maps, as a mean over images: between each contrast and the original map of the
+same class (mean of both classes), and between the maps of the two classes.
 """
 
 # %%
@@ -134,8 +135,8 @@ report.cross(means.dropna(subset="column"), ["network", "title"], "column", deci
 r"""
 ## Where the weighted contrast is not the max contrast
 
-The weighted contrast gives the strongest other class the weight $\alpha_{s^*}$, the max contrast gives it one. Each
-image is two points, one for each of its classes.
+The weighted contrast gives the strongest other class the weight $\alpha_{s^*}$; the max contrast gives it the weight one.
+The figure has two points per image, one for each of its two classes.
 """
 
 # %%
@@ -155,13 +156,13 @@ report.show(
     name="contrast-weighted-max",
     alt="Correlation of the weighted with the max contrast against the weight of the strongest other class: it rises to one "
     f"as the weight does; the lowest is {lowest:.2f}.".replace("-", "−"),
-    caption=f"{METHODS['linear_approximation'].title}: where one other class has all the weight, the two contrasts are one "
-    "map.",
+    caption="Correlation between the weighted and the max contrast of the linear approximation. Where one other class has all "
+    "the weight, the two contrasts are the same map.",
 )
 
 # %% [markdown]
 """
-Over the images with and without a probable third class:
+The table has the mean correlations over the images with and without a probable third class:
 """
 
 # %%
@@ -185,14 +186,14 @@ pd.DataFrame(rows).T
 r"""
 ## What is left of the class
 
-The paper's blurring experiment: only what is positive is kept, the rest is blurred. First the probability of the class
-against its strongest rival, $e^{y_t} / (e^{y_t} + e^{y_s})$, which is what the max contrast explains; then $p_t$ among
-all classes, which the weighted contrast explains.
+This is the paper's blurring experiment: only the pixels with positive values are kept, and the rest is blurred. The table
+has two probabilities of the class. *Relative* is against its strongest rival, $e^{y_t} / (e^{y_t} + e^{y_s})$, which is what
+the max contrast explains. *Among all* is $p_t$ among all classes, which the weighted contrast explains.
 """
 
 # %%
 def left(one):
-    """The probability of the class against its rival, and among all, on what is positive, the rest blurred."""
+    """The probability of the class against its rival, and among all, with all but the positive pixels blurred."""
     x, values = torch.stack([sample.image for sample in one.samples]), {}
     for (name, t), S in maps[one].items():
         p = one.probabilities(replaced(x, hides(S, "positive"), "blur"))
@@ -214,7 +215,8 @@ report.cross(means, ["network", "title"], ["metric", "t"], decimals=2)
 """
 ## Does what follows from the propositions hold?
 
-By proposition 3 the max contrast of $t_1$ is the map of $t_1$ less that of $t_2$, and so the negative of the other.
+By proposition 3 the max contrast of $t_1$ is the map of $t_1$ minus that of $t_2$. So it is the negative of the max
+contrast of $t_2$.
 """
 
 # %% tags=["nbval-check-output"]
@@ -224,14 +226,13 @@ page.verdicts(frame, "Proposition 3 for two classes")
 """
 ```{admonition} Departures
 :class: note
-**Alike.** The paper's own comparison is not among our sources: the correlations stand here without a verdict. Maps that
-differ by an added constant correlate fully, though zero lies elsewhere in them: what is kept in the last table depends
-on it.
+**Correlations** get no verdict, since the paper's own comparison is not at hand. Maps that differ by an added constant
+correlate fully, though their zeros lie elsewhere. What the last table keeps of the image depends on where the zeros lie.
 
-**A constant of the class.** The weights of all contrasts are constants in the gradient, as in the paper; for the max
-contrast that is the choice of the strongest class.
+**Constant weights.** The weights of all contrasts are constants in the gradient, as in the paper. For the max contrast the
+choice of the strongest class is constant.
 
-**Blur.** Kernel 101 and sigma 15, where the paper draws sigma from 10 to 20 anew each time.
+**Blur.** The kernel has 101 pixels and sigma is 15. The paper draws sigma from 10 to 20 anew each time.
 ```
 """
 

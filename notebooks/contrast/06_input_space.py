@@ -2,13 +2,13 @@
 r"""
 # Back-propagation till the input space
 
-If an explanation says what speaks for a class, then more of it should make the network surer. Carried back to
-the pixels, an explanation is an image of its own, and its sign a direction in which to move them: by so
-little that nobody sees it. The paper {cite:p}`contrast` moves images along four explanations and watches the
-network: the original one, the gradient of the logit $y_t$, and its mean, max and weighted contrasts. What it found
-stands in its main text, which is not among our sources; what to expect follows from proposition 2.
+If an explanation says what speaks for a class, then more of it should raise the probability of the class.
+Back-propagated to the pixels, an explanation gives a direction: each pixel moves along the sign of its value, by so
+little that nobody sees it. The paper {cite:p}`contrast` moves images along four explanations and observes the
+network: the original one, which is the gradient of the logit $y_t$, and its mean, max and weighted contrasts. The results
+are in its main text, which is not at hand; proposition 2 says what to expect.
 
-This page makes the experiment, towards the class and away from it.
+This page does the experiment, towards the class and away from it.
 """
 
 # %% tags=["parameters"]
@@ -48,9 +48,10 @@ x^{(n+1)} = \operatorname{clamp}\Big(x^{(n)} + \frac{\epsilon}{N} \operatorname{
 \phi_t = \frac{\partial}{\partial x} \Big(y_t - \sum_{s \ne t} a_s y_s\Big),
 $$
 
-within $\epsilon$ of the image and between black and white. The weights $a$ are zero for the original, equal for
-the mean, one for the strongest other class for the max, and the softmax over the other classes for the weighted
-contrast. The sign forgets the length of an explanation: what is compared are directions alone.
+within $\epsilon$ of the image and between black and white. The weights $a$ are zero for the original explanation and
+equal for the mean contrast. For the max contrast the strongest other class has the weight one, and for the weighted
+contrast the weights are the softmax over the other classes. The sign drops the magnitude of an explanation, so the
+experiment compares only directions.
 """
 
 # %%
@@ -77,8 +78,8 @@ for net, images in page.opened:
 r"""
 ## Accuracy, logit and probability
 
-Against the distance: to the right images move towards their class, to the left away from it. The distance that the
-authors used, $3 \cdot 10^{-3}$, is less than one step of a pixel that has 256.
+The figures show the means against the distance: images move towards their class to the right, and away from it to the
+left. The distance that the authors used, $3 \cdot 10^{-3}$, is less than one of the 256 levels of a pixel.
 """
 
 # %%
@@ -87,7 +88,7 @@ axis = torch.linspace(-1000 * epsilon, 1000 * epsilon, 2 * steps + 1)
 
 
 def gain(values, place=-1):
-    """From the image itself to a place on its way."""
+    """The change from the image itself to a point on its path."""
     return values[:, place] - values[:, steps]
 
 
@@ -106,8 +107,8 @@ for n, (net, images, found) in enumerate(results):
     panels[-1].set(xlabel="ε, in thousandths of a pixel's range")
     y, p = ({title: gain(values[what]).mean().item() for title, values in found.items()} for what in "yp")
     gained = (
-        f"At the largest epsilon the logit has gained most along the direction called {max(y, key=y.get)}, "
-        f"{max(y.values()):.2f}, and the probability along {max(p, key=p.get)}, {100 * max(p.values()):.1f} points."
+        f"At the largest epsilon the {max(y, key=y.get)} direction has raised the logit most, by "
+        f"{max(y.values()):.2f}, and the {max(p, key=p.get)} direction the probability, by {100 * max(p.values()):.1f} points."
     )
     report.show(
         figure,
@@ -119,12 +120,12 @@ for n, (net, images, found) in enumerate(results):
 
 # %% [markdown]
 r"""
-In numbers, at $\epsilon$ and at $-\epsilon$:
+The table has the mean changes at $\epsilon$ and at $-\epsilon$:
 """
 
 # %%
 def changed(values, place):
-    """Mean changes up to a place on the way."""
+    """Mean changes from the image to a point on its path."""
     y, p, correct = (gain(values[what], place).mean() for what in ("y", "p", "correct"))
     return f"{y:+.2f}", f"{100 * p:+.1f}", f"{100 * correct:+.1f}"
 
@@ -141,11 +142,11 @@ pd.DataFrame(rows, index=columns).T
 
 # %% [markdown]
 r"""
-By [proposition 2](01_propositions) the weighted contrast has the sign of the gradient of $p_t$, at every pixel.
-No step of that reach raises the probability faster at the start: along $\operatorname{sign} g$ it gains
-$\sum \lvert g \rvert$, the most that pixels which move by at most $\epsilon$ can gain, to first order. For the
-same reason nothing raises the logit faster than the original. Both are theorems for small enough $\epsilon$; the
-experiment tells whether $3 \cdot 10^{-3}$ is small enough, and how much the other directions miss.
+By [proposition 2](01_propositions) the weighted contrast has the sign of the gradient $g$ of $p_t$ at every pixel.
+To first order, a step $\epsilon \operatorname{sign} g$ raises the probability by $\epsilon \sum \lvert g \rvert$, the most
+that is possible if no pixel moves by more than $\epsilon$. For the same reason no direction raises the logit faster than
+the original explanation. Both are theorems for small enough $\epsilon$. The experiment shows whether $3 \cdot 10^{-3}$ is
+small enough, and how much less the other directions gain.
 
 ## Does what follows from proposition 2 hold?
 """
@@ -161,16 +162,16 @@ page.verdicts(pd.concat(frames, ignore_index=True), "Proposition 2 in the input 
 r"""
 ```{admonition} Departures
 :class: note
-**How far.** The paper prints $\epsilon = 10^{-3}$, its authors used $3 \cdot 10^{-3}$; this page uses the latter, and
+**Distance.** The paper prints $\epsilon = 10^{-3}$, its authors used $3 \cdot 10^{-3}$. This page uses the latter, and
 its curves pass the former. Pixels are in $[0, 1]$ and stay there.
 
-**The class** is the labelled one, so that the share of images where it is the most probable is the accuracy. Of
-images without labels it is the predicted one, and the share starts at 100 %.
+**The class** is the labelled one, so the share of images on which it is the most probable is the accuracy. For images
+without labels it is the predicted one, and the share starts at 100 %.
 
-**One way of several steps.** Each curve follows one way of $N$ steps and reads off the network after each of
-them; the weights of a contrast are those of the image as it then is.
+**One path of several steps.** Each curve follows one path of $N$ steps in each direction, and evaluates the network after
+each step. The weights of a contrast are recomputed at each step.
 
-**Away from the class** is not in the part of the paper that we have; it is the usual adversarial direction.
+**Away from the class** is not in the part of the paper that is at hand. It is the usual adversarial direction.
 ```
 """
 

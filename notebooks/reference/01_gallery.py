@@ -2,11 +2,11 @@
 """
 # Gallery: one photograph under all methods
 
-Each method of this book that runs on a network explains the same class of the same photograph. Choose a photograph and a
-network, and wipe between two methods. The name under a map leads to the page of its method, with its equation, its source
-and its verdicts.
+This page shows the maps of all methods of this book that run on a network, for the same class of the same photograph.
+Choose a photograph and a network, and slide between the maps of two methods. The name under a map links to the page of its
+method, with the equation, the source and the verdicts.
 
-A map tells where a method looks; that it looks right, no picture can tell. [The comparison](02_compare) measures.
+A picture shows where a map is bright, not whether the map is right. [The comparison page](02_compare) measures that.
 """
 
 # %% tags=["parameters"]
@@ -33,7 +33,7 @@ page.protocol()
 
 # %%
 def shown(net, images):
-    """A few images of a network under the maps of all methods that run on it."""
+    """A few images of a network, with the maps of all methods that run on it."""
     few = fewer(images.readable(), page.setting("shown", net))
     maps, empty, left_out = {}, {}, {}
     for name, method in METHODS.items():
@@ -56,7 +56,7 @@ def shown(net, images):
 
 
 def needed(method):
-    """What a network does not have that a method reads of it."""
+    """What a method needs of a network that this network lacks."""
     return " and ".join(f"a network with {need}" for need in ("attention", "latent position") if need in method.needs)
 
 
@@ -65,19 +65,19 @@ Maps(tuple(shown(net, images) for net, images in [*page.opened, *([backbone] if 
 
 # %% [markdown]
 """
-Each map is stretched between its smallest and its largest value, so that colours compare places within one map, not maps
-with each other. A map is black where its method finds nothing that speaks for the class; the list under the maps says why.
+Each map is scaled from its smallest to its largest value, so colours compare positions within one map, not maps with each
+other. A map is black where its method finds nothing that speaks for the class; the list under the maps says why.
 
 ```{admonition} Departures
 :class: note
-**Which class.** All maps are for the label of the photograph, whatever the network predicts; methods without a class, such as
-raw attention, know no label.
+**Which class.** All maps explain the label of the photograph, whatever the network predicts. Methods without a class, such as
+raw attention, do not use the label.
 
-**DiffCAM** tells each photograph from the other photographs of the page's dataset, **GALORE** the class from the most probable
-other one.
+**DiffCAM** contrasts each photograph with the other photographs of the page's dataset. **GALORE** contrasts the class with the
+most probable other class.
 
-**Networks of other kinds.** Attention needs a transformer, and CALM a network of its own. Those that classify and come without
-a download read digits and drawn birds: they are shown with those.
+**Networks of other kinds.** Attention methods need a transformer, and CALM needs a network of its own. The classifiers of these
+kinds that come without a download are trained on digits and drawn birds, so the page shows them on digits and drawn birds.
 ```
 """
 

@@ -2,9 +2,9 @@
 """
 # What to use when, and any two methods compared
 
-Which of two methods is better depends on the question. This page runs every method on the same photographs, puts every
-metric to their maps that these photographs allow, and takes the differences image by image. It has the evidence and gives no
-advice: what it cannot tell stands [at its end](#limits).
+Which of two methods is better depends on the question. This page runs every method on the same photographs, measures their
+maps with every metric that these photographs allow, and takes per-image differences. It gives evidence and no advice. Its
+last section says [what the comparison cannot tell](#limits).
 """
 
 # %% tags=["parameters"]
@@ -48,29 +48,29 @@ page.protocol()
 r"""
 ## What is measured
 
-**The masked image.** The network sees the image through the map: [AD](../../book/metrics/average_drop),
-[AG](../../book/metrics/average_gain), [AI](../../book/metrics/average_increase), and
-[ADD](../../book/metrics/average_drop_in_deletion) of what the map leaves out. Opti-CAM maximises the score that these metrics
-read; what they say of it is no independent evidence.
+**The masked image.** The network sees the image multiplied by the map: [AD](../../book/metrics/average_drop),
+[AG](../../book/metrics/average_gain) and [AI](../../book/metrics/average_increase).
+[ADD](../../book/metrics/average_drop_in_deletion) is on the image without what the map marks. Opti-CAM maximises the score from
+which these metrics are computed, so for Opti-CAM they are no independent evidence.
 
 **The order of pixels.** [Insertion](../../book/metrics/insertion) and [deletion](../../book/metrics/deletion) show or hide pixels
-by their rank, [AOPC](../../book/metrics/aopc) hides patches. No method here optimises them; ExtremalPerturbation comes near to
-insertion, as it keeps few pixels of a blurred image.
+by their rank, [AOPC](../../book/metrics/aopc) hides patches. No method here optimises them. ExtremalPerturbation comes close to
+optimising insertion, since it keeps few pixels of a blurred image.
 
 **The object.** Where boxes are known: the [energy](../../book/metrics/energy_pointing_game) and
 [standard pointing game](../../book/metrics/pointing_game), [localisation error](../../book/metrics/localization_error) and
 [pixel-wise F1](../../book/metrics/pixel_f1).
 
-**The map itself.** How much of the image it [covers](../../book/metrics/mean_saliency), whether it agrees with the map of what it
-lets through ([ADCC](../../book/metrics/adcc)), how far [noise](../../book/metrics/max_sensitivity) moves it, and Pearson's
-correlation $r$ between the maps of the label and of the most probable other class: 1 is a map that knows no class.
+**The map itself.** How much of the image the map [covers](../../book/metrics/mean_saliency), whether it agrees with the map of the
+masked image ([ADCC](../../book/metrics/adcc)), and how much [noise](../../book/metrics/max_sensitivity) changes it. Pearson's
+correlation $r$ is between the maps of the label and of the most probable other class; it is 1 if the map ignores the class.
 
-**A random network.** How like the map is that of the same network with random weights, in four measures; see
+**A random network.** How similar the map is to the map of the same network with random weights, by four metrics; see
 [the sanity check](../opticam/12_sanity_check).
 
-**Time** in seconds for one image, in repetitions that take turns. Beside it stands the work, in forward passes of one image
-through the whole network: additions and multiplications of all passes, forward and backward, over those of one. It is the same on
-every machine.
+**Time** is in seconds per image, measured in repetitions that alternate between methods. *Work* is the number of additions and
+multiplications of all passes, forward and backward, divided by that of one forward pass of one image through the whole
+network. It is the same on every machine.
 """
 
 # %%
@@ -91,7 +91,7 @@ def methods(net, without=()):
 
 
 def able(method, net):
-    """Whether a method runs on a network; asked of noise."""
+    """Whether a method runs on a network, tried on noise."""
     noise = torch.rand(1, 3, net.input_size, net.input_size, generator=torch.Generator().manual_seed(0))
     x, c = noise.to(net.device, net.dtype), torch.zeros(1, dtype=torch.long, device=net.device)
     if not page.runs(method, net):
@@ -105,7 +105,7 @@ def able(method, net):
     return True
 
 
-# What asks least of a method, to learn whether it runs.
+# The cheapest options of a method, to try whether it runs.
 CHEAPEST = {
     "extremal_perturbation": {"iterations": 1}, "lime": {"n": 2}, "gradient_shap": {"n": 1}, "opti_cam": {"iterations": 1},
     "shap_cam": {"n": 1}, "lime_cam": {"n": 2},
@@ -113,7 +113,7 @@ CHEAPEST = {
 
 
 def steps(net):
-    """The metrics whose steps follow the size of the image."""
+    """The metrics, with steps by the size of the image."""
     pixels = {"step": page.pixels(page.setting("step"), net)}
     patch = {"patch": max(1, net.input_size // 16)}
     metrics = {m: m for m in GROUPS["the masked image"]} | {"mean_saliency": "mean_saliency"}
@@ -127,8 +127,8 @@ frames.append(page.evaluate(lambda net: able_to[net.name], GROUPS["the object"],
 
 # %% [markdown]
 """
-Further maps of each image, of its noisy copies, of another class and of a random network, see fewer images. Methods of many
-passes are left out of them where the profile cannot pay for them.
+Some metrics need further maps of each image: of noisy copies, of another class or of a random network. They are computed on
+fewer images. Methods with many passes are left out where the cost exceeds that of the profile.
 """
 
 # %%
@@ -138,7 +138,7 @@ noise = {"max_sensitivity": ("max_sensitivity", {"n": further["noisy"]})}
 
 
 def affordable(net, what):
-    """The methods whose further maps can be paid; says which cannot."""
+    """The methods whose further maps are affordable; prints those whose are not."""
     dear = page.setting("too_dear", net).get(what, ())
     out = ", ".join(METHODS[m].title for m in dear if m in able_to[net.name])
     if out:
@@ -147,7 +147,7 @@ def affordable(net, what):
 
 
 def other_class(net, images):
-    """The images with the most probable class that is not theirs."""
+    """The images, each labelled with its most probable other class."""
     found = []
     with torch.no_grad():
         for x, c in page.batches(net, images):
@@ -156,7 +156,7 @@ def other_class(net, images):
 
 
 def between_classes(net, images):
-    """Rows of the correlation of each method's maps of two classes."""
+    """Rows of the correlation between each method's maps of two classes."""
     other = other_class(net, images)
     values = {}
     for label, (name, own) in affordable(net, "another class").items():
@@ -166,7 +166,7 @@ def between_classes(net, images):
 
 
 def under_random_weights(net, images):
-    """Rows of how like the maps are to those of the same network with random weights."""
+    """Rows of the similarity of the maps to those of the same network with random weights."""
     *_, (_, other) = nets.cascade(net, min(5, len(layers(net))), seed=seed)
     chosen = affordable(net, "a random network")
     told_apart = chosen.pop("diff_cam", None)
@@ -178,7 +178,7 @@ def under_random_weights(net, images):
 
 
 def with_references(net, other, images):
-    """The same of DiffCAM, whose references are seen by either network."""
+    """The same for DiffCAM, whose references are seen by both networks."""
     own = page.reference(net)
     theirs = reference_set(other, page.references(net).readable(), batch_size=batch_size, store=page.store)
     maps = []
@@ -199,7 +199,7 @@ for net, images in few:
 
 # %%
 def timed(net, images):
-    """Rows of seconds, and the work of each method and metric."""
+    """Rows of seconds, and the cost of each method."""
     times = page.times(able_to[net.name], [(net, images)])
     x, c = batch(net, images[:1])
     seconds = report.by_image(times)["seconds"]
@@ -210,7 +210,7 @@ def timed(net, images):
 
 
 def work_of_metrics(net, images):
-    """What each metric of single images takes of one map, in passes; for those that ask for maps, with Grad-CAM's."""
+    """The work of each metric of single images on one map, in passes; metrics that compute maps use Grad-CAM."""
     one = images[:1]
     x, c = batch(net, one)
     S = explain("grad_cam", net, x, c)
@@ -234,10 +234,11 @@ data = compared(frame, GROUPS, costs, work_of_metrics(*opened[0]))
 r"""
 ## What to use when
 
-One row per method, one question per column, each answered on the same images with 95 % intervals. Against a *blind* map, that of
-[Fake-CAM](../../book/methods/fake_cam), which looks at nothing: ✓ is better and ✗ worse after Holm's correction over the methods.
-A map *tells classes apart* if its correlation with the map of another class is below 0.5, and *passes the sanity check* if all four
-similarities to the map of a random network are. `?` is undecided, `…` too few images for an answer, – not run.
+The table has one row per method and one column per question, answered on the same images with 95 % intervals. Where a method is
+compared with a *blind* map, that of [Fake-CAM](../../book/methods/fake_cam), which ignores the image, ✓ means better and ✗ worse
+after Holm's correction over the methods. A method *tells classes apart* if the correlation between its maps of two classes is below
+0.5. It *passes the sanity check* if all four similarities to the map of a random network are below 0.5. `?` means undecided, `…` too
+few images for an answer, – not run.
 """
 
 # %%
@@ -249,7 +250,7 @@ headless = nets.wrap(
 
 
 def needs_no_head(method):
-    """Whether a method explains a backbone, which has no classes."""
+    """Whether a method explains a backbone without classes."""
     x = torch.rand(4, 3, 16, 16, generator=torch.Generator().manual_seed(0))
     own = {"reference": x[1:]} if "reference images" in METHODS[method].needs else {}
     try:
@@ -270,9 +271,9 @@ Answers(data, abilities)
 """
 ## Compare any two
 
-Choose two methods and a network. Each row is one metric: the mean difference image by image, turned so that a positive one speaks for
-the first method, its 95 % interval, how many images it rests on, and what it says after Holm's correction over the metrics. Each row has
-a scale of its own.
+Choose two methods and a network. Each row is one metric, with the mean of the per-image differences, its 95 % interval, the number of
+images, and the verdict after Holm's correction over the metrics. A positive difference speaks for the first method. Each row has its
+own scale.
 """
 
 # %%
@@ -286,20 +287,20 @@ Comparison(data, baseline)
 
 ```{admonition} Limits
 :class: note
-**These images.** The photographs show one large object each, and somebody has chosen them. The networks are small. An interval
-says how far other photographs of this sort might be off, and nothing of other sorts.
+**These images.** The photographs show one large object each, and are not a random sample. The networks are small. An interval covers
+other photographs of this kind, and says nothing about other kinds.
 
-**These options.** Each method runs with the options of the profile, as [this copy ran](../../book/runs) them. ExtremalPerturbation
-and LIME would do better with more steps, and cost more.
+**These options.** Each method runs with the options of the profile, listed on [the page of runs](../../book/runs). With more steps,
+ExtremalPerturbation and LIME would do better and cost more.
 
-**No metric is the truth.** A masked image is none that the network was trained on. A map that finds the object need not show what the
-network used. A network with random weights is one way of many to forget.
+**No metric is the truth.** The network was not trained on masked images. A map that finds the object need not show what the network
+used. A network with random weights is only one of many ways to make a network forget.
 
-**Many comparisons.** Holm's correction is over the metrics of one pair, or over the methods of one question. Who looks at all pairs and
-picks the best one will find some that came by chance.
+**Many comparisons.** Holm's correction is over the metrics of one pair, or over the methods of one question. Among all pairs, some of the
+best results arise by chance.
 
-**Behind an affine head** some methods are one: Grad-CAM, XGrad-CAM, HiRes-CAM and LRP-CAM make the same map there, and so do Ablation-CAM,
-SHAP-CAM and LIFT-CAM. Such a pair is *equal*.
+**Behind an affine head** some methods coincide: Grad-CAM, XGrad-CAM, HiRes-CAM and LRP-CAM give the same map there, and so do
+Ablation-CAM, SHAP-CAM and LIFT-CAM. The verdict on such a pair is *equal*.
 ```
 """
 
