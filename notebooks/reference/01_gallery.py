@@ -3,7 +3,7 @@
 # Gallery: one photograph under all methods
 
 This page shows the maps of all methods of this book that run on a network, for the same class of the same photograph.
-Choose a photograph and a network, and slide between the maps of two methods. The name under a map links to the page of its
+Choose a photograph and a network, and compare two maps with the slider. The name under a map links to the page of its
 method, with the equation, the source and the verdicts.
 
 A picture shows where a map is bright, not whether the map is right. [The comparison page](02_compare) measures that.

@@ -290,7 +290,7 @@ Comparison(data, baseline)
 **These images.** The photographs show one large object each, and are not a random sample. The networks are small. An interval covers
 other photographs of this kind, and says nothing about other kinds.
 
-**These options.** Each method runs with the options of the profile, listed on [the page of runs](../../book/runs). With more steps,
+**These options.** Each method runs with the options of the profile, listed in [What this copy ran](../../book/runs). With more steps,
 ExtremalPerturbation and LIME would do better and cost more.
 
 **No metric is the truth.** The network was not trained on masked images. A map that finds the object need not show what the network
