@@ -5,7 +5,7 @@ r"""
 The usual explanation of a class answers *why this class*, and ignores the other classes. But a network with a
 softmax never learns what a class looks like by itself: it learns differences between classes. So the paper
 {cite:p}`contrast` proposes the *weighted contrast*. From the explanation $\phi_t$ of a class it subtracts those
-of the other classes, each weighted by its softmax probability among them:
+of the other classes, each weighted by its softmax probability among the other classes:
 
 $$
 \phi_t^{\mathrm{weighted}} = \phi_t - \sum_{s \ne t} \alpha_s \phi_s,
@@ -186,7 +186,7 @@ regression, frames = {}, []
 for each in shown:
     images, label = two_kinds(each.all)
     if label.bincount(minlength=2).min() < 2:
-        print(f"Proposition 1 is not run on {each.net.name}: there are no two kinds of images, with two images each.")
+        print(f"Proposition 1 is not run on {each.net.name}: it needs two kinds of images with at least two images each.")
         continue
     f = components(each.net, images)
     softmax = torch.stack([trained(W, f, label, RATE) for W in starts])  # (3, steps + 1, 2, 2)
@@ -324,7 +324,7 @@ Some methods replace derivatives by rules of their own: DeepLIFT takes secants, 
 takes slopes through zero. Each step $f$ is still linear in what it propagates, so
 
 $$
-f\Big(r_t - \sum_{s \ne t} \alpha_s r_s\Big) = f(r_t) - \sum_{s \ne t} \alpha_s f(r_s),
+f\Big(r_t - \sum_{s \ne t} \alpha_s r_s\Big) = f(r_t) - \sum_{s \ne t} \alpha_s f(r_s).
 $$
 
 The same holds for the mean and the max contrast, whose weights are also constant. So one pass from the contrast must

@@ -5,7 +5,7 @@
 Suppose that a network hesitates between two finches that differ only in the crown. An explanation of the class
 *red-capped finch* marks the whole bird, and an explanation of the other finch marks the whole bird too. Neither says
 why the network chooses one and not the other. The *weighted contrast* {cite:p}`contrast` subtracts what speaks for the
-other classes, each weighted by its probability. It should leave the crown.
+other classes, each weighted by its probability among them. It should leave only the crown.
 
 The paper shows such maps on five datasets (figures 4 and 7 to 10). Figure 6 puts them beside correctly classified images
 of both classes, for the reader to judge. This page makes the same figures of photographs, and measures how much of the

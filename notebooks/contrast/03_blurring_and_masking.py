@@ -92,7 +92,7 @@ page.table(2, frame)
 # %% [markdown]
 """
 The figure shows the per-image differences in $p_+$ and $p_-$, weighted minus original. Where the weighted map is better,
-the difference in $p_+$ (left) is above zero, and the difference in $p_-$ (right) below.
+the difference in $p_+$ (left panel) is positive, and the difference in $p_-$ (right panel) negative.
 """
 
 # %%
@@ -225,8 +225,8 @@ pd.DataFrame(cells)
 r"""
 ```{admonition} Departures
 :class: note
-**Counterparts.** The table sets our networks beside all five of the paper's, whose data are others, so the numbers get no
-verdict. A network with the architecture and the data of one of the paper's networks is compared with that one alone.
+**Counterparts.** Our networks see other data than the paper's five networks. So table 2 sets each of them beside all five,
+and the numbers get no verdict. A network with the architecture and the data of one of the paper's networks is compared with that one alone.
 
 **One map for two methods.** Where the head is pooling and one linear layer, the gradient of a logit is the
 same at every position, and the linear approximation *is* Grad-CAM. Only Grad-CAM runs there.

@@ -3,7 +3,7 @@ r"""
 # Mean and max contrast
 
 With which other classes should an explanation compare a class? The weighted contrast {cite:p}`contrast` takes all of
-them, each with a weight by its probability. Two simpler choices are all others with equal weights (*mean*), or only the
+them, each weighted by its probability. Two simpler choices are all others with equal weights (*mean*), or only the
 strongest (*max*). A section of the paper's main text compares the three. The main text is not at hand, so this page tests
 only what follows from the propositions. For a class $t$, with $s^* = \arg\max_{s \ne t} y_s$, the back-propagated score is
 
@@ -21,7 +21,7 @@ with constant $\alpha$. The mean explanation over many classes is nearly constan
 all. So the mean contrast should look like the original. Of the two most probable classes, each is the other's $s^*$:
 
 $$
-y_{t_1} - y_{t_2} = -\,(y_{t_2} - y_{t_1}),
+y_{t_1} - y_{t_2} = -\,(y_{t_2} - y_{t_1}).
 $$
 
 The gradient, Grad-CAM and the linear approximation are linear in the score. So on every image the max contrasts of the two

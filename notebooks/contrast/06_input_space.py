@@ -79,7 +79,7 @@ r"""
 ## Accuracy, logit and probability
 
 The figures show the means against the distance: images move towards their class to the right, and away from it to the
-left. The distance that the authors used, $3 \cdot 10^{-3}$, is less than one of the 256 levels of a pixel.
+left. The distance that the authors used, $3 \cdot 10^{-3}$, is less than the step between two of the 256 levels of a pixel.
 """
 
 # %%

@@ -4,9 +4,9 @@
 
 A class activation map is a weighted sum of channels, $\sum_k \alpha_k A_k$, and the methods differ only
 in the coefficients. LIFT-CAM {cite:p}`liftcam` asks what a coefficient should be. It treats the channels
-as players of a game who share the logit of the class. Three properties (local accuracy, missingness,
-consistency) leave only one way to share it, the Shapley value {cite:p}`shapley,shap`: what a channel
-adds to the logit when it joins, averaged over all orders in which the channels can join.
+as players who share the logit of the class. Three properties (local accuracy, missingness, consistency)
+leave only one way to share it, the Shapley value {cite:p}`shapley,shap`: what a channel adds to the logit
+when it joins, averaged over all orders in which the channels can join.
 
 The orders of 512 channels are too many to try. The paper samples them (SHAP-CAM). It claims that one
 backward pass with DeepLIFT {cite:p}`deep_lift` comes close (LIFT-CAM), and that it is exact where the

@@ -2,7 +2,7 @@
 """
 # Do SHAP values make better maps?
 
-Before it approximates the SHAP values, the LIFT-CAM paper {cite:p}`liftcam` shows that they are worth
+Before it approximates the SHAP values, the LIFT-CAM paper {cite:p}`liftcam` argues that they are worth
 approximating: the closer the coefficients are to the SHAP values of the channels, the better the map. It
 runs SHAP-CAM with 1, 10 and 100 orderings, and finds that all three metrics improve with each step. With
 100 orderings SHAP-CAM beats all methods of table 3, LIFT-CAM included (section 4.1, table 1).
@@ -111,7 +111,7 @@ if len(spread):
     spread = spread.pivot_table("text", ["network", "runs", "orderings"], "metric", aggfunc="first", sort=False)
     display(spread.rename_axis(columns=None))
 else:
-    print("Not run: a second run, from which the spread would follow.")
+    print("Not run: the spread needs a second run.")
 
 # %% [markdown]
 """

@@ -169,7 +169,7 @@ for (last, images), (before, also) in pairwise(not_affine):
     table = pd.DataFrame({"layer": [last.layer, before.layer], "cosine of LIFT-CAM with the SHAP values": said})
     display(table.set_index("layer"))
 if not len(deeper):
-    print("Not run: one network at two layers.")
+    print("Not run: the comparison needs one network at two layers.")
 
 # %% [markdown]
 """

@@ -164,8 +164,8 @@ $$
 \text{EPG} = \sum_{(i,j) \in \text{box}} S_{ij} \Big/ \sum_{i,j} S_{ij} .
 $$
 
-A uniform map scores the area of the boxes, so only the rest is the merit of a method. The row of Fake-CAM
-has a uniform map.
+A uniform map scores the share of the image that the boxes cover, so only a higher score is the merit of a
+method. The row of Fake-CAM has a uniform map.
 """
 
 # %%

@@ -2,11 +2,11 @@
 """
 # Visual questions
 
-A network for visual question answering, such as *What colour is the star?*, sees the image with a
-convolutional part and reads the question with a recurrent one {cite:p}`vqa,lstm`. With the question held
-fixed, it is a classifier of images whose classes are answers, with a head that is far from linear. So
-LIFT-CAM {cite:p}`liftcam` applies without change. The paper finds it better than Grad-CAM in all three
-metrics on the VQA dataset (section 4.4, table 6).
+A network for visual question answering answers questions about images, such as *What colour is the star?* It
+sees the image with a convolutional part and reads the question with a recurrent one {cite:p}`vqa,lstm`. With
+the question held fixed, it is a classifier of images whose classes are answers, with a head that is far from
+linear. So LIFT-CAM {cite:p}`liftcam` applies without change. The paper finds it better than Grad-CAM in all
+three metrics on the VQA dataset (section 4.4, table 6).
 
 This page needs a network that answers questions, and images with questions. With `dataset=vqa` and its
 `root`, it trains a network on VQA v1 and explains it there.

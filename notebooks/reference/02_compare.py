@@ -195,7 +195,7 @@ for net, images in few:
     if net.input_size >= 3 * CELL:  # a block of cells
         frames.append(under_random_weights(net, images))
     else:
-        print(f"Not run on {net.name}: a random network; HOG similarity takes images of {3 * CELL} pixels.")
+        print(f"Not run on {net.name}: the random network; HOG similarity needs images of {3 * CELL} pixels.")
 
 # %%
 def timed(net, images):
