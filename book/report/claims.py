@@ -29,7 +29,7 @@ KINDS = {
     "above": "the threshold",
     "below": "the threshold",
     "no_winner": "no method is better than all others in every metric",
-    "untested": "stands in the paper, and is not measured here, for a reason",
+    "untested": "the paper makes it, and it is not measured here, for a stated reason",
 }
 _NEEDS_THRESHOLD = ("above", "below", "alike")
 _NEEDS_METHOD = KINDS.keys() - {"no_winner", "untested"}
@@ -43,19 +43,19 @@ class Claim:
     Attributes:
         place: where the paper makes it, e.g. "Table 1, section 5.3.1".
         text: the claim in our words, one sentence.
-        networks: which it is about: a kind ("CNN", "transformer", "VQA", "Chest X-ray",
+        networks: the networks that it is about: a kind ("CNN", "transformer", "VQA", "Chest X-ray",
             "Kvasir"), or one printed network.
         kind: one of `KINDS`.
         metric: one or several; the claim needs them all.
-        rivals: methods, or "others": those of the printed table that `place` names, but for the
+        rivals: methods, or "others": the methods of the printed table that `place` names, except the
             method itself and those of `excluding`.
         threshold: a fraction for metrics in per cent: 0.02 is 2 %.
-        factor: of larger and smaller: by so many times.
+        factor: of the kinds larger and smaller: how many times larger or smaller.
         where: conditions [method, metric, "above" or "below", threshold] that select the images.
-        gates: conditions of that form on means, each with a reason in words: where one is not
-            certain, the claim cannot be tested.
+        gates: conditions of the same form on means, each followed by a reason in words. If one of them
+            is not certain, the claim cannot be tested.
         reason: why a claim is untested.
-        statement: what claims of one sentence of the paper share; they count as one.
+        statement: the name that claims from one sentence of the paper share; they count as one.
     """
 
     paper: str
@@ -98,10 +98,10 @@ class Claim:
 
 
 def claims(paper: str, *items: str) -> list[Claim]:
-    """The claims of a paper, or only those that some of its tables, figures or sections make.
+    """The claims of a paper, or only those made in some of its tables, figures or sections.
 
     Raises:
-        UnknownName: no claims of that paper, or none made there.
+        UnknownName: there are no claims of this paper, or none made in one of these places.
         ValueError: a claim has a wrong field or lacks one, or two have the same id.
 
     Example:
@@ -131,7 +131,7 @@ def read_claims(path: Path) -> list[Claim]:
 
 
 def _each(entry: dict[str, Any]) -> list[dict[str, Any]]:
-    """A claim about each of several methods: one entry for each, of one statement."""
+    """The entries of a claim about several methods, one entry per method, all of one statement."""
     names = entry.get("each")
     if names is None:
         return [{"statement": entry.get("id", "")} | entry]
@@ -143,8 +143,8 @@ def _each(entry: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _filled(value: Any, name: str) -> Any:
-    """A value with the name of a method, or its title, in the place of {each} and {title}; in an id,
-    with hyphens."""
+    """A value in which the name of a method replaces {each} and its title replaces {title}; in an id, the
+    name has hyphens."""
     if isinstance(value, dict):
         spelt = {"id": name.replace("_", "-")}
         return {key: _filled(of, spelt.get(key, name)) for key, of in value.items()}

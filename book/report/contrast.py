@@ -59,17 +59,17 @@ def separation(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _rows(values: pd.Series) -> pd.DataFrame:
-    """As those of an evaluation frame, as far as a report needs them."""
+    """Rows of an evaluation frame, with the columns that a report needs."""
     return values.rename("value").reset_index().assign(seconds=np.nan)
 
 
 def changes(paper: str, table: str | int, frame: pd.DataFrame) -> pd.DataFrame:
-    """What a table's weighted maps change against the original ones: paired, beside the printed.
+    """The change from original to weighted maps in a table, as per-image differences beside the printed ones.
 
     Returns:
-        Rows as `forest` draws them, one a network, method, class and replacement; the metric
-        "positive_change" is of the probability with positive features, "negative_change" with
-        negative ones.
+        Rows as `forest` draws them, one per network, method, class and replacement. The metric
+        "positive_change" is the change of the probability with positive features, "negative_change"
+        that with negative ones.
 
     Example:
         >>> show(forest(changes("contrast", 2, frame)), alt="...")
@@ -99,11 +99,11 @@ def changes(paper: str, table: str | int, frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def show_changes(paper: str, table: str | int, frame: pd.DataFrame, how: str = "") -> None:
-    """Show the `changes` of a table, and say how many are as the paper claims: what positive features
-    leave of the class grows, what negative ones leave falls.
+    """Show the `changes` of a table, and say how many are as the paper claims: the probability with
+    positive features grows, that with negative features falls.
 
     Args:
-        how: what is particular of the weighted maps, such as " with equal areas".
+        how: how the weighted maps are made, such as " with equal areas".
     """
     change = changes(paper, table, frame)
     grows = change["metric"] == "positive_change"
@@ -114,16 +114,16 @@ def show_changes(paper: str, table: str | int, frame: pd.DataFrame, how: str = "
     show(
         forest(change, line=0),
         name=f"{paper}-table-{table}",
-        alt=f"Change of the class's probability by weighted contrast{how}, with positive features and "
+        alt=f"Change of the probability of the class by weighted contrast{how}, with positive features and "
         f"with negative ones, for each method, class and replacement. {found}",
-        caption=f"Class-contrastive explanations, table {table}, as paired differences, weighted minus original. Filled markers are "
-        "means here with 95 % intervals, hollow markers the differences of the paper's means. p₊ "
+        caption=f"Class-contrastive explanations, table {table}, as per-image differences, weighted minus original. Filled markers are "
+        "means here with 95 % intervals, hollow markers are differences of the paper's means. p₊ "
         f"should grow, p₋ should fall. {found}",
         data=plain(change),
     )
 
 
 def median_image(separations: pd.DataFrame, network: str) -> str:
-    """The image on which weighted Grad-CAM changes the `separation` by the median of all."""
+    """The image on which weighted Grad-CAM changes the `separation` by the median over all images."""
     ours = separations.query("network == @network and method == 'grad_cam_weighted_change'")
     return ours.sort_values("value")["image"].iloc[len(ours) // 2]

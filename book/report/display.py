@@ -1,5 +1,5 @@
-"""How a page shows a figure: a compact picture with the text that stands for it, the same for dark
-pages, and the files that a reader may take away."""
+"""How a page shows a figure: a compact picture with its alternative text, a variant for dark pages, and
+files to download."""
 
 import re
 from base64 import b64encode
@@ -18,7 +18,7 @@ from .style import darken
 
 FILES_MIME = "application/vnd.cams.figure+json"  # by suffix, each in base 64
 DPI = 150
-LARGE_DPI = 300  # of pictures with photographs, which a page offers in place of an SVG
+LARGE_DPI = 300  # of pictures with photographs, which a page offers instead of an SVG
 MAX_BYTES = 300_000
 MAX_LARGE_BYTES = 900_000
 
@@ -27,8 +27,8 @@ class Picture:
     """An encoded figure; its metadata become the caption, the alternative text and the anchor.
 
     Args:
-        files: by suffix, what belongs to it: "-dark.png" or "-dark.jpg" for dark pages, and what a
-            page offers: ".svg", ".jpg", ".csv".
+        files: further files by suffix: "-dark.png" or "-dark.jpg" for dark pages, and the downloads
+            ".svg", ".jpg" and ".csv".
     """
 
     def __init__(
@@ -60,11 +60,11 @@ def show(
     """Display a figure and close it.
 
     Args:
-        alt: what a reader who does not see the figure should know of it.
-        caption: printed below it (Markdown).
-        name: the anchor that other pages link to; what no anchor can hold becomes a hyphen.
-        data: behind the figure, for who wants to draw it anew; by default what its curves, markers
-            and bars show.
+        alt: the content of the figure for readers who do not see it.
+        caption: printed below the figure (Markdown).
+        name: the anchor that other pages link to; characters that an anchor cannot have become hyphens.
+        data: the data behind the figure, to draw it anew; by default the values of its curves, markers
+            and bars.
 
     Raises:
         ValueError: `alt` is empty.
@@ -89,7 +89,7 @@ _SUFFIXES = {"image/png": ".png", "image/jpeg": ".jpg"}
 
 
 def _files(figure: Figure, data: pd.DataFrame | None) -> dict[str, bytes]:
-    """What a reader may take away: a drawing as SVG, with photographs a large picture; the data."""
+    """The downloads: a drawing as SVG, a figure with photographs as a large picture, and the data."""
     files = {}
     if any(axes.images for axes in figure.axes):
         mime, large = _encode(figure, LARGE_DPI, MAX_LARGE_BYTES)
@@ -107,7 +107,7 @@ def _files(figure: Figure, data: pd.DataFrame | None) -> dict[str, bytes]:
 def _encode(
     figure: Figure, dpi: int = DPI, most: int | None = None, **options: Any
 ) -> tuple[str, bytes]:
-    """PNG; photographs, which make it large, as JPEG of the best quality that fits."""
+    """PNG; where photographs make that too large, JPEG of the best quality that fits."""
     most = most or MAX_BYTES
     png = BytesIO()
     figure.savefig(png, format="png", dpi=dpi, **options)

@@ -1,4 +1,4 @@
-"""What a chart draws, as a table: the data behind a figure that has no frame of its own."""
+"""The points that a chart draws, as a table: the data behind a figure without a frame of its own."""
 
 from collections.abc import Iterator
 
@@ -16,11 +16,11 @@ _COLUMNS = ["panel", "series", "x", "y", "low", "high", "x is", "y is"]
 
 
 def drawn(figure: Figure) -> pd.DataFrame | None:
-    """The points of all curves, markers and bars of a figure; None where there are photographs alone.
+    """The points of all curves, markers and bars of a figure; None for a figure of photographs alone.
 
     Returns:
-        A row a point: panel, series, x, y, the bounds of its interval where one is drawn, and what the
-        axes say that x and y are. A place with a name on its axis has that name.
+        One row per point: panel, series, x, y, the bounds of its interval where one is drawn, and the
+        axis labels of x and y. On an axis of categories, the value is the name of the category.
 
     Example:
         >>> drawn(curves(x, {"Opti-CAM": p}, xlabel="Fraction", ylabel="Probability").figure)
@@ -61,7 +61,7 @@ def _bars(axes: Axes) -> Iterator[tuple]:
 
 
 def _lines(axes: Axes) -> Iterator[tuple]:
-    """Curves, with the bands around them; not those that only mark a value."""
+    """Curves with the bands around them; lines that only mark a value are left out."""
     inside = {
         line for c in axes.containers if isinstance(c, ErrorbarContainer) for line in (c[0], *c[1])
     }
@@ -99,7 +99,7 @@ def _name(artist) -> str:
 
 
 def _named(axis: Axis, values) -> list:
-    """Values, or the names that an axis of categories gives their places."""
+    """Values, or on an axis of categories the names of the categories."""
     ticks = {
         tick: text.get_text() for tick, text in zip(axis.get_ticklocs(), axis.get_ticklabels())
     }

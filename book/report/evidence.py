@@ -1,4 +1,4 @@
-"""What speaks for a claim: paired differences to rivals, means against a threshold."""
+"""The evidence for a claim: per-image differences to rivals, means against a threshold."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -11,19 +11,19 @@ from lib.statistics import Interval, column, mean_of, p_value
 from .claims import Claim
 from .labels import Label, bounds, meaningful, method_title, metric_label, number
 
-_ROUNDING = 1e-4  # of the largest value; float32 leaves 1e-5 between formulas that are one
+_ROUNDING = 1e-4  # as a share of the largest value; in float32, equal formulas differ by 1e-5
 
 
 class Difference(NamedTuple):
-    """What is compared, as it was measured: neither turned nor scaled.
+    """A measured difference or mean, neither turned towards the claim nor scaled.
 
     Attributes:
         metric: its name.
-        method, rival: whose means differ; without a rival it is the mean of a method.
+        method, rival: the two methods whose means are compared; without a rival, the mean of a method.
         mean: with its interval; of an identity, with the least and the largest value.
-        side: on which side of the line a claim wants it: "above", "below" or "within" its distance of zero.
+        side: the side of the line that is claimed: "above", "below", or "within" its distance of zero.
         line: zero, or the claim's threshold.
-        times: how many times the one that is multiplied counts.
+        times: the factor of the claim, of the mean that is multiplied.
     """
 
     metric: str
@@ -41,13 +41,13 @@ class Difference(NamedTuple):
 
 
 class Evidence(NamedTuple):
-    """A mean turned so that positive values speak for the claim.
+    """A mean turned so that positive values support the claim.
 
     Attributes:
         claimed: with its interval.
-        p: how surely it is not zero, see `p_value`.
-        text: what is shown of it.
-        of: what was measured.
+        p: of the test that it is zero, see `p_value`.
+        text: the words that pages show.
+        of: the difference as it was measured.
         same: whether it is a difference of values that are the same on every image.
     """
 
@@ -64,7 +64,7 @@ class Evidence(NamedTuple):
 
 
 def record(item: Evidence, decides: bool) -> dict[str, Any]:
-    """An evidence as data, in the unit that is printed.
+    """Evidence as data, in the printed unit.
 
     Args:
         decides: whether the verdict rests on it.
@@ -93,7 +93,7 @@ def record(item: Evidence, decides: bool) -> dict[str, Any]:
 
 
 def _rounded(value: float, digits: int = 5) -> float | None:
-    """To so many digits that count; None where there is none, as JSON has no NaN and no infinity."""
+    """Rounded to significant digits; None for NaN and infinity, which JSON does not have."""
     return float(f"{value:.{digits}g}") if np.isfinite(value) else None
 
 
@@ -106,10 +106,10 @@ def selected(conditions: Sequence[Sequence], images: pd.DataFrame) -> pd.DataFra
 
 
 def evidence(claim: Claim, images: pd.DataFrame, rivals: Sequence[str]) -> list[Evidence]:
-    """All that a claim needs of one network's `by_image` table.
+    """All evidence that a claim needs, from the `by_image` table of one network.
 
     Args:
-        rivals: those of the claim's that ran.
+        rivals: the rivals of the claim that ran.
     """
     if claim.kind in ("above", "below"):
         sign = 1 if claim.kind == "above" else -1
@@ -198,7 +198,7 @@ def _sign(kind: str, label: Label) -> int:
 
 
 def leaders(images: pd.DataFrame, metrics: Sequence[str], methods: Sequence[str]) -> str:
-    """In words, whose mean is best in each metric."""
+    """The method with the best mean in each metric, in words."""
     words = []
     for metric in metrics:
         label, means = metric_label(metric), images[metric][[*methods]].mean()

@@ -4,8 +4,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-_LEAST = 8.5  # points: a smaller title is in two lines
-_GAP = 3  # pixels that a title leaves to the next one, beside what lies between panels
+_LEAST = 8.5  # points: a title that would be smaller is broken into two lines
+_GAP = 3  # pixels between two titles, in addition to the gap between their panels
 
 
 def fit_titles(figure: Figure) -> None:
@@ -21,7 +21,7 @@ def fit_titles(figure: Figure) -> None:
 
 
 def _too_wide(title: Text, axes: Axes) -> float:
-    """By how much a title is wider than its panel, as a factor; 0 where it fits."""
+    """The ratio of the widths of a title and its panel; 0 where the title fits."""
     factor = title.get_window_extent().width / (axes.get_window_extent().width - _GAP)
     return factor if factor > 1 else 0
 

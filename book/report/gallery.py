@@ -17,7 +17,7 @@ from .style import WIDTH, array, style
 
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 _SIGNED = plt.colormaps["RdBu_r"]  # white at zero; safe for red-green and blue-yellow blindness
-_PALE = 0.45  # how far the image under a signed map is lightened: tints on black are all black
+_PALE = 0.45  # how far the image under a signed map is lightened: on black no tint can be seen
 _LINE, _TITLE, _KEY = 0.26, 0.32, 0.46  # inches: a panel's name, a block's title, the colours
 _ROUNDING = 1e-5  # of a map in float32
 _CENTRED = {"ha": "center", "va": "center", "fontsize": 9}
@@ -26,13 +26,13 @@ _CENTRED = {"ha": "center", "va": "center", "fontsize": 9}
 def overlay(
     image: ArrayLike, saliency: ArrayLike, opacity: float = 0.6, *, signed: bool = False
 ) -> np.ndarray:
-    """The grey image under the colour map of its saliency.
+    """The grey image under its saliency map in colours.
 
     Args:
         image: (3, H, W) in [0, 1].
         saliency: (H, W) in [0, 1], from dark to bright.
-        signed: it is in [-1, 1] instead: blue against, red for the class. Zero leaves the image, pale
-            and without colour, as it is.
+        signed: the map is in [-1, 1] instead, blue against the class and red for it. Where the map is
+            zero, the image is pale and grey.
 
     Returns:
         (H, W, 3) in [0, 1].
@@ -71,17 +71,17 @@ def gallery(
     columns: int = 5,
     signed: bool = False,
 ) -> Figure:
-    """Photographs with the maps of several methods: a block a photograph.
+    """Photographs with the maps of several methods, one block per photograph.
 
     Args:
         images: n images (3, H, W) in [0, 1].
         maps: by the method's title, n maps (H, W), see `overlay`.
         titles: n texts, one above each block.
-        columns: panels side by side; a block of more continues on the next line.
+        columns: panels side by side; a block with more panels continues on the next line.
         signed: the maps are in [-1, 1].
 
     Raises:
-        ValueError: a method or `titles` has not one entry an image.
+        ValueError: a method or `titles` does not have one entry per image.
 
     Example:
         >>> show(gallery(images, {"Grad-CAM": S1, "Opti-CAM": S2}, ["hare", "gas pump"]), alt="...")
@@ -121,17 +121,17 @@ def grid(
     outlines: Mapping[tuple[int, int], ArrayLike] | None = None,
     signed: bool = False,
 ) -> Figure:
-    """Pictures in rows and columns: a heading above each column, a text above each row.
+    """Pictures in rows and columns, with a heading above each column and a title above each row.
 
     Args:
         rows: pictures (H, W, 3) in [0, 1], such as those of `in_colour` and `overlay`; None leaves a
             place empty.
-        headings, titles: one a column, one a row.
+        headings, titles: one per column, one per row.
         outlines: by row and column, a mask (H, W) whose outline is drawn.
         signed: the maps among them are in [-1, 1].
 
     Raises:
-        ValueError: not one heading a column, or not one title a row.
+        ValueError: there is not one heading per column, or not one title per row.
 
     Example:
         >>> rows = [[in_colour(x), overlay(x, M, signed=True)] for x, M in zip(images, maps)]
@@ -170,10 +170,10 @@ def draw(panel: Axes, picture: np.ndarray | None, title: str = "") -> None:
 
 
 def draw_boxes(panel: Axes, boxes: ArrayLike | None, **look) -> None:
-    """Outlines of boxes (n, 4), x0, y0, x1, y1 in pixels, half-open, over an image; of None, none.
+    """Outlines of boxes (n, 4), x0, y0, x1, y1 in pixels, half-open, over an image; None draws nothing.
 
     Args:
-        look: of their lines, as for `matplotlib.patches.Rectangle`; by default white and 2.2 wide.
+        look: options of `matplotlib.patches.Rectangle`; by default the lines are white and 2.2 wide.
 
     Example:
         >>> draw_boxes(panel, sample.boxes, linestyle="--")
@@ -185,7 +185,7 @@ def draw_boxes(panel: Axes, boxes: ArrayLike | None, **look) -> None:
 
 
 def outline(panel: Axes, mask: ArrayLike) -> None:
-    """The edge of a mask (H, W) over an image, dark within light so that it is seen on any ground."""
+    """The edge of a mask (H, W) over an image: a dark line within a light one, to be seen on any ground."""
     for width, colour in ((3.2, "white"), (1.4, "black")):
         panel.contour(array(mask), [0.5], colors=colour, linewidths=width)
 
@@ -224,7 +224,7 @@ def _label(bar: Colorbar, signed: bool) -> None:
 
 
 def _blocks(heights: Sequence[float], signed: bool) -> tuple[Figure, np.ndarray]:
-    """A figure of blocks one below the other, of these heights in inches; and the key below."""
+    """A figure of blocks one below the other, with these heights in inches, and the key below them."""
     style()
     heights = [*heights, _KEY]
     figure = plt.figure(figsize=(WIDTH, sum(heights)))

@@ -9,12 +9,12 @@ from lib.statistics import ANY, Interval
 
 
 class Label(NamedTuple):
-    """A metric as printed; a value of unit "%" is a fraction, shown times 100.
+    """How a metric is printed; a value of unit "%" is a fraction, shown times 100.
 
     Attributes:
         range: the least and the largest value.
-        identity: it measures how far two formulas differ that should be one. That is no sample of
-            anything: the largest value of the images decides, not their mean.
+        identity: whether it measures how far two formulas differ that should be equal. The largest
+            value over the images then decides, not their mean.
     """
 
     symbol: str
@@ -33,51 +33,51 @@ class Label(NamedTuple):
 
     @property
     def heading(self) -> str:
-        """The symbol with the arrow towards better, and the unit."""
+        """The symbol with an arrow to better values, and the unit."""
         arrow = " ↑" if self.higher_is_better else " ↓"
         return self.symbol + arrow + (f" ({self.unit})" if self.unit else "")
 
 
 _UNIT, _SIGNED = (0.0, 1.0), (-1.0, 1.0)
-_OTHERS = {  # what is measured on something else than a finished map
+_OTHERS = {  # measured on something else than a finished map
     "seconds": Label("T", "s", higher_is_better=False),
     "cosine_similarity": Label(
         "cos", "", higher_is_better=True, range=_SIGNED
     ),  # of channel weights
-    # of an image that has moved to where an explanation points
+    # of an image that has moved in the direction of an explanation
     "probability_gain": Label("Δp", "%", higher_is_better=True, range=_SIGNED),
     "logit_gain": Label("Δy", "", higher_is_better=True),
-    # between formulas that should be one, as a share of the largest entry
+    # between formulas that should be equal, as a share of the largest entry
     "relative_error": Label("error", "", higher_is_better=False, identity=True),
     "probability_error": Label("error of p", "", higher_is_better=False, identity=True),
     "map_error": Label("error of the map", "", higher_is_better=False, identity=True),
     "tightness_error": Label("error of the bound", "", higher_is_better=False, identity=True),
-    # by how much an inequality is broken: by no image, where the largest is below zero
+    # by how much an inequality is violated; no image violates it where the largest value is below zero
     "jensen_excess": Label("(g) − (h)", "nats", higher_is_better=False, identity=True),
     "entropy_excess": Label("(h) − (i)", "nats", higher_is_better=False, identity=True),
     "likelihood_fall": Label("fall of the likelihood", "nats", higher_is_better=False, identity=True),
     # of a criterion, as a share of its largest value
     "share_of_best": Label("share of the largest", "", higher_is_better=True, range=_UNIT),
-    # to the map of a network that knows nothing
+    # to the map of a network with random weights
     "rank_correlation": Label("ρ", "", higher_is_better=False, range=_SIGNED),
     "rank_correlation_absolute": Label("ρ of |S|", "", higher_is_better=False, range=_SIGNED),
     "hog_similarity": Label("HOG", "", higher_is_better=False, range=_SIGNED),
     "ssim": Label("SSIM", "", higher_is_better=False, range=_SIGNED),
-    # of the class against its rival, where only what is marked for it (+) or against it (−) is kept
+    # of the class against its rival, where only pixels marked for it (+) or against it (−) are kept
     "positive_blur": Label("p₊ blur", "", higher_is_better=True, range=_UNIT),
     "negative_blur": Label("p₋ blur", "", higher_is_better=False, range=_UNIT),
     "positive_zeros": Label("p₊ zeros", "", higher_is_better=True, range=_UNIT),
     "negative_zeros": Label("p₋ zeros", "", higher_is_better=False, range=_UNIT),
     "positive_mean": Label("p₊ mean", "", higher_is_better=True, range=_UNIT),
     "negative_mean": Label("p₋ mean", "", higher_is_better=False, range=_UNIT),
-    # of signed maps: two of them; and one on the parts that tell two classes apart
+    # of signed maps: between two maps; and of one map on the parts that tell two classes apart
     "correlation": Label("r", "", higher_is_better=True, range=_SIGNED),
     "correlation_between_classes": Label("r between classes", "", higher_is_better=False, range=_SIGNED),
     "correlation_to_original": Label("r", "", higher_is_better=True, range=_SIGNED),
     "correlation_to_plain": Label("r", "", higher_is_better=True, range=_SIGNED),
     "correlation_to_max": Label("r", "", higher_is_better=True, range=_SIGNED),
     "probability": Label("p", "", higher_is_better=True, range=_UNIT),
-    # of an image that its boxes cover
+    # of the image, covered by its boxes
     "box_share": Label("share of the boxes", "%", higher_is_better=True, range=_UNIT),
     "shared_coverage": Label("for both", "%", higher_is_better=False, range=_UNIT),
     "difference_share": Label("share", "%", higher_is_better=True, range=_UNIT),
@@ -88,7 +88,7 @@ _OTHERS = {  # what is measured on something else than a finished map
     "part_recall_mean": Label("part recall, mean", "%", higher_is_better=True, range=_UNIT),
     "part_f1_mean": Label("part F1, mean", "%", higher_is_better=True, range=_UNIT),
     "part_iou_mean": Label("PIoU, mean", "%", higher_is_better=True, range=_UNIT),
-    # of a counterfactual map and what differs, by the number of parts that do
+    # of a counterfactual map against the parts that differ, by the number of these parts
     **{
         f"cue_pxap_{n}": Label(f"PxAP{'₁₂₃'[n - 1]}", "%", higher_is_better=True, range=_UNIT)
         for n in (1, 2, 3)
@@ -98,12 +98,12 @@ _OTHERS = {  # what is measured on something else than a finished map
     "correlation_to_why": Label("r with “why is”", "", higher_is_better=True, range=_SIGNED),
     "correlation_to_why_all": Label("r with “why is”, all", "", higher_is_better=True, range=_SIGNED),
     "correlation_to_grad_cam": Label("r with Grad-CAM", "", higher_is_better=True, range=_SIGNED),
-    # what erasing does to the logit of the class less the rival's
+    # change by erasing, of the logit of the class minus that of the rival
     "shift_black": Label("shift, black", "", higher_is_better=True),
     # a point of the curve of remove and classify
     **{f"remove_and_classify_{k}": Label(f"R, {k} %", "", higher_is_better=False, range=(0.0, math.inf))
        for k in (10, 30, 50, 70, 90)},
-    "agreement": Label("the same", "%", higher_is_better=True, range=_UNIT),  # as what is printed
+    "agreement": Label("the same", "%", higher_is_better=True, range=_UNIT),  # with the printed value
     "localization": Label("localisation", "%", higher_is_better=True, range=_UNIT),  # of both kinds
     "shift_rival": Label("shift, rival's mean", "", higher_is_better=True),
     # of a map and a region: the lesions, or the half of the object that is asked about
@@ -113,15 +113,15 @@ _OTHERS = {  # what is measured on something else than a finished map
     "auc_inside": Label("AUC", "", higher_is_better=True, range=_UNIT),
     "marked_alone": Label("alone", "%", higher_is_better=True, range=_UNIT),
     "half_share": Label("half", "%", higher_is_better=True, range=_UNIT),
-    # of a network, and what it has over another one
+    # of a network, and its lead over another one
     "accuracy": Label("top-1", "%", higher_is_better=True, range=_UNIT),
     "accuracy_gain": Label("Δ top-1", "%", higher_is_better=True, range=_SIGNED),
-    # the distance of p₊ and p₋, and what a contrast changes of each
+    # the distance between p₊ and p₋, and the change of each by a contrast
     "separation": Label("Δ", "", higher_is_better=True, range=_SIGNED),
     "positive_change": Label("change of p₊", "", higher_is_better=True, range=_SIGNED),
     "negative_change": Label("change of p₋", "", higher_is_better=False, range=_SIGNED),
 }
-_COMPARED = {  # as methods are, without being one
+_COMPARED = {  # compared as methods are, without being methods
     "original": "original explanation",
     "mean": "mean contrast",
     "max": "max contrast",
@@ -153,7 +153,7 @@ _CLASSES = {"t1": "t₁", "t2": "t₂"}  # the two most probable
 
 
 def metric_label(name: str) -> Label:
-    """How the metric `name` is printed; an unknown one is an error that lists the valid names."""
+    """How the metric `name` is printed; an unknown name is an error that lists the valid ones."""
     from lib.metrics import METRICS  # here, so that a report of a stored frame loads no networks
 
     if name in _OTHERS:
@@ -171,13 +171,13 @@ def symbols(metrics: Sequence[str]) -> str:
 
 
 class Variant(NamedTuple):
-    """What the label of a variant says: `<method>_<variant>_<of>`, as tables, claims and manifests have
-    it. Nowhere else is a label taken apart.
+    """The parts of the label of a variant, `<method>_<variant>_<of>`, as tables, claims and manifests have
+    it. Labels are taken apart only here.
 
     Attributes:
-        method: a name in `METHODS`; of what is no variant of a method, the label itself.
-        variant: what sets it apart, such as "weighted", "25" or "in_box"; or nothing.
-        of: which of an image's two most probable classes it explains, "t1" or "t2"; or nothing.
+        method: a name in `METHODS`; or the label itself, if it is no variant of a method.
+        variant: the name of the variant, such as "weighted", "25" or "in_box"; or empty.
+        of: which of the two most probable classes it explains, "t1" or "t2"; or empty.
 
     Example:
         >>> variant_of("grad_cam_weighted_t1")
@@ -196,7 +196,7 @@ class Variant(NamedTuple):
 
 
 def variant_of(label: str) -> Variant:
-    """A label taken apart; see `Variant`."""
+    """The parts of a label, see `Variant`."""
     from lib.methods import METHODS
 
     if label in METHODS:
@@ -210,7 +210,7 @@ def variant_of(label: str) -> Variant:
 
 
 def method_title(name: str, printed: str | None = None) -> str:
-    """How the method `name` is called: its title, or as a paper printed it, or its name.
+    """The title of the method `name`: its own, or the one that a paper printed, or else its name.
 
     Example:
         >>> method_title("opti_cam_25"), method_title("grad_cam_weighted_t1")
@@ -234,7 +234,7 @@ def method_title(name: str, printed: str | None = None) -> str:
 
 
 def number(value: float, decimals: int = 1) -> str:
-    """A rounded number with a true minus sign; a dash when there is none."""
+    """A rounded number with a true minus sign; a dash for NaN."""
     if value != value:
         return "–"
     rounded = f"{value:.{decimals}f}"
@@ -242,8 +242,8 @@ def number(value: float, decimals: int = 1) -> str:
 
 
 def meaningful(interval: Interval, label: Label) -> int:
-    """As many decimals as the interval leaves meaningful: its half has two digits that count, within
-    one decimal more than the paper prints.
+    """How many decimals are meaningful: half of the interval has two significant digits, with at most one
+    decimal more than the paper prints.
 
     Example:
         >>> meaningful(Interval(75.52, 70.8, 80.2, 100), metric_label("average_gain"))
@@ -256,7 +256,7 @@ def meaningful(interval: Interval, label: Label) -> int:
 
 
 def bounds(interval: Interval, decimals: int = 1) -> str:
-    """The interval in brackets, empty when there is none."""
+    """The interval in brackets; empty without an interval."""
     if interval.low != interval.low:
         return ""
     return f"[{number(interval.low, decimals)}, {number(interval.high, decimals)}]"

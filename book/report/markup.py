@@ -45,17 +45,17 @@ STYLE = """<style>
 
 
 def verdict_html(verdict: str) -> str:
-    """A verdict as a word with a symbol; its colour only repeats the word."""
+    """A verdict as a word with a symbol; the colour only repeats the word."""
     if not verdict:
         return ""
     return f'<span class="cams-verdict {verdict.split()[0]}">{SYMBOLS[verdict]} {verdict}</span>'
 
 
 def comparison_html(part: pd.DataFrame, name: str = "") -> str:
-    """One network's table: a row a method; for each metric the paper's numbers and ours.
+    """The table of one network, one row per method, with the paper's numbers and ours for each metric.
 
     Args:
-        name: of the paper's table, see `item_name`.
+        name: the name of the paper's table, see `item_name`.
     """
     metrics = list(part["metric"].unique())
     headings = [escape(metric_label(metric).heading) for metric in metrics]
@@ -73,7 +73,7 @@ def comparison_html(part: pd.DataFrame, name: str = "") -> str:
 
 
 def item_name(paper: str, table: str | int) -> str:
-    """What captions call a table or figure of a paper, so that a search for it finds them.
+    """The name of a paper's table or figure in captions, so that a search finds it.
 
     Example:
         >>> item_name("opticam", 5), item_name("diffcam", "Figure 10")
@@ -90,26 +90,26 @@ def _caption(part: pd.DataFrame, name: str) -> str:
     images = "image" if n == 1 else "images"
     ours = f"<code>{escape(network)}</code>, {n} {images}" if network else "not run"
     lines = ", one below the other" if "," in theirs else ""
-    times = " T: seconds, here for one image." if "seconds" in set(part["metric"]) else ""
+    times = " T: seconds, here per image." if "seconds" in set(part["metric"]) else ""
     theirs = theirs or "no network of this kind"
     title = f"<b>{escape(name)}.</b> " if name else ""
     return f"{title}<b>Here:</b> {ours}, mean [95 % interval]. <b>Paper:</b> {theirs}{lines}.{times}"
 
 
 def _n(part: pd.DataFrame) -> int:
-    """How many images the rows of a table have, or most of them."""
+    """The largest number of images of any row of a table."""
     return part.loc[part["metric"] != "seconds", "n"].max()
 
 
 def _own_sample(cells: pd.DataFrame, part: pd.DataFrame) -> str:
-    """The number of images of a row that has fewer than the table."""
+    """The number of images of a row, if other rows of the table have more."""
     n = _n(cells)
     return f" <small>n = {n}</small>" if 0 < n < _n(part) else ""
 
 
 def _best(cells: pd.DataFrame, metric: str) -> dict[str, float]:
-    """The best value of each column, by the network of the paper, and "here", where all rows have the
-    same images."""
+    """The best value of each column, by the paper's network; and of "here", if all rows have the same
+    number of images."""
     label = metric_label(metric)
     ranked = cells[~cells["method"].isin(_NOT_RANKED)]
     if label.unit == "s":
@@ -146,10 +146,10 @@ def _bold(text: str, is_best: bool, cell: Any) -> str:
 
 
 def claims_html(judged: pd.DataFrame, marked: Callable[[str], tuple[str, str]] | None = None) -> str:
-    """A row a claim: where the paper makes it, the verdict, and what decides it on each network.
+    """One row per claim: its place in the paper, the verdict, and the deciding evidence on each network.
 
     Args:
-        marked: the anchor of a claim's row and the address of its own page, by id, where there are such.
+        marked: gives the anchor of a claim's row and the address of its own page, by the claim's id.
     """
     rows = []
     for name, claim in judged.groupby("id", sort=False):
@@ -173,7 +173,7 @@ def _evidence(row: Any) -> str:
 
 
 def evidence_html(verdict: Mapping[str, str]) -> str:
-    """A verdict on one network: what decides it, and what it rests on."""
+    """A verdict on one network, with the deciding evidence and what it rests on."""
     network = f"<code>{escape(verdict['network'])}</code> " if verdict["network"] else ""
     rests_on = f" <small>({escape(verdict['rests_on'])})</small>" if verdict["rests_on"] else ""
     why = escape(verdict["evidence"] or verdict["verdict"])

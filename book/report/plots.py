@@ -1,4 +1,4 @@
-"""Curves with bands, and means with intervals beside the paper's values."""
+"""Curves with bands, and means with intervals over the paper's values."""
 
 from collections.abc import Mapping, Sequence
 from itertools import cycle
@@ -16,7 +16,7 @@ from lib.statistics import mean_ci
 from .labels import metric_label
 from .style import COLOURS, LINES, MARKERS, WIDTH, array, style
 
-_LEGEND = 54  # letters that two legends side by side have room for
+_LEGEND = 54  # letters that fit into two legends side by side
 
 
 def curves(
@@ -33,10 +33,10 @@ def curves(
 
     Args:
         x: (T,).
-        series: by title, (n, T) values, a row an image.
-        emphasis: the title of the one drawn thicker, and then alone with its band.
+        series: by title, (n, T) values, one row per image.
+        emphasis: the title of one series that is drawn thicker; then it alone has a band.
         groups: (n,) labels for the intervals, see `mean_ci`.
-        ax: where to draw; by default in a figure of its own.
+        ax: where to draw; by default in a new figure.
 
     Example:
         >>> ax = curves(x, {"Opti-CAM": p}, xlabel="Fraction inserted", ylabel="Probability")
@@ -65,12 +65,12 @@ def forest(
     leave_out: Sequence[str] = ("seconds",),
     line: float | None = None,
 ) -> Figure:
-    """Our means with their intervals over the paper's values: a panel a metric, a row a method.
+    """Our means with their intervals over the paper's values: one panel per metric, one row per method.
 
     Args:
         comparison: the frame of a `comparison` table.
-        leave_out: metrics without a panel.
-        line: a value that all panels mark, such as zero for differences.
+        leave_out: metrics that get no panel.
+        line: a value that is marked in all panels, such as zero for differences.
 
     Example:
         >>> show(forest(comparison("opticam", 1, frame).frame), alt="...")
@@ -89,7 +89,7 @@ def forest(
         theirs, ours = _draw_paper(ax, cells, rows), _draw_ours(ax, cells, rows)
         ax.set_title(metric_label(metric).heading)
         ax.margins(x=0.08)
-        if len(metrics) > 2:  # else the last number of a panel runs into the first of the next
+        if len(metrics) > 2:  # else the last number of a panel touches the first of the next
             ax.xaxis.set_major_locator(MaxNLocator(3 if len(metrics) < 4 else 2))
         if line is not None:
             ax.axvline(line, color="#3c3c46", linewidth=1, zorder=1)
@@ -102,7 +102,7 @@ def forest(
 
 
 def _legends(figure: Figure, theirs: dict, ours: dict) -> None:
-    """The paper's networks to the left and ours to the right; where they are too long, in one column."""
+    """The paper's networks on the left and ours on the right; in one column where they are too long."""
     widest = sum(max(map(len, names), default=0) for names in (theirs, ours))
     if widest > _LEGEND:
         both = theirs | ours
@@ -134,7 +134,7 @@ def _draw_ours(ax: Axes, cells: pd.DataFrame, rows: dict[str, int]) -> dict:
         run = cells[(cells["network"] == name) & (cells["n"] > 0)]
         y = run["method"].map(rows) + offset
         reach = [run["mean"] - run["low"], run["high"] - run["mean"]]  # (2, methods)
-        reach = np.nan_to_num(reach).clip(0)  # no interval; or one rounded past its mean
+        reach = np.nan_to_num(reach).clip(0)  # NaN without an interval; below zero where a bound was rounded past the mean
         look = {"fmt": marker, "color": colour, "ms": 5, "lw": 1.8}
         handles[name] = ax.errorbar(run["mean"], y, xerr=reach, **look)
     return handles

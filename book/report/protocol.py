@@ -1,4 +1,4 @@
-"""What a page runs, in words: its networks and images, and how they depart from the published setting."""
+"""What a page runs, in words: its networks and images, and their departures from the published setting."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -13,7 +13,7 @@ from lib.methods import METHODS
 
 Options = Mapping[str, Any]
 
-# A link to a page of the book, which a notebook names without a suffix.
+# A link to a page of the book; notebooks name pages without a suffix.
 _PAGE = re.compile(r'href="((?:\.\./)*[^":#.]+)((?:#[^"]*)?)"')
 
 PUBLISHED = "paper"  # the profile of the published setting
@@ -38,25 +38,25 @@ class Box:
 
 
 def protocol(page) -> Box:
-    """What runs on a page: each network with its target layer, and the images that it sees."""
+    """The box that says what a page runs: each network with its target layer and its images."""
     told = [_experiment(page, net, images) for net, images in page.opened]
     if page.unlabelled:
         told.append("The images have no labels: their classes are those that the network predicts.")
     if page.paths:
         told.append(f"Read from {_listed([f'`{path}`' for path in page.paths])}.")
-    same = dict.fromkeys(_given_up(page))  # of several networks once
+    same = dict.fromkeys(_given_up(page))  # once for several networks
     return Box("What runs here", (*told, *same))
 
 
 def departures(page, used: Mapping[str, Mapping[str, Options]]) -> Box:
-    """How what ran departs from the published setting.
+    """The box that says how a page departs from the published setting.
 
     Args:
         used: the options of the methods that ran, by method and network.
     """
-    title = "In place of the published setting"
+    title = "Departures from the published setting"
     if page.cost == PUBLISHED and page.as_planned:
-        return Box(title, ("Nothing: networks, images and options are the published ones.",))
+        return Box(title, ("None: networks, images and options are the published ones.",))
     published = page.plan(PUBLISHED)
     theirs = _by_images((e.network, DATASETS[e.dataset]["title"]) for e in published.experiments)
     ours = _by_images((net.name, _images(page, net, images)) for net, images in page.opened)
@@ -68,7 +68,7 @@ def departures(page, used: Mapping[str, Mapping[str, Options]]) -> Box:
 
 
 def _by_images(pairs: Iterable[tuple[str, str]]) -> str:
-    """Networks and what they see, those together that see the same."""
+    """Networks with their images; networks that see the same images stand together."""
     networks: dict[str, list[str]] = {}
     for network, images in pairs:
         networks.setdefault(images, []).append(f"`{network}`")
@@ -77,17 +77,19 @@ def _by_images(pairs: Iterable[tuple[str, str]]) -> str:
 
 def _experiment(page, net, images: Dataset) -> str:
     drawn = "generator" in DATASETS[images.name]["source"]
-    bed = " The images are drawn: a test bed." if drawn else ""
+    bed = " This is a test bed: the images are drawn." if drawn else ""
     return f"`{net.name}`, target layer `{net.layer}`, on {_images(page, net, images)}.{bed}"
 
 
 def _images(page, net, images: Dataset) -> str:
-    crops = "crops of images " if page.experiment(net).crops else ""
-    return f"{len(images)} {crops}of *{images.name}* ({DATASETS[images.name]['title']})"
+    what = "crops of images" if page.experiment(net).crops else "images"
+    if len(images) == 1:
+        what = what.replace("s", "", 1)
+    return f"{len(images)} {what} of *{images.name}* ({DATASETS[images.name]['title']})"
 
 
 def _given_up(page) -> Iterable[str]:
-    """Which methods see fewer images, or do not run, because they are dear."""
+    """Which methods do not run, and which see fewer images because they are expensive."""
     for net, images in page.opened:
         methods = {name: (name, {}) for name in METHODS if page.runs(name, net)}
         out = [METHODS[m].title for m in METHODS if m in page.without(net)]
@@ -100,7 +102,7 @@ def _given_up(page) -> Iterable[str]:
 
 
 def _changed(name: str, used: Mapping[str, Options], published: Options) -> str:
-    """Where the options are others than the published ones, in sentences; empty if nowhere."""
+    """The options that differ from the published ones, in sentences; empty if none do."""
     by_text: dict[str, list[str]] = {}
     for network, own in used.items():
         by_text.setdefault(_difference(METHODS[name].options, own, published), []).append(network)

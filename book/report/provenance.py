@@ -1,4 +1,4 @@
-"""The footer of a page: which code, parameters, versions and machine made it."""
+"""The footer of a page: the code, parameters, versions and machine that made it."""
 
 import platform
 import subprocess
@@ -18,7 +18,7 @@ from lib.paths import ROOT
 
 @dataclass(frozen=True)
 class Provenance:
-    """What made a page; displayed as a footer, with itself as the output's metadata."""
+    """The provenance of a page, displayed as a footer; its record is also the metadata of the output."""
 
     record: dict[str, Any]
 
@@ -32,7 +32,7 @@ class Provenance:
 
 
 def provenance(**parameters: Any) -> Provenance:
-    """The provenance of the page under execution, without a host or a date.
+    """The provenance of the page that is executed, without host name and date.
 
     Example:
         >>> provenance(profile="embedded", network="tf_efficientnet_lite0", seed=0)
@@ -57,7 +57,7 @@ def _device() -> str:
 
 
 def commit(root: Path = ROOT) -> str:
-    """The short commit of the checkout at `root`, "(modified)" if it is; or "unknown"."""
+    """The short commit of the checkout at `root`, marked "(modified)" where it is; or "unknown"."""
     if not (root / ".git").exists():  # an installed package may lie within another's repository
         return "unknown"
     try:
@@ -73,7 +73,7 @@ def _git(root: Path, *arguments: str) -> str:
 
 
 def plain(value: Any) -> Any:
-    """A parameter as JSON has it; the home folder in a path is ~."""
+    """A parameter as JSON stores it; in a path, ~ stands for the home folder."""
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
     if isinstance(value, (Path, str)):

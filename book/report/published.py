@@ -1,4 +1,4 @@
-"""The numbers that the papers print, and which of their networks ours compares with."""
+"""The numbers that the papers print, and the networks of the papers that ours are compared with."""
 
 from collections.abc import Iterable
 from decimal import Decimal
@@ -22,7 +22,7 @@ NETWORKS = _read_networks()  # as printed
 
 
 def published(paper: str, table: str | int | None = None) -> pd.DataFrame:
-    """The published values of a paper, one row a cell of its tables.
+    """The published values of a paper, one row per cell of its tables.
 
     Returns:
         Columns table, place, network (as printed), method, title (as printed), metric, unit,
@@ -68,12 +68,12 @@ def printed_range(printed: list[str]) -> tuple[float, float]:
 
 
 def kind(network: str, architecture: str = "CNN") -> str:
-    """What a network of the papers or of this project is, such as "transformer" or "Kvasir".
+    """The kind of a network of the papers or of this project, such as "transformer" or "Kvasir".
 
     Args:
-        network: as a paper prints it, or as it is called in a frame: its name, perhaps with a comma
-            and what sets it apart.
-        architecture: what it is where no manifest says; see `Classifier.architecture`.
+        network: as a paper prints it, or as a frame names it: its name, perhaps followed by a comma
+            and a qualifier.
+        architecture: its kind where no manifest says it; see `Classifier.architecture`.
     """
     for printed, entry in NETWORKS.items():
         if network in (printed, entry["here"]):
@@ -82,26 +82,26 @@ def kind(network: str, architecture: str = "CNN") -> str:
 
 
 def architectures(frame: pd.DataFrame) -> dict[str, str]:
-    """By network, what an evaluation frame says in its column `architecture`; "CNN" if nothing."""
+    """By network, the column `architecture` of an evaluation frame; "CNN" where it is missing."""
     said = frame.reindex(columns=["network", "architecture"]).dropna()
     return dict.fromkeys(frame["network"], "CNN") | dict(zip(said["network"], said["architecture"]))
 
 
 def counterparts(network: str, printed: list[str], architecture: str = "CNN") -> list[str]:
-    """Of the `printed` networks, those that `network` compares with: itself, or all of its kind."""
+    """The `printed` networks that `network` is compared with: itself, or else all of its kind."""
     same = [name for name in printed if _stands_for(network, name)]
     return same or [name for name in printed if kind(name) == kind(network, architecture)]
 
 
 def of_the_same_data(printed: Iterable[str], dataset: str) -> list[str]:
-    """Of the `printed` networks, those whose images are of the sort that a dataset has."""
+    """The `printed` networks whose images are of the same sort as those of a dataset."""
     sort = _dataset(dataset).get("sort")
     return [name for name in printed if sort and NETWORKS[name].get("data") == sort]
 
 
 def rests_on(network: str, dataset: str) -> str:
-    """What a result on a network and a dataset is: of the "published setting", of other
-    "photographs", or of a "test bed" of drawings or digits.
+    """What a result on a network and a dataset rests on: the "published setting", other "photographs",
+    or a "test bed" of drawings or digits.
 
     Example:
         >>> rests_on("torchvision:resnet50", "imagenet"), rests_on("mnist_vit", "mnist")
@@ -114,7 +114,7 @@ def rests_on(network: str, dataset: str) -> str:
 
 
 def printed_methods(paper: str, place: str, scope: str) -> list[str]:
-    """The methods of the printed table that a place names, for the networks of a scope; none if it
+    """The methods of the printed table that `place` names, for the networks of a scope; none if `place`
     names no table."""
     item = place.partition(",")[0]
     if not item.startswith("Table "):
@@ -126,12 +126,12 @@ def printed_methods(paper: str, place: str, scope: str) -> list[str]:
 
 
 def concerns(scope: str, network: str, architecture: str = "CNN") -> bool:
-    """Whether a claim about `scope` (a kind, or a printed network) is also one about `network`."""
+    """Whether a claim about `scope` (a kind, or a printed network) is also about `network`."""
     return _stands_for(network, scope) or scope == kind(network, architecture)
 
 
 def _stands_for(network: str, printed: str) -> bool:
-    """Whether it is the printed network; or one of its architecture, trained on data of its sort."""
+    """Whether a network is the printed one, or has its architecture and was trained on data of its sort."""
     theirs, ours = NETWORKS.get(printed, {}), _own(network)
     alike = all(
         theirs.get(key) and theirs[key] == ours.get(key) for key in ("architecture", "data")
@@ -145,5 +145,5 @@ def _dataset(name: str) -> dict[str, Any]:
 
 @cache
 def _own(network: str) -> dict[str, Any]:
-    """What the manifest says of a network that is trained here, whatever sets it apart."""
+    """The manifest entry of a network that is trained here; a qualifier after its name is ignored."""
     return manifests.networks().get(network.partition(", ")[0], {})

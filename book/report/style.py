@@ -15,7 +15,7 @@ from matplotlib.patches import Patch
 from matplotlib.text import Text
 from numpy.typing import ArrayLike
 
-WIDTH = 6.4  # inches: the text width of a page; at a phone's 360 pixels, 12 points stay legible
+WIDTH = 6.4  # inches: the text width of a page; on a phone of 360 pixels, 12 points stay legible
 # Petroff 2021: ten colours that the common colour-vision deficiencies leave distinct.
 COLOURS = plt.color_sequences["petroff10"]
 # Dashes tell neighbours apart where colours do not.
@@ -58,14 +58,15 @@ def style() -> None:
 
 
 def array(values: ArrayLike) -> np.ndarray:
-    """A numpy array of a tensor on any device, or of what is one already."""
+    """A numpy array, from a tensor on any device or from anything that numpy takes."""
     return values.detach().cpu().numpy() if hasattr(values, "detach") else np.asarray(values)
 
 
 def darken(figure: Figure) -> None:
-    """Repaint a figure for dark pages: ground and greys change places, dark colours become lighter.
+    """Repaint a figure for dark pages: the ground becomes dark, greys are inverted, dark colours become
+    lighter.
 
-    What lies over a photograph, such as the outline of an object, stays as it is.
+    Marks over a photograph, such as the outline of an object, stay as they are.
 
     Example:
         >>> darken(figure)
@@ -89,7 +90,7 @@ _PARTS = ("color", "facecolor", "edgecolor", "markerfacecolor", "markeredgecolor
 
 
 def _repaints(artist: Artist) -> Iterator[tuple[Callable, Any]]:
-    """What sets the colours of an artist, each with its colour on a dark page."""
+    """The functions that set the colours of an artist, each with the colour for a dark page."""
     if isinstance(artist, Collection) and artist.get_array() is not None:
         return  # a colour map paints it
     for part in _PARTS:

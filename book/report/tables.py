@@ -15,7 +15,7 @@ from .published import architectures, counterparts, kind, of_the_same_data, publ
 from .verdicts import cell_verdict, judge
 
 VERDICTS_MIME = "application/vnd.cams.verdicts+json"
-_SCALES = {"%": 100}  # from ours to printed units
+_SCALES = {"%": 100}  # from our units to the printed ones
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Table:
     html: str
     text: str
     records: list[dict[str, str]] | None = None  # verdicts on claims, for the scoreboard
-    differences: list[list[dict]] | None = None  # what each was reached on, for the claims' pages
+    differences: list[list[dict]] | None = None  # behind each verdict, for the claims' pages
 
     def __repr__(self) -> str:
         return self.text
@@ -47,18 +47,18 @@ def comparison(
 ) -> Table:
     """A published table with our numbers beside it, once for each network of an evaluation frame.
 
-    The rows are the paper's methods in the paper's order, then those that only we ran. A network
-    of a kind that the table does not have is left out; if all are of such a kind, our numbers stand
-    alone, and without any number of ours the paper's.
+    The rows are the paper's methods in the paper's order, then the methods that only we ran. A network
+    of a kind that the table does not have is left out. If all networks are of such a kind, our numbers
+    are shown alone. Without any number of ours, the paper's are shown alone.
 
     Args:
-        same_data: whether, of the paper's networks of a kind, only those on the same sort of data are
-            shown, where there are such.
+        same_data: whether to show only those of the paper's networks of the same kind whose images are
+            of the same sort, if there are any.
 
     Returns:
-        A `Table`, its frame in printed units: network, method, title, metric, paper (the printed
-        strings by network), mean, low, high, n, verdict. A verdict compares numbers of the same sort of
-        data alone. Times get none: they depend on the machine.
+        A `Table`. Its frame has, in printed units: network, method, title, metric, paper (the printed
+        strings by network), mean, low, high, n, verdict. A verdict compares only numbers for the same
+        sort of data. Times have no verdict, since they depend on the machine.
 
     Example:
         >>> comparison("opticam", 1, frame)
@@ -112,7 +112,7 @@ def _compare(
 
 
 def measured(frame: pd.DataFrame) -> pd.DataFrame:
-    """The means of an evaluation frame, as the frame of a `comparison` has them, without a paper.
+    """The means of an evaluation frame in the format of a `comparison`, without a paper's numbers.
 
     Example:
         >>> show(forest(measured(frame)), alt="...")
@@ -134,9 +134,9 @@ def cross(
     """Means with their intervals as a table of texts: "mean [low, high]".
 
     Args:
-        measured: as of the function of that name; what has no value is left out.
-        rows, columns: of it, beside and above the table.
-        decimals: by default as many as the interval leaves meaningful.
+        measured: as the function `measured` returns it; rows without a value are left out.
+        rows, columns: the columns of `measured` that name the rows and columns of the table.
+        decimals: by default as many as are meaningful for the interval.
 
     Example:
         >>> cross(measured(frame), rows="title", columns="network")
@@ -154,8 +154,8 @@ def cross(
 
 
 def plain(compared: pd.DataFrame) -> pd.DataFrame:
-    """The frame of a `comparison` as a file of numbers has it: a column for each network of the paper,
-    and the metric with its unit.
+    """The frame of a `comparison` as a table for a file: one column for each network of the paper, and a
+    column for the unit of the metric.
 
     Example:
         >>> plain(comparison("opticam", 1, frame).frame).to_csv("table_1.csv")
@@ -174,8 +174,8 @@ def plain(compared: pd.DataFrame) -> pd.DataFrame:
 def claims_table(claims: Iterable[Claim], frame: pd.DataFrame) -> Table:
     """The claims with their verdicts over the networks of an evaluation frame.
 
-    Displayed on a page, it also carries the verdicts on each network as `VERDICTS_MIME`, from which
-    the scoreboard is collected.
+    When a page displays the table, its output also carries the verdicts on each network as
+    `VERDICTS_MIME`. The scoreboard is collected from these.
 
     Example:
         >>> claims_table(claims("opticam", "Table 1"), frame)
@@ -190,10 +190,10 @@ def changed(
     frame: pd.DataFrame, network: str, metric: str, old: str, new: str, decimals: int = 2
 ) -> str:
     """How a mean changes from one method to another, as "old → new [interval of the change]"; empty if
-    neither ran.
+    the old one did not run.
 
     Args:
-        decimals: of a metric that is not in per cent, which has one.
+        decimals: for a metric that is not in per cent; one in per cent has one decimal.
     """
     of = frame[(frame["network"] == network) & (frame["metric"] == metric)]
     values = of.groupby("method")["value"].mean()
@@ -208,8 +208,8 @@ def changed(
 
 
 def leaders(compared: pd.DataFrame, metric: str) -> str:
-    """In words, whose mean is best on each network, Fake-CAM aside, of the methods that see the most
-    images: for who does not see a figure.
+    """The method with the best mean on each network, in words, for readers who do not see a figure.
+    Fake-CAM is left out, and so are methods that see fewer images than others.
 
     Args:
         compared: the frame of a `comparison` table.
@@ -231,7 +231,7 @@ def leaders(compared: pd.DataFrame, metric: str) -> str:
 
 
 def scrolled(frame: pd.DataFrame) -> Table:
-    """A long table in a box of its own that scrolls.
+    """A long table in a box that scrolls.
 
     Example:
         >>> scrolled(pd.DataFrame({"synset": ids, "classes": sizes}))
@@ -241,10 +241,10 @@ def scrolled(frame: pd.DataFrame) -> Table:
 
 
 def means(frame: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
-    """The mean of each metric for each method of an evaluation frame, as tables call and scale them.
+    """The mean of each metric for each method of an evaluation frame, named and scaled as in tables.
 
     Returns:
-        Index network and method, a column a metric; what was not run is NaN.
+        Index network and method, one column per metric; NaN where a method was not run.
 
     Example:
         >>> means(frame, ["average_drop", "average_gain"]).round(1)

@@ -12,42 +12,42 @@ from .claims import Claim
 from .evidence import Evidence, evidence, excess, lead, leaders, record, selected
 from .published import architectures, concerns, printed_methods, printed_range, rests_on
 
-MIN_IMAGES = 20  # or groups
-MIN_REPETITIONS = 5  # of a time
+MIN_IMAGES = 20  # or groups of images
+MIN_REPETITIONS = 5  # of a measured time
 LEVEL = 0.05
 POINTS = 5.0  # how far a number in per cent may be off
-SHARE = 0.1  # and how far any other one, of the printed number
+SHARE = 0.1  # how far any other number may be off, as a share of the printed one
 
 RULE = f"""\
-Every mean comes with its 95 % interval, over the images or, where several are crops of one
-photograph, over the photographs. [The page on intervals](../notebooks/statistics/01_intervals) shows
-which interval was chosen, and how often it misses.
+Every mean has a 95 % confidence interval over images. Where several images are crops of one
+photograph, the interval is over photographs. [The page on intervals](../notebooks/statistics/01_intervals)
+shows which interval was chosen, and how often it misses the true mean.
 
-**A number** is compared with what the paper prints for its networks of the same kind, or for the
-very network where ours is one of the paper's, and only on data of the same sort: nothing that was
-measured on drawings or digits is compared with a number for ImageNet. The printed range is widened
-by {POINTS:g} points, or by {SHARE:.0%} where the unit is not per cent. A number *agrees* if our interval
-lies within, is *above* or *below* if it lies wholly outside, and is *undecided* if it is too wide to
-tell.
+**A number** is compared with the paper's numbers for networks of the same kind, or for the same network
+where the paper has it. Only numbers for data of the same sort are compared: nothing that was measured on
+drawings or digits is compared with a number for ImageNet. The range of the printed numbers is widened by
+{POINTS:g} points, or by {100 * SHARE:g} % where the unit is not per cent. A number *agrees* if our interval lies
+within this range. It is *above* or *below* if the interval lies wholly outside, and *undecided* if the
+interval lies across a bound.
 
-**A claim** is judged on paired differences, image by image. It *holds* if the interval of every
-difference that it needs lies on the claimed side of zero. It *fails* if one lies on the other side
-after Holm's correction over all of them. It is *equal* if only rivals with the very same values on every
-image keep it from holding, and *undecided* otherwise. The rivals are those that the paper compares
-with; where some did not run, the verdict says how many did. Where two formulas should be one, the
-largest difference of all images decides.
+**A claim** is judged on per-image differences between the method and each of its rivals. It *holds* if
+the interval of every difference that it needs lies on the claimed side of zero. It *fails* if one
+difference lies on the other side after Holm's correction over all differences. It is *equal* if only
+rivals with the same values on every image keep it from holding, and *undecided* otherwise. The rivals are
+those that the paper compares with. Where some of them did not run, the verdict says how many did. A claim
+that two formulas are the same is judged on the largest difference over all images.
 
 **What it rests on** is part of a verdict: the *published setting*, *photographs*, or a *test bed* of
-drawings or digits. A test bed can support a claim, but it cannot refute one: what would fail there
-is *doubted*.
+drawings or digits. A test bed can support a claim, but cannot refute one: a claim that would fail on a
+test bed is *doubted*.
 
-**Over several networks** a claim holds if it holds on each that could test it, and fails if it fails on
-one; where it is equal, the others decide.
+**Over several networks** a claim holds if it holds on every network that could test it, and fails if it
+fails on any of them. A network where it is equal does not count if the claim is decided on another.
 
-With fewer than {MIN_IMAGES} images the verdict is *not enough images*. Times are measured by themselves, in
-at least {MIN_REPETITIONS} repetitions, and not on images. A claim is *not testable here* if its condition does
-not arise, or if the book does not measure it and says why; without the method, the metric or such a
-network, it is *not run*.
+With fewer than {MIN_IMAGES} images the verdict is *not enough images*. Times are measured in at least
+{MIN_REPETITIONS} repetitions, and not over images. A claim is *not testable here* if its condition does not
+arise, or if the book does not measure it; the verdict then says why. A claim is *not run* if the method,
+the metric or a network of its kind did not run.
 """
 
 SYMBOLS = {
@@ -65,12 +65,16 @@ SYMBOLS = {
 }
 _OPPOSITE = {"holds": "fails", "fails": "holds"}
 _COLUMNS = "paper id statement place text network rests_on verdict evidence differences".split()
-# What says nothing of a claim, least first, while anything else does.
+# Verdicts that do not count while another network or claim has any other; the weakest comes first.
 _UNDECIDING = ("not run", "not testable here", "not enough images", "equal")
 
 
 def cell_verdict(printed: Sequence[str], ours: Interval, unit: str = "%") -> str:
-    """The verdict on a number: as printed for each of the paper's networks, and ours in its unit.
+    """The verdict on a number.
+
+    Args:
+        printed: the number as printed, for each of the paper's networks.
+        ours: in the same unit.
 
     Example:
         >>> cell_verdict(["12.2", "14.2"], Interval(13.3, 10.0, 16.1, 120))
@@ -93,7 +97,7 @@ def judge(claims: Iterable[Claim], frame: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         Columns paper, id, statement, place, text, network (empty where none was run), rests_on,
-        verdict, evidence, and differences: all that the verdict was reached on, see `evidence.record`.
+        verdict, evidence, and differences (all that the verdict is based on, see `evidence.record`).
 
     Example:
         >>> judge(claims("opticam", "Table 1"), frame).verdict.value_counts()
@@ -104,7 +108,7 @@ def judge(claims: Iterable[Claim], frame: pd.DataFrame) -> pd.DataFrame:
     own, rows = architectures(frame), []
     for claim in claims:
         networks = [name for name in tables if concerns(claim.networks, name, own[name])]
-        nowhere = f"about other networks: {claim.networks}" if tables else ""
+        nowhere = f"the claim is about other networks: {claim.networks}" if tables else ""
         verdicts = {"": Decision("not run", nowhere)}
         if claim.kind == "untested":
             verdicts = {"": Decision("not testable here", claim.reason)}
@@ -130,7 +134,7 @@ def verdicts_by(claims: Sequence[Claim], frames: Mapping[str, pd.DataFrame]) -> 
 
 
 class Decision(NamedTuple):
-    """A verdict on one network, what decides it in words, and all differences that it was reached on."""
+    """A verdict on one network, the deciding evidence in words, and all differences behind the verdict."""
 
     verdict: str
     evidence: str = ""
@@ -155,7 +159,7 @@ def _decide(claim: Claim, images: pd.DataFrame, basis: str) -> Decision:
     if n < enough:
         everything = _records(compared)
         if claim.where:
-            few = f"{n} images meet its condition, of {enough} that it takes"
+            few = f"{n} images meet the condition of the claim, and {enough} are needed"
             return Decision("not testable here", few, everything)
         return Decision("not enough images", f"n = {n}", everything)
     if verdict == "fails" and basis == "test bed":
@@ -164,13 +168,13 @@ def _decide(claim: Claim, images: pd.DataFrame, basis: str) -> Decision:
     no_winner = claim.kind == "no_winner"
     said = leaders(images, claim.metrics, present) if no_winner else decisive.text
     counted = "repetitions" if claim.metrics == ["seconds"] else "n"
-    of = f", against {len(present)} of {len(rivals)}" if missing else ""
+    of = f", against {len(present)} of {len(rivals)} rivals" if missing else ""
     said = f"{said}, {counted} = {decisive.claimed.n}{of}"
     return Decision(verdict, said, _records(compared, decisive))
 
 
 def _records(compared: Sequence[Evidence], decisive: Evidence | None = None) -> list[dict[str, Any]]:
-    """All that was compared, once: "alike" asks of each difference twice."""
+    """Each difference that was compared, once: the kind "alike" tests each difference twice."""
     once = {item.of[:3]: item for item in compared}
     return [record(item, decisive is not None and item.of == decisive.of) for item in once.values()]
 
@@ -190,8 +194,8 @@ def _rivals(claim: Claim, ran: set[str]) -> list[str]:
 
 
 def _closed(claim: Claim, images: pd.DataFrame) -> str:
-    """Why a claim cannot be tested: the reason of the first gate whose condition is not certain, of
-    those that were measured."""
+    """Why a claim cannot be tested: the reason of the first measured gate whose condition is not
+    certain."""
     for method, metric, side, threshold, reason in claim.gates:
         if column(images, metric, method).notna().any():
             met = excess(images, method, metric, threshold, 1 if side == "above" else -1)
@@ -203,13 +207,13 @@ def _closed(claim: Claim, images: pd.DataFrame) -> str:
 def _judged(
     claim: Claim, images: pd.DataFrame, rivals: list[str]
 ) -> tuple[str, list[Evidence], list[Evidence]]:
-    """The verdict, what it needs, and all that was compared for it."""
+    """The verdict, the evidence that it needs, and all evidence that was compared for it."""
     if claim.kind == "no_winner":
         verdict, behind = _no_winner(claim, images, rivals)
         return verdict, behind, behind
     compared = evidence(claim, images, rivals)
     verdict = _all(compared)
-    if claim.kind == "beaten":  # what "better than each" is not
+    if claim.kind == "beaten":  # the opposite of "better than each"
         compared = [item.against for item in compared]
         return _OPPOSITE.get(verdict, verdict), [_best(compared)], compared
     return verdict, compared, compared
@@ -234,7 +238,8 @@ def _no_winner(
 
 
 def _all(needed: Sequence[Evidence]) -> str:
-    """Whether all of it lies on the claimed side, or some of it certainly on the other."""
+    """The verdict on evidence that is all needed: does all of it lie on the claimed side, or some of it
+    certainly on the other?"""
     adverse = holm([item.p if item.claimed.mean < 0 else 1 for item in needed])
     if (adverse <= LEVEL).any():
         return "fails"
@@ -244,12 +249,12 @@ def _all(needed: Sequence[Evidence]) -> str:
 
 
 def _best(items: Sequence[Evidence]) -> Evidence:
-    """The most favourable: of what needs to be so once alone."""
+    """The most favourable evidence, where one case is enough."""
     return max(items, key=lambda item: np.nan_to_num(item.claimed.low, nan=-np.inf))
 
 
 def _decisive(verdict: str, needed: Sequence[Evidence]) -> Evidence:
-    """What decides: the least favourable of it; where the verdict is equal, of what is equal."""
+    """The least favourable evidence, which decides; of an equal verdict, the least favourable equal one."""
     bound = "high" if verdict in ("fails", "doubted") else "low"
     deciding = [item for item in needed if item.same == (verdict == "equal")] or needed
     return min(deciding, key=lambda item: getattr(item.claimed, bound))

@@ -52,7 +52,7 @@ def test_a_network_of_ones_own_becomes_a_page(home):
     execute([sys.executable, *arguments], home)
     page = home / "mine/html/notebooks/opticam/01_classification_metrics.html"
     text = re.sub("<.*?>", "", page.read_text("utf-8"))
-    assert "mine:build, target layer" in text and "on 4 of folder" in text
+    assert "mine:build, target layer" in text and "on 4 images of folder" in text
     told = text.partition("What runs here")[2].partition("Departures")[0]
     assert "photographs" not in told.replace("(photographs)", "")  # what verdicts rest on
 

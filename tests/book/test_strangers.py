@@ -40,7 +40,7 @@ def check(inputs: Path, page: str, layout: str, network: str) -> None:
         assert outcome.cell <= 3, "it stops at its head"  # 0 and 1 are parameters
         assert outcome.stopped.count("\n") == 0
     else:
-        assert "In place of the published setting" in outcome.shown
+        assert "Departures from the published setting" in outcome.shown
         assert "Read from" in outcome.shown and f"`{inputs / layout}`" in outcome.shown
 
 

@@ -54,7 +54,7 @@ def test_a_resnet_50_of_ones_own_becomes_a_page(home):
     execute([sys.executable, *arguments], home)
     [path] = re.findall(r"The page is `(.+?)`", PAGE)
     text = re.sub("<.*?>", "", (home / path).read_text("utf-8"))
-    assert "resnet:build, target layer" in text and "on 2 of folder" in text
+    assert "resnet:build, target layer" in text and "on 2 images of folder" in text
 
 
 def test_the_commands_on_data():

@@ -256,7 +256,7 @@ def test_a_test_bed_does_not_refute():
 def test_rivals_that_did_not_run_are_counted():
     result = judge([claim(rivals=["b", "absent", "gone"])], gains(0.8, 0.5))
     assert result["verdict"].item() == "holds"
-    assert result["evidence"].item().endswith("n = 20, against 1 of 3")
+    assert result["evidence"].item().endswith("n = 20, against 1 of 3 rivals")
 
 
 def test_others_are_the_methods_that_the_paper_compares_with():
@@ -268,7 +268,7 @@ def test_others_are_the_methods_that_the_paper_compares_with():
     c = Claim("opticam", "x", "Table 1", "X.", "CNN", "better", "average_gain", "opti_cam")
     result = judge([c], frame(columns))
     assert result["verdict"].item() == "holds"
-    assert result["evidence"].item().endswith("against 1 of 11")
+    assert result["evidence"].item().endswith("against 1 of 11 rivals")
 
 
 def test_a_gate_that_is_not_certainly_met():
@@ -308,7 +308,7 @@ def test_not_run():
     assert verdict(claim(metric="insertion"), images) == "not run"
     alone = judge([claim(networks="transformer")], images)
     assert alone[["network", "verdict", "evidence"]].values.tolist() == [
-        ["", "not run", "about other networks: transformer"]
+        ["", "not run", "the claim is about other networks: transformer"]
     ]
     assert judge([claim()], images[:0])["evidence"].tolist() == [""]
 
@@ -328,7 +328,7 @@ def test_conditions_select_the_images():
     none = claim(where=[["b", "average_gain", "above", 2.0]])
     (row,) = judge([none], images).itertuples()
     assert row.verdict == "not testable here"
-    assert row.evidence == f"0 images meet its condition, of {MIN_IMAGES} that it takes"
+    assert row.evidence == f"0 images meet the condition of the claim, and {MIN_IMAGES} are needed"
     absent = claim(method="absent", where=[["b", "average_gain", "above", 2.0]])
     assert verdict(absent, images) == "not run"
 
