@@ -1,4 +1,4 @@
-"""The answer of a page, on its first screen: how its claims fare, what decides, what it rests on."""
+"""The answer of a page, on its first screen: its verdicts, the deciding difference, what they rest on."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -25,13 +25,13 @@ NONE = "This page judges no claim of a paper."
 
 
 def cautions() -> dict[str, str]:
-    """What a reader of a page should bear in mind, by its short name: `data_manifests/book/cautions.yaml`."""
+    """The caution of each page, by its short name, from `data_manifests/book/cautions.yaml`."""
     with (MANIFESTS / "book" / "cautions.yaml").open(encoding="utf-8") as file:
         return yaml.load(file, StrictLoader)
 
 
 def answer(page: Executed, caution: str = "") -> str:
-    """The box under the title of a page, as HTML; empty where a page is no paper's and has nothing to say.
+    """The box under the title of a page, as HTML; empty for a page of no paper without verdicts or caution.
 
     Args:
         caution: a sentence or two, see `cautions`.
@@ -58,17 +58,17 @@ def _banner(page: Executed) -> str:
     commit = page.provenance.get("commit", "")
     at = f" at commit {escape(commit)}" if commit else ""
     return (
-        '<p class="cams-stale"><strong>Out of date.</strong> What this page is computed from has changed since it was '
-        f"executed{at}: its numbers may be others now. <code>python -m lib book --page {escape(page.short)}</code> "
+        '<p class="cams-stale"><strong>Out of date.</strong> The inputs of this page have changed since it was '
+        f"executed{at}, so its numbers may no longer hold. <code>python -m lib book --page {escape(page.short)}</code> "
         "computes them again.</p>"
     )
 
 
 def statements(found: pd.DataFrame) -> pd.DataFrame:
-    """One row a statement of a paper, with its verdict over its claims.
+    """One row per statement of a paper, with the verdict over its claims.
 
     Args:
-        found: of `scoreboard.judged`.
+        found: the result of `scoreboard.judged`.
     """
     return found.groupby(["paper", "statement"], sort=False)["verdict"].agg(combine).reset_index()
 
@@ -88,11 +88,11 @@ def _chip(verdict: str, n: int) -> str:
 
 
 def first_decided(found: pd.DataFrame) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    """The first claim of a page that holds, fails or is doubted, or its first one where none is; and what came
-    out on the first network that has this verdict.
+    """The first claim of a page that holds, fails or is doubted, or else its first claim; and the result on
+    the first network that has this verdict.
 
     Args:
-        found: of `scoreboard.judged`.
+        found: the result of `scoreboard.judged`.
     """
     rows = found.to_dict("records")
     row = next((row for row in rows if row["verdict"] in DECIDED), rows[0])
@@ -102,7 +102,7 @@ def first_decided(found: pd.DataFrame) -> tuple[Mapping[str, Any], Mapping[str, 
 def _headline(found: pd.DataFrame, at: str) -> str:
     row, one = first_decided(found)
     to = link(claims.name(row["id"]), at)
-    none = "" if row["verdict"] in DECIDED else "None is decided; the first is: "
+    none = "" if row["verdict"] in DECIDED else "No claim is decided; the first is: "
     network = f" (<code>{escape(one['network'])}</code>)" if one["network"] else ""
     evidence = f"<br><strong>{escape(one['evidence'])}</strong>{network}" if one["evidence"] else ""
     return (
@@ -112,7 +112,7 @@ def _headline(found: pd.DataFrame, at: str) -> str:
 
 
 def _bases(found: pd.DataFrame) -> str:
-    """What the verdicts rest on, with the networks of each."""
+    """What the verdicts rest on, with the networks in each case."""
     networks: dict[str, dict[str, None]] = {}
     for each in found["each"]:
         for one in each:

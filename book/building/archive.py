@@ -1,4 +1,4 @@
-"""The built book as one file for a release, with checksums: the same bytes for the same pages."""
+"""The built book as one file for a release, with checksums; the same pages give the same bytes."""
 
 import gzip
 import sys
@@ -17,12 +17,12 @@ SUMS = "SHA256SUMS"  # as `sha256sum --check` reads it
 
 
 def archive(html: Path, out: Path, version: str) -> Path:
-    """Pack a built book, with the checksum of each of its files inside and that of the whole beside it.
+    """Pack a built book. The checksums of its files are inside the archive, that of the archive beside it.
 
     Args:
         html: the folder of `index.html`.
-        out: the folder of the archive, which is made.
-        version: of the release; the archive and the folder in it are called after it.
+        out: the folder of the archive, made if it does not exist.
+        version: of the release; it is part of the names of the archive and of the folder in it.
 
     Returns:
         The path of the archive.

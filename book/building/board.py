@@ -1,4 +1,4 @@
-"""The scoreboard: one table of all claims to filter and sort, and the summary of the front page."""
+"""The scoreboard: the table of all claims, to filter and sort, and the summary on the front page."""
 
 import json
 from collections import Counter
@@ -18,7 +18,7 @@ from .contents import link
 AT = "book/scoreboard"
 NOTHING = "No claim has been judged yet.\n"
 
-# The columns of the summary: a word, and the verdicts that it counts.
+# The columns of the summary: the heading, and the verdicts that are counted under it.
 _COUNTED = {
     "holds": ("holds",),
     "fails": ("fails",),
@@ -32,11 +32,11 @@ _HYPHENED = {"undecided": "unde&shy;cided", "untested": "un&shy;tested", "doubte
 
 
 def summary(found: pd.DataFrame) -> str:
-    """One row a paper: how many of its statements hold, fail, and so on. Claims of one sentence are one
-    statement, which holds if all of them do.
+    """One row per paper: how many of its statements hold, fail, and so on. Claims from one sentence are one
+    statement, which holds if all of them hold.
 
     Args:
-        found: of `scoreboard.judged`.
+        found: the result of `scoreboard.judged`.
     """
     if found.empty:
         return NOTHING
@@ -71,11 +71,11 @@ def _count(paper: str, verdicts: tuple[str, ...], counts: Counter) -> str:
 
 
 def table(found: pd.DataFrame, titles: Mapping[str, str]) -> str:
-    """A row a claim: the paper, the claim and its place, the verdict, what it rests on, method and metric.
+    """One row per claim: paper, claim and place, verdict, what it rests on, method and metric.
 
     Args:
-        found: of `scoreboard.judged`.
-        titles: of the pages, by name.
+        found: the result of `scoreboard.judged`.
+        titles: the titles of the pages, by name.
     """
     if found.empty:
         return NOTHING
@@ -128,7 +128,7 @@ def as_json(found: pd.DataFrame) -> str:
     """All claims with their verdicts and differences, as JSON.
 
     Args:
-        found: of `scoreboard.judged`.
+        found: the result of `scoreboard.judged`.
     """
     own = ("paper", "id", "statement", "place", "text", "page", "verdict")
     of_network = ("network", "rests_on", "verdict", "evidence")

@@ -15,7 +15,7 @@ from .stage import stage
 
 
 class BookError(ValueError):
-    """The book cannot be built; says which pages are to blame."""
+    """The book cannot be built; the message names the pages that fail."""
 
 
 def build(
@@ -35,10 +35,11 @@ def build(
             published setting: the full datasets, a GPU).
         root: the project, with `_toc.yml`, `_config.yml`, `book/` and `notebooks/`.
         out: where everything goes, by default `build/<profile>`, or `build/pages` for some pages.
-        parameters: further notebook parameters; a notebook gets those that it has.
-        jobs: notebooks at a time, by default two, or one for two cores, and one on a GPU.
-        pages: these notebooks alone, each by its beginning such as "opticam/07"; links to other
-            pages lead nowhere then.
+        parameters: further notebook parameters; each notebook gets those that it declares.
+        jobs: how many notebooks run at a time: by default one on a GPU, else one per two cores and at
+            least two.
+        pages: only these notebooks, each given by the beginning of its name, such as "opticam/07"; links
+            to other pages are then dead.
         as_is: execute nothing; a page whose inputs have changed since says so.
 
     Returns:
@@ -46,8 +47,8 @@ def build(
 
     Raises:
         UnknownName: no such profile or page, or a parameter that no notebook has.
-        BookError: notebooks failed (the others were executed all the same), or were never executed, or a
-            page has warnings.
+        BookError: notebooks failed (the others were executed nevertheless), or were never executed, or
+            a page has warnings.
 
     Example:
         >>> build("smoke").name
@@ -77,8 +78,8 @@ def stale(
     parameters: Mapping[str, Any] | None = None,
     pages: Sequence[str] = (),
 ) -> list[str]:
-    """The notebooks that `build` would execute, by name: those whose inputs have changed since they were
-    executed, and those that never were. Arguments and errors as of `build`.
+    """The names of the notebooks that `build` would execute: those whose inputs have changed since their
+    execution, and those that were never executed. Arguments and errors are those of `build`.
 
     Example:
         >>> stale("smoke", pages=["opticam/07"])

@@ -1,4 +1,4 @@
-"""A page for each claim: what the paper says, the verdict by network, and every difference behind it."""
+"""A page for each claim: the claim, the verdict on each network, and every difference behind it."""
 
 import csv
 import io
@@ -21,20 +21,20 @@ from .scoreboard import Verdict
 Row = Mapping[str, Any]  # of `scoreboard.judged`
 
 FOLDER = "book/claims"
-FILES = "_static/claims"  # of the built book: a CSV a claim
+FILES = "_static/claims"  # of the built book: one CSV per claim
 
 _IN_WORDS = {
-    "better": "{method} is better than each rival by {metrics}",
-    "worse": "{method} is worse than each rival by {metrics}",
-    "larger": "{method} has more {metrics} than {times}each rival",
-    "smaller": "{method} has less {metrics} than {times}each rival",
-    "alike": "{metrics} of {method} is less than {threshold} away from that of each rival",
-    "beaten": "at least one rival is better than {method} by {metrics}",
-    "above": "{metrics} of {method} is above {threshold}",
-    "below": "{metrics} of {method} is below {threshold}",
-    "no_winner": "no method is better than all others by each of {metrics}: for each method some other is ahead in one of them",
+    "better": "{method} is better than each rival in {metrics}",
+    "worse": "{method} is worse than each rival in {metrics}",
+    "larger": "the {metrics} of {method} is larger than {times}that of each rival",
+    "smaller": "{times}the {metrics} of {method} is smaller than that of each rival",
+    "alike": "the {metrics} of {method} differs from that of each rival by less than {threshold}",
+    "beaten": "at least one rival is better than {method} in {metrics}",
+    "above": "the {metrics} of {method} is above {threshold}",
+    "below": "the {metrics} of {method} is below {threshold}",
+    "no_winner": "no method is better than all others in each of {metrics}: every method is beaten by another in one of them",
 }
-_DIFFER = ("holds", "fails", "doubted", "equal", "undecided")  # verdicts that differences have decided
+_DIFFER = ("holds", "fails", "doubted", "equal", "undecided")  # verdicts that differences decide
 _COLUMNS = (
     "paper id place page network rests_on verdict metric unit method rival times mean low high n p side line same decides"
 ).split()
@@ -51,12 +51,12 @@ def name(identifier: str) -> str:
 
 
 def anchor(identifier: str) -> str:
-    """What marks the row of a claim on the page that judges it."""
+    """The anchor of the row of a claim on the page that judges it."""
     return f"claim-{identifier}"
 
 
 def known() -> dict[str, Claim]:
-    """The claims of all papers as the manifests have them, by id."""
+    """The claims of all papers in the manifests, by id."""
     return {claim.id: claim for paper in PAPERS for claim in claims_of(paper)}
 
 
@@ -64,10 +64,10 @@ def write(judged: pd.DataFrame, titles: Mapping[str, str], source: Path, whole: 
     """Write the page and the CSV of each claim into a staged tree.
 
     Args:
-        judged: of the claims, see `scoreboard.judged`.
-        titles: of the pages, by name.
-        source: the tree.
-        whole: whether it has the scoreboard too.
+        judged: the result of `scoreboard.judged`.
+        titles: the titles of the pages, by name.
+        source: the staged tree.
+        whole: whether the tree has the scoreboard too.
     """
     declared = known()
     (source / FOLDER).mkdir(parents=True, exist_ok=True)
@@ -90,10 +90,10 @@ def page(
     """The Markdown of a claim's page.
 
     Args:
-        row: of `scoreboard.judged`.
-        claim: as declared; None where the manifests no longer have it.
-        beside: the rows of the other claims of its statement.
-        titles: of the pages, by name.
+        row: one row of `scoreboard.judged`.
+        claim: the claim as declared; None if the manifests no longer have it.
+        beside: the rows of the other claims of the same statement.
+        titles: the titles of the pages, by name.
         whole: whether the book has its scoreboard.
     """
     at = name(row["id"])
@@ -108,7 +108,7 @@ def page(
 def _summary(
     row: Row, claim: Claim | None, beside: Sequence[Row], titles: Mapping[str, str], whole: bool, at: str
 ) -> str:
-    """What is known of a claim, as a list of terms."""
+    """The facts about a claim, as a list of terms."""
     judges = link(f"{row['page']}#{anchor(row['id'])}", at)
     told = {"Verdict": f"{verdict_html(row['verdict'])}{on_networks(row)}"}
     if claim is not None and claim.kind in _IN_WORDS:
@@ -122,7 +122,7 @@ def _summary(
             f'<li>{verdict_html(one["verdict"])} <a href="{one["id"]}.html">{escape(one["text"])}</a></li>'
             for one in beside
         )
-        told["Same statement"] = f"Claims of one sentence count as one statement.<ul>{others}</ul>"
+        told["Same statement"] = f"Claims from one sentence of the paper count as one statement.<ul>{others}</ul>"
     told["Data"] = f'<a href="{_file(at, row["id"])}" download>CSV of all differences</a>'
     if whole:
         board = link(f"book/scoreboard#paper={row['paper']}", at)
@@ -137,7 +137,7 @@ def _file(at: str, identifier: str) -> str:
 
 
 def on_networks(row: Mapping[str, Any]) -> str:
-    """On how many networks a claim has its verdict, where there are several.
+    """How many of several networks have the verdict of a claim.
 
     Example:
         >>> on_networks(row)
@@ -148,7 +148,7 @@ def on_networks(row: Mapping[str, Any]) -> str:
 
 
 def _network(verdict: Verdict) -> str:
-    """What came out on one network."""
+    """The result on one network."""
     title = f"On {_markdown(verdict['network'])}" if verdict["network"] else "Why there is no verdict"
     decides = escape(verdict["evidence"])
     differences = verdict.get("differences") or []
@@ -163,28 +163,28 @@ def _why(verdict: Verdict, differences: Sequence[Mapping[str, Any]]) -> str:
     what = verdict["verdict"]
     if not differences:
         if what == "not run" and not verdict["evidence"]:
-            return "The method, the metric or such a network did not run in this copy."
-        return "The notebook of this copy has kept only what decides." if what in _DIFFER else ""
+            return "The method, the metric or a network of this kind did not run in this copy."
+        return "The notebook of this copy has kept only the deciding difference." if what in _DIFFER else ""
     reason = {
-        "undecided": "Not every interval lies where the claim wants it, and none surely on the other side.",
-        "fails": "A difference lies on the other side, also after Holm's correction over all of them.",
-        "doubted": "A difference lies on the other side, also after Holm's correction. A test bed casts doubt; it refutes nothing.",
-        "equal": "Only rivals with the very same values on every image keep the claim from holding.",
-        "not enough images": "A verdict takes more images than these.",
+        "undecided": "Not every interval lies on the claimed side, and no difference certainly lies on the other side.",
+        "fails": "A difference lies on the other side, also after Holm's correction over all differences.",
+        "doubted": "A difference lies on the other side, also after Holm's correction. A test bed can cast doubt on a claim, but cannot refute it.",
+        "equal": "Only rivals with the same values on every image keep the claim from holding.",
+        "not enough images": "A verdict needs more images.",
     }.get(what, "")
     return f"{told(differences)} {reason}".strip()
 
 
 def in_words(claim: Claim) -> str:
-    """What a claim needs to hold, in words.
+    """The condition under which a claim holds, in words.
 
     Example:
         >>> in_words(known()["opticam-best-average-gain"])
-        'Opti-CAM is better than each rival by AG'
+        'Opti-CAM is better than each rival in AG'
     """
     if claim.kind not in _IN_WORDS:
         return claim.reason
-    times = f"{claim.factor:g} times that of " if claim.factor != 1 else ""
+    times = f"{claim.factor:g} times " if claim.factor != 1 else ""
     words = _IN_WORDS[claim.kind].format(
         method=method_title(claim.method) if claim.method else "",
         metrics=symbols(claim.metrics),
@@ -193,10 +193,10 @@ def in_words(claim: Claim) -> str:
     )
     if claim.where:
         met = " and ".join(
-            f"{metric_label(metric).symbol} of {method_title(method)} is {side} {_scaled(at, metric)}"
+            f"the {metric_label(metric).symbol} of {method_title(method)} is {side} {_scaled(at, metric)}"
             for method, metric, side, at in claim.where
         )
-        words += f"; of the images, those count whose {met}"
+        words += f"; only images count on which {met}"
     return words
 
 
@@ -210,7 +210,7 @@ def _scaled(value: float, metric: str) -> str:
 
 
 def _markdown(text: str) -> str:
-    """A text without meaning to Markdown."""
+    """A text in which all marks of Markdown are escaped."""
     return re.sub(r"([\\`*_{}\[\]<>$|#~])", r"\\\1", text)
 
 
@@ -218,10 +218,10 @@ def _markdown(text: str) -> str:
 
 
 def table(rows: Iterable[Mapping[str, Any]]) -> str:
-    """The differences behind claims as CSV; a verdict without any is a row by itself.
+    """The differences behind claims as CSV; a verdict without differences has one row.
 
     Args:
-        rows: of `scoreboard.judged`.
+        rows: rows of `scoreboard.judged`.
     """
     text = io.StringIO()
     writer = csv.DictWriter(text, _COLUMNS, extrasaction="ignore", lineterminator="\n")

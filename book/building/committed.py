@@ -1,4 +1,4 @@
-"""The notebooks that are committed beside their scripts: smoke outputs, small enough to read and diff."""
+"""The notebooks that are committed beside their scripts, with smoke outputs small enough to read and diff."""
 
 from base64 import b64decode, b64encode
 from io import BytesIO
@@ -19,7 +19,7 @@ def refresh(root: Path, executed: Path) -> list[Path]:
 
     Args:
         root: the project.
-        executed: where the notebooks of the smoke profile lie, see `build`.
+        executed: the folder of the executed notebooks of the smoke profile, see `build`.
 
     Returns:
         The notebooks written.
@@ -34,11 +34,11 @@ def refresh(root: Path, executed: Path) -> list[Path]:
         ]
         for i, cell in enumerate(notebook.cells):
             cell.id = f"cell-{i}"  # else each run would change every line
-            if cell.cell_type == "code":  # warnings name files of the machine that gave them
+            if cell.cell_type == "code":  # warnings name files of the machine that ran the notebook
                 cell.outputs = [o for o in cell.outputs if o.get("name") != "stderr"]
                 for output in cell.outputs:
                     _shrink(output)
-                    output.get("metadata", {}).pop("differences", None)  # many, and new with each digit
+                    output.get("metadata", {}).pop("differences", None)  # long, and changed by every digit
                     if "nbval-check-output" not in _tags(cell) and "text/html" in output.get(
                         "data", {}
                     ):

@@ -1,4 +1,4 @@
-"""Every table and figure of the papers: where the book recomputes it, how far, and on what."""
+"""Every table and figure of the papers: where the book recomputes it, how completely, and on which images."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,7 +28,9 @@ class Item:
     """A table or figure of a paper; see `data_manifests/book/concordance.yaml`.
 
     Attributes:
-        at: pages with an anchor each, without the folder of notebooks.
+        at: pages, each with an anchor, without the folder of notebooks.
+        partly: what is missing of the item.
+        not_run: why it is not recomputed.
     """
 
     paper: str
@@ -58,11 +60,11 @@ class Item:
 
 
 def items() -> list[Item]:
-    """All tables and figures that are listed, in the book's order of papers.
+    """All tables and figures in the list, in the book's order of papers.
 
     Raises:
         UnknownName: a paper that the book does not have.
-        ValueError: an entry says neither where nor why not, or both.
+        ValueError: an entry has neither a page nor a reason why it is not run, or has both.
     """
     with (MANIFESTS / "book" / "concordance.yaml").open(encoding="utf-8") as file:
         listed = yaml.load(file, StrictLoader)
@@ -80,7 +82,7 @@ def _item(paper: str, entry: Mapping[str, Any]) -> Item:
 
 
 def anchors(notebook: NotebookNode) -> set[str]:
-    """What a link to a page can name: its headings, its own marks, and its figures."""
+    """The anchors of a page: its headings, its labels, and its figures."""
     named = {
         make_id(output["metadata"]["name"])
         for cell in notebook.cells
@@ -96,11 +98,11 @@ def anchors(notebook: NotebookNode) -> set[str]:
 
 
 def gaps(page: Executed, anchor: str, title: str) -> list[str]:
-    """Which printed cells of a table have no number on a page, in words, once for each of its networks.
+    """The printed cells of a table that have no number on a page, in words, for each network of the page.
 
     Args:
-        anchor: the heading that the table stands under.
-        title: of the table, which its caption may name; else all tables under the heading count.
+        anchor: the heading above the table.
+        title: of the table. If no caption names it, all tables under the heading count.
     """
     tables = [table for output in _under(page.notebook, anchor) for table in _comparisons(output)]
     own = [table for table in tables if table.caption and table.caption.text.startswith(f"{title}.")]
@@ -124,7 +126,7 @@ def _comparisons(output: NotebookNode) -> list[Any]:
 
 
 def _missing(table: Any) -> str:
-    """The rows of a comparison table in which a printed number has none of ours beside it."""
+    """The rows of a comparison table in which a printed number has no number of ours beside it."""
     missing = []
     for row in table.tbody.find_all("tr"):
         cells = row.find_all("td")
@@ -143,10 +145,10 @@ def _missing(table: Any) -> str:
 
 
 def concordance(listed: Sequence[Item], pages: Sequence[Executed]) -> str:
-    """One table a paper: a row a table or figure, with its status, what it rests on, and the seconds of its page.
+    """One table per paper, one row per item: its status, what it rests on, and the seconds of its page.
 
     Args:
-        pages: the executed notebooks; what stands on another page is listed as not in this copy.
+        pages: the executed notebooks; an item of any other page is listed as not in this copy.
     """
     by_name = {page.short: page for page in pages}
     head = "".join(
@@ -170,13 +172,13 @@ def _row(one: Item, pages: Mapping[str, Executed]) -> str:
     here = [pages[place.partition("#")[0]] for place in one.at if place.partition("#")[0] in pages]
     cells = [escape(one.shows), _recomputed(one, pages), escape(_bases(one, here)) or "–", _time(here)]
     row = "".join(f"<td>{cell}</td>" for cell in cells)
-    # The paper stands above the table: here it is for a search, and for who hears the page.
+    # The paper is named above the table; here it is for searches and for screen readers.
     paper = f'<span class="visually-hidden">{escape(PAPERS[one.paper])}, </span>'
     return f'<tr id="{one.anchor}"><th scope="row">{paper}{escape(one.item)}</th>{row}</tr>'
 
 
 def _recomputed(one: Item, pages: Mapping[str, Executed]) -> str:
-    """The status, with links to where it stands."""
+    """The status, with links to the pages."""
     if one.not_run:
         return f"<strong>not run</strong>: {escape(one.not_run)}"
     links, missing = [], [one.partly] if one.partly else []
@@ -193,7 +195,7 @@ def _recomputed(one: Item, pages: Mapping[str, Executed]) -> str:
 
 
 def _bases(one: Item, pages: Sequence[Executed]) -> str:
-    """What the verdicts on its claims rest on; without any, those of its pages."""
+    """What the verdicts on the claims of an item rest on; without such claims, all verdicts of its pages."""
     verdicts = [verdict for page in pages for verdict in page.verdicts if verdict["rests_on"]]
     own = [verdict for verdict in verdicts if re.match(rf"{one.item}\b", verdict["place"])]
     return ", ".join(dict.fromkeys(verdict["rests_on"] for verdict in own or verdicts))

@@ -1,4 +1,4 @@
-"""What the book consists of: the pages of `_toc.yml`, and the parameters of its notebooks."""
+"""The contents of the book: the pages of `_toc.yml`, and the parameters of its notebooks."""
 
 import posixpath
 from collections.abc import Iterator, Sequence
@@ -20,7 +20,7 @@ def pages(root: Path) -> list[str]:
     """The pages of `_toc.yml` in reading order, without suffix, relative to the project.
 
     Raises:
-        FileNotFoundError: there is none: the book is built from a checkout, not from a wheel.
+        FileNotFoundError: there is no `_toc.yml`: the book is built from a checkout, not from a wheel.
     """
     path = root / "_toc.yml"
     if not path.is_file():
@@ -39,10 +39,10 @@ def _files(entry: dict) -> Iterator[str]:
 
 
 def notebooks(root: Path) -> list[Path]:
-    """The notebooks among the pages, as the percent scripts that are their source.
+    """The percent scripts of the notebooks among the pages.
 
     Raises:
-        FileNotFoundError: `_toc.yml` names one that is not there.
+        FileNotFoundError: `_toc.yml` names a script that is not there.
     """
     found = [root / f"{page}.py" for page in pages(root) if page.startswith("notebooks/")]
     for path in found:
@@ -52,10 +52,10 @@ def notebooks(root: Path) -> list[Path]:
 
 
 def chosen(root: Path, names: Sequence[str]) -> list[Path]:
-    """The notebooks whose names begin so, such as "opticam/07"; all of them without a name.
+    """The notebooks whose names begin with one of `names`, such as "opticam/07"; without names, all.
 
     Raises:
-        UnknownName: none does; lists those that there are.
+        UnknownName: no notebook begins with a name; the message lists all notebooks.
     """
     found = {f"{path.parent.name}/{path.stem}": path for path in notebooks(root)}
     for name in names:
@@ -65,7 +65,7 @@ def chosen(root: Path, names: Sequence[str]) -> list[Path]:
 
 
 def link(to: str, at: str) -> str:
-    """Where the built page `to`, with or without an anchor, lies from the page `at`.
+    """The relative address of the built page `to`, with or without an anchor, from the page `at`.
 
     Example:
         >>> link("notebooks/opticam/07_localization#tables", at="book/scoreboard")
@@ -76,7 +76,7 @@ def link(to: str, at: str) -> str:
 
 
 def script(path: Path) -> NotebookNode:
-    """The notebook of a percent script, which needs no header."""
+    """The notebook of a percent script; the script needs no header."""
     notebook = jupytext.read(path)
     notebook.metadata = NotebookNode(kernelspec=KERNEL)
     for cell in notebook.cells:

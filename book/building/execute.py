@@ -1,4 +1,4 @@
-"""Execute notebooks with papermill, several at a time, each once for the same content."""
+"""Execute notebooks with papermill, several at a time, and each only once for the same content."""
 
 import hashlib
 import json
@@ -31,7 +31,7 @@ from . import contents
 
 @dataclass(frozen=True)
 class Task:
-    """One notebook: its percent script, where the executed notebook goes, and with what."""
+    """One notebook: its percent script, the path of the executed notebook, its parameters, its key."""
 
     source: Path
     output: Path
@@ -48,13 +48,13 @@ class Task:
 
     @property
     def outdated(self) -> bool:
-        """Whether it was executed for the book, and with other inputs than these."""
+        """Whether it was executed for the book with other inputs than these."""
         return self.output.is_file() and _stamp(self.output).get("key", self.key) != self.key
 
 
 @dataclass(frozen=True)
 class Failure:
-    """What stopped a notebook; the notebook up to there lies at `output`."""
+    """The error that stopped a notebook; the notebook up to the error is at `output`."""
 
     name: str
     error: str
@@ -70,10 +70,10 @@ class Failure:
 
 
 def environment(root: Path) -> str:
-    """A digest of all that a notebook's numbers depend on beside its own source.
+    """A digest of everything that a notebook's numbers depend on, except its own source.
 
-    The packages (but for what builds the book and reads the command line), the manifests (but for those
-    that the build reads), the pinned versions, and the kind of machine.
+    That is: the packages (except the code that builds the book and reads the command line), the
+    manifests (except those that the build reads), the pinned versions, and the kind of machine.
     """
     files = [*root.glob("data_manifests/**/*"), root / "constraints.txt"]
     for package in ("lib", "testbeds", "book"):
@@ -100,7 +100,7 @@ def freshness(source: Path, parameters: Mapping[str, Any], environment: str) -> 
 def plan(
     root: Path, executed: Path, parameters: Mapping[str, Any], notebooks: Sequence[Path]
 ) -> list[Task]:
-    """One task a notebook, each with those of the parameters that it has.
+    """One task per notebook, each with the parameters that the notebook declares.
 
     Raises:
         UnknownName: a parameter that no notebook has.
@@ -127,10 +127,10 @@ def _stamp(executed: Path) -> dict[str, Any]:
 
 
 def execute(tasks: Sequence[Task], jobs: int | None = None) -> list[Failure]:
-    """Execute the stale ones among the tasks; one that fails does not stop the others.
+    """Execute the stale tasks; a task that fails does not stop the others.
 
     Args:
-        jobs: notebooks at a time; the cores are divided among them.
+        jobs: how many notebooks run at a time; the cores are divided among them.
 
     Raises:
         ValueError: `jobs` is less than 1.
@@ -142,7 +142,7 @@ def execute(tasks: Sequence[Task], jobs: int | None = None) -> list[Failure]:
     if not stale:
         return []
     at_once = min(len(stale), jobs or _default_jobs())
-    # Fresh processes: a fork of one in which torch has started its threads may hang.
+    # Fresh processes: a fork of a process in which torch has started threads may hang.
     context = get_context("spawn")
     lock, lines = context.RLock(), context.Queue()
     tqdm.set_lock(lock)
@@ -166,7 +166,7 @@ def execute(tasks: Sequence[Task], jobs: int | None = None) -> list[Failure]:
 
 
 def _submitted(pool: ProcessPoolExecutor, task: Task) -> Future:
-    """A task on its way; of a pool whose worker has died, one that has failed."""
+    """The future of a submitted task; a failed one if a worker of the pool has died."""
     try:
         return pool.submit(_run, task)
     except BrokenExecutor as error:
@@ -176,7 +176,7 @@ def _submitted(pool: ProcessPoolExecutor, task: Task) -> Future:
 
 
 def _stop(pool: ProcessPoolExecutor) -> None:
-    """End the workers at once, and with them their kernels; what is stored is complete."""
+    """End the workers and their kernels at once; stored results are complete."""
     workers = list(pool._processes.values())
     pool.shutdown(wait=False, cancel_futures=True)
     for worker in workers:
@@ -186,8 +186,8 @@ def _stop(pool: ProcessPoolExecutor) -> None:
 
 
 def _furthest(waiting: Iterable[int], running: Iterable[int]) -> int:
-    """Of the places in the book that wait, the one furthest from all that run, and of several the first:
-    neighbours need the same networks and maps, so that one would wait for the other.
+    """The waiting place that is furthest in the book from all running ones; the first of several. Neighbours
+    need the same networks and maps, so that one would wait for the other.
 
     Example:
         >>> _furthest([1, 2, 3, 4], [0, 4])
@@ -198,8 +198,8 @@ def _furthest(waiting: Iterable[int], running: Iterable[int]) -> int:
 
 
 def _default_jobs() -> int:
-    """One on a GPU; else one for two cores, but two at least where there are two cores: a core that one
-    notebook leaves idle, as figures and small networks do, works for the other."""
+    """One on a GPU; else one per two cores, but at least two where there are two cores. Figures and small
+    networks leave cores idle, which the other notebook then uses."""
     return 1 if torch.cuda.is_available() else max(min(2, _cores()), _cores() // 2)
 
 
@@ -208,7 +208,7 @@ def _cores() -> int:
 
 
 def _outcome(future: Future, task: Task) -> Failure | None:
-    crash = future.exception()  # not of the notebook: a dead kernel, a full disk
+    crash = future.exception()  # not an error of the notebook, but a dead kernel or a full disk
     failure = (
         Failure(task.name, f"{type(crash).__name__}: {crash}", task.output)
         if crash
@@ -222,12 +222,12 @@ def _outcome(future: Future, task: Task) -> Failure | None:
 
 # In the worker processes ------------------------------------------------------------------------
 
-_line = 0  # of the terminal, for this worker's progress bar
+_line = 0  # the line of the terminal with this worker's progress
 
 
 def _start(lock: Any, lines: Any, threads: int) -> None:
     global _line
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of the terminal: the parent decides
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     tqdm.set_lock(lock)
     _line = lines.get()
@@ -235,7 +235,7 @@ def _start(lock: Any, lines: Any, threads: int) -> None:
 
 
 def _leave_with_parent() -> None:
-    """A build that is killed leaves no worker behind; a kernel follows its worker by itself."""
+    """End this worker when its build is killed; a kernel ends with its worker."""
     parent_process().join()
     os._exit(1)
 
@@ -256,7 +256,7 @@ def _run(task: Task) -> Failure | None:
                 dict(task.parameters),
                 kernel_name="python3",
                 cwd=task.source.parent,
-                extra_arguments=["--log-level=CRITICAL"],  # else it tells of being shut down
+                extra_arguments=["--log-level=CRITICAL"],  # else the kernel logs its shutdown
                 progress_bar=False,
             )
     except PapermillExecutionError as error:
@@ -274,7 +274,7 @@ def _run(task: Task) -> Failure | None:
 
 @contextmanager
 def _told(name: str) -> Iterator[None]:
-    """A line on the terminal meanwhile: the page, and what its kernel tells of how far it is."""
+    """Show a line on the terminal meanwhile: the page, and the progress that its kernel reports."""
     with TemporaryDirectory() as folder:
         file, done = Path(folder) / "progress", threading.Event()
         os.environ[progress.VARIABLE] = str(file)  # the kernel inherits it
@@ -296,7 +296,7 @@ def _told(name: str) -> Iterator[None]:
 
 
 def _forget_paths(notebook: nbformat.NotebookNode) -> None:
-    """papermill notes where its files lie; a page that travels should not."""
+    """Remove the paths that papermill records, since a page may be moved."""
     notebook.metadata.pop("papermill", None)
     for cell in notebook.cells:
         cell.metadata.pop("papermill", None)

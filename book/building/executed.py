@@ -1,4 +1,4 @@
-"""A page as it was executed: its notebook, and what that says of itself."""
+"""An executed page: its notebook, and the title, verdicts, seconds and provenance in it."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -20,7 +20,7 @@ class Executed:
 
     Attributes:
         name: as in `_toc.yml`.
-        stale: whether what it was computed from has changed since.
+        stale: whether its inputs have changed since.
 
     Example:
         >>> page.title, page.seconds
@@ -33,7 +33,7 @@ class Executed:
 
     @property
     def short(self) -> str:
-        """As the commands take it, such as "opticam/01_classification_metrics"."""
+        """The name that commands take, such as "opticam/01_classification_metrics"."""
         return self.name.removeprefix("notebooks/")
 
     @property
@@ -53,22 +53,22 @@ class Executed:
 
     @property
     def seconds(self) -> float | None:
-        """What it took to execute."""
+        """How long the execution took."""
         return self.notebook.metadata.get("book", {}).get("seconds")
 
     @cached_property
     def provenance(self) -> dict[str, Any]:
-        """The record of its footer; empty without one."""
+        """The record of the footer; empty without a footer."""
         found = (output.get("metadata", {}).get("provenance") for output in self.outputs())
         return next(filter(None, found), {})
 
     def outputs(self) -> Iterator[NotebookNode]:
-        """The outputs of its cells, one after the other."""
+        """The outputs of all cells, in order."""
         for cell in self.notebook.cells:
             yield from cell.get("outputs", [])
 
     def source(self, tag: str) -> str:
-        """The source of the first cell with a tag; empty without one."""
+        """The source of the first cell with a tag; empty if there is none."""
         tagged = (cell for cell in self.notebook.cells if tag in cell.metadata.get("tags", []))
         return next((cell.source for cell in tagged), "")
 
@@ -78,9 +78,9 @@ def read(root: Path, executed: Path, scripts: Sequence[Path], tasks: Sequence[Ta
 
     Args:
         root: the project.
-        executed: where they lie, at the same relative paths.
+        executed: the folder of the executed notebooks, at the same relative paths.
         scripts: their sources.
-        tasks: what would be executed now.
+        tasks: the tasks of these pages, with the inputs of now.
     """
     stale = {task.source for task in tasks if task.outdated}
     found = []

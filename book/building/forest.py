@@ -15,29 +15,29 @@ Record = Mapping[str, Any]  # of `report.evidence.record`
 
 
 def forest(differences: Sequence[Record]) -> str:
-    """One table a metric: a row a difference, drawn and in numbers; the deciding one stands out.
+    """One table per metric, one row per difference, drawn and in numbers; the deciding one is highlighted.
 
-    Positions are shares of the width, so that a drawing fits a phone and a desk; colours are those of the
-    page. What it shows stands as text beside it, so that nobody needs to see it.
+    Positions are shares of the width, so that a drawing fits phones and large screens. Colours are those
+    of the page. The drawing repeats the text beside it, so that no reader needs to see it.
 
     Args:
-        differences: of one claim on one network, each as of `report.evidence.record`.
+        differences: of one claim on one network, each as `report.evidence.record` returns it.
     """
     metrics = dict.fromkeys(one["metric"] for one in differences)
     return "".join(_table([one for one in differences if one["metric"] == m]) for m in metrics)
 
 
 def told(differences: Sequence[Record]) -> str:
-    """In words, on which side of the line the intervals lie.
+    """The side of the line on which the intervals lie, in words.
 
     Example:
         >>> told(differences)
-        '9 of 11 intervals lie where the claim wants them; 2 on both sides: LIME and Score-CAM.'
+        '9 of 11 intervals lie on the claimed side; 2 on both sides: LIME and Score-CAM.'
     """
     sides = {side: [one for one in differences if lies(one) == side] for side in ("for", "against", "open")}
     n = len(differences)
-    lie, them = ("interval lies", "it") if n == 1 else ("intervals lie", "them")
-    words = [f"{len(sides['for'])} of {n} {lie} where the claim wants {them}"]
+    lie = "interval lies" if n == 1 else "intervals lie"
+    words = [f"{len(sides['for'])} of {n} {lie} on the claimed side"]
     if sides["against"]:
         words.append(f"{len(sides['against'])} on the other side: {_names(sides['against'])}")
     if sides["open"]:
@@ -46,7 +46,7 @@ def told(differences: Sequence[Record]) -> str:
 
 
 def lies(one: Record) -> str:
-    """Where the interval of a difference lies: it speaks "for" the claim, "against" it, or leaves it "open"."""
+    """Whether the interval of a difference is "for" the claim, "against" it, or leaves it "open"."""
     low, high, line = one["low"], one["high"], one["line"]
     if low is None or high is None or one["same"]:
         return "open"
@@ -60,13 +60,17 @@ def lies(one: Record) -> str:
 
 
 def name(one: Record) -> str:
-    """What a row is called: the rival, or the method where there is none."""
+    """The name of a row: the rival, or the method where there is no rival."""
     rival = method_title(one["rival"]) if one["rival"] else method_title(one["method"])
-    return rival if one["times"] == 1 else f"{one['times']:g} times {rival}"
+    if one["times"] == 1:
+        return rival
+    if one["side"] == "below":  # the method is multiplied, see `report.evidence`
+        return f"{rival} ({one['times']:g} times {method_title(one['method'])})"
+    return f"{one['times']:g} times {rival}"
 
 
 def value(one: Record) -> str:
-    """Mean and interval as they are printed.
+    """Mean and interval as a page prints them.
 
     Example:
         >>> value(one)
@@ -84,7 +88,7 @@ def value(one: Record) -> str:
 
 
 def unit(one: Record) -> str:
-    """Of a difference of percentages it is points."""
+    """The unit; that of a difference of percentages is points."""
     of = metric_label(one["metric"]).unit
     return "points" if one["rival"] and of == "%" else of
 
@@ -108,7 +112,7 @@ def _table(rows: Sequence[Record]) -> str:
     return (
         f'<table class="cams forest"><caption>{_caption(rows)}</caption>'
         f'<thead><tr><th scope="col">{_heading(rows)}</th><th scope="col" class="drawn">{axis.title}</th>'
-        f'<th scope="col">{"Least to largest" if _identity(rows[0]) else "Mean [95 % interval]"}</th></tr></thead>'
+        f'<th scope="col">{"Largest of all images" if _identity(rows[0]) else "Mean [95 % interval]"}</th></tr></thead>'
         f"<tbody>{body}</tbody><tfoot><tr><td></td><td class=\"drawn\">{axis.ticks()}</td><td></td></tr></tfoot></table>\n"
     )
 
@@ -120,15 +124,15 @@ def _caption(rows: Sequence[Record]) -> str:
     measure = f"{label.symbol}{' (' + unit(first) + ')' if unit(first) else ''}"
     if not first["rival"]:
         text = f"{measure} of each method" if len(methods) > 1 else f"{measure} of {ours}"
-        line = f"the line is the claim's {number(first['line'], _decimals(first['line']))}"
+        line = f"the line is the threshold of the claim, {number(first['line'], _decimals(first['line']))}"
     elif len(methods) > 1:
-        text, line = f"{measure}, the first method's less the second's", "the line is zero"
+        text, line = f"{measure} of the first method minus that of the second", "the line is zero"
     else:
-        text, line = f"{measure}, {ours}'s less that of each rival", "the line is zero"
+        text, line = f"{measure} of {ours} minus that of each rival", "the line is zero"
     if first["side"] == "within":
-        line = "the lines are as far from zero as the claim allows"
+        line = "the lines are the largest differences that the claim allows"
     better = "higher is better" if label.higher_is_better else "lower is better"
-    return escape(f"{text}; {better}. Shaded is where the claim wants it; {line}.")
+    return escape(f"{text}; {better}. The claimed side is shaded; {line}.")
 
 
 def _heading(rows: Sequence[Record]) -> str:
@@ -153,7 +157,7 @@ def _decimals(value: float) -> int:
 
 
 class _Axis:
-    """The axis of a table: values to shares of the width."""
+    """The axis of a table, which maps values to shares of the width."""
 
     def __init__(self, rows: Sequence[Record]) -> None:
         first = rows[0]
@@ -166,11 +170,11 @@ class _Axis:
         self.title = '<span class="visually-hidden">drawn</span>'
 
     def at(self, value: float) -> float:
-        """In per cent of the width."""
+        """The position of a value, in per cent of the width."""
         return round(100 * (value - self.low) / (self.high - self.low), 2)
 
     def drawn(self, one: Record) -> str:
-        """Interval and mean over the side that the claim wants, and the line."""
+        """The interval and the mean over the shaded claimed side, and the line."""
         left, right = {
             "above": (self.at(self.lines[0]), 100.0),
             "below": (0.0, self.at(self.lines[0])),

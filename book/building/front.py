@@ -1,4 +1,4 @@
-"""What the front page says of the whole: counted, not typed."""
+"""The numbers of the front page, which are counted from the book."""
 
 import csv
 from base64 import b64decode
@@ -21,11 +21,11 @@ _WORDS = "no one two three four five six seven eight nine ten eleven twelve".spl
 
 
 def facts(pages: Sequence[Executed], found: pd.DataFrame) -> dict[str, str]:
-    """Numbers and names that the text of the front page takes, by name.
+    """The values that the text of the front page inserts, by name.
 
     Args:
         pages: the executed notebooks.
-        found: of `scoreboard.judged`.
+        found: the result of `scoreboard.judged`.
 
     Example:
         >>> facts(pages, found)["papers"]
@@ -45,7 +45,7 @@ def facts(pages: Sequence[Executed], found: pd.DataFrame) -> dict[str, str]:
 
 
 def counted(n: int) -> str:
-    """A number as prose has it.
+    """A number as prose writes it.
 
     Example:
         >>> counted(5), counted(40)
@@ -55,7 +55,7 @@ def counted(n: int) -> str:
 
 
 def _doubtful() -> int:
-    """How many photographs have a label that may be wrong."""
+    """The number of photographs with a label that may be wrong."""
     file = MANIFESTS / "datasets" / DATASETS["imagenet_embedded"]["boxes"]["file"]
     with file.open(newline="", encoding="utf-8") as rows:
         return len({row["file"] for row in csv.DictReader(rows) if row["doubtful"] == "1"})
@@ -67,18 +67,18 @@ def _drawn() -> dict[str, dict]:
 
 
 def test_beds() -> str:
-    """A list of the drawn datasets, with the networks that are trained on what the same program draws."""
+    """A list of the drawn datasets, with the networks that are trained on images of the same program."""
     recipes = {name: entry["recipe"] for name, entry in networks().items() if not name.endswith("_quick")}
     lines = []
     for name, entry in _drawn().items():
         module = entry["source"]["generator"].partition(":")[0]
         trained = [f"`{network}`" for network, recipe in recipes.items() if recipe.startswith(f"{module}:")]
-        lines.append(f"* *{name}*: {entry['title']}" + (f"; for {', '.join(trained)}" if trained else "") + ".")
+        lines.append(f"* *{name}*: {entry['title']}" + (f"; networks: {', '.join(trained)}" if trained else "") + ".")
     return "\n".join(lines) + "\n"
 
 
 def picture(pages: Sequence[Executed], folder: Path) -> str:
-    """The figure of the front page as Markdown, its file in a folder of generated parts; empty where no
+    """The figure of the front page as Markdown, with its file in the folder of generated parts; empty if no
     page has it.
 
     Args:

@@ -5,15 +5,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-# The command `jupyter-book` of this very interpreter, which the PATH may not hold.
+# The command `jupyter-book` of this interpreter, which may not be on the PATH.
 _JUPYTER_BOOK = "from jupyter_book.cli.main import main; main()"
 
 
 def publish(source: Path, html: Path, *, strict: bool = True) -> str:
-    """Build the HTML book from `source` into `html`; returns the warnings, if there are any.
+    """Build the HTML book from `source` into `html`; return the warnings, if there are any.
 
     Args:
-        strict: a warning is an error. Some pages alone have links that lead nowhere.
+        strict: whether a warning is an error. A build of some pages alone has dead links.
     """
     work = source.parent / "sphinx"
     for folder in (

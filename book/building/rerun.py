@@ -1,4 +1,4 @@
-"""How to run a page again, and how to cite it."""
+"""The part of a page that says how to run it again and how to cite it."""
 
 import re
 import shlex
@@ -12,7 +12,7 @@ PROMPT = "Run this page, or cite it"
 
 
 def fold(page: Executed, profile: str, book: Mapping[str, str]) -> str:
-    """The commands that make a page again, its parameters, and its entry for a bibliography, as Markdown.
+    """The commands that compute a page again, its parameters, and its BibTeX entry, as Markdown.
 
     Args:
         profile: with which this copy was made.
@@ -25,17 +25,17 @@ def fold(page: Executed, profile: str, book: Mapping[str, str]) -> str:
     if "root" in assigned(declared):
         own = {"root": "pictures"} | ({"cost": "smoke"} if "cost" in assigned(declared) else {})
         mine = [
-            "With images of your own, in the folder `pictures`:",
+            "With your own images, in the folder `pictures`:",
             _code("bash", command(page.short, "embedded", own, out="mine")),
         ]
     parts = [
         f'<details class="cams-run" id="run-this-page"><summary>{PROMPT}</summary>',
-        "From the folder of the project, after `make env`; what is stored is not computed again:",
+        "Run this in the folder of the project, after `make env`. Stored results are not computed again:",
         _code("bash", command(page.short, profile, given)),
         *mine,
-        "The parameters of this page, with what they mean:",
+        "The parameters of this page, each with its meaning:",
         _code("python", declared),
-        "To cite it:",
+        "To cite this page:",
         _code("bibtex", bibtex(page, book)),
         "</details>\n",
     ]
@@ -43,7 +43,7 @@ def fold(page: Executed, profile: str, book: Mapping[str, str]) -> str:
 
 
 def command(page: str, profile: str, parameters: Mapping[str, Any], out: str = "") -> str:
-    """The command that executes a page, complete.
+    """The complete command that executes a page.
 
     Example:
         >>> command("opticam/07_localization", "embedded", {"root": "my pictures"})

@@ -1,4 +1,4 @@
-"""What a copy of the book ran: a profile's plan as a table, a page after the other."""
+"""What a copy of the book ran: the plan of a profile as tables, page by page."""
 
 import re
 from html import escape
@@ -11,10 +11,10 @@ _PARTS = PAPERS | {"reference": "Methods and metrics"}
 
 
 def runs(profile: str, root: Path) -> str:
-    """One table a paper: a row an experiment, with its network, its images, and what it leaves out.
+    """One table per paper, one row per experiment: its network, its images, and its own settings.
 
     Args:
-        root: the project, whose notebooks have the titles.
+        root: the project; the titles are those of its notebooks.
 
     Example:
         >>> "birds_vgg" in runs("embedded", ROOT)
@@ -36,7 +36,7 @@ def runs(profile: str, root: Path) -> str:
             cells = "".join(f"<td>{cell}</td>" for cell in _cells(experiment))
             row = cells if i else head + cells
             papers.setdefault(paper, []).append(f"<tr>{row}</tr>")
-    columns = ("Page and its settings", "Network", "Images", "Otherwise")
+    columns = ("Page and its settings", "Network", "Images", "Other settings")
     heading = "".join(f'<th scope="col">{name}</th>' for name in columns)
     return "\n\n".join(
         f'## {_PARTS[paper]}\n\n<div class="table-scroll"><table class="runs"><thead><tr>{heading}'
@@ -46,7 +46,7 @@ def runs(profile: str, root: Path) -> str:
 
 
 def options(profile: str) -> str:
-    """The options of methods that a profile can afford, as a list."""
+    """The options of methods in a profile, as a list."""
     plan = experiments.plan(experiments.pages()[0], profile)
     lines = [f"* `{method}`: {_told(values)}" for method, values in plan.options.items()]
     return "\n".join(lines) + "\n"
@@ -82,7 +82,7 @@ def _title(notebook: Path) -> str:
 
 
 def _told(value: object) -> str:
-    """A value of the file without the marks of Python: no limit is "all"."""
+    """A value of the file without the syntax of Python; no limit is "all"."""
     if value is None:
         return "all"
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""What became of each claim, read from the executed notebooks."""
+"""The verdict on each claim, read from the executed notebooks."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -16,8 +16,8 @@ Verdict = dict[str, Any]  # a row of `report.judge`, and the page
 
 
 def verdicts(notebook: NotebookNode, page: str) -> list[Verdict]:
-    """The verdicts that the tables of a notebook carry, each with the page it stands on, and with the
-    differences that it was reached on, where the notebook has kept them."""
+    """The verdicts in the tables of a notebook, each with its page, and with the differences behind it if the
+    notebook has kept them."""
     found = []
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
@@ -31,9 +31,10 @@ def verdicts(notebook: NotebookNode, page: str) -> list[Verdict]:
 
 
 def judged(found: Iterable[Verdict]) -> pd.DataFrame:
-    """One row a claim, in the book's order of papers: its verdict over all networks, and `each`.
+    """One row per claim, in the book's order of papers: its verdict over all networks, and in `each` the
+    verdict on each network.
 
-    A claim that stands on several pages counts on the first that ran what it needs.
+    A claim that several pages judge counts on the first page that ran what it needs.
 
     Raises:
         UnknownName: a verdict on a paper that the book does not know.

@@ -1,4 +1,4 @@
-"""Lay out the tree that Jupyter Book reads: written pages, executed notebooks, generated parts."""
+"""Write the tree that Jupyter Book reads: written pages, executed notebooks, generated parts."""
 
 import re
 import shutil
@@ -32,7 +32,7 @@ _TITLE = re.compile(r"^# .+$", re.M)
 PROFILE_NOTES = {
     "smoke": "a few images, in double precision, to see that every page runs. Its numbers carry no weight, "
     "and the verdicts say so.",
-    "embedded": "the photographs and networks that ordinary packages carry, nothing downloaded.",
+    "embedded": "the photographs and networks that ordinary Python packages carry, without any download.",
     "paper": "the published datasets and networks.",
 }
 
@@ -48,8 +48,8 @@ def stage(
     """Write the book's tree to `source`, at the same relative paths as in the project.
 
     Args:
-        only: these notebooks with the references, in place of all pages.
-        parameters: of the notebooks, beside the profile.
+        only: write these notebooks and the references, in place of all pages.
+        parameters: of the notebooks, in addition to the profile.
 
     Raises:
         ValueError: a notebook shows an image without alternative text.
@@ -106,14 +106,14 @@ def stage(
 
 
 def _with_facts(text: str, facts: Mapping[str, str]) -> str:
-    """A page with what its text takes by name, such as {{ papers }}."""
+    """A page with the values that its text inserts by name, such as {{ papers }}."""
     if "{{" not in text:
         return text
     return f"---\n{yaml.safe_dump({'myst': {'substitutions': dict(facts)}}, allow_unicode=True)}---\n\n{text}"
 
 
 def _staged(page: Executed, caution: str, profile: str, book: Mapping[str, str]) -> NotebookNode:
-    """The notebook of a page as the book shows it: with its answer first, and with what runs it folded."""
+    """The notebook of a page as the book shows it: the answer comes first, and how to run it is folded."""
     notebook = deepcopy(page.notebook)
     marked: set[str] = set()
     for cell in notebook.cells:
@@ -129,7 +129,7 @@ def _staged(page: Executed, caution: str, profile: str, book: Mapping[str, str])
 
 
 def _answered(cells: Iterable[NotebookNode], box: str) -> Iterator[NotebookNode]:
-    """The cells with the box under the first title."""
+    """The cells, with the box under the first title."""
     waiting = True
     for cell in cells:
         title = _TITLE.search(cell.source) if waiting and cell.cell_type == "markdown" else None
@@ -140,14 +140,14 @@ def _answered(cells: Iterable[NotebookNode], box: str) -> Iterator[NotebookNode]
 
 
 def _link_claims(output: NotebookNode, page: str, marked: set[str]) -> None:
-    """Let the table of claims lead to the claims' own pages, and have an anchor for each."""
+    """Give the table of claims links to the claims' own pages, and an anchor for each claim."""
 
     def mark(claim: str) -> tuple[str, str]:
         anchor = "" if claim in marked else claims.anchor(claim)
         marked.add(claim)
         return anchor, contents.link(claims.name(claim), page)
 
-    records = output.get("data", {}).pop(VERDICTS_MIME, None)  # collected; no page can show it
+    records = output.get("data", {}).pop(VERDICTS_MIME, None)  # already collected; a page cannot show it
     output.get("metadata", {}).pop("differences", None)
     if records:
         output.data["text/html"] = STYLE + claims_html(pd.DataFrame(records), mark)
@@ -160,11 +160,11 @@ def _about(root: Path) -> dict[str, str]:
 
 
 def _built_with(profile: str, parameters: Mapping[str, Any]) -> str:
-    """In words, which profile made this copy, and what came in place of what it says."""
+    """The profile that made this copy, and the parameters that replaced its values, in words."""
     said = f"This copy was built with the `{profile}` profile: {PROFILE_NOTES[profile]}"
     if parameters:
         given = ", ".join(f"`{name}` {plain(value)}" for name, value in parameters.items())
-        said += f" In place of what the profile says, pages ran with {given}."
+        said += f" Pages ran with {given} in place of the values of the profile."
     return said
 
 
@@ -174,7 +174,7 @@ def _toc(first: str, *others: str) -> str:
 
 
 def _not_pages(folder: str, names: list[str]) -> set[str]:
-    """What lies beside the pages and makes them: the package."""
+    """The files beside the pages that belong to the package."""
     packages = {name for name in names if (Path(folder) / name / "__init__.py").is_file()}
     return packages | {name for name in names if name.endswith((".py", ".yaml", "__pycache__"))}
 
@@ -192,8 +192,8 @@ def _prepared(cell: NotebookNode, place: str) -> list[NotebookNode]:
 
 
 def _fold(cell: NotebookNode) -> None:
-    """Code waits behind a click, but for what a notebook marks `show-input`; the parameters are shown with
-    how to run the page."""
+    """Fold the code of a cell, unless it is marked `show-input`. The parameters are shown with the command
+    that runs the page."""
     tags = set(cell.metadata.get("tags", []))
     if tags & {"parameters", "injected-parameters"}:
         cell.metadata["tags"] = sorted(tags | {"remove-cell"})
@@ -202,10 +202,10 @@ def _fold(cell: NotebookNode) -> None:
 
 
 def figures_apart(cell: NotebookNode) -> Iterator[NotebookNode]:
-    """The cell, and behind it one cell for each figure that it shows.
+    """The cell, followed by one cell for each figure that it shows.
 
     MyST-NB takes alternative text, caption and name from the metadata of the cell, once for all of
-    its outputs; ours come with each output. So each figure gets a cell of its own.
+    its outputs. Ours come with each output, so each figure gets a cell of its own.
     """
     if not any(map(_is_image, cell.get("outputs", []))):
         yield cell
@@ -228,7 +228,7 @@ def _is_image(output: NotebookNode) -> bool:
 
 
 def _output_cell() -> NotebookNode:
-    # Not without source: MyST-NB skips an empty cell together with its outputs.
+    # With a source, since MyST-NB skips an empty cell together with its outputs.
     return new_code_cell("# shown by the cell above", metadata={"tags": ["remove-input"]})
 
 

@@ -23,7 +23,8 @@ class Difference(NamedTuple):
         mean: with its interval; of an identity, with the least and the largest value.
         side: the side of the line that is claimed: "above", "below", or "within" its distance of zero.
         line: zero, or the claim's threshold.
-        times: the factor of the claim, of the mean that is multiplied.
+        times: the factor of the claim. It multiplies the mean of the rival if the side is "above", and
+            that of the method if it is "below".
     """
 
     metric: str
@@ -181,8 +182,9 @@ def _difference(
     range_ = (times[0] * low - times[1] * high, times[0] * high - times[1] * low)
     mean = mean_of(differences, range_)
     p = p_value(differences, _groups(differences), null=-sign * shift, bounds=range_)
-    factor = "" if times == (1, 1) else f" {max(times):g} times"
-    text = f"{_show(mean, metric, points=True)} against{factor} {method_title(rival)}"
+    multiplied = "" if times[0] == 1 else f" for {times[0]:g} times {method_title(method)}"
+    factor = "" if times[1] == 1 else f" {times[1]:g} times"
+    text = f"{_show(mean, metric, points=True)}{multiplied} against{factor} {method_title(rival)}"
     side = "within" if shift else "above" if sign > 0 else "below"
     of = Difference(metric, method, rival, mean, side, shift, max(times))
     return Evidence(mean.scaled(sign).shifted(shift), p, text, of, same and not shift)

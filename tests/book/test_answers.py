@@ -39,7 +39,7 @@ def test_the_first_decided_claim_is_quoted_on_the_first_network_that_decides_it(
 
 
 def test_without_a_decided_claim_the_first_one_is_quoted_and_said_to_be_open():
-    assert told(box(verdict("a", "undecided")))["First decided"].startswith("None is decided; the first is: Claim a")
+    assert told(box(verdict("a", "undecided")))["First decided"].startswith("No claim is decided; the first is: Claim a")
 
 
 def test_what_is_doubted_is_decided():

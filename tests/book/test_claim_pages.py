@@ -51,7 +51,7 @@ def test_every_difference_is_drawn_and_its_reason_told():
     [
         ("not run", "", "did not run in this copy"),
         ("not testable here", "the network is near chance", "the network is near chance"),
-        ("holds", "AG 5", "kept only what decides"),
+        ("holds", "AG 5", "kept only the deciding difference"),
     ],
 )
 def test_a_verdict_without_differences_says_why(what, evidence, said):
@@ -68,13 +68,13 @@ def test_the_condition_of_every_claim_can_be_said():
     for claim in known().values():
         assert in_words(claim) and "{" not in in_words(claim), claim.id
     better = known()["opticam-best-average-gain"]
-    assert "It holds if</dt><dd>Opti-CAM is better than each rival by AG." in text(verdict("a"), claim=better)
+    assert "It holds if</dt><dd>Opti-CAM is better than each rival in AG." in text(verdict("a"), claim=better)
 
 
 def test_a_threshold_and_a_condition_are_said_in_printed_units():
     claim = Claim("opticam", "x", "Table 1", "X.", "CNN", "below", "average_drop", "opti_cam", threshold=0.02,
                   where=[["score_cam", "insertion", "above", 0.9]])  # fmt: skip
-    assert in_words(claim) == "AD of Opti-CAM is below 2 %; of the images, those count whose I of Score-CAM is above 90 %"
+    assert in_words(claim) == "the AD of Opti-CAM is below 2 %; only images count on which the I of Score-CAM is above 90 %"
 
 
 def test_titles_have_no_marks_of_markdown():

@@ -31,8 +31,8 @@ def test_an_interval_speaks_for_a_claim_or_against_it_or_leaves_it_open(fields, 
 
 def test_what_is_told_counts_and_names_those_that_do_not_speak_for_it():
     found = [difference(), difference("score_cam", low=-5), difference("lime", mean=-9, low=-12, high=-2)]
-    assert told(found) == "1 of 3 intervals lie where the claim wants them; 1 on the other side: LIME; 1 on both sides: Score-CAM."
-    assert told([difference()]) == "1 of 1 interval lies where the claim wants it."
+    assert told(found) == "1 of 3 intervals lie on the claimed side; 1 on the other side: LIME; 1 on both sides: Score-CAM."
+    assert told([difference()]) == "1 of 1 interval lies on the claimed side."
 
 
 def cells(html):
@@ -43,7 +43,7 @@ def test_a_row_has_the_rival_the_numbers_and_n_and_the_deciding_one_is_marked():
     html = forest([difference(), difference("score_cam", 61.9, 52.4, 71.1, decides=True)])
     assert cells(html) == [["Grad-CAM", "", "10.0 [5.0, 15.0] n = 40"], ["Score-CAM  decides", "", "61.9 [52.4, 71.1] n = 40"]]
     caption = BeautifulSoup(html, "html.parser").caption.text
-    assert caption.startswith("AG (points), Opti-CAM's less that of each rival; higher is better.")
+    assert caption.startswith("AG (points) of Opti-CAM minus that of each rival; higher is better.")
 
 
 def test_the_drawing_lies_within_its_width_and_shades_the_claimed_side():
@@ -69,7 +69,7 @@ def test_metrics_have_a_table_each_and_several_methods_are_named():
 
 def test_a_mean_is_drawn_beside_its_threshold_and_a_band_has_two_lines():
     html = forest([difference("", 1.3, 0.5, 2.4, metric="average_drop", side="below", line=2.0)])
-    assert "AD (%) of Opti-CAM" in html and "the line is the claim&#x27;s 2" in html
+    assert "AD (%) of Opti-CAM" in html and "the line is the threshold of the claim, 2" in html
     band = forest([difference(side="within", line=20.0, mean=0, low=-5, high=5)])
     assert band.count('class="zero"') == 2
 
