@@ -9,7 +9,7 @@ from lib.paths import absolute
 
 from .parameters import PATHS, PROFILES
 
-PATH = {"type": absolute, "metavar": "PATH"}  # of an option: shells leave the ~ in --out=~/mine
+PATH = {"type": absolute, "metavar": "PATH"}  # for options: shells do not expand the ~ in --out=~/mine
 
 
 @click.command()
@@ -17,7 +17,7 @@ PATH = {"type": absolute, "metavar": "PATH"}  # of an option: shells leave the ~
 @click.option(
     "--jobs",
     type=click.IntRange(min=1),
-    help="Notebooks at a time.  [default: two, or one for two cores; one on a GPU]",
+    help="How many notebooks run at a time.  [default: one on a GPU, else one per two cores and at least two]",
 )
 @click.option(
     "-p",
@@ -26,26 +26,26 @@ PATH = {"type": absolute, "metavar": "PATH"}  # of an option: shells leave the ~
     nargs=2,
     multiple=True,
     metavar="NAME VALUE",
-    help="A notebook parameter, for every notebook that has it; may be repeated.",
+    help="A parameter of every notebook that has it; may be repeated.",
 )
 @click.option(
     "--page",
     "pages",
     multiple=True,
     metavar="PAGE",
-    help="This page alone, such as opticam/07; may be repeated.",
+    help="Build this page alone, such as opticam/07; may be repeated.",
 )
 @click.option(
-    "--out", **PATH, help="Where it goes.  [default: build/PROFILE]"
+    "--out", **PATH, help="The folder of the book.  [default: build/PROFILE; with --page, build/pages]"
 )
 @click.option(
     "--refresh", is_flag=True, help="Also replace the committed notebooks by the executed ones."
 )
 @click.option(
-    "--as-is", is_flag=True, help="Execute nothing; a page whose inputs have changed since says so."
+    "--as-is", is_flag=True, help="Execute nothing; a page whose inputs have changed since its execution says so."
 )
 @click.option(
-    "--check", is_flag=True, help="Build nothing; fail, and list the pages, where inputs have changed since."
+    "--check", is_flag=True, help="Build nothing; fail and list the pages if inputs of any have changed since their execution."
 )
 def book(
     profile: str,
@@ -73,7 +73,7 @@ def book(
         if old := stale(profile, out=out, parameters=values, pages=pages):
             told = "".join(f"\n  {name}" for name in old)
             raise BookError(f"{len(old)} pages are out of date, or were never executed:{told}")
-        click.echo("every page is as its inputs are")
+        click.echo("every page is up to date")
         return
     index = build(profile, out=out, parameters=values, jobs=jobs, pages=pages, as_is=as_is)
     if refresh:
@@ -84,14 +84,14 @@ def book(
 
 
 def _literal(text: str) -> Any:
-    """As YAML reads it: a number, true, null, a list; else the text itself."""
+    """The value as YAML reads it: a number, true, null, a list; else the text itself."""
     import yaml
 
     return yaml.safe_load(text)
 
 
 def placed(name: str, value: Any) -> Any:
-    """A parameter's value, a path that is there as it is from anywhere: notebooks run elsewhere.
+    """A parameter's value; the path of an existing file becomes absolute, since notebooks run elsewhere.
 
     Example:
         >>> placed("network", "mine.py:build")
@@ -123,12 +123,12 @@ def survey() -> None:
 )
 @click.option(
     "--dataset",
-    help="[default: imagenet_embedded; with --root alone, folder: images of one's own]",
+    help="[default: imagenet_embedded; with --root alone, folder: your own images]",
 )
 @click.option("--root", **PATH, help="The folder that holds the dataset.")
 @click.option("--questions", "n", default=20, show_default=True, type=click.IntRange(min=1))
-@click.option("--seed", default=0, show_default=True, help="Of the order, and of who is A.")
-@click.option("--store", **PATH, help="Saliency maps known from before.")
+@click.option("--seed", default=0, show_default=True, help="Of the order, and of which network is A.")
+@click.option("--store", **PATH, help="The store of saliency maps from earlier runs.")
 @click.option("--out", default="survey", show_default=True, **PATH)
 def make(
     networks: tuple[str, ...],

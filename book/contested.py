@@ -1,6 +1,6 @@
-"""Images whose class is contested: where the second most probable class has a fair chance too.
+"""Images whose class is contested: the second most probable class is probable too.
 
-What the pages on contrastive explanations share: the maps of both classes, and what is made of them.
+The pages on contrastive explanations share this module: the maps of both classes, and figures of them.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -30,13 +30,13 @@ Variants = Mapping[str, tuple[str, dict]]  # {label: (name, options)}
 
 @dataclass(frozen=True, eq=False)
 class Contested:
-    """A network with those of its images whose two most probable classes, t1 and t2, compete.
+    """A network with its contested images: the two most probable classes, t1 and t2, compete on them.
 
     Attributes:
-        page: whose network it is.
-        images: all that the network was shown.
-        data: the contested ones, with their own labels; of crops of one photograph, one.
-        p: the probabilities (N, C) of the contested ones.
+        page: the page of the network.
+        images: all images that the network was shown.
+        data: the contested images, with their own labels; one of several crops of a photograph.
+        p: the probabilities (N, C) on the contested images.
         top: their two most probable classes (N, 2), t1 before t2.
     """
 
@@ -57,27 +57,27 @@ class Contested:
 
     @cached_property
     def both(self) -> dict[str, Dataset]:
-        """The contested images labelled "t1" and "t2": to explain either class of each."""
+        """The contested images with t1 as their class, and with t2, to explain both classes of each."""
         return {f"t{k + 1}": self.data.relabelled(self.top[:, k].tolist()) for k in (0, 1)}
 
     @property
     def labelled(self) -> bool:
-        """Whether it is known which class is the true one, and not only which is predicted."""
+        """Whether the true class is known, and not only the predicted one."""
         return self.net.name not in self.page.unlabelled
 
     @property
     def of_birds(self) -> bool:
-        """Whether the images are drawn birds, of which it is known what tells two species apart."""
+        """Whether the images are drawn birds, for which the parts that tell two species apart are known."""
         return self.images.name == "birds"
 
     @property
     def third(self) -> Tensor:
-        """The probability (N,) of the third class; zero where a network has two."""
+        """The probability (N,) of the third class; zero if the network has two classes."""
         return F.pad(self.p, (0, 1)).topk(3).values[:, 2]
 
     @cached_property
     def objects(self) -> Tensor | None:
-        """The pixels (N, H, W) of the object: its mask, or its boxes; None where neither is known."""
+        """The pixels (N, H, W) of the object: its mask, or its boxes; None if any image has neither."""
         of_each = [
             covered(sample.boxes, self.data.size) if sample.mask is None else sample.mask
             for sample in self.samples
@@ -87,18 +87,18 @@ class Contested:
 
     @cached_property
     def differing(self) -> Tensor:
-        """Of drawn birds, what is seen of the parts that tell the two species apart, (N, H, W)."""
+        """The visible pixels (N, H, W) of the parts that tell the two species apart, for drawn birds."""
         named = (differing(sample, *self.names(i)) for i, sample in enumerate(self.samples))
         return torch.stack(list(named))
 
     def names(self, i: int) -> list[str]:
-        """What the two classes of image i are called."""
+        """The names of the two classes of image i."""
         classes = self.images.classes
         return [classes[c] if classes else f"class {c}" for c in self.top[i].tolist()]
 
     def titles(self, i: int) -> list[str]:
-        """The two classes of image i with their probabilities; the true one is ticked, if it is known.
-        A question mark follows a doubtful one."""
+        """The two classes of image i with their probabilities. The true one is ticked, if it is known, and a
+        doubtful one has a question mark."""
         target = self.data.targets[i] if self.labelled else None
         true = " ✓" + " (?)" * self.data.doubtful[i]
         return [
@@ -107,7 +107,7 @@ class Contested:
         ]
 
     def spoken(self, index: Iterable[int]) -> str:
-        """The titles of some images in words: for who does not see a figure."""
+        """The titles of some images in words, for readers who do not see a figure."""
         plain = str.maketrans({"$": "", "_": "", "✓": "(true)"})
         return "; ".join(" against ".join(self.titles(i)) for i in index).translate(plain)
 
@@ -125,8 +125,8 @@ class Contested:
         """Signed maps (n, H, W) for both classes of the images, by label and class ("t1", "t2").
 
         Args:
-            index: of some of the images; None for all.
-            net: another network in place of its own, such as one that is cut earlier.
+            index: the indices of some images; None for all.
+            net: another network in place of its own, such as one cut at an earlier layer.
         """
         net, index = net or self.net, range(len(self)) if index is None else index
         return {
@@ -144,16 +144,16 @@ class Contested:
         side: int = 0,
         examples: int = 0,
     ) -> Figure:
-        """Two rows an image, one for each of its classes: the image, then its signed maps.
+        """Two rows per image, one for each of its two classes: the image, then its signed maps.
 
-        On drawn birds what tells the two classes apart is outlined, on the second of the two images.
+        On drawn birds, the parts that tell the two classes apart are outlined in the second row.
 
         Args:
-            index: of the images.
-            maps: theirs, as `maps` gives them: a column a label.
+            index: the indices of the images.
+            maps: their maps, as `maps` returns them; one column per label.
             headings: of the columns of maps.
-            side: the least side of a picture in pixels: drawn images are drawn anew at that size.
-            examples: how many `examples` of each class stand behind the maps.
+            side: the least side of a picture in pixels; drawn images are drawn anew at this size.
+            examples: how many `examples` of each class follow the maps.
 
         Example:
             >>> columns = one.maps(contrasted("grad_cam"), index=[0])
@@ -183,7 +183,7 @@ class Contested:
         maps: Mapping[tuple[str, str], Tensor],
         headings: Sequence[str],
     ) -> Figure:
-        """An image a row: the maps of its first class, then those of its second. As `figure`."""
+        """One row per image: the maps of its first class, then those of its second; arguments as for `figure`."""
         labels = dict.fromkeys(label for label, _ in maps)
         columns = [maps[label, t] for t in self.both for label in labels]
         rows = []
@@ -195,8 +195,8 @@ class Contested:
         return grid(rows, ["Image", *above], titles, signed=True)
 
     def examples(self, i: int, k: int) -> list[int]:
-        """Others of all the images that are rightly taken for the k-th class of a drawn bird, those
-        first on which most is seen of what tells its two classes apart."""
+        """Other drawn birds that are correctly classified as the k-th class of image i. Those on which the
+        largest area of the parts that tell the two classes apart is visible come first."""
         c, own = self.top[i, k], self.data.ids[i]
         named = zip(self.images.targets, self.images.ids)
         index = [j for j, (target, name) in enumerate(named) if target == c and name != own]
@@ -210,12 +210,12 @@ class Contested:
 
 def contested(page: Page, *, threshold: float = 0.1) -> list[Contested]:
     """The networks of a page with the images whose second most probable class has a probability above a
-    threshold; says how many, and leaves out networks that have none.
+    threshold. Prints their numbers, and leaves out networks without such images.
 
-    Of the crops of a photograph the first such is taken, so that all that are taken are independent.
+    Of the crops of a photograph only the first such crop is taken, so that the images are independent.
 
     Raises:
-        ValueError: there is no such image at all; says how probable a second class becomes.
+        ValueError: there is no such image; the message has the largest second probability.
 
     Example:
         >>> found = contested(page)
@@ -234,7 +234,7 @@ def contested(page: Page, *, threshold: float = 0.1) -> list[Contested]:
     with in_one_sentence():
         if not found:
             raise ValueError(
-                f"{page.name} compares two classes that compete, and here the second class is nowhere more "
+                f"{page.name} compares two classes that compete, but on these images the second class is nowhere more "
                 f"probable than {threshold:g} (at most {most:.2g}): lower threshold, or give other images"
             )
     return found
@@ -243,7 +243,7 @@ def contested(page: Page, *, threshold: float = 0.1) -> list[Contested]:
 def _contested(
     page: Page, net: Classifier, images: Dataset, threshold: float
 ) -> tuple[Contested, float]:
-    """Of each group the first contested image; and the largest second probability that was seen."""
+    """The first contested image of each group, and the largest second probability over all images."""
     waiting: dict[str, list[int]] = {}
     for i, group in enumerate(images.groups):
         waiting.setdefault(group, []).append(i)
@@ -265,8 +265,8 @@ def _contested(
 def ranked(
     net: Classifier, images: Dataset, batch_size: int = 16
 ) -> tuple[list[int], Tensor, Tensor]:
-    """The places of the images that can be read, their probabilities (N, C), and the two most probable
-    classes of each (N, 2). Equally probable ones come in the order of their indices."""
+    """The indices of the images that can be read, their probabilities (N, C), and the two most probable
+    classes of each (N, 2). Equally probable classes come in the order of their indices."""
     read, found = [], [torch.zeros(0, net.num_classes, dtype=net.dtype)]
     for start in range(0, len(images), batch_size):
         samples = {}
@@ -295,7 +295,7 @@ def probabilities(net: Classifier, x: Tensor, batch_size: int = 16) -> Tensor:
 
 
 def label(method: str, contrast: str) -> str:
-    """What tables and claims call a method with a contrast."""
+    """The label of a method with a contrast in tables and claims."""
     return method if contrast == "none" else f"{method}_{contrast}"
 
 
@@ -310,8 +310,8 @@ def contrasted(*methods: str, contrasts: Iterable[str] = ("none", "weighted")) -
 
 
 def distinct(net: Classifier) -> tuple[str, ...]:
-    """The methods of tables 1 to 3 that give maps of their own. Behind an affine head the gradient is the
-    same everywhere, and the linear approximation is Grad-CAM."""
+    """The methods of tables 1 to 3 with different maps. With an affine head the gradient is the same at
+    every position, and the linear approximation is Grad-CAM."""
     both = ("linear_approximation", "grad_cam")
     return both[1:] if net.affine_head else both
 
@@ -322,7 +322,7 @@ def original_and_weighted(net: Classifier) -> Variants:
 
 
 def features_kept(sigma: float = 15.0) -> dict[str, tuple[str, dict]]:
-    """The metrics of tables 1 to 3, by sign of the features that are kept and by replacement."""
+    """The metrics of tables 1 to 3, by the sign of the kept features and by replacement."""
     return {
         f"{sign}_{r}": ("relative_probability", {"keep": sign, "replacement": r, "sigma": sigma})
         for r in REPLACEMENTS
@@ -338,7 +338,7 @@ def evaluate_both(
     """The long frame for both classes of contested images: labels end in `_t1` and `_t2`.
 
     Args:
-        methods: or a function of a network that gives them.
+        methods: variants of methods, or a function of a network that returns them.
         metrics: as for `Page.evaluate`.
     """
     frames = []
@@ -360,11 +360,11 @@ def _overlays(sample: Sample, maps: Iterable[Tensor]) -> list[np.ndarray]:
 
 
 def _enlarged(images: Dataset, i: int, side: int) -> Sample:
-    """An image at least so large; what is drawn is drawn anew."""
+    """An image of at least this side; a drawn image is drawn anew at this size."""
     return images.subset([i]).at(max(side, *images.size))[0]
 
 
 def _outline(sample: Sample, names: Sequence[str]) -> Tensor:
-    """What tells two species apart, and two pixels around it, so that a line hides nothing of it."""
+    """The parts that tell two species apart, with two pixels around them, so that a line hides nothing."""
     mask = differing(sample, *names)[None, None].float()
     return F.max_pool2d(mask, 5, stride=1, padding=2)[0, 0]

@@ -1,4 +1,4 @@
-"""What each profile runs on each page, as `profiles.yaml` says, or what somebody asks for instead."""
+"""The experiments of each profile on each page, from `profiles.yaml`, or those that a user asks for."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -17,7 +17,7 @@ from lib.paths import given as stands_for
 
 from .parameters import PROFILES
 
-# The networks and images of those who name only one of the two.
+# The images, and the networks, for users who name only one of the two.
 PHOTOGRAPHS = {"smoke": "imagenet_embedded", "embedded": "imagenet_embedded", "paper": "imagenet"}
 CLASSIFIERS = {
     "smoke": "tf_efficientnet_lite0",
@@ -33,15 +33,15 @@ class Experiment:
     Attributes:
         network, layer: as for `nets.load`; an empty layer is the default.
         dataset: as for `data.load`.
-        images: at most so many; None for all.
-        title: what tables call it; by default the network's name, with the dataset's where one
+        images: the largest number of images; None for all.
+        title: the name in tables; by default that of the network, with that of the dataset where one
             architecture is trained on several.
-        crops: several crops of each image, as `data.crops` makes them.
-        reference: the images that DiffCAM tells them from, as `data.load` takes them: dataset, split,
-            limit; None for the images themselves, each told from the others.
+        crops: whether the images are several crops of each image, as `data.crops` makes them.
+        reference: the reference images of DiffCAM, as `data.load` takes them: dataset, split, limit;
+            None if each image has the other images as references.
         without: methods that do not run.
-        options: of methods, in place of the profile's own.
-        settings: what its notebook asks for by name, in place of the page's own.
+        options: of methods, in place of those of the profile.
+        settings: values that the notebook reads by name, in place of those of the page.
 
     Example:
         >>> net, images = Experiment("tf_efficientnet_lite0", "imagenet_embedded").open()
@@ -66,14 +66,14 @@ class Experiment:
         return f"{network}, {self.dataset}" if self.dataset in ("voc", "coco") else network
 
     def open(self, *, weights: str = "", root: str = "", **options) -> tuple[Any, data.Dataset]:
-        """The network under its name, and its images at its own size.
+        """The network under its name, and its images at the network's size.
 
         Args:
             weights, root: of `nets.load` and `data.load`; empty for their defaults. A network that
                 is trained on this dataset finds it at `root` too.
-            options: further ones of `nets.load`, such as device.
+            options: further options of `nets.load`, such as device.
         """
-        images = self.images_at(None, root)  # first: they are sooner known to be missing
+        images = self.images_at(None, root)  # before the network, so that missing images are noticed early
         options |= {"weights": weights or None, "layer": self.layer or None}
         net = nets.load(self.network, **options, **self.trained_at(root))
         net.name = self.title or self._of_data(net.name)
@@ -87,20 +87,20 @@ class Experiment:
         return nets.recipe(self.network).train(**self.trained_at(root)).accuracy
 
     def trained_at(self, root: str) -> dict[str, str | None]:
-        """Where the network finds the dataset that it is trained on, if that is this one."""
+        """The root of the dataset for a network that is trained on it; nothing for other networks."""
         return {"root": root or None} if own_dataset(self.network) == self.dataset else {}
 
     def images_at(self, size: int | None = None, root: str = "") -> data.Dataset:
-        """Its images alone, their classes as the dataset numbers them."""
+        """The images alone, with the class numbers of the dataset."""
         found = data.load(self.dataset, root=root or None, limit=self.images, size=size)
         return crops(found) if self.crops else found
 
     def references(self, images: data.Dataset, given: str = "", root: str = "") -> data.Dataset:
-        """The images that DiffCAM tells `images` from.
+        """The reference images of DiffCAM for `images`.
 
         Args:
-            given: a dataset, or a folder of one's own, in place of the planned ones.
-            root: of the dataset, if it is that of the images.
+            given: a dataset or a folder of the user, in place of the planned references.
+            root: of the dataset, if the references are from the same dataset as the images.
         """
         if given:
             own = {"name": given}
@@ -125,10 +125,10 @@ class Plan:
 
     Attributes:
         experiments: in the order of the page's tables.
-        options: of methods: as good as the profile can afford.
-        many_passes: the methods that take many passes an image.
-        settings: what the page's notebook asks for by name.
-        notes: what the page says of these experiments, where they are what runs.
+        options: of methods, at the cost of the profile.
+        many_passes: the methods that need many passes per image.
+        settings: values that the page's notebook reads by name.
+        notes: sentences that the page shows if these experiments run.
     """
 
     experiments: tuple[Experiment, ...]
@@ -153,7 +153,7 @@ def plan(page: str, profile: str) -> Plan:
     """What a profile runs on a page.
 
     Raises:
-        UnknownName: no such page or profile; lists those that there are.
+        UnknownName: no such page or profile; the message lists the existing ones.
 
     Example:
         >>> plan("opticam/01_classification_metrics", "embedded").settings["many_passes"]
@@ -180,7 +180,7 @@ def _experiment(entry: Mapping[str, Any]) -> Experiment:
 
 
 def _named(options: Mapping[str, str | dict]) -> dict[str, dict]:
-    """Options of methods, with schedules by their names."""
+    """Options of methods; the names of schedules are replaced by their options."""
     schedules = _profiles()["schedules"]
     return {m: schedules[o] if isinstance(o, str) else o for m, o in options.items()}
 
@@ -196,23 +196,23 @@ def asked(
     root: str = "",
     n_images: int = 0,
 ) -> tuple[Experiment, ...]:
-    """The experiments of somebody who names a network, images, or both, in place of the planned ones.
+    """The experiments for a user who names a network, images, or both, in place of the planned ones.
 
-    A network runs alone, on the dataset that it is trained on, or else on photographs; if it is
-    planned, it keeps its options and settings. Images bring the planned networks that are trained on
-    their classes, or else the first of this project that is, or else one of ImageNet. So many of them
-    run as the plan says of this dataset; of one that is not planned, all. A layer, or a number of
-    images, changes all experiments.
+    A named network runs alone, on the dataset that it is trained on, or else on photographs. If it is
+    planned, it keeps its options and settings. Named images run with the planned networks that are
+    trained on their classes, or else with the first network of this project that is, or else with one
+    of ImageNet. Their number is that of the plan for this dataset, or all if the plan does not have it.
+    A layer or a number of images changes all experiments.
 
     Args:
-        planned: by the profile.
-        network, weights, layer, dataset, root, n_images: a notebook's parameters; empty or 0 where
-            left open. A root without a dataset is that of the one planned dataset that is read from
-            files, or else a folder of one's own.
+        planned: the experiments of the profile.
+        network, weights, layer, dataset, root, n_images: parameters of the notebook; empty or 0 where
+            not given. A root without a dataset is that of the single planned dataset that is read
+            from files, or else a folder of the user.
 
     Raises:
-        ValueError: nothing here fits: `weights` of which network, a `root` of which dataset, or no
-            network of the dataset's classes.
+        ValueError: it is open to which network `weights` belong or which dataset is at `root`, or no
+            network has the classes of the dataset.
     """
     dataset = dataset or (_at_root(planned, network) if root else "")
     if network:
@@ -224,7 +224,7 @@ def asked(
     if weights not in ("", "random") and len({e.network for e in experiments}) > 1:
         names = ", ".join(dict.fromkeys(e.network for e in experiments))
         raise ValueError(
-            f"weights {weights!r} are of one network, and here run {names}: give network too"
+            f"weights {weights!r} are of one network, but several run here ({names}): give network too"
         )
     changes = {"layer": layer or None, "images": n_images or None}
     changes = {name: value for name, value in changes.items() if value}
@@ -232,7 +232,7 @@ def asked(
 
 
 def _at_root(planned: tuple[Experiment, ...], network: str) -> str:
-    """The dataset that a root without a name holds."""
+    """The dataset at a root, if the dataset is not named."""
     if network:
         return own_dataset(network) or "folder"
     read = [name for name in dict.fromkeys(e.dataset for e in planned) if _is_read(name)]
@@ -244,7 +244,7 @@ def _at_root(planned: tuple[Experiment, ...], network: str) -> str:
 
 
 def _is_read(dataset: str) -> bool:
-    """Whether it lies in a folder that somebody has: neither drawn nor in a package."""
+    """Whether a dataset is read from a folder of the user: it is neither drawn nor in a package."""
     return not {"generator", "package"} & data.DATASETS[dataset]["source"].keys()
 
 
@@ -255,7 +255,7 @@ def _of_network(
     known = [e for e in planned if (e.network, e.layer) == (network, layer)]
     alike = [e for e in known + list(planned) if e.dataset == dataset][:1]
     own = replace(known[0], title="") if known else Experiment(network, dataset)
-    shared = ("images", "crops", "reference")  # of the images, whatever network sees them
+    shared = ("images", "crops", "reference")  # properties of the images, for any network
     seen = {name: getattr(alike[0], name) for name in shared} if alike else _EVERYTHING
     return replace(own, dataset=dataset, **seen)
 
@@ -283,5 +283,5 @@ def _of_dataset(
     return (Experiment(CLASSIFIERS[profile] if of_imagenet else own[0], dataset),)
 
 
-# The datasets whose images may be of ImageNet's classes; of a folder it shows when it is opened.
+# The datasets whose images may be of ImageNet's classes; for a folder, this is known when it is opened.
 OF_IMAGENET = ("folder", "imagenet", "imagenet_embedded")

@@ -1,4 +1,4 @@
-"""ImageNet's classes in WordNet's hierarchy: as a picture, and as a list to search."""
+"""ImageNet's classes in WordNet's hierarchy, as a picture and as a list to search."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,13 +16,13 @@ from lib.wordnet import classes_below, genealogy, synsets, wordnet_ids
 from .report.style import COLOURS, WIDTH, style
 
 _GREY = "#c9c9d2"
-_LETTER = 9  # classes that are as wide as a letter
+_LETTER = 9  # number of classes that is as wide as a letter
 _HUES = [colour for colour in COLOURS if colour not in ("#717581", "#94a4a2")]  # no greys
 
 
 @dataclass(frozen=True)
 class Node:
-    """A concept with what is below it, by the first hypernym of each; a class has nothing.
+    """A concept with the nodes below it, by first hypernyms; a class has no nodes below it.
 
     Attributes:
         classes: indices, in the order of the leaves.
@@ -41,7 +41,7 @@ class Node:
 
 @cache
 def tree() -> Node:
-    """All classes below "entity". A concept with a single one below it is left out."""
+    """All classes below "entity". A concept with a single node below it is left out."""
     paths = [(index, genealogy(index)[::-1]) for index in range(len(wordnet_ids()))]
     return _node(paths, 0, 0)
 
@@ -62,7 +62,7 @@ def _node(paths: list[tuple[int, tuple[str, ...]]], step: int, depth: int) -> No
 
 
 def icicle(root: Node, supersets: Supersets) -> Figure:
-    """The hierarchy from its root at the bottom to the classes at the top, supersets in colours."""
+    """The hierarchy from the root at the bottom to the classes at the top, with supersets in colours."""
     from matplotlib import pyplot as plt
 
     style()
@@ -137,7 +137,7 @@ class Search:
         return f'<details{" open" * opened}><summary>{name}</summary>{inside}</details>'
 
 
-# Shows what has the text, and opens what it lies in; without a text all is shown and closed.
+# Shows the items that contain the text, and opens their parents; without a text all are shown and closed.
 _SEARCH = escape(
     "const box=this.closest('.hierarchy'),t=this.value.trim().toLowerCase();"
     "const see=e=>{const own=(e.tagName==='DETAILS'?e.firstElementChild:e).textContent.toLowerCase().includes(t);"

@@ -1,4 +1,4 @@
-"""How often intervals miss the mean that they are to hold: a simulation on data like the book's."""
+"""How often intervals miss the true mean: a simulation on data like the book's."""
 
 import warnings
 from collections.abc import Callable, Mapping
@@ -10,16 +10,16 @@ from scipy.stats import bootstrap, t
 
 from lib.statistics import ANY, Bounds, mean_ci
 
-# x (n, R), a column a repetition, and the bounds of its values; the ends of R intervals of 95 %
+# From x (n, R), one column per repetition, and the bounds of its values: the ends of R 95 % intervals.
 Interval = Callable[[np.ndarray, Bounds], tuple[np.ndarray, np.ndarray]]
 
 RESAMPLES = 1000
 SIZES = (20, 40, 120)
-ALLOWED = 0.07  # of intervals that promise 5 %
+ALLOWED = 0.07  # share of misses that is allowed for intervals with a nominal 5 %
 
 
 class Population(NamedTuple):
-    """Where values come from: `draw(rng, shape)`, with their mean and their bounds."""
+    """A distribution of values: `draw(rng, shape)`, their mean and their bounds."""
 
     draw: Callable[[np.random.Generator, tuple[int, int]], np.ndarray]
     mean: float
@@ -98,8 +98,8 @@ def bootstrap_t(x: np.ndarray, bounds: Bounds) -> tuple[np.ndarray, np.ndarray]:
 
 
 def sign_flip(x: np.ndarray, bounds: Bounds) -> tuple[np.ndarray, np.ndarray]:
-    """The means that a test by random signs does not reject: between means of random subsets
-    (Hartigan 1969)."""
+    """The means that a test by random sign flips does not reject; the ends are quantiles of the means of
+    random subsets (Hartigan 1969)."""
     subset = np.random.default_rng(0).random((RESAMPLES, len(x))) < 0.5
     subset = subset[subset.any(axis=1)]
     means = subset @ x / subset.sum(axis=1, keepdims=True)  # (B, R)
@@ -119,7 +119,7 @@ INTERVALS: Mapping[str, Interval] = {
 def missed(
     interval: Interval, population: Population, n: int, repetitions: int, seed: int = 0
 ) -> tuple[float, float]:
-    """How often an interval misses the mean of n values, and how wide it is in the median.
+    """How often an interval from n values misses the true mean, and its median width.
 
     Example:
         >>> missed(chosen, POPULATIONS["skewed"], 20, 1000)[0] < 0.07
@@ -134,7 +134,7 @@ def missed(
 
 
 def coverage(repetitions: int, sizes: tuple[int, ...] = SIZES) -> pd.DataFrame:
-    """How often each interval misses on each population, and its width beside that of ours.
+    """How often each interval misses on each population, and its width relative to the book's interval.
 
     Returns:
         Columns interval, population, n, missed (a fraction), width (of the book's, 1).

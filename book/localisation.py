@@ -1,5 +1,5 @@
-"""Maps for localisation: of CALM, of CAM, each alone and added up over supersets, and of CAM's network after
-other trainings."""
+"""Maps for localisation: of CALM and of CAM, each for the class alone and summed over supersets, and of CAM's
+network after other kinds of training."""
 
 import torch
 from torch import Tensor
@@ -13,17 +13,17 @@ from lib.superset import members
 
 from .page import Page
 
-SUPERSET = "_superset"  # what it adds to a label
+SUPERSET = "_superset"  # suffix of a label
 TRAININGS = ("has", "acol", "spg", "adl", "cutmix", "inca")
 
 
 def localising_maps(page: Page, net, images: Dataset, label: str = "") -> dict[str, Tensor]:
-    r"""S (N, H, W) of images for their classes, by label: the network's own maps, and over $\mathcal{Y}$
-    those of CALM and CAM.
+    r"""Maps S (N, H, W) of images for their classes, by label: the network's own maps, and for CALM and CAM
+    also those summed over $\mathcal{Y}$.
 
     Args:
-        label: of the network's own maps; by default "calm" or "cam". Of another training of CAM's network,
-            such as "has", there are its own maps alone.
+        label: of the network's own maps; by default "calm" or "cam". For another training of CAM's network,
+            such as "has", only its own maps are returned.
 
     Example:
         >>> maps = localising_maps(page, net, images, "calm_em")
@@ -33,7 +33,7 @@ def localising_maps(page: Page, net, images: Dataset, label: str = "") -> dict[s
     classes = [sorted(superset) for superset in supersets(net, images)]
     method = "calm" if has_latent_position(net) else "cam"
     label = label or method
-    if hasattr(net.model, "maps"):  # its training gives it a map of its own
+    if hasattr(net.model, "maps"):  # the kind of training defines a map
         return {label: _of_model(page, net, images)}
     if label in TRAININGS:
         return {label: page.maps(net, images, method)}
@@ -49,7 +49,7 @@ def localising_maps(page: Page, net, images: Dataset, label: str = "") -> dict[s
 
 
 def _of_classes(net, x: Tensor, target: Tensor, classes: list[list[int]]) -> tuple[Tensor, Tensor]:
-    """Raw maps (B, h, w) where the layer has a channel a class."""
+    """Raw maps (B, h, w) where the layer has one channel per class."""
     f = class_maps(net, x)
     among = members(classes, target, f.shape[1])[:, None]
     return f[torch.arange(len(x)), target], over_supersets(f, among)[:, 0]

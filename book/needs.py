@@ -1,4 +1,4 @@
-"""What a page or a section needs of networks and images, and the sentence where it is missing."""
+"""The needs of pages and sections, of networks and images, and the sentences that say what is missing."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -14,7 +14,7 @@ from lib.methods.attention import attends
 from lib.methods.calm import has_latent_position
 from lib.saliency import attribute
 
-# Of images: the field of a sample, and what a sentence calls it.
+# Needs of images: the field of a sample, and its name in a sentence.
 ANNOTATIONS = {
     "boxes": "boxes",
     "mask": "masks",
@@ -40,7 +40,7 @@ def _several_classes(net) -> str:
 
 
 def _deep_lift(net) -> str:
-    """Why DeepLIFT does not pass the steps behind the target layer."""
+    """Why DeepLIFT does not pass the layers after the target layer; empty if it does."""
     return _refusal(net, lambda noise: attribute("lift_cam", net, noise, 0))
 
 
@@ -49,14 +49,14 @@ def _imagenet(net) -> str:
 
 
 def _pools_classes(net) -> str:
-    """Why a network has neither a latent position nor class maps."""
+    """Why a network has neither a latent position nor class maps; empty if it has one of them."""
     if has_latent_position(net) or hasattr(net.model, "maps"):
         return ""
     return _refusal(net, lambda noise: class_maps(net, noise))
 
 
 def _refusal(net, tried: Callable[[torch.Tensor], object]) -> str:
-    """What is said against something that is tried on an image of noise, or nothing."""
+    """The error of a function on an image of noise; empty if it runs."""
     noise = torch.rand(1, 3, net.input_size, net.input_size, generator=torch.Generator().manual_seed(0))
     try:
         tried(noise)
@@ -65,7 +65,7 @@ def _refusal(net, tried: Callable[[torch.Tensor], object]) -> str:
     return ""
 
 
-# Of a network: a function that says why it does not have it, or nothing.
+# Needs of networks: a function that says why the network does not have it, or returns nothing.
 PROPERTIES: dict[str, Callable[[Any], str]] = {
     "a class token": _class_token,
     "a head that is not affine": _not_affine,
@@ -78,10 +78,10 @@ PROPERTIES: dict[str, Callable[[Any], str]] = {
 
 
 def meet(net, images: Dataset, needs: Iterable[str]) -> tuple[Dataset, str]:
-    """Those of the images that have what is needed, and why there is none if so.
+    """The images that meet all needs; and the reason, if there are none.
 
     Args:
-        needs: of `ANNOTATIONS` and `PROPERTIES`.
+        needs: names in `ANNOTATIONS` and `PROPERTIES`.
 
     Example:
         >>> meet(net, images, ["boxes"])
@@ -99,7 +99,7 @@ def meet(net, images: Dataset, needs: Iterable[str]) -> tuple[Dataset, str]:
 
 
 def annotated(images: Dataset, need: str) -> tuple[Dataset, str]:
-    """As `meet`, of images alone."""
+    """As `meet`, for one need of images."""
     if need not in ANNOTATIONS:
         raise unknown("need", need, [*ANNOTATIONS, *PROPERTIES])
     found = images.having(need)
@@ -107,12 +107,12 @@ def annotated(images: Dataset, need: str) -> tuple[Dataset, str]:
 
 
 def said(need: str) -> str:
-    """What is needed, in words."""
+    """A need in words."""
     return f"images with {ANNOTATIONS[need]}" if need in ANNOTATIONS else f"a network with {need}"
 
 
 def remedy(need: str) -> str:
-    """Which networks or datasets have what is needed."""
+    """The networks or datasets that meet a need, in words."""
     if need == "a class token":
         names = [name for name, own in networks().items() if own.get("kind") == "transformer"]
         names += [name for name in read("weights") if name.startswith(("vit", "deit"))]

@@ -1,4 +1,4 @@
-"""A page of the book: what it runs, and how it shows what came out."""
+"""A page of the book: what it runs, and how it shows the results."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -32,26 +32,26 @@ Metrics = Iterable[str] | Mapping[str, Any]
 
 
 class Page:
-    """What every page does: check its parameters, open its networks and images, evaluate, report.
+    """The work that all pages share: check parameters, open networks and images, evaluate, report.
 
     Args:
         name: as in `_toc.yml`, without the folder of notebooks.
-        namespace: the notebook's `globals()`, which hold its parameters.
-        needs: without which nothing of the page can run: see `book.needs`.
+        namespace: the `globals()` of the notebook, which hold its parameters.
+        needs: the needs without which nothing on the page can run, see `book.needs`.
         opening: opens an experiment in place of `Experiment.open`, with the same arguments.
-        limited: whether `n_images` limits the images that are opened; a page that chooses among all
-            of them reads the parameter itself.
+        limited: whether `n_images` limits the opened images; a page that chooses among all images
+            reads the parameter itself.
 
     Attributes:
-        parameters: by name, as they are in force.
-        profile: what is run: "smoke", "embedded" or "paper".
-        cost: whose options, counts and steps: the profile's, unless somebody runs their own images at
-            another's cost.
-        experiments: what is run: the profile's, or what the parameters ask for instead.
-        opened: for each experiment its network and its images, at the network's size. Images of a
+        parameters: the values in force, by name.
+        profile: the profile whose experiments run: "smoke", "embedded" or "paper".
+        cost: the profile whose options, counts and steps apply: the same one, unless a user runs their
+            own images at the cost of another.
+        experiments: those of the profile, or those that the parameters ask for instead.
+        opened: the network and the images of each experiment, at the network's size. Images of a
             dataset without labels have the class that the network predicts.
-        unlabelled: the networks, by name, whose images have such classes.
-        store: where results are kept; pages share them.
+        unlabelled: the names of the networks whose images have predicted classes.
+        store: the folder of results, which pages share.
 
     Example:
         >>> page = Page("opticam/01_classification_metrics", globals())
@@ -96,7 +96,7 @@ class Page:
 
     @property
     def as_planned(self) -> bool:
-        """Whether the profile's own experiments run, and no others in their place."""
+        """Whether the experiments of the profile run, and no others in their place."""
         return self.experiments == self.planned
 
     @property
@@ -112,7 +112,7 @@ class Page:
         return self._opened
 
     def _check_images(self) -> None:
-        """Whether somebody's own images have what the page needs: before a network is read or trained."""
+        """Check that a user's images meet the needs of the page, before a network is read or trained."""
         for experiment in () if self.as_planned else self.experiments:
             for need in self.needs:
                 if need in needs.ANNOTATIONS:
@@ -127,12 +127,12 @@ class Page:
 
     @property
     def root(self) -> str:
-        """The folder of the images that somebody gave, whatever folder this notebook runs in."""
+        """The folder of the images that the user gave, whatever folder this notebook runs in."""
         return str(given(root)) if (root := self.parameters.get("root")) else ""
 
     @property
     def paths(self) -> list[str]:
-        """The files and folders that the parameters name, wherever they begin."""
+        """The existing files and folders that the parameters name."""
         named = [str(self.parameters.get(name) or "") for name in PATHS if name != "network"]
         found = [str(given(path)) for path in named if path not in ("", "random", *DATASETS)]
         return [path for path in found if Path(path).exists()]
@@ -141,7 +141,7 @@ class Page:
         """The network and the images of an experiment.
 
         Args:
-            options: further ones of `nets.load`.
+            options: further options of `nets.load`.
 
         Raises:
             ValueError: no image can be read.
@@ -159,8 +159,9 @@ class Page:
 
     @property
     def _precision(self) -> dict[str, torch.dtype]:
-        """Committed outputs are compared. Opti-CAM's first steps multiply a difference in rounding, such as
-        of another number of threads, a hundred-thousandfold; in double precision it stays unseen."""
+        """Double precision where committed outputs are compared. Opti-CAM's first steps multiply differences
+        in rounding, such as from another number of threads, by 100,000; in double precision they do not
+        show."""
         compared = self.profile == "smoke" and self.as_planned and self.parameters.get("device", "cpu") == "cpu"
         return {"dtype": torch.float64} if compared else {}
 
@@ -173,8 +174,8 @@ class Page:
         return named(net, images.relabelled(map(found.get, images.ids)))
 
     def beside(self, network: str, dataset: str, limit: int | None = None) -> tuple[Any, Dataset] | None:
-        """An optional network and images beside those that are planned; None where others run in their
-        place, where the limit is 0, or where the network is not here, which it says."""
+        """An optional network and images in addition to the planned ones. None if others run in place of the
+        plan, if the limit is 0, or if the network is not available; then it prints why."""
         if not self.as_planned or limit == 0:
             return None
         try:
@@ -185,8 +186,8 @@ class Page:
         return net, load(dataset, size=net.input_size, limit=limit)
 
     def having(self, *needed: str) -> list[tuple[Any, Dataset]]:
-        """The networks and images that have what a section needs; says of the others that it does not
-        run on them.
+        """The networks and images that meet the needs of a section; prints why it does not run on the
+        others.
 
         Example:
             >>> for net, images in page.having("boxes"):
@@ -195,13 +196,13 @@ class Page:
         return runnable((net, *needs.meet(net, images, needed)) for net, images in self.opened)
 
     def experiment(self, net) -> Experiment:
-        """The experiment that a network was opened for."""
+        """The experiment for which a network was opened."""
         return next((e for e in self.experiments if e.name == net.name), self.experiments[0])
 
     def setting(self, name: str, net=None) -> Any:
-        """What `profiles.yaml` says under a name: for the network's experiment, or for the page.
+        """The setting of a name in `profiles.yaml`, of the network's experiment or of the page.
 
-        A parameter of that name, where the notebook has one and it is given, comes first.
+        A parameter of the same name comes first, if the notebook has it and it is given.
         """
         if self.parameters.get(name):
             return self.parameters[name]
@@ -209,8 +210,8 @@ class Page:
         return (self._plan.settings | own)[name]
 
     def options(self, method: str, net=None) -> dict:
-        """The options of a method that the profile can afford on a network; with its references there,
-        if it needs any."""
+        """The options of a method on a network at the cost of the profile, with the reference images if the
+        method needs them."""
         needed = net is not None and "reference images" in METHODS[method].needs
         return self._afforded(method, net) | ({"reference": self.reference(net)} if needed else {})
 
@@ -219,30 +220,30 @@ class Page:
         return dict((self._plan.options | own).get(method, {}))
 
     def reference(self, net) -> ReferenceSet:
-        """The features of the images that DiffCAM tells a network's images from: those of the parameter
-        `reference`, a dataset or a folder; else the planned ones; else the images themselves."""
+        """The features of DiffCAM's reference images for a network: those of the parameter `reference`, a
+        dataset or a folder; else the planned ones; else the images themselves."""
         if net.fingerprint not in self._references:
             with in_one_sentence():
                 data = self.references(net).readable()
                 found = reference_set(net, data, batch_size=self.batch_size, store=self.store)
             if net.name in self.unlabelled and len(set(data.targets)) == 1:
-                found = replace(found, classes=None)  # predicted alike, they are told from each other
+                found = replace(found, classes=None)  # all of one predicted class: each has the others as references
             self._references[net.fingerprint] = found
         return self._references[net.fingerprint]
 
     def references(self, net) -> Dataset:
-        """The images whose features `reference` gives, in the network's classes."""
+        """The reference images of a network, with the network's classes."""
         images = next((images for one, images in self.opened if one.name == net.name), self.opened[0][1])
         given = self.parameters.get("reference", "")
         found = self.experiment(net).references(images, given, self.root).at(images.size)
         return matched(found, net)
 
     def methods(self, names: Methods, net=None) -> dict[str, tuple[str, dict]]:
-        """Those of the methods that run on a network, with their options, as `evaluate` takes them.
+        """The methods that run on a network, with their options, as `evaluate` takes them.
 
         Args:
             names: names of methods, or variants {label: (name, options)} whose options are added to
-                the profile's.
+                those of the profile.
         """
         return {
             label: (name, self.options(name, net) | own)
@@ -251,22 +252,22 @@ class Page:
         }
 
     def runs(self, method: str, net=None) -> bool:
-        """Whether a method runs here: it is not left out, and the network has what it reads, such as
+        """Whether a method runs: it is not left out, and the network has what the method reads, such as
         attention."""
         readable = net is None or METHODS[method].runs_on(net)
         return readable and method not in self.without(net)
 
     def without(self, net=None) -> set[str]:
-        """The methods that do not run, here or on a network."""
+        """The methods that are left out, on this page or on a network."""
         own = () if net is None else self.experiment(net).without
         return {*self._plan.settings.get("without", ()), *own}
 
     def plan(self, profile: str) -> Plan:
-        """What a profile runs on this page."""
+        """The plan of a profile for this page."""
         return plan(self.name, profile)
 
     def methods_of(self, table: str | int, net=None) -> list[str]:
-        """The methods of a table of the paper; of a network, those of the columns it compares with.
+        """The methods of a table of the paper; for a network, those of the columns that it is compared with.
 
         Example:
             >>> page.evaluate(partial(page.methods_of, 3), ["insertion", "deletion"])
@@ -275,15 +276,15 @@ class Page:
         if net is not None:
             printed = [*cells["network"].unique()]
             alike = counterparts(net.name, printed, net.architecture)
-            alike = alike or counterparts("", printed, net.architecture)  # of no kind that it has
+            alike = alike or counterparts("", printed, net.architecture)  # the table has no network of this kind
             cells = cells[cells["network"].isin(alike)]
         return [name for name in cells["method"].unique() if name in METHODS]
 
     def by_cost(
         self, methods: Mapping[str, tuple[str, dict]], net, images: Dataset
     ) -> list[tuple[dict, Dataset]]:
-        """Methods with the images that they see: those of many passes may see fewer, evenly spread,
-        unless somebody says how many there are to be."""
+        """Methods with the images that they see. Methods of many passes may see fewer images, evenly spread,
+        unless the user gives the number of images."""
         n = (self._plan.settings | self.experiment(net).settings).get("many_passes")
         n = None if self.parameters.get("n_images") else n
         dear = {label: m for label, m in methods.items() if n and m[0] in self._plan.many_passes}
@@ -293,10 +294,10 @@ class Page:
 
     @staticmethod
     def pixels(n: int, net) -> int:
-        """n pixels of an image of 224 x 224, and the same share of one of the network's size.
+        """The share that n pixels are of a 224 x 224 image, in pixels of an image of the network's size.
 
         Example:
-            >>> page.pixels(224, nets.load("mnist_vit"))  # a row of the one is a part of one of the other
+            >>> page.pixels(224, nets.load("mnist_vit"))  # a row of 224 pixels
             3
         """
         return max(1, n * net.input_size**2 // 224**2)
@@ -319,11 +320,11 @@ class Page:
         metrics: Metrics | Callable[[Any], Metrics],
         opened: Sequence[tuple[Any, Dataset]] | None = None,
     ) -> pd.DataFrame:
-        """The long frame of methods and metrics on all networks; says once which images are left out.
+        """The long frame of methods and metrics on all networks; prints once which images are left out.
 
         Args:
-            methods, metrics: as `lib.evaluate` takes them, or functions of a network that give them.
-            opened: other networks and images than the page's own.
+            methods, metrics: as `lib.evaluate` takes them, or functions of a network that return them.
+            opened: networks and images in place of the page's own.
         """
         frames = []
         for net, images in self.opened if opened is None else opened:
@@ -343,13 +344,13 @@ class Page:
         return frame
 
     def note(self, net, names: Iterable[str]) -> None:
-        """For the departures: methods that run with the profile's options; of what the page evaluates or
-        maps it is known."""
+        """Record for the departures that methods run with the options of the profile. Methods that the page
+        evaluates or maps are recorded by themselves."""
         for name in names:
             self._used.setdefault(name, {})[net.name] = self._afforded(name, net)
 
     def _measurable(self, metrics: Metrics, images: Dataset) -> tuple[dict[str, Any], Dataset]:
-        """The metrics whose annotations there are, and the images that have them; says what is not run."""
+        """The metrics whose annotations exist, and the images that have them; prints which are not run."""
         variants = metrics if isinstance(metrics, Mapping) else {name: name for name in metrics}
         measured = {}
         for label, of in variants.items():
@@ -357,7 +358,7 @@ class Page:
             asks = [n for n, needed in metric.given.items() if needed and n in needs.ANNOTATIONS]
             some, why = needs.meet(None, images, asks)
             if why:
-                print(f"Not run: {metric.symbol}, since {why}.")
+                print(f"Not run: {metric.symbol}, because {why}.")
             else:
                 measured[label], images = of, some
         return measured, images
@@ -367,7 +368,7 @@ class Page:
 
         Args:
             methods: as for `evaluate`; or functions by label.
-            opened: other networks and images than the page's own.
+            opened: networks and images in place of the page's own.
         """
         frames = [pd.DataFrame(columns=evaluation.COLUMNS)]
         for net, images in self.opened if opened is None else opened:
@@ -379,10 +380,10 @@ class Page:
         return pd.concat(frames[1:] or frames, ignore_index=True)
 
     def maps(self, net, images: Dataset, method: str, **options) -> Tensor:
-        """The saliency maps (N, H, W) of images; those that a table saw are not made again.
+        """The saliency maps (N, H, W) of images; maps that a table already used are not computed again.
 
         Args:
-            options: the method's, added to the profile's, and those of `evaluate.saliency_maps`.
+            options: of the method, added to those of the profile, and of `evaluate.saliency_maps`.
         """
         self.note(net, [method])
         options = self.options(method, net) | options
@@ -394,11 +395,11 @@ class Page:
         reference: Methods | Callable[[Any], Methods],
         opened: Sequence[tuple[Any, Dataset]] | None = None,
     ) -> pd.DataFrame:
-        """The long frame of `lib.evaluate.similarity`, of coefficients to a reference, on all networks.
+        """The long frame of `lib.evaluate.similarity`, between coefficients and a reference, on all networks.
 
         Args:
-            reference: or a function of a network that gives it.
-            opened: other networks and images than the page's own.
+            reference: the reference, or a function of a network that returns it.
+            opened: networks and images in place of the page's own.
         """
         frames = [pd.DataFrame(columns=evaluation.COLUMNS)]
         for net, images in self.opened if opened is None else opened:
@@ -416,10 +417,10 @@ class Page:
         values: Mapping[tuple[str, str], Iterable[float]],
         seconds: float | Iterable[float] = math.nan,
     ) -> pd.DataFrame:
-        """What a page measured by itself, as rows of `evaluate`; see `lib.evaluate.as_frame`.
+        """Values that a page measured by itself, as rows of `evaluate`; see `lib.evaluate.as_frame`.
 
         Args:
-            values: by method and metric, one number an image.
+            values: one number per image, by method and metric.
             seconds: for the map of each image.
 
         Example:
@@ -435,7 +436,7 @@ class Page:
         return report.comparison(self.paper, table, frame, **options)
 
     def verdicts(self, frame: pd.DataFrame, *places: str) -> report.Table:
-        """The claims that the paper makes at these places, judged."""
+        """The claims that the paper makes in these places, with their verdicts."""
         return report.claims_table(report.claims(self.paper, *places), frame)
 
     def forest(
@@ -448,15 +449,15 @@ class Page:
         printed: str = "for ImageNet",
         said: str = "",
     ) -> None:
-        """Show a table of the paper as a picture; its caption and its alternative text say who leads.
+        """Show a table of the paper as a picture; caption and alternative text name the best methods.
 
         Args:
-            compared: the frame of a table, or those of its rows that are shown.
-            best: the metrics whose leaders the text names.
-            title: what the caption calls the table.
-            here: what our markers are, such as "20 photographs".
-            printed: what the paper's stand for.
-            said: more for the alternative text, or in place of leaders.
+            compared: the frame of a table, or the rows of it that are shown.
+            best: the metrics whose best methods the text names.
+            title: the name of the table in the caption.
+            here: the meaning of our markers, such as "means over 20 photographs".
+            printed: the setting of the paper's values, such as "for ImageNet".
+            said: more text for caption and alternative text, or in place of the best methods.
         """
         metrics = [metric for metric in compared["metric"].unique() if metric != "seconds"]
         told = [report.leaders(compared, metric) for metric in best] + ([said] if said else [])
@@ -464,10 +465,10 @@ class Page:
         report.show(
             report.forest(compared),
             name=name,
-            alt=f"{report.symbols(metrics)} of each method, here with 95 % intervals and as printed: "
+            alt=f"{report.symbols(metrics)} of each method, as measured here with 95 % intervals and as printed: "
             f"{found}.",
             caption=f"{title} as a picture: filled markers are {here} with their 95 % intervals"
-            + (f", hollow markers what the paper prints {printed}." if any(compared["paper"]) else ".")
+            + (f", hollow markers are the printed values {printed}." if any(compared["paper"]) else ".")
             + (f" {found[0].upper()}{found[1:]}." if found else ""),
             data=report.plain(compared),
         )
@@ -490,9 +491,9 @@ class Page:
 
         Args:
             methods: names, of which those that do not run are left out; or maps by title.
-            alt: by default the methods and the images' labels.
-            titles: above each image; by default its label.
-            boxes: whether those of the images are outlined in every panel.
+            alt: by default it names the methods and the labels of the images.
+            titles: the title above each image; by default its label.
+            boxes: whether the boxes of the images are outlined in every panel.
         """
         if not isinstance(methods, Mapping):
             names = self.methods(methods, net)
@@ -508,11 +509,11 @@ class Page:
         report.show(figure, name=name, alt=alt, caption=caption)
 
     def protocol(self) -> report.Box:
-        """What runs here: the first thing that a page shows."""
+        """The box "What runs here", which a page shows first."""
         return report.protocol(self)
 
     def departures(self) -> report.Box:
-        """How what runs here departs from the published setting, the profile `paper`."""
+        """The box of departures from the published setting, which is the profile `paper`."""
         return report.departures(self, self._used)
 
     def folder(self, name: str) -> Path:
@@ -520,7 +521,7 @@ class Page:
         return BUILD / name / self.profile
 
     def provenance(self) -> report.Provenance:
-        """The footer: code, parameters, versions, device, time."""
+        """The footer: commit, parameters, versions, device, time."""
         return report.provenance(**self.parameters)
 
 
@@ -530,12 +531,12 @@ def by_label(methods: Methods) -> Mapping[str, Any]:
 
 
 def fewer(images: Dataset, n: int) -> Dataset:
-    """At most n of the images, evenly spread: those that a limit of n would choose."""
+    """At most n of the images, evenly spread, as a limit of n would choose them."""
     return images.subset(spread(len(images), n))
 
 
 def runnable(met: Iterable[tuple[Any, Dataset, str]]) -> list[tuple[Any, Dataset]]:
-    """Of networks, images and why they do not run, those that do; says the reasons of the others."""
+    """The networks and images without a reason not to run; prints the reasons of the others."""
     found = []
     for net, images, why in met:
         if why:
@@ -546,14 +547,14 @@ def runnable(met: Iterable[tuple[Any, Dataset, str]]) -> list[tuple[Any, Dataset
 
 
 def named(net, images: Dataset) -> Dataset:
-    """The images under the names that the network gives its classes, where it does."""
+    """The images with the class names of the network, if it has any."""
     names = tuple(name.partition(",")[0] for name in net.classes) if net.classes else images.classes
     return replace(images, classes=names)
 
 
 @contextmanager
 def in_one_sentence() -> Iterator[None]:
-    """A wrong input shows its sentence in the notebook, and no traceback of how it was found."""
+    """For a wrong input, show only the sentence of the error in the notebook, without a traceback."""
     try:
         yield
     except (ValueError, OSError) as error:
@@ -564,8 +565,8 @@ def in_one_sentence() -> Iterator[None]:
 
 @torch.no_grad()
 def batch(net, images: Dataset) -> tuple[Tensor, Tensor]:
-    """Images x (B, 3, H, W) on the network's device, and their classes (B,): the labels, or what the
-    network predicts where there are none, or `NO_CLASS` where it predicts none."""
+    """Images x (B, 3, H, W) on the network's device, and their classes (B,): the labels; without labels the
+    predicted classes; or `NO_CLASS` if the network predicts none."""
     x = torch.stack([sample.image for sample in images]).to(net.device, net.dtype)
     if None in images.targets:
         return x, predict(net, x) if net.num_classes else x.new_full((len(x),), NO_CLASS, dtype=torch.long)

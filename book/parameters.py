@@ -1,7 +1,7 @@
-"""The parameters of a notebook: which there are, and a refusal of those that there are not.
+"""The parameters of a notebook, and the refusal of unknown ones.
 
 papermill only warns of a parameter that the notebook does not have, and runs on with the default.
-A misspelt name would cost hours; here it is an error.
+A misspelt name would cost hours, so it is an error here.
 """
 
 import ast
@@ -15,7 +15,7 @@ PROFILES = ("smoke", "embedded", "paper")
 
 PATHS = ("network", "weights", "root", "reference")  # parameters that may name a file or a folder
 
-# How papermill begins the cell that it injects behind the parameters cell.
+# The beginning of the cell that papermill injects after the parameters cell.
 _INJECTED = "# Parameters\n"
 
 
@@ -23,8 +23,8 @@ def assigned(source: str) -> dict[str, Any]:
     """The names and literals that a parameters cell assigns.
 
     Raises:
-        ValueError: it does something else than assign literals to names. Papermill replaces the
-            values behind the cell, so that anything computed in it would keep the default.
+        ValueError: the cell does something else than assign literals to names. papermill replaces the
+            values after the cell, so that a value computed in the cell would keep the default.
 
     Example:
         >>> assigned("n_images: int = 20  # photographs")
@@ -40,18 +40,18 @@ def assigned(source: str) -> dict[str, Any]:
         except (AttributeError, ValueError):
             line = ast.unparse(statement)
             raise ValueError(
-                f"a parameters cell assigns literals, one a line; move {line!r} below it"
+                f"a parameters cell assigns literals, one per line; move {line!r} below it"
             ) from None
     return values
 
 
 def check(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
-    """Refuse parameters that the notebook does not have, or whose type is another.
+    """Refuse parameters that the notebook does not have, or that have another type.
 
     Raises:
-        UnknownName: no such parameter, or no such profile; lists the valid ones.
-        ValueError: a value of another type than the default's, where True is no number; or less of
-            something than 0, or than 1 where 0 is not the default.
+        UnknownName: no such parameter, or no such profile; the message lists the valid ones.
+        ValueError: a value has another type than the default (True is no number), or a number is less
+            than 0, or less than 1 where the default is not 0.
 
     Example:
         >>> check({"sed": 5}, {"seed": 0})
@@ -69,10 +69,10 @@ def check(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
 def _check_type(name: str, value: Any, default: Any) -> None:
     if value is None or default is None:
         return
-    # By their very types, as a bool is an int to Python.
+    # By exact type, since a bool is an int to Python.
     if type(value) is not type(default) and (type(default), type(value)) != (float, int):
-        # What papermill and YAML read of a text such as 2024 or yes.
-        remedy = ": of a path, give more, such as ./2024" if isinstance(default, str) else ""
+        # papermill and YAML read a text such as 2024 or yes as another type.
+        remedy = ": write a path so that it is a text, such as ./2024" if isinstance(default, str) else ""
         expected = type(default).__name__
         raise ValueError(
             f"parameter {name!r} is of type {expected} (such as {default!r}), got {value!r}{remedy}"
@@ -84,15 +84,14 @@ def _check_type(name: str, value: Any, default: Any) -> None:
 
 
 def check_given(namespace: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters of the notebook whose variables these are, after `check` of what papermill
-    injected.
+    """The parameters of a notebook, after a `check` of those that papermill injected.
 
     Args:
-        namespace: its `globals()`. The parameters are those of the cell before the injected one, or
-            of the first cell that assigns a profile.
+        namespace: the `globals()` of the notebook. The parameters are those of the cell before the
+            injected one, or of the first cell that assigns a profile.
 
     Returns:
-        By name, the values that are in force.
+        The values in force, by name.
     """
     history = namespace.get("In", [])
     declared = {}

@@ -1,18 +1,18 @@
-"""How far a page is, told by the notebook's kernel to the build that waits for it."""
+"""The progress of a page, which the notebook's kernel reports to the build that waits for it."""
 
 import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-# The file that the build reads; where none is named, nobody waits.
+# The environment variable with the path of the file that the build reads; without it, no build waits.
 VARIABLE = "CAMS_PROGRESS"
 _SECONDS = 0.5  # between two lines
 
 
 def of(network: str) -> Callable[[str, int, int], None] | None:
-    """What `lib.evaluate` calls with the method, and how many images of all it has done; None where
-    nobody waits.
+    """The function that `lib.evaluate` calls with the method and how many of all images are done; None if no
+    build waits.
 
     Example:
         >>> evaluate(net, data, methods, metrics, progress=progress.of(net.name))
@@ -35,7 +35,7 @@ def of(network: str) -> Callable[[str, int, int], None] | None:
 
 
 def read(path: Path) -> str:
-    """The last line of a kernel; empty if it has said nothing yet."""
+    """The last report of a kernel; empty if there is none yet."""
     return path.read_text("utf-8") if path.is_file() else ""
 
 

@@ -1,4 +1,4 @@
-"""How the species of birds look, part by part, and what tells one from another."""
+"""The looks of bird species, part by part, and the parts that tell two species apart."""
 
 from collections.abc import Mapping
 
@@ -7,14 +7,14 @@ from lib.data.cub import part_attributes
 from lib.metrics.parts import PARTS
 from testbeds.birds import ATTRIBUTES
 
-Looks = Mapping[int, Mapping[str, str]]  # by class, how each part looks
+Looks = Mapping[int, Mapping[str, str]]  # the look of each part, by class
 
 
 def looks_of(images: Dataset, root: str = "") -> Looks:
-    """How each part of each class looks.
+    """The look of each part of each class.
 
     Args:
-        root: the folder of CUB's files; empty for where its manifest says.
+        root: the folder of CUB's files; empty for the folder that its manifest names.
 
     Raises:
         ValueError: a dataset whose attributes are not known.
@@ -27,7 +27,7 @@ def looks_of(images: Dataset, root: str = "") -> Looks:
     if images.name == "cub":
         return part_attributes(root or None)
     raise ValueError(
-        f"this page needs the attributes of parts, and of {images.name} they are not known: give dataset birds or cub"
+        f"this page needs the attributes of parts, which are not known for {images.name}: give dataset birds or cub"
     )
 
 

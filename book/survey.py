@@ -1,4 +1,4 @@
-"""A blind survey of people: of two networks, which one's saliency maps look better?
+"""A blind survey of people: which of two networks has the better saliency maps?
 
 Opti-CAM's appendix D shows people photographs with the maps of two networks, hides which is which,
 and asks for the better network. `make` writes such a form to be printed, with the key to its
@@ -40,7 +40,7 @@ class Question:
 
     Attributes:
         image: the photograph's id.
-        photograph, maps: pictures (H, W, 3) in [0, 1]; the maps are those called A and B.
+        photograph, maps: pictures (H, W, 3) in [0, 1]; the maps are A and B.
         networks: the names behind A and B.
     """
 
@@ -62,18 +62,18 @@ def questions(
 ) -> list[Question]:
     """Photographs that both networks classify correctly, each with its two maps in random order.
 
-    Each network is A in half of the questions, so that a liking for one side favours neither.
+    Each network is A in half of the questions, so that a preference for one side favours neither.
 
     Args:
         data: labelled photographs; damaged ones are left out.
         networks: two names for `nets.load`, or two networks.
-        n: at most so many questions, drawn at random where more photographs would do.
-        seed: of their choice and order, and of which network is A.
-        method, options: how maps are made, for the true class.
-        store: as for `evaluate`, whose maps are shared.
+        n: the largest number of questions; they are drawn at random if more photographs qualify.
+        seed: of the choice and order of questions, and of which network is A.
+        method, options: of the maps, which are for the true class.
+        store: as for `evaluate`, with the same maps.
 
     Raises:
-        ValueError: not two networks, or no photograph that both classify correctly.
+        ValueError: there are not two networks, or no photograph that both classify correctly.
     """
     check_count("n", n)
     names = [net if isinstance(net, str) else net.name for net in networks]
@@ -113,8 +113,8 @@ def _is_right(net: nets.Classifier, sample) -> bool:
 def make(found: Sequence[Question], folder: str | Path) -> Path:
     """Write a survey: `form.html`, `key.csv`, and `answers.csv` to be filled in.
 
-    The form is one page that needs nothing else, to be shown or printed; it names neither networks
-    nor files. The key stays with who runs the survey. Answers that are there already are kept.
+    The form is one self-contained page to show or print; it names neither networks nor files. The key
+    stays with the person who runs the survey. Existing answers are kept.
 
     Returns:
         The path of the form.
@@ -169,7 +169,7 @@ def _block(number: int, question: Question) -> str:
 
 
 def _inline(picture: ArrayLike) -> str:
-    """A picture as the address of itself."""
+    """A picture as a data URL."""
     buffer = BytesIO()
     pixels = (np.asarray(picture) * 255).round().clip(0, 255).astype(np.uint8)
     Image.fromarray(pixels).save(buffer, "JPEG", quality=88)
@@ -202,7 +202,7 @@ _PAGE = """<!DOCTYPE html>
 <h1>{question}</h1>
 <p>Two networks, A and B, name what a photograph shows. A map is bright where its network looked.
 For each of the {n} photographs, tick the network that you think is better, judging by the maps
-alone. A and B are drawn anew for every photograph.</p>
+alone. Which network is A is drawn at random for every photograph.</p>
 <p>Participant <span class="line"></span></p>
 {body}
 </body>
@@ -216,7 +216,7 @@ alone. A and B are drawn anew for every photograph.</p>
 def score(answers: str | Path, key: str | Path) -> pd.DataFrame:
     """How often each network was chosen, with 95 % intervals over participants.
 
-    The answers of one participant are not independent: they count as one draw. A participant who left
+    The answers of one participant are not independent, so they count as one draw. A participant who left
     a question open counts with the others.
 
     Args:
@@ -224,12 +224,12 @@ def score(answers: str | Path, key: str | Path) -> pd.DataFrame:
         key: the key of that survey, as `make` wrote it.
 
     Returns:
-        A row a network: network, chosen (how often), answers, participants, share, low, high.
+        One row per network: network, chosen (how often), answers, participants, share, low, high.
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: a column is missing, no answer is given, or an answer has no such question, is
-            neither A nor B, or stands twice; names the line.
+        ValueError: a column is missing, no answer is given, or an answer is to an unknown question, is
+            neither A nor B, or is given twice; the message names the line.
 
     Example:
         >>> score("survey/answers.csv", "survey/key.csv")[["network", "share", "low", "high"]]
@@ -273,7 +273,7 @@ def _check(given: pd.DataFrame, known: pd.DataFrame, path: str | Path) -> None:
     for what, where in wrong.items():
         if where.any():
             row = given[where].iloc[0]
-            line = row.name + 2  # behind the heading, counted from one
+            line = row.name + 2  # after the heading, counted from one
             raise ValueError(f"{path}, line {line}: {what}: {','.join(row[list(ANSWERS)])}")
     if given.empty:
-        raise ValueError(f"{path} holds no answer yet: a line each, {','.join(ANSWERS)}")
+        raise ValueError(f"{path} holds no answer yet: write one per line, {','.join(ANSWERS)}")

@@ -1,4 +1,4 @@
-"""The reference part of the book: the gallery, the comparison of methods, and a page for each of them."""
+"""The reference part of the book: the gallery, the comparison of methods, a page per method and metric."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -6,8 +6,8 @@ from typing import Any
 
 
 def write(source: Path, verdicts: Sequence[Mapping[str, Any]], *, whole: bool = True) -> None:
-    """Write the pages that are made from data into a staged tree; see `pages.write`."""
-    from .pages import write as write_pages  # here, so that a notebook loads no page
+    """Write the pages that are generated from data into a staged tree; see `pages.write`."""
+    from .pages import write as write_pages  # imported here, so that notebooks do not load it
 
     write_pages(source, verdicts, whole=whole)
 

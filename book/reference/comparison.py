@@ -1,4 +1,4 @@
-"""All methods beside each other on the same images: every pair, every metric, with intervals."""
+"""The comparison of all methods on the same images: every pair, every metric, with intervals."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -17,14 +17,14 @@ from ..report.labels import bounds, meaningful, method_title, metric_label, numb
 from ..report.published import rests_on
 from ..report.verdicts import LEVEL, MIN_IMAGES, MIN_REPETITIONS
 
-COMPARED_MIME = "application/vnd.cams.compared"  # JSON as text: a notebook gives each number of a list a line
+COMPARED_MIME = "application/vnd.cams.compared"  # JSON as text: a notebook would write each number of a list on its own line
 DIGITS = 4  # of a number in the file
 
 Found = list[float | int | None] | None
 
 
 class Cost(NamedTuple):
-    """What the map of one image takes: seconds with their interval, and forward passes of work."""
+    """The cost of a map per image: seconds with their interval, and work in forward passes."""
 
     seconds: Interval | None
     passes: float
@@ -32,10 +32,10 @@ class Cost(NamedTuple):
 
 @dataclass(frozen=True)
 class Comparison:
-    """The comparison of all methods, as a notebook shows it: a table of all against one.
+    """The comparison of all methods, as a notebook shows it: a table of all methods against one.
 
     Attributes:
-        data: what a page offers as a file; see `compared`.
+        data: the data that a page offers as a file; see `compared`.
         baseline: the method that the tables compare with.
     """
 
@@ -64,17 +64,17 @@ def compared(
     costs: Mapping[str, Mapping[str, Cost]] = {},
     metric_passes: Mapping[str, float] = {},
 ) -> dict[str, Any]:
-    """The means of all methods and the paired differences of all pairs, as data.
+    """The means of all methods and the per-image differences of all pairs, as data.
 
-    A difference is turned so that a positive one speaks for the first method. Its p value is Holm's
-    over the metrics of the pair. All of it is in the units of the book's tables. What has an order is a
-    list: a notebook sorts the keys of what it keeps.
+    The sign of a difference is such that a positive one favours the first method. Its p value is
+    corrected by Holm over the metrics of the pair. All values are in the units of the book's tables.
+    Everything with an order is a list, since a notebook sorts keys.
 
     Args:
-        frame: of `evaluate`, of several networks.
-        groups: metrics under what they have in common, in the order of the page.
+        frame: the frame of `evaluate`, for several networks.
+        groups: metrics by the title of their group, in the order of the page.
         costs: by network and method.
-        metric_passes: what each metric takes of one map, in forward passes.
+        metric_passes: the cost of each metric for one map, in forward passes.
 
     Example:
         >>> compared(frame, {"order of pixels": ["insertion", "deletion"]})["groups"]
@@ -126,8 +126,8 @@ def _mean(images: pd.DataFrame, metric: str, method: str) -> Found:
 
 
 def _leads(images: pd.DataFrame, metrics: Sequence[str], one: str, other: str) -> list[Found]:
-    """Of each metric mean, low, high, n and p; p is None where the values are the same on every image.
-    None for a metric that one of the two has not."""
+    """For each metric mean, low, high, n and p. p is None where the values are the same on every image.
+    None in place of all for a metric that one of the two methods does not have."""
     found = {metric: lead(images, metric, one, other) for metric in metrics}
     tested = [metric for metric in metrics if found[metric].claimed.n > 1]
     adjusted = dict(zip(tested, holm([found[metric].p for metric in tested])))
@@ -141,7 +141,7 @@ def _lead(found: Evidence, scale: float, p: float) -> Found:
 
 
 def _short(value: float | None) -> float | int | None:
-    """A number for a file: with as many digits as anything shows, a count as it is."""
+    """A number for a file, rounded to `DIGITS` digits; a count is not rounded."""
     if value is None or isnan(value):
         return None
     return value if isinstance(value, int) else float(f"{value:.{DIGITS}g}")
@@ -151,13 +151,13 @@ def _short(value: float | None) -> float | int | None:
 
 
 def enough(metric: str) -> int:
-    """How many images, or repetitions, an answer takes."""
+    """How many images, or repetitions, an answer needs."""
     return MIN_REPETITIONS if metric == "seconds" else MIN_IMAGES
 
 
 def answer(metric: str, found: Found) -> str:
-    """Which of two methods a metric prefers: "better" the first, "worse", "equal", "undecided", or "few"
-    images.
+    """Whether the first of two methods is "better" or "worse" in a metric, "equal", "undecided", or there
+    are too "few" images.
 
     Example:
         >>> answer("insertion", [3.0, 1.0, 5.0, 40, 0.01])
@@ -175,13 +175,13 @@ SIGNS = {"better": "▲", "worse": "▼", "equal": "=", "undecided": "?", "few":
 
 
 def interval_of(found: Found) -> Interval:
-    """What a file has of a mean or a difference, as an interval; a missing bound is NaN."""
+    """A mean or a difference in the data, as an interval; a missing bound is NaN."""
     mean, low, high, n = found[:4]
     return Interval(mean, *(nan if bound is None else bound for bound in (low, high)), n)
 
 
 def lead_of(net: Mapping[str, Any], one: str, other: str) -> list[Found] | None:
-    """The leads of one method over another, in whichever order the file has them."""
+    """The leads of one method over another; the data may have the pair in either order."""
     if f"{one} {other}" in net["leads"]:
         return net["leads"][f"{one} {other}"]
     turned = net["leads"].get(f"{other} {one}")
@@ -189,13 +189,13 @@ def lead_of(net: Mapping[str, Any], one: str, other: str) -> list[Found] | None:
 
 
 def _turned(found: Found) -> Found:
-    """The same for the other of the two; a bound that there is none of stays so."""
+    """The same lead for the other method; a missing bound stays missing."""
     mean, low, high, n, p = found
     return [-mean, None if high is None else -high, None if low is None else -low, n, p]
 
 
 def against_one(data: Mapping[str, Any]) -> str:
-    """The tables of all methods against the baseline: one a network and group of metrics."""
+    """The tables of all methods against the baseline, one per network and group of metrics."""
     parts = []
     for net in data["networks"]:
         tables = [_table(net, group, data) for group in data["groups"]]
@@ -208,7 +208,7 @@ def against_one(data: Mapping[str, Any]) -> str:
 
 
 def places(data: Mapping[str, Any]) -> dict[str, int]:
-    """Where each metric stands in the lists of a network."""
+    """The index of each metric in the lists of a network."""
     return {metric["name"]: i for i, metric in enumerate(data["metrics"])}
 
 

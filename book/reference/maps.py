@@ -1,4 +1,4 @@
-"""Maps to look at: one photograph under all methods, as small pictures over it."""
+"""The gallery of maps: one photograph under the maps of all methods, as small pictures over it."""
 
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Mapping
@@ -26,10 +26,10 @@ Picture = dict[str, Any]
 
 @dataclass(frozen=True)
 class Maps:
-    """Images under the maps of methods, as a notebook shows them: a plain grid for each image.
+    """Images under the maps of methods, as a notebook shows them: one plain grid per image.
 
     Attributes:
-        networks: a network each, with the images that it saw and their maps; see `of_network`.
+        networks: one entry per network, with its images and their maps; see `of_network`.
     """
 
     networks: tuple[dict[str, Any], ...]
@@ -59,12 +59,12 @@ def of_network(
     """A network with its images and their maps, as data.
 
     Args:
-        images: samples, n of them.
-        labels: n classes that are explained.
-        maps: by a method's name, n maps (H, W) in [0, 1].
-        empty: by a method's name, why each of the n maps is zero; "" where it is not.
-        left_out: by a method's name, why it does not run on the network.
-        probabilities: what the network gives the n classes; None of one without classes.
+        images: n samples.
+        labels: the n classes that are explained.
+        maps: n maps (H, W) in [0, 1], by the name of the method.
+        empty: why each of the n maps is zero, by the name of the method; "" where it is not zero.
+        left_out: why a method does not run on the network, by its name.
+        probabilities: the network's probabilities of the n classes; None without classes.
 
     Example:
         >>> Maps((of_network(net, images, images.labels, {"grad_cam": S}),))
@@ -110,28 +110,28 @@ def _encoded(picture: np.ndarray, quality: int, side: int) -> str:
 
 
 def why_empty(raw: ArrayLike, saliency: ArrayLike, rectified: bool) -> str:
-    """Why a map is zero everywhere; empty where it is not.
+    """Why a map is zero everywhere; empty if it is not.
 
     Args:
-        raw: the signed map (h, w) that it is made from.
-        saliency: the map (H, W) in [0, 1].
-        rectified: whether it passed a ReLU.
+        raw: the raw signed map (h, w).
+        saliency: the finished map (H, W) in [0, 1].
+        rectified: whether the raw map passed a ReLU.
 
     Example:
         >>> why_empty([[-1.0, -2.0]], [[0.0, 0.0]], True)
-        'no position speaks for the class: the ReLU leaves nothing'
+        'no position has a positive value for the class, so the ReLU leaves nothing'
     """
     raw, saliency = array(raw), array(saliency)
     if saliency.max() > 0:
         return ""
     if rectified and raw.max() <= 0:
-        return "no position speaks for the class: the ReLU leaves nothing"
-    return "the map has one value everywhere: normalised, it is zero"
+        return "no position has a positive value for the class, so the ReLU leaves nothing"
+    return "the map has one value everywhere, so the normalised map is zero"
 
 
 # Pages ------------------------------------------------------------------------------------------
 
-Source = Callable[[str, str], str]  # the address of a picture, from its name and its content
+Source = Callable[[str, str], str]  # returns the address of a picture with a name and a content
 
 
 def inline(name: str, content: str) -> str:
@@ -140,7 +140,7 @@ def inline(name: str, content: str) -> str:
 
 
 def picture_name(*parts: str) -> str:
-    """The name of a file for a picture of these.
+    """The file name of a picture: network, image and method.
 
     Example:
         >>> picture_name("torchvision:squeezenet1_1", "imagenet_00_243", "grad_cam")
@@ -166,16 +166,16 @@ def grids(data: Mapping[str, Any], *, source: Source = inline, method_pages: str
     """The grids of all networks and images as HTML, which folds without JavaScript.
 
     Args:
-        data: what a page carries as `MAPS_MIME`.
-        source: where each picture lies.
-        method_pages: the way to the folder of the methods' pages; empty where there are none.
+        data: the data that an output has under `MAPS_MIME`.
+        source: gives the address of each picture.
+        method_pages: the relative path of the folder of methods' pages; empty if there are none.
     """
     blocks, first = [], True
     for net in data["networks"]:
         for image in net["images"]:
             blocks.append(_block(net, image, source, method_pages, first))
             first = False
-    # Without a style sheet, as in a notebook, pictures still lie over each other.
+    # So that pictures are placed over each other without the style sheet too, as in a notebook.
     return f'<div class="map-gallery">{_STYLE}{"".join(blocks)}{colour_bar()}</div>'
 
 
@@ -187,7 +187,7 @@ _STYLE = (
     ".map-photo + img {opacity: var(--map-opacity, .6)} .map-stack:has(img) .map-photo {filter: grayscale(1)}</style>"
 )
 
-# In the element itself: an address that a style sheet takes from a variable begins at the style sheet.
+# In the element itself: an address in a style sheet would be relative to the style sheet.
 _PHOTO = 'style="background-image: var(--map-photo)"'
 
 
@@ -224,7 +224,7 @@ def _reasons(by_method: Mapping[str, str]) -> str:
 
 
 def tile(network: str, image: Mapping, method: str, source: Source, method_pages: str) -> str:
-    """One map over the image of its grid, above the method's name, which leads to the method's page."""
+    """One map over the image of its grid, above the name of the method, which links to its page."""
     of, title = image["maps"][method], METHODS[method].title
     address = source(picture_name(network, image["id"], method), of["picture"])
     alt = f"{title} for {image['label']}: " + (
@@ -242,7 +242,7 @@ def tile(network: str, image: Mapping, method: str, source: Source, method_pages
 
 
 def photo(network: str, image: Mapping, source: Source) -> str:
-    """What an element has whose maps lie over an image."""
+    """The style of an element whose maps lie over an image."""
     return f"--map-photo: url({source(picture_name(network, image['id'], 'image'), image['picture'])})"
 
 

@@ -1,4 +1,4 @@
-"""What to use when: the questions that one asks of a method, and what was measured of each."""
+"""Which method to use when: questions about a method, and the measurements that answer them."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -11,11 +11,11 @@ from ..report.labels import bounds, meaningful, metric_label, number
 from ..report.verdicts import LEVEL
 from .comparison import Found, enough, interval_of, lead_of, places
 
-BLIND = "fake_cam"  # the map that looks at nothing
-ALIKE = 0.5  # from this correlation on, two maps count as alike: half of the way to the same map
+BLIND = "fake_cam"  # a map that does not depend on image and network
+ALIKE = 0.5  # from this correlation on, two maps count as alike
 
-# Question, the metric that answers it, and how: against the map that looks at nothing, or by whether two
-# maps are alike.
+# Question, the metric that answers it, and how: by comparison with the blind map, or by whether two maps
+# are alike.
 QUESTIONS = (
     ("faithful: pixels come in", "insertion", "against a blind map"),
     ("faithful: pixels go out", "deletion", "against a blind map"),
@@ -48,8 +48,8 @@ class Answers:
 
 
 def against_blind(net: Mapping[str, Any], place: int) -> dict[str, tuple[str, Found]]:
-    """Of each method whether it is better than the map that looks at nothing, by the metric at a place:
-    "yes", "no" or "undecided", after Holm's correction over the methods; and by how much.
+    """For each method, whether it is better than the blind map in the metric at an index: "yes", "no" or
+    "undecided", after Holm's correction over the methods; and by how much.
 
     Example:
         >>> against_blind(data["networks"][0], places(data)["insertion"])["grad_cam"][0]
@@ -57,7 +57,7 @@ def against_blind(net: Mapping[str, Any], place: int) -> dict[str, tuple[str, Fo
     """
     leads = {m["name"]: lead_of(net, m["name"], BLIND) for m in net["methods"]}
     found = {m: of[place] for m, of in leads.items() if of and of[place]}
-    # Of values that are the same on every image there is nothing to test.
+    # For values that are the same on every image there is nothing to test.
     p = dict(zip(found, holm([1.0 if of[4] is None else of[4] for of in found.values()])))
     return {m: (_side(of, p[m]), of) for m, of in found.items()}
 
@@ -69,7 +69,7 @@ def _side(found: Found, p: float) -> str:
 
 
 def below(found: Found, threshold: float) -> str:
-    """Whether a mean lies certainly below a threshold ("yes"), or above it ("no").
+    """Whether a mean is certainly below a threshold ("yes") or above it ("no"), or "undecided".
 
     Example:
         >>> below([0.2, 0.1, 0.3, 40], 0.5)
@@ -82,8 +82,8 @@ def below(found: Found, threshold: float) -> str:
 
 
 def sanity(means: Iterable[Found]) -> tuple[str, Found]:
-    """Whether maps change as the network's weights become random, by the rule of the page on the sanity
-    check: every similarity below one half; and the largest of them.
+    """Whether maps change when the weights of the network become random, and the largest similarity. By the
+    rule of the page on the sanity check, every similarity has to be below one half.
 
     Example:
         >>> sanity([[0.1, 0.0, 0.2, 20], [0.7, 0.6, 0.8, 20]])

@@ -1,4 +1,4 @@
-"""What a computation costs, whatever the machine: its arithmetic, counted."""
+"""The cost of a computation on any machine: its arithmetic operations, counted."""
 
 from collections.abc import Callable
 from typing import Any
@@ -25,7 +25,7 @@ class _Counted(TorchDispatchMode):
 
 
 def operations(run: Callable[[], Any]) -> int:
-    """The multiplications and additions of what `run` computes with torch.
+    """The number of multiplications and additions that `run` does with torch.
 
     Example:
         >>> operations(lambda: torch.ones(2, 3) @ torch.ones(3, 4))
@@ -39,8 +39,8 @@ def operations(run: Callable[[], Any]) -> int:
 def passes(net, run: Callable[[], Any]) -> float:
     """The work of `run` in forward passes of one image through the whole network.
 
-    A backward pass of the whole network counts as about two, or as one where only activations have
-    gradients; one of the layers behind the target layer alone as its share.
+    A backward pass through the whole network counts as about two forward passes, or as one if only
+    activations have gradients. A pass through the layers after the target layer counts as their share.
 
     Example:
         >>> passes(net, lambda: explain("score_cam", net, x, 243))

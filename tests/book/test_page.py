@@ -231,7 +231,7 @@ def test_sections_run_where_they_can_and_say_where_not(page, pictures, capsys):
     assert capsys.readouterr().out == "Not run: no image of folder has boxes.\n"
     frame = made.evaluate(["fake_cam"], ["pointing_game", "average_drop"])
     assert set(frame["metric"]) == {"average_drop"}
-    assert "Not run: SP, since no image of folder has boxes." in capsys.readouterr().out
+    assert "Not run: SP, because no image of folder has boxes." in capsys.readouterr().out
     assert made.evaluate(["fake_cam"], ["pointing_game"]).empty
 
 

@@ -29,7 +29,7 @@ def test_a_parameters_cell_is_read_with_its_types():
 
 @pytest.mark.parametrize("line", ["n = 2 * 3", "import math", "a.b = 1", "print(1)", "n: int"])
 def test_a_parameters_cell_that_computes_is_refused(line):
-    with pytest.raises(ValueError, match="assigns literals, one a line; move"):
+    with pytest.raises(ValueError, match="assigns literals, one per line; move"):
         assigned(line)
 
 
@@ -52,7 +52,7 @@ def test_a_value_of_another_type_is_refused(default, value):
 
 
 def test_a_text_that_yaml_reads_as_a_number_comes_with_its_remedy():
-    with pytest.raises(ValueError, match="'root' is of type str .* got 2024: of a path, .* ./2024"):
+    with pytest.raises(ValueError, match="'root' is of type str .* got 2024: write a path .* ./2024"):
         check({"root": 2024}, {"root": ""})
 
 

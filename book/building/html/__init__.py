@@ -1,5 +1,5 @@
-"""What Sphinx makes of the pages is made good here: formulas, tables, figures, and what a reader on
-a phone, offline or with a screen reader needs. A Sphinx extension, loaded by `_config.yml`."""
+"""A Sphinx extension, loaded by `_config.yml`, that completes the pages of Sphinx: formulas, tables,
+figures, and support for phones, offline reading and screen readers."""
 
 import os
 from pathlib import Path
@@ -19,12 +19,12 @@ def setup(app: Sphinx) -> dict[str, bool]:
 
 
 def _address(app: Sphinx, config: Config) -> None:
-    """Where the book is published, if somebody says so: previews of links need whole addresses."""
+    """Set the address of the published book from $BOOK_URL: previews of links need absolute addresses."""
     config.html_baseurl = os.environ.get("BOOK_URL", "")
 
 
 def _finish(app: Sphinx, page: str, template: str, context: dict, doctree: object) -> None:
-    """Make good the body and the head of a page."""
+    """Complete the body and the head of a page."""
     if page == "search":
         app.add_js_file("excerpts.js")
     if "body" not in context:

@@ -1,4 +1,4 @@
-"""The text of each page as a script, from which the search takes its excerpts: see `excerpts.js`."""
+"""The text of each page as a script; the search takes its excerpts from it, see `excerpts.js`."""
 
 import json
 import re

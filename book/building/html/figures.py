@@ -1,4 +1,4 @@
-"""Figures of a page: their variant for dark pages, and the files that a reader can take away."""
+"""Figures of a page: their variants for dark pages, and their downloads."""
 
 import re
 from base64 import b64decode
@@ -10,7 +10,7 @@ from PIL import Image
 
 from ...report.display import FILES_MIME
 
-FOLDER = "figures"  # of the static files, by the content of the picture that the page shows
+FOLDER = "figures"  # in the static files; names are hashes of the picture that the page shows
 DARK = "-dark"
 _FIGURE = re.compile(r"<figure\b([^>]*)>(.*?)</figure>", re.DOTALL)
 _IMAGE = re.compile(r'<img\b[^>]*\bsrc="[^"]*/([0-9a-f]{64})\.\w+"[^>]*/?>')
@@ -18,10 +18,10 @@ _LABELS = {".svg": "SVG", ".png": "PNG", ".jpg": "large JPEG", ".csv": "data as 
 
 
 def store(data: dict[str, Any], static: Path) -> None:
-    """Move the files of a figure out of the output of a notebook, to where `completed` finds them.
+    """Move the files of a figure from the output of a notebook to the folder where `completed` finds them.
 
     Args:
-        data: of the output, by MIME type.
+        data: the output, by MIME type.
         static: the folder of the static files.
     """
     files = data.pop(FILES_MIME, {})
@@ -33,13 +33,13 @@ def store(data: dict[str, Any], static: Path) -> None:
 
 
 def completed(body: str, folder: Path, url: str, page: str) -> str:
-    """A page whose figures have what lies in a folder for them, see `store`.
+    """A page whose figures have the downloads and dark variants that lie in a folder, see `store`.
 
     Args:
         body: HTML.
         folder: with files <sha256 of the picture>.svg, .csv, ..., and <sha256>-dark.png.
-        url: where the page finds the folder.
-        page: its name; what is downloaded is called after it.
+        url: the address of the folder from the page.
+        page: its name, which becomes part of the names of downloads.
 
     Example:
         >>> completed(body, source / "book/_static/figures", "../_static/figures", "book/index")
@@ -67,15 +67,15 @@ def _complete(found: re.Match, folder: Path, url: str, page: str) -> str:
 
 
 def _in_both_schemes(image: str, dark: str, size: tuple[int, int]) -> str:
-    """An image with its variant for dark pages; a browser loads the one that it shows."""
+    """An image with its variant for dark pages; a browser loads only the one that it shows."""
     known = 'width="{}" height="{}" loading="lazy"'.format(
         *size
-    )  # so that the text stays in its place
+    )  # so that the text does not move while images load
     light = image.replace("<img", f'<img class="on-light" {known}', 1)
     return light + re.sub(r'src="[^"]*"', f'src="{dark}"', light).replace("on-light", "on-dark", 1)
 
 
 def _name(found: re.Match, page: str) -> str:
-    """What a figure is called on a reader's disk: its page and its anchor."""
+    """The name of a downloaded figure: its page and its anchor."""
     anchor = re.search(r'\bid="([^"]+)"', found[1])
     return f"{page}-{anchor[1]}" if anchor else page

@@ -1,29 +1,29 @@
-"""Pages without what no reader needs: the theme's icon font, the search's index on every page."""
+"""Remove from pages what no reader needs: the icon font of the theme, the search index on every page."""
 
 import re
 import shutil
 from pathlib import Path
 
-# Scripts and styles of the theme by what they are for; `icons.css` has the icons that are used.
+# Scripts and styles of the theme that are removed; `icons.css` has the icons that are used.
 _ICON_FONT = re.compile(r'\s*<script[^>]*\bsrc="[^"]*/fontawesome\.js[^"]*"[^>]*></script>')
 _SEARCH = re.compile(
     r'\s*<script src="(?:\.\./)*(?:_static/searchtools\.js|_static/language_data\.js|searchindex\.js)"></script>'
 )
 _ICON_RULES = re.compile(
-    r"/\*!\s*\* Font Awesome.*?\*/"  # the notice goes with what it is about
+    r"/\*!\s*\* Font Awesome.*?\*/"  # the licence notice goes with the font
     r"|@font-face\{[^}]*Font Awesome[^}]*\}"
     r"|(?<=[};/])\.fa(?:[srb]|-[a-z0-9-]+)?(?:[:.,][^{}]*)?\{[^{}]*\}",
     re.DOTALL,
 )
-_NO_THEME = re.compile(r'(<html[^>]*)\bdata-theme="auto"')  # which no style knows
-# Roles that ARIA 1.3 no longer has, or whose children are others than it asks for.
+_NO_THEME = re.compile(r'(<html[^>]*)\bdata-theme="auto"')  # a value that no style sheet handles
+# Roles that ARIA 1.3 no longer has, or whose children are not those that it requires.
 _ROLES = re.compile(r' role="(?:list|doc-biblioentry)"(?= class="citation-list"|>)')
 
-_SIDEBAR = '<div id="pst-primary-sidebar"'  # title, search and pages: a landmark, if it says so
+_SIDEBAR = '<div id="pst-primary-sidebar"'  # title, search and pages: with a role it is a landmark
 
 
 def trim(html: Path) -> None:
-    """Take out of a built book what its pages do not need, and what they would stumble over."""
+    """Remove from a built book the parts that its pages do not need or cannot use."""
     static = html / "_static"
     for page in html.rglob("*.html"):
         text = _ICON_FONT.sub("", page.read_text("utf-8"))

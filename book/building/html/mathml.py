@@ -1,4 +1,4 @@
-"""Formulas as MathML, which browsers typeset by themselves: no script, and nothing to wait for."""
+"""Formulas as MathML, which browsers typeset by themselves, without a script."""
 
 import re
 from html import escape, unescape
@@ -16,9 +16,9 @@ from sphinx.util import logging
 SOURCE = {"package": "ziamath", "version": "0.13", "file": "ziamath/fonts/STIXTwoMath-Regular.ttf"}
 FONT = "math.woff"  # among the static files; custom.css asks for it
 _MATH, _TAG = re.compile("<math.*?</math>", re.DOTALL), re.compile("<[^>]*>")
-# What the converter does not know, in terms that it does.
+# Commands that the converter does not know, with replacements that it knows.
 _KNOWN = {r"\arg": r"\operatorname{arg}", "{aligned}": "{align*}", "{gathered}": "{matrix}"}
-_LIMITS = {"max", "min", "sup", "inf", "lim"}  # what they range over stands below them
+_LIMITS = {"max", "min", "sup", "inf", "lim"}  # their range is set below them
 _NOT_UNDERSTOOD = re.compile(r">\s*(\\[A-Za-z]+|&)\s*<")
 _log = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ def mathml(tex: str, block: bool = False) -> str:
 
     Args:
         tex: without delimiters.
-        block: it stands on lines of its own.
+        block: whether it is set on a line of its own.
 
     Raises:
         ValueError: a command in it is not understood.
@@ -42,7 +42,7 @@ def mathml(tex: str, block: bool = False) -> str:
         plain = plain.replace(unknown, known)
     try:
         math = convert(plain, display="block" if block else "inline")
-    except Exception as error:  # the converter's own are of no common kind
+    except Exception as error:  # the errors of the converter have no common class
         raise ValueError(f"no formula: {tex} ({type(error).__name__})") from error
     if left := _NOT_UNDERSTOOD.search(math):
         raise ValueError(f"{left[1]} is not understood in the formula {tex}")
@@ -52,8 +52,8 @@ def mathml(tex: str, block: bool = False) -> str:
 
 
 def _set_names(element: ElementTree.Element, block: bool) -> None:
-    """Set names such as "max" as TeX does: as operands, with a thin space on either side, but for brackets and
-    operators; in a block with their range below."""
+    """Set names such as "max" as TeX does: as operands with a thin space on either side, except next to
+    brackets and operators; in a block, with their range below."""
     for child in [*element]:
         _set_names(child, block)
         name = child[0] if child.tag in ("msub", "msup", "msubsup") else child
@@ -78,7 +78,7 @@ def _is_mark(element: ElementTree.Element, marks: str) -> bool:
 
 
 def font(characters: str) -> bytes:
-    """The mathematical font as WOFF, with what these characters need and nothing else."""
+    """The mathematical font as WOFF, reduced to these characters."""
     options = subset.Options(flavor="woff", layout_features=["*"])
     whole = subset.load_font(
         str(distribution(SOURCE["package"]).locate_file(SOURCE["file"])), options
@@ -111,7 +111,7 @@ def write_font(html: Path) -> None:
 
 
 def setup(app: Sphinx) -> None:
-    """Make the renderer known, under the name that `html_math_renderer` asks for."""
+    """Register the renderer, under the name that `html_math_renderer` has."""
     app.add_html_math_renderer(
         "mathml",
         inline_renderers=(lambda writer, node: _write(writer, node, block=False), None),

@@ -1,4 +1,4 @@
-"""What search engines and previews of links say of a page."""
+"""The metadata of a page, for search engines and previews of links."""
 
 import re
 from html import escape, unescape
@@ -7,7 +7,7 @@ _TAG = re.compile(r"<[^>]*>")
 _SILENT = re.compile(r'<(script|style)\b.*?</\1>|<a class="headerlink".*?</a>', re.DOTALL)
 _PARAGRAPH = re.compile(r"<p>(.*?)</p>", re.DOTALL)
 _FIGURE = re.compile(r"<figure\b.*?<img\b([^>]*)>", re.DOTALL)
-_LENGTH = 200  # characters of a description, of which most previews show fewer
+_LENGTH = 200  # characters of a description; most previews show fewer
 
 
 def plain(html: str) -> str:
@@ -21,7 +21,7 @@ def plain(html: str) -> str:
 
 
 def description(body: str) -> str:
-    """The first paragraph of a page, cut after a sentence or a word."""
+    """The first paragraph of a page, cut after a sentence or a word if it is long."""
     found = _PARAGRAPH.search(body)
     text = plain(found[1]) if found else ""
     if len(text) <= _LENGTH:
@@ -32,14 +32,14 @@ def description(body: str) -> str:
 
 
 def tags(title: str, body: str, page: str, book: str, base: str = "") -> str:
-    """The elements of a page's head that describe it; its first figure stands for it.
+    """The elements that describe a page in its head; its image is the first figure.
 
     Args:
         title: of the page, as text.
         body: HTML.
         page: its name, such as "notebooks/opticam/01_classification_metrics".
         book: the title of the whole.
-        base: the address that the book is published at; without it, addresses are relative.
+        base: the address of the published book; without it, addresses are relative.
 
     Example:
         >>> tags("Notation", "<p>Letters and what they mean.</p>", "book/notation", "A book")

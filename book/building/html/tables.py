@@ -1,11 +1,11 @@
-"""Tables that scroll by themselves: a region that the keyboard reaches, headers that say of what."""
+"""Tables in regions that scroll and that the keyboard reaches, with the scope of each header."""
 
 import re
 from html import escape
 
 from .metadata import plain
 
-# A table, in the container that scrolls where it has one.
+# A table, with the container that scrolls if it has one.
 _TABLE = re.compile(
     r'(<div class="(table-scroll(?: long)?|pst-scrollable-table-container)">\s*)?(<table\b.*?</table>)',
     re.DOTALL,
@@ -25,7 +25,7 @@ _TITLE = re.compile(r"<h[1-4]\b.*?</h[1-4]>", re.DOTALL)
 
 
 def regions(body: str) -> str:
-    """A page whose tables each stand in a region that scrolls, labelled by caption or section.
+    """A page in which each table is in a region that scrolls, labelled by its caption or section.
 
     Args:
         body: HTML.
@@ -55,8 +55,8 @@ def _label(i: int, found: re.Match) -> str:
 
 
 def _scoped(table: str) -> str:
-    """The table with the scope of each header, its caption in an element and each row's first cell
-    marked, for `tables.css`."""
+    """The table with the scope of each header; for `tables.css`, the caption is in an element and the first
+    cell of each row is marked."""
     table = _CAPTION.sub(r"\1<span>\2</span>\3", table, count=1)
     if _FRAME in table:
         table = _CELL.sub(_readable, table.replace(_FRAME, '<table class="frame'))
@@ -66,8 +66,7 @@ def _scoped(table: str) -> str:
 
 
 def _readable(cell: re.Match) -> str:
-    """A cell of a data frame as a reader expects it: a minus is none of the hyphens, what is not there
-    is a dash."""
+    """A cell of a data frame for readers: a minus sign in place of a hyphen, a dash for a missing value."""
     text = "–" if cell[2].strip() in _MISSING else _MINUS.sub("−", cell[2])
     return f"{cell[1]}{text}</td>"
 

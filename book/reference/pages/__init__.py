@@ -1,4 +1,4 @@
-"""The pages of the reference part that are made from data: written where a book is staged."""
+"""The pages of the reference part that are generated from data when a book is staged."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -20,12 +20,12 @@ SCRIPTS = "../../_static"  # from a page in notebooks/reference, as built
 
 
 def write(source: Path, verdicts: Sequence[Mapping[str, Any]], *, whole: bool = True) -> None:
-    """Write the pages of methods, metrics and errata; give the gallery and the comparison their files.
+    """Write the pages of methods, metrics and errata, and the files of the gallery and the comparison.
 
     Args:
         source: the staged tree, with its notebooks.
         verdicts: as the scoreboard reads them.
-        whole: the book has all of its pages; else only what its notebooks show.
+        whole: whether the book has all of its pages; else only the outputs of its notebooks are completed.
 
     Example:
         >>> write(out / "source", verdicts)
@@ -60,7 +60,7 @@ def write(source: Path, verdicts: Sequence[Mapping[str, Any]], *, whole: bool = 
 
 
 def _published(source: Path, mime: str, whole: bool) -> dict[str, Any] | None:
-    """What the notebooks carry under a type, their outputs replaced by what a page of the book has."""
+    """The data of a type in the notebooks; their outputs are replaced by those of a page of the book."""
     found = None
     for path in sorted(source.glob("notebooks/*/*.ipynb")):
         notebook = nbformat.read(path, as_version=4)
@@ -79,14 +79,14 @@ def _published(source: Path, mime: str, whole: bool) -> dict[str, Any] | None:
 
 
 def _data(carried: Any) -> dict[str, Any]:
-    """What an output carries, as data or as its text, which a notebook may have in lines."""
+    """The data of an output, which a notebook has as data, as text, or as lines of text."""
     if isinstance(carried, list):
         carried = "".join(carried)
     return json.loads(carried) if isinstance(carried, str) else carried
 
 
 def _gallery(data: Mapping[str, Any], static: Path, whole: bool) -> str:
-    """The gallery over files, with what it takes to choose and to wipe."""
+    """The gallery with its pictures as files, and with the script of its controls."""
     for name, picture in maps.pictures(data).items():
         path = static / "maps" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -97,7 +97,7 @@ def _gallery(data: Mapping[str, Any], static: Path, whole: bool) -> str:
 
 
 def _comparison(data: Mapping[str, Any], static: Path, whole: bool) -> str:
-    """The comparison of any two, with its data beside it and as a file."""
+    """The comparison of any two methods, with its data in the page and as a file."""
     text = comparison.as_text(data)
     static.mkdir(parents=True, exist_ok=True)
     (static / "compare.json").write_text(text, "utf-8")
@@ -105,7 +105,7 @@ def _comparison(data: Mapping[str, Any], static: Path, whole: bool) -> str:
     pages = ' data-methods="../../book/methods" data-metrics="../../book/metrics"' if whole else ""
     return (
         f'<div class="compare-two"{pages}></div>'
-        f'<p><a href="{SCRIPTS}/compare.json" download>All pairs, as JSON</a>: means, paired differences with their '
+        f'<p><a href="{SCRIPTS}/compare.json" download>All pairs, as JSON</a>: means, per-image differences with their '
         "intervals, n and p, seconds and passes.</p>"
         f"{comparison.against_one(data)}"
         f'<script type="application/json" class="compare-data">{within}</script>'

@@ -1,4 +1,4 @@
-"""The entries of `book/references.bib`: whom to cite for a method or a metric."""
+"""The entries of `book/references.bib`: the papers to cite for methods and metrics."""
 
 from functools import cache
 from pathlib import Path
@@ -16,19 +16,19 @@ def _all() -> BibliographyData:
 
 
 def entry(key: str) -> Entry:
-    """The entry of that key, or an error that lists them all."""
+    """The entry of a key; an unknown key is an error that lists all keys."""
     if key not in _all().entries:
         raise unknown("reference", key, _all().entries)
     return _all().entries[key]
 
 
 def bibtex(key: str) -> str:
-    """The entry as it is copied into a bibliography."""
+    """The BibTeX of an entry."""
     return entry(key).to_string("bibtex").strip()
 
 
 def link(key: str) -> str:
-    """Where the paper lies; empty where the entry does not say.
+    """The address of the paper; empty if the entry has none.
 
     Example:
         >>> link("opticam")

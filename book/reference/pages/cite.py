@@ -11,7 +11,7 @@ KEY = "class_activation_maps_reproduced"
 
 
 def citation(root: Path = ROOT) -> dict[str, Any]:
-    """What `CITATION.cff` says."""
+    """The content of `CITATION.cff`."""
     return yaml.safe_load((root / "CITATION.cff").read_text("utf-8"))
 
 
@@ -19,8 +19,8 @@ def bibtex(of: dict[str, Any], title: str = "", page: str = "") -> str:
     """The entry of the book, or of one of its pages.
 
     Args:
-        of: what `CITATION.cff` says.
-        title, page: of a page: its heading and its path, such as "notebooks/opticam/07_localization".
+        of: the content of `CITATION.cff`.
+        title, page: the heading and the path of a page, such as "notebooks/opticam/07_localization".
 
     Example:
         >>> print(bibtex(citation()).splitlines()[0])

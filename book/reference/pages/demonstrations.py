@@ -1,4 +1,4 @@
-"""What shows an error of a paper, where it takes more than the paper's own numbers side by side."""
+"""Computations that show an error of a paper, where the paper's own numbers do not show it alone."""
 
 import math
 from collections import Counter
@@ -15,7 +15,7 @@ ACCURACY = 0.761  # of ResNet50, as Opti-CAM's appendix C prints it
 
 
 class Shown(NamedTuple):
-    """Values by name, for a sentence; and a table under it, with its headings, where there is one."""
+    """Values for a sentence, by name; and an optional table under the sentence, with its headings."""
 
     values: dict[str, str]
     headings: tuple[str, ...] = ()
@@ -23,7 +23,7 @@ class Shown(NamedTuple):
 
 
 def least_energy(printed: Sequence[float]) -> Shown:
-    """The least energy that a map of ones can have: the share of the largest box, from its LE."""
+    """The least energy that a map of ones can have: the share of the largest box, from the LE of the map."""
     return Shown({"bound": f"{100 - printed[-1]:.1f}"})
 
 

@@ -1,4 +1,4 @@
-"""What the docstring of a method or metric says, in parts: nothing of it is typed twice."""
+"""The parts of the docstring of a method or metric, from which its page is made."""
 
 import inspect
 import re
@@ -17,9 +17,9 @@ class Docstring:
 
     Attributes:
         sentence: the first paragraph.
-        formula: the paragraph with its first formula, and what the letters are; empty without one.
-        notes: the paragraphs behind it: how it is done here, and where that departs from the paper.
-        arguments: what is said of each, by name.
+        formula: the paragraph with the first formula and the meaning of its letters; empty without one.
+        notes: the paragraphs after it: the implementation, and where it departs from the paper.
+        arguments: the description of each, by name.
         example: the lines of its example.
     """
 
@@ -41,7 +41,7 @@ class _Sections(GoogleDocstring):
     def _parse_parameters_section(self, section: str) -> list[str]:
         for names, _, lines in self._consume_fields():
             said = " ".join(line.strip() for line in lines).strip()
-            # Of several that share a line, each is said the same.
+            # Arguments that share a line have the same description.
             self.arguments |= dict.fromkeys(re.split(r",\s*", names.replace(r"\_", "_")), said)
         return []
 
@@ -59,10 +59,10 @@ class _Sections(GoogleDocstring):
 
 
 def docstring(function: Callable) -> Docstring:
-    """What a function's docstring says.
+    """The docstring of a function.
 
     Raises:
-        ValueError: it has none.
+        ValueError: the function has none.
 
     Example:
         >>> docstring(METHODS["fake_cam"].fn).sentence
@@ -82,5 +82,5 @@ def docstring(function: Callable) -> Docstring:
 
 
 def set_apart(text: str) -> str:
-    """Markdown in which each formula between double dollars stands in lines of its own."""
+    """Markdown in which each formula between double dollars is on lines of its own."""
     return _FORMULA.sub(lambda found: f"\n\n$$\n{found[1].strip()}\n$$\n\n", text).strip()

@@ -1,4 +1,4 @@
-"""The errata of the papers: what each prints, what is wrong with it, and what shows it."""
+"""The errata of the papers: the printed text, the error in it, and the evidence."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -61,8 +61,8 @@ def read(path: Path = FILE) -> list[Erratum]:
     """All errata, in the order of the file.
 
     Raises:
-        ValueError: a field is missing or wrong, or the paper's numbers do not lie as it says: then it is
-            none.
+        ValueError: a field is missing or wrong, or the paper's numbers do not have the stated order, so
+            that there is no error.
     """
     with path.open(encoding="utf-8") as file:
         entries = yaml.load(file, StrictLoader)
@@ -89,7 +89,7 @@ def _cell(paper: str, table: str, network: str, method: str, metric: str) -> str
 
 
 def _check_order(erratum: Erratum) -> None:
-    """The printed numbers lie as the erratum says."""
+    """Check that the printed numbers have the order that the erratum states."""
     if not erratum.order:
         return
     numbers = [float(text) for text in erratum.printed]
@@ -123,7 +123,7 @@ def page(known: Known, source: Path) -> str:
 
 
 def entry(erratum: Erratum, known: Known, source: Path) -> str:
-    """One erratum: what is printed, what is wrong, and what shows it."""
+    """One erratum: the printed text, the error, and the evidence."""
     shown = Shown({})
     if erratum.computed:
         shown = DEMONSTRATIONS[erratum.computed]([float(text) for text in erratum.printed])
@@ -143,7 +143,7 @@ def entry(erratum: Erratum, known: Known, source: Path) -> str:
 
 
 def _filled(text: str, values: Mapping[str, str]) -> str:
-    """The text with its numbers; one that is missing is an error that lists those that there are."""
+    """The text with its numbers filled in; a missing number is an error that lists the existing ones."""
 
     def value(found: re.Match) -> str:
         if found[1] not in values:
@@ -154,18 +154,18 @@ def _filled(text: str, values: Mapping[str, str]) -> str:
 
 
 def _claim(erratum: Erratum, known: Known) -> str:
-    """The verdicts on the claim that shows it, network by network."""
+    """The verdicts on the claim that shows an erratum, for each network."""
     if not erratum.claim:
         return ""
     if erratum.claim not in [claim.id for claim in about(erratum.paper)]:
         raise ValueError(f"erratum {erratum.id!r}: {erratum.paper} has no claim {erratum.claim!r}")
     found = [v for v in known.verdicts if v["id"] == erratum.claim]
     lines = "".join(f"<li>{evidence_html(verdict)}</li>" for verdict in found)
-    return f"<ul>{lines}</ul>" if lines else "The page that shows it is not in this copy of the book."
+    return f"<ul>{lines}</ul>" if lines else "The page that shows this is not in this copy of the book."
 
 
 def _output(erratum: Erratum, source: Path) -> str:
-    """The output of the cell of its page that shows it."""
+    """The output of the cell that shows an erratum, from its page."""
     path = source / f"notebooks/{erratum.page}.ipynb"
     if not erratum.output or not path.is_file():
         return ""
@@ -182,7 +182,7 @@ def _output(erratum: Erratum, source: Path) -> str:
 
 
 def _plain(html: str) -> str:
-    """A table of pandas in the style of this page, without blank lines, which would end the HTML in Markdown."""
+    """A table of pandas in the style of this page; blank lines are removed, since they end HTML in Markdown."""
     html = re.sub(r"<style.*?</style>|<div>|</div>| border=\"1\"| style=\".*?\"", "", html, flags=re.DOTALL)
     html = "".join(line.strip() for line in html.splitlines())
     head, _, body = html.replace('class="dataframe"', 'class="cams errata"').partition("</thead>")
@@ -191,7 +191,7 @@ def _plain(html: str) -> str:
 
 
 def table(headings: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """A table as HTML; its first column heads the rows."""
+    """A table as HTML; the first column has the headers of the rows."""
     head = "".join(f'<th scope="col">{escape(heading)}</th>' for heading in headings)
     body = "".join(
         f'<tr><th scope="row">{escape(first)}</th>'
@@ -209,7 +209,7 @@ def table(headings: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 
 def remarks(paper: str, known: Known) -> str:
-    """The notes of the published numbers: one row for all numbers of a table with the same note."""
+    """The notes on published numbers, one row for all numbers of a table with the same note."""
     cells = report.published(paper)
     cells = cells[cells["note"] != ""]
     rows = []
@@ -235,7 +235,7 @@ def _table(name: Any) -> str:
 
 
 def _numbers(cells: pd.DataFrame) -> str:
-    """The numbers of a note: each where they are few, else how many there are."""
+    """The numbers of a note: each of them if they are few, else their number."""
     if len(cells) > 3:
         return f"{len(cells)} numbers"
     return "<br>".join(

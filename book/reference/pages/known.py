@@ -1,4 +1,4 @@
-"""What the pages of methods and metrics are made from: the staged notebooks, and what they carry."""
+"""The data behind the pages of methods and metrics: the staged notebooks and their outputs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,10 +18,10 @@ class Known:
 
     Attributes:
         pages: its notebooks.
-        verdicts: of all claims, each with the page that it stands on.
-        maps: what the gallery carries; None where it is not in this book.
-        compared: what the comparison of all methods carries, likewise.
-        claim_pages: the claims that have a page of their own, by id.
+        verdicts: on all claims, each with its page.
+        maps: the data of the gallery; None if it is not in this book.
+        compared: the data of the comparison of all methods; None if it is not in this book.
+        claim_pages: the ids of the claims that have their own page.
     """
 
     pages: Sequence[Page] = ()
@@ -43,7 +43,7 @@ class Known:
         ]
 
     def about_method(self, name: str) -> tuple[list["Judged"], list["Judged"]]:
-        """The claims about a method or one of its variants, and those that compare others with it."""
+        """The claims about a method or one of its variants, and those that compare other methods with it."""
         own = [one for one in self.claims if _is(one.claim.method, name)]
         others = [
             one
@@ -57,7 +57,7 @@ class Known:
         return [one for one in self.claims if name in one.claim.metrics]
 
     def costs(self, method: str) -> dict[str, Mapping[str, Any]]:
-        """What a method takes, by network."""
+        """The cost of a method, by network."""
         networks = self.compared["networks"] if self.compared else ()
         return {net["network"]: net["costs"][method] for net in networks if method in net["costs"]}
 
@@ -76,6 +76,6 @@ def _is(label: str | None, method: str) -> bool:
 
 
 def claim_pages(source: Path) -> frozenset[str]:
-    """The claims that have a page of their own below the folder of the book's sources."""
+    """The ids of the claims that have their own page below the folder of the book's sources."""
     return frozenset(path.stem for path in source.glob("book/claims/*.md"))
 

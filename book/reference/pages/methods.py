@@ -12,8 +12,8 @@ from .known import Known
 SHOWN = 3  # photographs on a method's page
 STATIC = "../../_static"  # from a page in book/methods, as built
 _OTHERS = (
-    "All methods: [the table](../methods), [the gallery](../../notebooks/reference/01_gallery), "
-    "[any two compared](../../notebooks/reference/02_compare)."
+    "See also [the table of all methods](../methods), [the gallery of maps](../../notebooks/reference/01_gallery), "
+    "and [the comparison of any two methods](../../notebooks/reference/02_compare)."
 )
 
 
@@ -33,12 +33,12 @@ def page(name: str, known: Known) -> str:
         _maps(name, known),
         f"## Equation\n\n{said.formula}" if said.formula else "",
         "\n\n".join(["## How it is done here", *said.notes]) if said.notes else "",
-        f"{_finish(method)} It is defined in {method.equation}.",
+        f"{_finish(method)} {method.title} is defined in {method.equation}.",
         f"## Use\n\n```{{code-block}} python\n{_example(said.example)}\n```",
         f"## Options\n\n{parts.options(method.options, said.arguments)}",
         f"## Cost\n\n{_cost(name, known)}",
-        f"## Verdicts on it\n\n{parts.listed(known, own)}" if own else "",
-        parts.folded(f"{len(others)} claims compare other methods with it", parts.verdicts(known, others)) if others else "",
+        f"## Verdicts on the method\n\n{parts.listed(known, own)}" if own else "",
+        parts.folded(f"{len(others)} claims compare other methods with this one", parts.verdicts(known, others)) if others else "",
         f"## Where the book uses it\n\n{parts.pages(known, 'methods', name)}",
         f"## Source\n\n{sources.block(method.coefficients or method.fn)}",
         f"## Cite\n\n{parts.cite(method.paper)}",
@@ -55,24 +55,24 @@ def _example(example: str) -> str:
 
 
 def _finish(method: Method) -> str:
-    """What becomes of the raw map, and what the method needs."""
+    """The steps after the raw map, and the needs of the method."""
     relu = "passes a ReLU, " if method.relu else ""
     needs = f" The method needs {' and '.join(sorted(method.needs))}." if method.needs else ""
-    return f"The raw map {relu}goes to the size of the image, and is stretched to the unit interval.{needs}"
+    return f"The raw map {relu}is upsampled to the size of the image, and is scaled to the unit interval.{needs}"
 
 
 def _maps(name: str, known: Known) -> str:
-    """Its maps on a few images, of the first network of the gallery that it runs on."""
+    """The maps of a method on a few images, for the first network of the gallery that it runs on."""
     for net in known.maps["networks"] if known.maps else ():
         images = [image for image in net["images"] if name in image["maps"]][:SHOWN]
         if images:
             tiles = "".join(_tile(net["network"], image, name) for image in images)
             return (
                 f'<div class="map-row">{tiles}</div>{galleries.colour_bar()}\n\n'
-                f"Maps of `{net['network']}`; all methods on these images stand in "
-                "[the gallery](../../notebooks/reference/01_gallery)."
+                f"Maps of `{net['network']}`. [The gallery](../../notebooks/reference/01_gallery) has the maps of all "
+                "methods for these images."
             )
-    return "The gallery of this copy of the book has no map of it." if known.maps else ""
+    return "The gallery of this copy of the book has no map of this method." if known.maps else ""
 
 
 def _tile(network: str, image: dict, name: str) -> str:
@@ -89,7 +89,7 @@ def _source(name: str, content: str) -> str:
 
 
 def address(path: str) -> str:
-    """The way from a method's page to a picture of the gallery."""
+    """The relative address of a picture of the gallery from a method's page."""
     return f"{STATIC}/maps/{path}"
 
 
@@ -103,13 +103,13 @@ def _cost(name: str, known: Known) -> str:
         return "Not measured in this copy of the book.\n"
     head = "".join(
         f'<th scope="col">{title}</th>'
-        for title in ("Network", "Seconds for one image, 95 % interval", "Forward passes of work")
+        for title in ("Network", "Seconds per image [95 % interval]", "Forward passes per image")
     )
     return (
         f'<div class="table-scroll"><table class="cams cost"><thead><tr>{head}</tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table></div>\n\n"
-        "Measured with the options of this copy on [the page of comparisons]"
-        "(../../notebooks/reference/02_compare), which says how.\n"
+        "Measured with the options of this copy. [The comparison of methods](../../notebooks/reference/02_compare) "
+        "says how.\n"
     )
 
 
@@ -118,7 +118,7 @@ def _roughly(cost: dict) -> str:
 
 
 def seconds(cost: dict) -> str:
-    """The time of one image with its interval."""
+    """The seconds per image, with their interval."""
     if not cost["seconds"]:
         return "–"
     mean, low, high, _ = cost["seconds"]
@@ -130,7 +130,7 @@ def seconds(cost: dict) -> str:
 
 
 def index(known: Known) -> str:
-    """The table of all methods: a map, what it does, what it takes."""
+    """The table of all methods: a map, what the method does, its cost."""
     networks = [net["network"] for net in known.compared["networks"]] if known.compared else []
     rows = []
     for name, method in METHODS.items():

@@ -28,17 +28,17 @@ def page(name: str, known: Known) -> str:
         f"## What is measured\n\n{' '.join([measure.sentence, measure.formula, *measure.notes])} {_facts(metric)}",
         f"## Options\n\n{parts.options(metric.options, measure.arguments)}",
         f"## Cost\n\n{_cost(name, known)}",
-        f"## Verdicts that it decides\n\n{parts.listed(known, found)}" if found else "",
+        f"## Verdicts that the metric decides\n\n{parts.listed(known, found)}" if found else "",
         f"## Where the book uses it\n\n{parts.pages(known, 'metrics', name)}",
         f"## Source\n\n{sources.block(metric.measure)}\n{sources.block(metric.value)}",
         f"## Cite\n\n{parts.cite(metric.paper)}",
-        "All metrics: [the table](../metrics).",
+        "See also [the table of all metrics](../metrics).",
     ]
     return "\n\n".join(filter(None, blocks)) + "\n"
 
 
 def title(metric: Metric) -> str:
-    """Its name, and in brackets its symbol where that is another.
+    """The title of a metric, followed by its symbol in brackets if that is different.
 
     Example:
         >>> title(METRICS["average_drop"])
@@ -49,18 +49,18 @@ def title(metric: Metric) -> str:
 
 
 def _facts(metric: Metric) -> str:
-    """The arrow, the range, the class and the kind of map."""
+    """Which values are better, the range, the class and the kind of map."""
     low, high = (_bound(value, metric) for value in metric.range)
     better = "Higher" if metric.higher_is_better else "Lower"
     of = "label" if metric.target == "label" else "predicted class"
-    said = f"{better} is better, from {low} to {high}. The class is the {of}."
+    said = f"{better} is better; values are from {low} to {high}. The target class is the {of}."
     if metric.whole:
-        said += " The images of a data set are compared as a whole."
+        said += " The metric is computed over all images of a dataset together."
     if metric.signed:
         said += " The map keeps its sign."
     needed = [name for name, must in metric.given.items() if must]
     if needed:
-        said += f" It needs {' and '.join(f'`{name}`' for name in needed)} beside image and map."
+        said += f" The metric needs {' and '.join(f'`{name}`' for name in needed)} in addition to image and map."
     return said
 
 
@@ -77,8 +77,8 @@ def _cost(name: str, known: Known) -> str:
         return "Not measured in this copy of the book.\n"
     network = known.compared["networks"][0]["network"]
     return (
-        f"{work:.3g} forward passes for one image on `{network}`, with the options that are the default; for a "
-        "metric that asks for further maps, with those of Grad-CAM.\n"
+        f"{work:.3g} forward passes per image on `{network}`, with the default options. For a metric that needs "
+        "further maps, these are maps of Grad-CAM.\n"
     )
 
 
@@ -86,7 +86,7 @@ def _cost(name: str, known: Known) -> str:
 
 
 def index(known: Known) -> str:
-    """The table of all metrics: symbol, arrow, what it says, what it takes."""
+    """The table of all metrics: symbol with arrow, what the metric measures, its cost."""
     passes = (known.compared or {}).get("metric_passes", {})
     rows = []
     for name, metric in METRICS.items():
@@ -98,7 +98,7 @@ def index(known: Known) -> str:
             f"<td>{'–' if work is None else f'{work:.3g}'}</td></tr>"
         )
     head = "".join(
-        f'<th scope="col">{name}</th>' for name in ("Metric", "Symbol", "What it says", "Passes")
+        f'<th scope="col">{name}</th>' for name in ("Metric", "Symbol", "What it measures", "Passes")
     )
     return (
         f'<div class="table-scroll" tabindex="0"><table class="cams index"><thead><tr>{head}</tr></thead>'

@@ -15,16 +15,16 @@ SHOWN = 14  # claims of a table that does not fold
 
 
 def options(values: Mapping[str, Any], said: Mapping[str, str]) -> str:
-    """Options with their defaults and what is said of each, as a list of definitions."""
+    """Options with their defaults and descriptions, as a list of definitions."""
     if not values:
-        return "It has none.\n"
+        return "There are no options.\n"
     return "\n".join(
         f"`{name} = {shown(default)}`\n: {said.get(name, '')}\n" for name, default in values.items()
     )
 
 
 def shown(value: Any) -> str:
-    """A default as it is written in code; of a long tuple or float only so much as one reads."""
+    """A default as it is written in code; a long tuple or float is shortened."""
     if isinstance(value, float):
         return f"{value:.4g}"
     if isinstance(value, tuple) and len(value) > 6:
@@ -33,10 +33,10 @@ def shown(value: Any) -> str:
 
 
 def pages(known: Known, kind: str, name: str) -> str:
-    """The pages of the book that use it, each by its title, as a list; the paper first."""
+    """The list of the pages of the book that use a method or metric, by paper and title."""
     found = [page for page in known.pages if name in getattr(page, kind)]
     if not found:
-        return "No page of this book uses it; it is there for `lib`.\n"
+        return "No page of this book uses it. It is part of the library alone.\n"
     order = [*PAPERS]
     found.sort(key=lambda page: (order.index(page.paper) if page.paper in order else 99, page.name))
     return "".join(
@@ -46,7 +46,7 @@ def pages(known: Known, kind: str, name: str) -> str:
 
 
 def verdicts(known: Known, found: Iterable[Judged]) -> str:
-    """Claims with their verdicts, as a table, each leading to its evidence."""
+    """The table of claims with their verdicts, each with a link to its evidence."""
     rows = "".join(
         f"<tr><td>{verdict_html(one.verdict)}</td><td>{escape(one.claim.text)} "
         f'<a href="{evidence(known, one)}">{escape(PAPERS[one.claim.paper])}, '
@@ -61,7 +61,7 @@ def verdicts(known: Known, found: Iterable[Judged]) -> str:
 
 
 def listed(known: Known, found: Sequence[Judged]) -> str:
-    """Their table; of many, behind a sentence that counts them."""
+    """The table of claims; a long one is folded under a sentence that counts the verdicts."""
     if len(found) <= SHOWN:
         return verdicts(known, found)
     counts = Counter(one.verdict for one in found)
@@ -70,19 +70,19 @@ def listed(known: Known, found: Sequence[Judged]) -> str:
 
 
 def folded(title: str, text: str) -> str:
-    """A part that waits behind its title."""
+    """A part that is folded under its title."""
     return f":::{{dropdown}} {title}\n{text}:::\n"
 
 
 def evidence(known: Known, one: Judged) -> str:
-    """The way from a page in `book/methods` or `book/metrics` to a claim's evidence."""
+    """The relative address of a claim's evidence from a page in `book/methods` or `book/metrics`."""
     if one.claim.id in known.claim_pages:
         return f"../claims/{one.claim.id}.html"
     return f"../../{one.page}.html"
 
 
 def cite(key: str) -> str:
-    """Where the paper is cited in this book, where it lies, and its entry to copy."""
+    """The citation of a paper, its address, and its BibTeX entry to copy."""
     where = bibliography.link(key)
     said = f"{{cite:t}}`{key}`" + (f", <{where}>" if where else "")
     return f"{said}\n\n```{{code-block}} bibtex\n{bibliography.bibtex(key)}\n```\n"

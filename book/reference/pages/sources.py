@@ -1,4 +1,4 @@
-"""The code of a function as a page shows it, without what its docstring has said already."""
+"""The code of a function as a page shows it, without its docstring."""
 
 import ast
 import inspect
@@ -21,13 +21,13 @@ def code(function: Callable) -> str:
     [node] = ast.parse(source).body
     if ast.get_docstring(node) is not None:
         said = node.body[0]
-        # Of a function that says more than it does, such as a metric's, the body may be that alone.
+        # The body of a function, such as that of a metric, may be the docstring alone.
         del lines[said.lineno - 1 : said.end_lineno]
     return "\n".join(lines).strip()
 
 
 def place(function: Callable) -> str:
-    """The file of a function, from the project's root.
+    """The path of a function's file, from the project's root.
 
     Example:
         >>> place(METHODS["fake_cam"].fn)
@@ -38,5 +38,5 @@ def place(function: Callable) -> str:
 
 
 def block(function: Callable) -> str:
-    """The code as a highlighted block of Markdown, under the name of its file."""
+    """The code as a highlighted block in Markdown, under the name of its file."""
     return f"```{{code-block}} python\n:caption: {place(function)}\n\n{code(function)}\n```\n"

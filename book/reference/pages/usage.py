@@ -1,4 +1,4 @@
-"""Where the book uses a method or a metric: read from the code of its pages and from their verdicts."""
+"""The pages that use a method or a metric, from the code of pages and from their verdicts."""
 
 import ast
 import re
@@ -25,10 +25,10 @@ class Page:
     """A notebook of the book.
 
     Attributes:
-        name: its path from the project's root, without a suffix.
-        title: its first heading.
-        methods, metrics: those that its code names, or whose claims it judges.
-        tables: those of its paper that it shows.
+        name: the path from the project's root, without a suffix.
+        title: the first heading.
+        methods, metrics: those that the code of the page names, or that are in claims which it judges.
+        tables: the tables of its paper that it shows.
     """
 
     name: str
@@ -89,17 +89,17 @@ def _page(path: Path, name: str, judged: Mapping[str, set[str]]) -> Page:
 def _printed(paper: str, table: str):
     try:
         return report.published(paper, table)
-    except UnknownName:  # a table of no numbers that are entered
+    except UnknownName:  # a table whose numbers are not entered
         return report.published("opticam").iloc[:0]
 
 
 def _named(cells: Iterable[str]) -> tuple[set[str], list[str], list[str]]:
-    """All texts in the code; the tables that it shows; those whose methods it asks for."""
+    """All strings in the code; the tables that it shows; the tables whose methods it asks for."""
     named, tables, asked = set(), [], []
     for source in cells:
         try:
             tree = ast.parse(source)
-        except SyntaxError:  # a command of the notebook
+        except SyntaxError:  # a command of IPython
             continue
         for node in ast.walk(tree):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
@@ -119,7 +119,7 @@ def _named(cells: Iterable[str]) -> tuple[set[str], list[str], list[str]]:
 
 
 def about(paper: str) -> list[Claim]:
-    """The claims of a paper; none of what is no paper."""
+    """The claims of a paper; none if it is no paper of the book."""
     try:
         return claims(paper)
     except UnknownName:

@@ -77,12 +77,12 @@ def test_what_the_book_knows_of_a_method_stands_on_its_page(known):
     assert f"<code>{NETWORK}</code></th><td>20 <small>[19, 20]</small></td><td>627</td>" in text
     assert text.count('<img src="../../_static/maps/') == methods.SHOWN
     assert "../claims/opticam-best-average-drop.html" in text  # of others, that are compared with it
-    assert "opticam-near-zero" not in text and "Verdicts on it" not in text
+    assert "opticam-near-zero" not in text and "Verdicts on the method" not in text
 
 
 def test_verdicts_lead_to_their_evidence(known):
     text = methods.page("opti_cam", known)
-    assert "## Verdicts on it" in text
+    assert "## Verdicts on the method" in text
     assert 'href="../claims/opticam-best-average-drop.html"' in text
     assert 'href="../../notebooks/opticam/01_x.html"' in text  # a claim without a page of its own
     decided = metrics.page("average_drop", known)
