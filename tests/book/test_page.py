@@ -260,7 +260,7 @@ def test_so_many_images_as_are_asked_for_are_seen_by_all_methods(page):
 
 def test_the_protocol_names_networks_layers_images_and_test_beds(page):
     said = repr(page(network="scenes_vgg_quick", n_images=2).protocol())
-    assert "`scenes_vgg_quick`, target layer `features" in said and "on 2 of *scenes*" in said
+    assert "`scenes_vgg_quick`, target layer `features" in said and "on 2 images of *scenes*" in said
     assert "a test bed" in said and "Not run on `scenes_vgg_quick`: Score-CAM." in said
     assert "a test bed" not in repr(page(n_images=2).protocol())
 
@@ -271,7 +271,7 @@ def test_departures_are_what_differs_from_the_published_setting(page):
     made.evaluate(["opti_cam", "grad_cam"], ["average_drop"])
     said = repr(made.departures())
     assert "Published: `torchvision:resnet50` and `torchvision:vgg16_bn` on ImageNet" in said
-    assert "Here: `scenes_vgg_quick` on 2 of *scenes*" in said
+    assert "Here: `scenes_vgg_quick` on 2 images of *scenes*" in said
     assert "Opti-CAM: iterations 5 (published: iterations 100)." in said and "Grad-CAM" not in said
 
 
@@ -291,7 +291,7 @@ def test_notes_are_of_the_plan_alone(page, monkeypatch):
 
 
 def test_nothing_departs_in_the_published_setting(page):
-    assert "Nothing:" in repr(page(profile="paper").departures())
+    assert "None:" in repr(page(profile="paper").departures())
 
 
 # What fits any network --------------------------------------------------------------------------

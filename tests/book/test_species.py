@@ -19,5 +19,5 @@ def test_what_tells_drawn_birds_apart():
 
 
 def test_a_dataset_of_other_things_is_refused():
-    with pytest.raises(ValueError, match="scenes they are not known: give dataset birds or cub"):
+    with pytest.raises(ValueError, match="not known for scenes: give dataset birds or cub"):
         looks_of(data.load("scenes", limit=2))
