@@ -43,7 +43,7 @@ def answer(page: Executed, caution: str = "") -> str:
     found = judged(page.verdicts)
     told = {"Answer": NONE} if page.paper in PAPERS else {}
     if len(found):
-        told = {"Answer": _counts(found), "First decided": _headline(found, page.name), "Rests on": _bases(found)}
+        told = {"Answer": _counts(found), "First decided claim": _headline(found, page.name), "Rests on": _bases(found)}
     if caution:
         told["Caution"] = escape(caution)
     items = "".join(f"<dt>{term}</dt><dd>{html}</dd>" for term, html in told.items() if html)

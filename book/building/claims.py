@@ -116,7 +116,7 @@ def _summary(
     if bases := ", ".join(dict.fromkeys(one["rests_on"] for one in row["each"] if one["rests_on"])):
         told["It rests on"] = escape(bases)
     title = escape(titles.get(row["page"], row["page"]))
-    told["Judged in"] = f'<a href="{judges}">{title}</a>'
+    told["Judged on"] = f'<a href="{judges}">{title}</a>'
     if beside:
         others = "".join(
             f'<li>{verdict_html(one["verdict"])} <a href="{one["id"]}.html">{escape(one["text"])}</a></li>'

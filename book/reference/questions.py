@@ -17,8 +17,8 @@ ALIKE = 0.5  # from this correlation on, two maps count as alike
 # Question, the metric that answers it, and how: by comparison with the blind map, or by whether two maps
 # are alike.
 QUESTIONS = (
-    ("faithful: pixels come in", "insertion", "against a blind map"),
-    ("faithful: pixels go out", "deletion", "against a blind map"),
+    ("faithful as pixels are added", "insertion", "against a blind map"),
+    ("faithful as pixels are removed", "deletion", "against a blind map"),
     ("localises", "energy_pointing_game", "against a blind map"),
     ("tells classes apart", "correlation_between_classes", "alike"),
 )

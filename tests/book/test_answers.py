@@ -34,12 +34,12 @@ def test_the_first_decided_claim_is_quoted_on_the_first_network_that_decides_it(
         verdict("c", "holds"),
     ]
     soup = box(*found)
-    assert told(soup)["First decided"] == "Claim b < all ✗ fails on 1 of 2 networksAG −3 against c, n = 40 (two)"
-    assert soup.find("dt", string="First decided").find_next("a")["href"] == "../../book/claims/b.html"
+    assert told(soup)["First decided claim"] == "Claim b < all ✗ fails on 1 of 2 networksAG −3 against c, n = 40 (two)"
+    assert soup.find("dt", string="First decided claim").find_next("a")["href"] == "../../book/claims/b.html"
 
 
 def test_without_a_decided_claim_the_first_one_is_quoted_and_said_to_be_open():
-    assert told(box(verdict("a", "undecided")))["First decided"].startswith("No claim is decided; the first is: Claim a")
+    assert told(box(verdict("a", "undecided")))["First decided claim"].startswith("No claim is decided; the first is: Claim a")
 
 
 def test_what_is_doubted_is_decided():

@@ -529,7 +529,7 @@ def test_every_claim_has_a_page_that_leads_to_the_cell_that_judges_it_and_back(b
     rows = soups["book/scoreboard"].select("table.board tbody tr")
     for row in rows:
         page = BeautifulSoup((book / "book" / row.td.find_next("a")["href"]).read_text(), "html.parser")
-        judges = page.find("dt", string="Judged in").find_next("a")["href"]
+        judges = page.find("dt", string="Judged on").find_next("a")["href"]
         path, anchor = judges.split("#")
         cell = (book / "book/claims" / path).resolve().read_text()
         assert f'id="{anchor}"' in cell and f"book/claims/{row['id']}.html" in cell, row["id"]

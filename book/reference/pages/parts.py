@@ -53,7 +53,7 @@ def verdicts(known: Known, found: Iterable[Judged]) -> str:
         f"{escape(one.claim.place)}</a></td></tr>"
         for one in found
     )
-    head = '<tr><th scope="col">Verdict</th><th scope="col">Claim, and where its evidence is</th></tr>'
+    head = '<tr><th scope="col">Verdict</th><th scope="col">Claim, with a link to its evidence</th></tr>'
     return (
         f'<div class="table-scroll"><table class="cams taking-part"><thead>{head}</thead>'
         f"<tbody>{rows}</tbody></table></div>\n"
@@ -65,7 +65,7 @@ def listed(known: Known, found: Sequence[Judged]) -> str:
     if len(found) <= SHOWN:
         return verdicts(known, found)
     counts = Counter(one.verdict for one in found)
-    counted = ", ".join(f"{counts[verdict]} {verdict}" for verdict in SYMBOLS if verdict in counts)
+    counted = ", ".join(f"{verdict} {counts[verdict]}" for verdict in SYMBOLS if verdict in counts)
     return folded(f"{len(found)} claims: {counted}", verdicts(known, found))
 
 

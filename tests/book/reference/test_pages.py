@@ -93,7 +93,7 @@ def test_verdicts_lead_to_their_evidence(known):
 def test_many_claims_fold(known):
     many = Known(known.pages, VERDICTS, claim_pages=known.claim_pages)
     folded = parts.listed(many, [many.claims[0]] * 20)
-    assert folded.startswith(":::{dropdown} 20 claims: 20 holds\n<div") and folded.endswith("</div>\n:::\n")
+    assert folded.startswith(":::{dropdown} 20 claims: holds 20\n<div") and folded.endswith("</div>\n:::\n")
 
 
 def test_a_copy_without_maps_and_times_says_so():
