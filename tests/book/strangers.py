@@ -85,7 +85,7 @@ def own_network(folder: Path) -> dict[str, str]:
 
 @dataclass
 class Outcome:
-    """What a notebook did: the sentence that stopped it, if one did, and all that it showed."""
+    """The outcome of a notebook: the sentence that stopped it, if any, and everything that it showed."""
 
     stopped: str = ""
     cell: int = -1

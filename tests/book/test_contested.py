@@ -1,4 +1,4 @@
-"""Images whose second most probable class has a chance, and what their pages share."""
+"""Images whose second most probable class is probable too, and the code that their pages share."""
 
 from dataclasses import replace
 from types import SimpleNamespace
@@ -39,7 +39,7 @@ def birds():
 
 @pytest.fixture(scope="module")
 def threshold(birds) -> float:
-    """In the middle of the second probabilities, and none of them."""
+    """A value amid the second probabilities that equals none of them."""
     net, images = birds
     p = net(torch.stack([sample.image for sample in images])).softmax(1).topk(2).values[:, 1]
     return p.sort().values[len(p) // 2 - 1 :][:2].mean().item()
@@ -47,7 +47,7 @@ def threshold(birds) -> float:
 
 @pytest.fixture
 def page(birds):
-    """What contested images ask of a page."""
+    """A page with the attributes that contested images read."""
     return SimpleNamespace(
         name="contrast/03_blurring_and_masking",
         opened=[birds],

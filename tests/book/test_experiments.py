@@ -1,4 +1,4 @@
-"""What each profile runs on each page, and what somebody asks for instead."""
+"""The experiments of each profile on each page, and those that a user asks for instead."""
 
 import pytest
 from PIL import Image
@@ -47,7 +47,7 @@ def test_a_plan_names_networks_datasets_and_methods_that_there_are(page, profile
 
 @pytest.mark.parametrize("page", pages())
 def test_profiles_of_a_page_have_the_same_settings(page):
-    """But for those that only some need: how much is spared."""
+    """Except settings that only some profiles need, which limit the work."""
     spared = {"without", "many_passes"}
     named = [plan(page, profile).settings.keys() - spared for profile in PROFILES]
     assert named[0] == named[1] == named[2]

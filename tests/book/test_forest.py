@@ -1,4 +1,4 @@
-"""Differences as drawn tables: where intervals lie, what is said of them, and the drawing itself."""
+"""Differences as drawn tables: the position of intervals, the words about them, and the drawing."""
 
 import pytest
 from bs4 import BeautifulSoup

@@ -12,13 +12,13 @@ ANY = (-np.inf, np.inf)
 @pytest.mark.parametrize("name", POPULATIONS)
 @pytest.mark.parametrize("n", SIZES)
 def test_coverage(name, n):
-    """At most 7 % of the intervals miss where 5 % are promised."""
+    """At most 7 % of the intervals miss the mean, where 5 % are nominal."""
     share, _ = missed(chosen, POPULATIONS[name], n, repetitions=20_000)
     assert share < ALLOWED
 
 
 def test_the_simulation_finds_an_interval_that_does_not_keep_its_word():
-    """What the percentile bootstrap does to few and skewed values."""
+    """The percentile bootstrap misses too often with few and skewed values."""
     for name in ("drops, 70 % of them zero", "hits, 90 %"):
         assert missed(percentile, POPULATIONS[name], 20, repetitions=500)[0] > 0.07
 

@@ -1,4 +1,4 @@
-"""What every page does: its parameters, what runs, what a table gets to see."""
+"""The work that all pages share: parameters, what runs, and what tables evaluate."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""What a kernel tells the build of how far it is."""
+"""The progress that a kernel reports to the build."""
 
 from book import progress
 from lib import data, nets

@@ -1,4 +1,4 @@
-"""What the README says about one's own images and networks, run word for word."""
+"""The README's commands for your own images and networks, run word for word."""
 
 import os
 import re
@@ -24,7 +24,7 @@ def blocks(heading: str, language: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory) -> Path:
-    """A folder in which somebody has photographs in class folders, and the README's own network."""
+    """A user's folder, with photographs in class folders and the network of the README."""
     folder = tmp_path_factory.mktemp("home")
     records = data.load("imagenet_embedded", limit=4).records
     for record, name in zip(records, ("cat", "dog", "cat", "dog")):
@@ -36,7 +36,7 @@ def home(tmp_path_factory) -> Path:
 
 
 def execute(command: list[str], folder: Path) -> str:
-    """A command of the README, given in a folder, with results of its own."""
+    """Run a command of the README in a folder, with a separate folder of results."""
     environment = os.environ | {"PWD": str(folder), "CAMS_BUILD": str(folder / "build")}
     environment["PYTHONPATH"] = str(ROOT)
     run = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)

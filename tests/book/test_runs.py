@@ -1,4 +1,4 @@
-"""The page that says what a copy ran: all of the plan, as values and not as Python."""
+"""The page that says what a copy ran: the whole plan, without the syntax of Python."""
 
 import re
 

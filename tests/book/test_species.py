@@ -1,4 +1,4 @@
-"""How species look, and what tells them apart."""
+"""The looks of species, and the parts that tell them apart."""
 
 import pytest
 

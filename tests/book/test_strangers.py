@@ -30,7 +30,7 @@ def inputs(tmp_path_factory) -> Path:
 
 
 def check(inputs: Path, page: str, layout: str, network: str) -> None:
-    """It runs to its end, or stops with a sentence of ours before anything is explained."""
+    """The page runs to its end, or stops with one sentence before anything is explained."""
     dataset = "imagenet" if layout == "imagenet" else "folder"
     net = own_network(inputs) if network == "own" else NETWORKS[network]
     outcome = run(page, dataset=dataset, root=str(inputs / layout), **net)

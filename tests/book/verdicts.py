@@ -8,14 +8,14 @@ from book.report import VERDICTS_MIME
 
 
 def difference(rival="grad_cam", mean=10.0, low=5.0, high=15.0, **fields):
-    """As of `report.evidence.record`: Opti-CAM's AG less a rival's."""
+    """A difference as `report.evidence.record` returns it: the AG of Opti-CAM minus that of a rival."""
     own = {"metric": "average_gain", "method": "opti_cam", "rival": rival, "times": 1.0, "n": 40, "p": 0.01}
     placed = {"mean": mean, "low": low, "high": high, "side": "above", "line": 0.0, "same": False, "decides": False}
     return own | placed | fields
 
 
 def verdict(name="a", what="holds", network="net", page="notebooks/mini/one", paper="opticam", **fields):
-    """As of `scoreboard.verdicts`."""
+    """A verdict as `scoreboard.verdicts` returns it."""
     told = {"place": "Table 1", "text": f"Claim {name} < all.", "evidence": f"because {name}"}
     about = {"paper": paper, "id": name, "statement": name, "rests_on": "photographs"}
     return {**about, "network": network, "verdict": what, "page": page, **told, **fields}

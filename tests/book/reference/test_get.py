@@ -34,7 +34,7 @@ def execute(command: list[str], folder: Path, fails: bool = False) -> str:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory) -> Path:
-    """A folder with somebody's photographs, weights, and the page's own network at a small size."""
+    """A user's folder, with photographs, weights, and the network of the page at a small size."""
     folder = tmp_path_factory.mktemp("home")
     for record, name in zip(data.load("imagenet_embedded", limit=2).records, ("cat", "dog")):
         (folder / "pictures" / name).mkdir(parents=True)

@@ -8,7 +8,7 @@ COLUMNS = "network dataset image group method metric target value seconds error"
 def frame(
     values, network="tf_efficientnet_lite0", dataset="imagenet_embedded", groups=None, seconds=0.1
 ):
-    """From {(method, metric): [one value an image]}."""
+    """A frame from {(method, metric): [one value per image]}."""
     rows = []
     for (method, metric), column in values.items():
         for i, value in enumerate(column):

@@ -59,7 +59,7 @@ def test_the_committed_claims_speak_of_what_exists(paper):
 
 
 def cells_of(paper, table):
-    """The cells of a table, with what the claims made of it need besides."""
+    """The cells of a table, with further cells that claims about it need."""
     cells = published(paper, table)
     if paper == "contrast":
         apart = separation(cells.assign(dataset="", image="", group=""))

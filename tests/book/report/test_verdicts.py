@@ -204,7 +204,7 @@ def test_by_so_many_times(kind, factor, means, expected):
     [(0.05, 0.5, "holds"), (0.05, 0.6, "fails"), (0.05, 0.4, "fails"), (0.05, 0.55, "undecided")],
 )
 def test_alike_within_a_margin(threshold, mean, expected):
-    """Two one-sided tests: a difference that is not found is no likeness."""
+    """Two one-sided tests: without a significant difference, methods need not be alike."""
     c = claim(kind="alike", threshold=threshold, rivals=["b"])
     assert verdict(c, gains(mean, 0.5)) == expected
     wide = gains(mean, 0.5)
@@ -227,7 +227,7 @@ def test_beaten_by_one(means, expected):
 
 
 def test_holm_corrects_what_fails_over_the_rivals():
-    """A difference that would be certain alone may be chance among ten."""
+    """A difference that would be significant alone may be due to chance among ten."""
     base = MIDDLE + NOISE
     shaken = np.random.default_rng(3).normal(scale=0.02, size=20)
     shifts = np.linspace(0, 0.05, 200)
