@@ -28,10 +28,10 @@ _IN_WORDS = {
     "worse": "{method} is worse than each rival in {metrics}",
     "larger": "the {metrics} of {method} is larger than {times}that of each rival",
     "smaller": "{times}the {metrics} of {method} is smaller than that of each rival",
-    "alike": "the {metrics} of {method} differs from that of each rival by less than {threshold}",
+    "alike": "{method} differs from each rival by less than {threshold} in {metrics}",
     "beaten": "at least one rival is better than {method} in {metrics}",
-    "above": "the {metrics} of {method} is above {threshold}",
-    "below": "the {metrics} of {method} is below {threshold}",
+    "above": "{method} is above {threshold} in {metrics}",
+    "below": "{method} is below {threshold} in {metrics}",
     "no_winner": "no method is better than all others in each of {metrics}: every method is beaten by another in one of them",
 }
 _DIFFER = ("holds", "fails", "doubted", "equal", "undecided")  # verdicts that differences decide

@@ -74,7 +74,7 @@ def test_the_condition_of_every_claim_can_be_said():
 def test_a_threshold_and_a_condition_are_said_in_printed_units():
     claim = Claim("opticam", "x", "Table 1", "X.", "CNN", "below", "average_drop", "opti_cam", threshold=0.02,
                   where=[["score_cam", "insertion", "above", 0.9]])  # fmt: skip
-    assert in_words(claim) == "the AD of Opti-CAM is below 2 %; only images count on which the I of Score-CAM is above 90 %"
+    assert in_words(claim) == "Opti-CAM is below 2 % in AD; only images count on which the I of Score-CAM is above 90 %"
 
 
 def test_titles_have_no_marks_of_markdown():
