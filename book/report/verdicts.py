@@ -35,8 +35,8 @@ the interval of every difference that it needs lies on the claimed side of zero.
 difference lies on the other side after Holm's correction over all differences. It is *equal* if only
 rivals with the same values on every image keep it from holding, and *undecided* otherwise. The rivals are
 those that the paper compares with. Where some of them did not run, the verdict says how many did. A claim
-with a threshold is judged on the interval of the mean. A claim that two formulas are the same is judged on
-the largest difference over all images.
+that a mean is above or below a threshold is judged on the interval of this mean. A claim that two formulas
+are the same is judged on the largest difference over all images.
 
 **What it rests on** is part of a verdict: the *published setting*, *photographs*, or a *test bed* of
 drawings or digits. A test bed can support a claim, but cannot refute one: a claim that would fail on a
