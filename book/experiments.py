@@ -73,7 +73,7 @@ class Experiment:
                 is trained on this dataset finds it at `root` too.
             options: further options of `nets.load`, such as device.
         """
-        images = self.images_at(None, root)  # before the network, so that missing images are noticed early
+        images = self.images_at(None, root)  # first, so that missing images are noticed early
         options |= {"weights": weights or None, "layer": self.layer or None}
         net = nets.load(self.network, **options, **self.trained_at(root))
         net.name = self.title or self._of_data(net.name)

@@ -134,7 +134,7 @@ def _draw_ours(ax: Axes, cells: pd.DataFrame, rows: dict[str, int]) -> dict:
         run = cells[(cells["network"] == name) & (cells["n"] > 0)]
         y = run["method"].map(rows) + offset
         reach = [run["mean"] - run["low"], run["high"] - run["mean"]]  # (2, methods)
-        reach = np.nan_to_num(reach).clip(0)  # NaN without an interval; below zero where a bound was rounded past the mean
+        reach = np.nan_to_num(reach).clip(0)  # no interval; or a bound rounded past the mean
         look = {"fmt": marker, "color": colour, "ms": 5, "lw": 1.8}
         handles[name] = ax.errorbar(run["mean"], y, xerr=reach, **look)
     return handles

@@ -98,7 +98,8 @@ def index(known: Known) -> str:
             f"<td>{'–' if work is None else f'{work:.3g}'}</td></tr>"
         )
     head = "".join(
-        f'<th scope="col">{name}</th>' for name in ("Metric", "Symbol", "What it measures", "Passes")
+        f'<th scope="col">{name}</th>'
+        for name in ("Metric", "Symbol", "What it measures", "Passes")
     )
     return (
         f'<div class="table-scroll" tabindex="0"><table class="cams index"><thead><tr>{head}</tr></thead>'
