@@ -176,7 +176,7 @@ class Bench:
         )
 
     def one_at_a_time(self, batch: int = 8):
-        """What is perturbed many times, against one image and one step a pass."""
+        """What is perturbed many times, against one image and one step per pass."""
         for on, name, weight, patch in (
             ("EfficientNet-Lite0", "tf_efficientnet_lite0", None, 14),
             ("VGG of the scenes", "scenes_vgg", "random", 8),
@@ -212,7 +212,7 @@ class Bench:
             for ours, peer in ((areas_under, plain_areas_under), (over, plain_over)):
                 for a, b in zip(ours(), peer()):
                     assert torch.allclose(a.double(), b.double(), rtol=0, atol=1e-5)
-            against = "one image, one step a pass"
+            against = "one image, one step per pass"
             for method, ours, peer in (
                 ("extremal_perturbation", masks, plain_masks),
                 ("insertion, deletion", areas_under, plain_areas_under),
@@ -269,7 +269,7 @@ class Bench:
             out = subprocess.run(
                 command, cwd=HERE.parent, capture_output=True, text=True, check=True
             ).stdout
-            yield {"library": library, "masked images a pass": size, "MiB": round(float(out))}
+            yield {"library": library, "masked images per pass": size, "MiB": round(float(out))}
 
     # -------------------------------------------------------------------------------- machinery
 
@@ -350,7 +350,7 @@ def _page(speed: pd.DataFrame, memory: pd.DataFrame) -> str:
             f"| `{r.method}` | {r.network} | {r.against} | {r.batch} | {r.ours_ms_per_image:,.1f} | {r.theirs_ms_per_image:,.1f} "
             f"| **{r.times_faster:,.1f}** | {r.lowest:,.1f} to {r.highest:,.1f} ({r.pairs}) |"
         )
-    use = ["| library | masked images a pass | peak memory added (MiB) |", "|---|--:|--:|"]
+    use = ["| library | masked images per pass | peak memory added (MiB) |", "|---|--:|--:|"]
     use += [f"| {a} | {b} | {c:,} |" for a, b, c in memory.itertuples(index=False)]
     return "\n".join([
         "# Benchmarks", "",

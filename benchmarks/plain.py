@@ -59,7 +59,7 @@ def shap_cam(head: nn.Module, A: Tensor, target: int, orderings: Tensor) -> Tens
 def extremal_perturbation(
     model: nn.Module, x: Tensor, target: Tensor, areas: tuple[float, ...], iterations: int
 ) -> Tensor:
-    """Raw maps (B, H, W): one image, one area, one step a pass; `model` normalises inside.
+    """Raw maps (B, H, W): one image, one area, one step per pass; `model` normalises inside.
 
     Parameters keep their gradients; each step blurs the image and puts all pixels in order anew.
     """
@@ -89,7 +89,7 @@ def extremal_perturbation(
 def curve(
     model: nn.Module, start: Tensor, end: Tensor, target: int, S: Tensor, step: int
 ) -> Tensor:
-    """The area under one curve of insertion or deletion, for one image, one step a pass."""
+    """The area under one curve of insertion or deletion, for one image, one step per pass."""
     order = S.flatten().argsort(descending=True, stable=True)
     image, p = start.clone(), []
     for i in range(0, len(order) + step, step):
@@ -103,7 +103,7 @@ def curve(
 def insertion_and_deletion(
     net, model: nn.Module, x: Tensor, target: Tensor, S: Tensor, step: int
 ) -> tuple[Tensor, Tensor]:
-    """Both areas (B,) of images (B, 3, H, W): one image, one step a pass."""
+    """Both areas (B,) of images (B, 3, H, W): one image, one step per pass."""
     pairs = [
         (
             curve(model, blurred(net, image), image, c, s, step),

@@ -23,7 +23,7 @@ dataset: str = ""  # a name of `python -m lib data list`, such as folder; figure
 root: str = ""  # the dataset's folder; empty: where its manifest says
 n_images: int = 0  # how many images; 0: the profile's choice
 threshold: float = 0.1  # the least probability of the second class
-batch_size: int = 32  # images a pass; changes no number
+batch_size: int = 32  # images per pass; changes no number
 device: str = "cpu"  # cpu, cuda, cuda:1, mps
 
 # %%

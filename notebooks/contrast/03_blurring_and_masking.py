@@ -23,7 +23,7 @@ root: str = ""  # the dataset's folder; empty: where its manifest says
 n_images: int = 0  # how many images; 0: the profile's choice
 threshold: float = 0.1  # the least probability of the second class
 sigma: float = 15.0  # of the blur, in pixels
-batch_size: int = 16  # images a pass; changes no number
+batch_size: int = 16  # images per pass; changes no number
 device: str = "cpu"  # cpu, cuda, cuda:1, mps
 
 # %%

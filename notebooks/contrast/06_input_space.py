@@ -22,7 +22,7 @@ root: str = ""  # the dataset's folder; empty: where its manifest says
 n_images: int = 0  # how many images; 0: the profile's choice
 epsilon: float = 3e-3  # how far a pixel may move, of its range from 0 to 1
 steps: int = 0  # on the way; 0: the profile's choice
-batch_size: int = 20  # images a pass; changes no number
+batch_size: int = 20  # images per pass; changes no number
 device: str = "cpu"  # cpu, cuda, cuda:1, mps
 
 # %%

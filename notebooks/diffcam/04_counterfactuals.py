@@ -23,7 +23,7 @@ dataset: str = ""  # birds or cub, of which it is known how the parts of each sp
 root: str = ""  # the dataset's folder; empty: where its manifest says
 reference: str = ""  # a dataset or a folder of reference images; empty: the profile's
 n_images: int = 0  # how many images; 0: the profile's choice
-batch_size: int = 32  # images a pass; changes no number
+batch_size: int = 32  # images per pass; changes no number
 device: str = "cpu"  # cpu, cuda, cuda:1, mps
 
 # %%

@@ -22,7 +22,7 @@ dataset: str = ""  # a name of `python -m lib data list`, such as folder; empty:
 root: str = ""  # the dataset's folder; empty: where its manifest says
 reference: str = ""  # a dataset or a folder of reference images; empty: the profile's, or the other images
 n_images: int = 0  # how many images; 0: the profile's choice
-batch_size: int = 16  # images a pass; changes no number
+batch_size: int = 16  # images per pass; changes no number
 device: str = "cpu"  # cpu, cuda, cuda:1, mps
 
 # %%

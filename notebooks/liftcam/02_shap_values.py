@@ -22,7 +22,7 @@ dataset: str = ""  # a name of `python -m lib data list`, such as folder; empty:
 root: str = ""  # the dataset's folder; empty: where its manifest says
 n_images: int = 0  # how many images; 0: the profile's choice
 runs: int = 0  # how often SHAP-CAM is repeated with other orderings; 0: the profile's choice, 10 in the paper
-batch_size: int = 8  # images a pass; changes no number
+batch_size: int = 8  # images per pass; changes no number
 device: str = "cpu"  # cpu, cuda, cuda:1, mps
 
 # %%

@@ -19,7 +19,7 @@ dataset: str = ""  # a name of `python -m lib data list`, such as folder; empty:
 root: str = ""  # the dataset's folder; empty: where its manifest says
 n_images: int = 0  # how many images; 0: the profile's choice
 orderings: int = 0  # of the reference; 0: the profile's choice, 10,000 in the paper
-batch_size: int = 8  # images a pass; changes no number
+batch_size: int = 8  # images per pass; changes no number
 device: str = "cpu"  # cpu, cuda, cuda:1, mps
 
 # %%

@@ -21,7 +21,7 @@ layer: str = ""  # target layer; empty: the last activation of the convolutions
 dataset: str = ""  # one with questions: scene_questions, vqa; empty: the profile's
 root: str = ""  # the dataset's folder; empty: where its manifest says
 n_images: int = 0  # how many questions; 0: the profile's choice
-batch_size: int = 16  # images a pass; changes no number
+batch_size: int = 16  # images per pass; changes no number
 device: str = "cpu"  # cpu, cuda, cuda:1, mps
 
 # %%

@@ -21,9 +21,9 @@ layer: str = ""  # target layer; empty: the last activation before pooling
 dataset: str = ""  # a name of `python -m lib data list`, such as folder; empty: the profile's
 root: str = ""  # the dataset's folder; empty: where its manifest says
 n_images: int = 0  # how many images; 0: the profile's choice
-batch_size: int = 8  # images a pass; changes no number
+batch_size: int = 8  # images per pass; changes no number
 device: str = "cpu"  # cpu, cuda, cuda:1, mps
-step: int = 0  # pixels a step; 0: the profile's choice, 224 in the paper
+step: int = 0  # pixels per step; 0: the profile's choice, 224 in the paper
 
 # %%
 from functools import partial

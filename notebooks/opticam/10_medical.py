@@ -21,9 +21,9 @@ layer: str = ""  # target layer; empty: the network's default
 dataset: str = ""  # a name of `python -m lib data list`, with boxes for the lesions; empty: the profile's
 root: str = ""  # the dataset's folder; empty: where its manifest says
 n_images: int = 0  # how many images; 0: the profile's choice
-batch_size: int = 32  # images a pass; changes no number
+batch_size: int = 32  # images per pass; changes no number
 device: str = "cpu"  # cpu, cuda, cuda:1, mps
-step: int = 0  # pixels a step of insertion and deletion; 0: the profile's choice
+step: int = 0  # pixels per step of insertion and deletion; 0: the profile's choice
 
 # %%
 import textwrap

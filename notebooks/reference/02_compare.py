@@ -16,7 +16,7 @@ layer: str = ""  # target layer; empty: the network's default
 dataset: str = ""  # a name of `python -m lib data list`, such as folder; empty: the profile's
 root: str = ""  # the dataset's folder; empty: where its manifest says
 n_images: int = 0  # how many images; 0: the profile's choice
-batch_size: int = 4  # images a pass; changes no number
+batch_size: int = 4  # images per pass; changes no number
 device: str = "cpu"  # cpu, cuda, cuda:1, mps
 seed: int = 0  # of the random network
 

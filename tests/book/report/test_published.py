@@ -13,7 +13,7 @@ from book.report.published import (
     printed_range,
 )
 
-# Rows read once more from the papers, one a table and network.
+# Rows read once more from the papers, one per table and network.
 ROWS = {
     ("opticam", 1, "ResNet50", "score_cam"): "8.6 26.6 56.7 15.22",
     ("opticam", 1, "VGG16", "gradient_shap"): "94.0 0.1 2.9 0.60",
