@@ -1,1 +1,1 @@
-"""Small networks in the style of the papers' own, to be trained in the build."""
+"""Small networks in the style of the papers' networks, trained in the build."""

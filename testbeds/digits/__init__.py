@@ -1,4 +1,4 @@
-"""Real handwritten digits, and the networks that read them."""
+"""Networks that classify the handwritten digits of MNIST."""
 
 from dataclasses import replace
 
@@ -25,7 +25,7 @@ deit = replace(vit, name="mnist_deit", build=architectures.deit)
 
 
 def cnn(classes: int) -> VGG:
-    """Its last activation is (64, 7, 7)."""
+    """A VGG whose last activation is (64, 7, 7)."""
     return VGG(classes, blocks=((16,), (32,), (64,)), size=28, hidden=(128,))
 
 

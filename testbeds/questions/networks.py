@@ -1,4 +1,4 @@
-"""Networks that answer questions, about scenes and about the photographs of VQA v1."""
+"""Networks that answer questions about drawn scenes and about the photographs of VQA v1."""
 
 from lib.nets.weights import IMAGENET_MEAN, IMAGENET_STD
 
@@ -19,7 +19,7 @@ vqa = Recipe(
     weight_decay=0.01,
 )
 
-# Antol et al. report 57.8 % on open-ended questions, by a measure that also gives parts of a point.
+# Antol et al. report 57.8 % on open-ended questions, by a measure that also gives partial credit.
 vqa_v1 = Recipe(
     name="vqa_v1",
     build=antol,

@@ -1,4 +1,4 @@
-"""Networks that find pneumonia, or a pneumothorax, on drawn radiographs."""
+"""Networks that classify drawn radiographs: pneumonia or normal, pneumothorax or normal."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Drawn scenes: which shape is the largest object?"""
+"""Drawn scenes, classified by the shape of the largest object."""
 
 from .networks import vgg, vgg_permuted, vgg_permuted_quick, vgg_quick
 from .pictures import records
