@@ -1,4 +1,4 @@
-"""Shared by all tests."""
+"""Fixtures that all tests share."""
 
 import signal
 from collections.abc import Callable, Mapping
@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-import lib  # noqa: F401  before anything imports torchvision: see lib/torchvision_ops.py
+import lib  # noqa: F401  it must precede the import of torchvision: see lib/torchvision_ops.py
 
-# Processes that tests interrupt inherit this; a shell starts its background jobs deaf to it.
+# A shell starts background jobs with SIGINT ignored. Restore it for the processes that tests interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 HEADER = """\
@@ -42,8 +42,8 @@ def project(tmp_path: Path) -> Callable[[Mapping[str, str]], Path]:
 
 @pytest.fixture(scope="session")
 def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the book's HTML, made once from the committed notebooks and their outputs, which
-    nbval computes again."""
+    """The folder of the book's HTML, made once from the committed notebooks with their outputs. (nbval
+    checks these outputs.)"""
     from book.building.publish import publish
     from book.building.stage import stage
     from lib.paths import ROOT

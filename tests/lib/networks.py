@@ -1,21 +1,21 @@
-"""Small networks with seeded weights, in double precision, and photographs of noise for them.
+"""Small networks with seeded weights, in double precision, and images of noise for them.
 
     affine       conv, batch norm, ReLU | average pooling, linear
     signed       conv, batch norm, tanh | average pooling, linear
     non_linear   conv, batch norm, ReLU | max pooling, linear, ReLU, linear
     residual     conv, batch norm, ReLU | conv plus a shortcut, ReLU, average pooling, linear
-    untraceable  the affine one, with control flow that cannot be traced
+    untraceable  as affine, with control flow that cannot be traced
 
     transformer  a ViT of two blocks, 8 x 8 patches and a class token, for images of any size
     distilled    a DeiT with a distillation token
     registers    a ViT with three register tokens
-    untraceable_transformer  the first, with control flow that cannot be traced
+    untraceable_transformer  as transformer, with control flow that cannot be traced
 
-    latent       a CALM on the features of the affine one
-    untraceable_latent  the same, with control flow that cannot be traced
+    latent       a CALM on the features of affine
+    untraceable_latent  as latent, with control flow that cannot be traced
 
-The bar is the cut; transformers are cut before the attention of their last block. Every bare model
-is made anew, so that a test may change it.
+The bar marks the target layer: the network is cut there. Transformers are cut before the attention
+of their last block. Each call makes a new model, so a test may change it.
 """
 
 from collections.abc import Callable
@@ -71,7 +71,7 @@ class NonLinear(nn.Module):
 
 
 class Residual(Affine):
-    """A shortcut crosses the cut: the head needs more than its activation."""
+    """A network where a shortcut crosses the cut, so that the head needs more than the activation."""
 
     def __init__(self, channels: int = CHANNELS):
         super().__init__(channels=channels)
@@ -84,7 +84,7 @@ class Residual(Affine):
 
 
 class Untraceable(Affine):
-    """The same behind control flow that no tracer follows, which refuses large batches midway."""
+    """As `Affine`, but with control flow that cannot be traced; it refuses large batches midway."""
 
     LARGE = 200
 
@@ -96,7 +96,7 @@ class Untraceable(Affine):
 
 
 class Gate(nn.Module):
-    """Squeeze and excitation: channels times a sigmoid of their own means."""
+    """Squeeze and excitation: each channel times a sigmoid of a linear layer of the channel means."""
 
     def __init__(self, channels: int):
         super().__init__()
@@ -107,7 +107,7 @@ class Gate(nn.Module):
 
 
 class UntraceableTransformer(VisionTransformer):
-    """A vision transformer behind control flow that no tracer follows."""
+    """A vision transformer with control flow that cannot be traced."""
 
     LARGE = 200
 
@@ -117,7 +117,7 @@ class UntraceableTransformer(VisionTransformer):
         return super().forward_head(x, pre_logits)
 
 
-HEADS = {  # of maps (B, CHANNELS, 8, 8), up to the classifier
+HEADS = {  # layers from maps (B, CHANNELS, 8, 8) up to the classifier
     "hidden": lambda: [nn.MaxPool2d(2), nn.Flatten(), nn.Linear(CHANNELS * 16, 12), nn.ReLU()],
     "deep": lambda: [nn.MaxPool2d(3, 2, 1), nn.AdaptiveAvgPool2d(3), nn.Flatten(), nn.Dropout(),
                      nn.Linear(CHANNELS * 9, 12), nn.ReLU(inplace=True), nn.Dropout(),
@@ -150,7 +150,7 @@ class Headed(Affine):
 
 
 def seeded(model: nn.Module, seed: int = 0) -> nn.Module:
-    """The model in double precision and eval mode, with weights large enough to make a decision."""
+    """The model in double precision and eval mode, with weights large enough for decided logits."""
     generator = torch.Generator().manual_seed(seed)
     model = model.double().eval()
     with torch.no_grad():
@@ -171,7 +171,7 @@ def seeded(model: nn.Module, seed: int = 0) -> nn.Module:
 
 
 def tokens(kind: type[VisionTransformer] = VisionTransformer, seed: int = 0, **options):
-    """A bare vision transformer, whose attention and decision are far from uniform."""
+    """A bare vision transformer whose attention and probabilities are far from uniform."""
     small = dict(img_size=SIZE, patch_size=2, embed_dim=12, depth=2, num_heads=3)
     model = kind(num_classes=CLASSES, **small | options)
     generator = torch.Generator().manual_seed(seed)
@@ -180,13 +180,13 @@ def tokens(kind: type[VisionTransformer] = VisionTransformer, seed: int = 0, **o
         for name, parameter in model.named_parameters():
             scale = 1.0 if parameter.ndim < 2 or "embed" in name else parameter[0].numel() ** -0.5
             parameter.normal_(std=2 * scale, generator=generator)
-            if "norm" in name:  # else uniform weights of its channels would make a map of rounding
+            if "norm" in name:  # otherwise equal weights would leave a map of rounding errors
                 parameter.mul_(0.1).add_(1.0 if name.endswith("weight") else 0.0)
     return model
 
 
 def with_dead_channels(model: Affine, dead: int = 3) -> Affine:
-    """The same function: channels that never fire stand among those that do, with large weights."""
+    """The same function, with added channels that are always zero and have large weights."""
     channels = model.conv.out_channels
     wide = Affine(channels=channels + dead).double().eval()
     alive = torch.arange(channels) + (torch.arange(channels) >= 2) * dead
@@ -203,7 +203,7 @@ def with_dead_channels(model: Affine, dead: int = 3) -> Affine:
 
 
 def wrap(model: nn.Module, **options) -> nets.Classifier:
-    """The model cut at its activation, behind a normalisation."""
+    """The model, cut at its activation, with normalisation of its input."""
     options = {"mean": MEAN, "std": STD, "input_size": SIZE} | options
     return nets.wrap(model, "act", **options)
 
@@ -245,7 +245,7 @@ def distilled() -> nets.Classifier:
 
 
 class Features(nn.Sequential):
-    """Those of the affine network."""
+    """The features of the affine network."""
 
     def __init__(self):
         model = Affine()
@@ -253,7 +253,7 @@ class Features(nn.Sequential):
 
 
 class UntraceableFeatures(Features):
-    """The same behind control flow that no tracer follows."""
+    """As `Features`, but with control flow that cannot be traced."""
 
     LARGE = 200
 
@@ -265,7 +265,7 @@ class UntraceableFeatures(Features):
 
 def latent(features: type[nn.Module] = Features) -> nets.Classifier:
     model = CALM(features(), CHANNELS, CLASSES)
-    model.classifier = model.g  # which `seeded` makes decided
+    model.classifier = model.g  # `seeded` scales its weights
     model = seeded(model)
     del model.classifier
     return nets.wrap(model, mean=MEAN, std=STD, input_size=SIZE)
@@ -291,9 +291,9 @@ class Family:
     """Networks on which a method runs.
 
     Attributes:
-        networks: all of them, by name.
-        plain: the one for what is tested on one network; it takes images of any size.
-        untraceable: the same function, which cannot be traced and refuses large batches midway.
+        networks: all networks, by name.
+        plain: the network for tests on one network only; it takes images of any size.
+        untraceable: the same function; it cannot be traced and refuses large batches midway.
     """
 
     networks: dict[str, Callable[[], nets.Classifier]]
@@ -346,7 +346,7 @@ class Noise:
 
 
 def references(n: int = 12, classes: int = CLASSES, seed: int = 100) -> Dataset:
-    """Images of noise, of each class in turn."""
+    """A dataset of noise, with each class in turn."""
     records = tuple(Noise(seed + i, i % classes) for i in range(n))
     return Dataset("noise", records, (SIZE, SIZE), tuple(map(str, range(classes))))
 
@@ -358,12 +358,12 @@ def maps(n: int = 4, size: tuple[int, int] = (SIZE, SIZE), seed: int = 2) -> Ten
 
 
 def normalised(net: nets.Classifier, x: Tensor) -> Tensor:
-    """What the bare model takes."""
+    """The normalised images, as the bare model takes them."""
     return (x - net.mean) / net.std
 
 
 class Brightness(nn.Module):
-    """Two classes, p_0 = sigmoid(gain * mean of the image - shift): metrics have closed forms."""
+    """Two classes with p_0 = sigmoid(gain * mean of the image - shift), for metrics in closed form."""
 
     def __init__(self, gain: float = 4.0, shift: float = 1.0):
         super().__init__()

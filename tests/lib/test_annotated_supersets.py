@@ -42,7 +42,7 @@ def test_nested_supersets_by_both_rules():
     ox = imagenet_indices()["n02403003"]
     assert len(near[ox]) == 9 and outer[ox] == classes_below(UNGULATE)
     minivan, beach_wagon = imagenet_indices()["n03770679"], imagenet_indices()["n02814533"]
-    assert near[minivan] == near[beach_wagon]  # a car, one step away; a truck, three
+    assert near[minivan] == near[beach_wagon]  # car is one step away, truck three
 
 
 def test_the_nearest_level_by_level():
@@ -50,7 +50,7 @@ def test_the_nearest_level_by_level():
     owners = []
     for wnid in wordnet_ids():
         level = {wnid}
-        while level and not level & set(listed):  # one step up, along all hypernyms
+        while level and not level & set(listed):  # go one step up, along all hypernyms
             level = {above for one in level for above in synsets()[one].hypernyms}
         owners.append(min(level & set(listed), key=listed.index, default=None))
     for index, superset in enumerate(imagenet_supersets()):

@@ -1,4 +1,4 @@
-"""Checks name what is wrong and the remedy, and let pass what is right."""
+"""Checks of arguments: messages name the problem and the remedy, and valid arguments pass."""
 
 import pytest
 import torch

@@ -13,14 +13,14 @@ ANIMALS = ("zebra", "Ant", "black bear, Ursus americanus")
 
 @dataclass(frozen=True)
 class Label:
-    """A record that cannot be decoded: matching has no need to."""
+    """A record without an image, since matching decodes none."""
 
     id: str
     target: int | None
 
 
 def dataset(*classes, targets=None):
-    """A dataset of these classes, by default with an image of each."""
+    """A dataset of these classes, by default with one image per class."""
     targets = range(len(classes)) if targets is None else targets
     records = tuple(Label(f"{i}", target) for i, target in enumerate(targets))
     return Dataset("folder", records, (4, 4), classes or None)
@@ -35,7 +35,7 @@ IMAGENET = network(imagenet_descriptions())
 
 
 def check(data, net, targets, classes):
-    """What it becomes, and that it stays so."""
+    """Check the matched dataset, and that matching it again changes nothing."""
     found = matched(data, net)
     assert found.targets == targets and found.classes == classes
     assert found.ids == data.ids
@@ -146,14 +146,14 @@ def test_as_many_other_classes_are_numbered_in_their_order():
     data = dataset("Ameise", "Bär", "Zebra ", targets=[2, 0, 1])
     for net in (network(("a", "b", "c")), network(None, num_classes=3)):
         assert matched(data, net) is data
-    data = dataset("1", "10", "2")  # from 1 on, and in the order of folders
+    data = dataset("1", "10", "2")  # numbers from 1, in the order of the folders' names
     assert matched(data, network(None, num_classes=3)) is data
 
 
 def test_a_name_at_another_place_shows_that_the_order_is_not_the_networks():
     with pytest.raises(ValueError, match=r"which has 3 and no 'zebr' \(did you mean 'zebra'\?\)"):
         matched(dataset("ant", "black bear", "zebr"), network())
-    data = dataset("zebr", "ant", "black bear")  # of which the others lie where they should
+    data = dataset("zebr", "ant", "black bear")  # the other names are at their places
     assert matched(data, network()) is data
 
 

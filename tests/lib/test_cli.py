@@ -87,7 +87,7 @@ def test_evaluate_prints_the_means_of_the_table_it_writes_and_resumes_from_its_s
     mean = 100 * mean_ci(frame[frame["method"] == "grad_cam"]["value"]).mean
     assert f"Grad-CAM  {mean:.1f} [" in printed and "AD ↓" in printed
     assert invoke(*FEW, "--store", tmp_path / "store", "--out", second).output == printed
-    # the seconds too: nothing was measured again
+    # the seconds are equal too, so nothing was measured again
     assert second.read_text("utf-8") == frame.to_csv(index=False)
 
 
@@ -232,7 +232,7 @@ def test_an_unknown_profile_lists_the_valid_ones():
 
 
 def test_an_error_is_one_line_and_a_status(monkeypatch):
-    """Python prints the text of a SystemExit, and ends with status 1."""
+    """On a SystemExit with a text, Python prints the text and exits with status 1."""
     monkeypatch.setattr(sys, "argv", ["lib", "data", "where", "nothing"])
     with pytest.raises(SystemExit, match="^error: unknown dataset or weights 'nothing'") as end:
         _run()

@@ -1,4 +1,4 @@
-"""The hash of source code: what it follows, and what it does not count."""
+"""The hash of source code: the imports that it follows, and the changes that it ignores."""
 
 import pytest
 
@@ -14,7 +14,7 @@ def package(tmp_path, monkeypatch):
     count = iter(range(100))
 
     def write(main=MAIN, helper=HELPER, **options):
-        name = f"package_{next(count)}"  # a module is read once in a process
+        name = f"package_{next(count)}"  # a new name, since a module is read once per process
         folder = tmp_path / name
         folder.mkdir()
         for module, source in (("__init__", ""), ("main", main), ("helper", helper)):
@@ -31,7 +31,7 @@ def _keys(name, options):
 
 
 def test_comments_docstrings_and_layout_do_not_count(package):
-    # the name of the package counts, so that two hashes of one text are compared as trees
+    # The package's name is part of the hash, so this test compares syntax trees.
     from lib import code
 
     def tree(source):

@@ -1,4 +1,4 @@
-"""What happens to an evaluation and its store: killed, twice at once, without room; and memory."""
+"""An evaluation and its store when killed, when run twice at once, on a full disk; and its memory."""
 
 import multiprocessing
 import resource
@@ -58,7 +58,7 @@ def want(net, data) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def processes():
-    """Starts processes quickly, each with the library imported."""
+    """A multiprocessing context that starts processes quickly, with the library already imported."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["lib.evaluate", "lib.nets", "lib.data"])
     return context
@@ -69,7 +69,7 @@ def assert_same(got: pd.DataFrame, want: pd.DataFrame) -> None:
 
 
 def stored(store: Path) -> dict[Path, int]:
-    """The files of a store and when they were written."""
+    """The files of a store and their times of writing."""
     found = [*store.rglob("*.safetensors"), *store.rglob("*.parquet")]
     return {path: path.stat().st_mtime_ns for path in found if not path.name.startswith(".")}
 
@@ -129,7 +129,7 @@ def test_two_processes_on_one_store_make_each_map_once(net, data, want, processe
 
 @contextmanager
 def room_for(largest: int):
-    """No file grows beyond so many bytes: a write beyond fails midway, as on a full disk."""
+    """Limit the size of files in bytes: a write beyond the limit fails midway, as on a full disk."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (largest, limits[1]))
@@ -142,7 +142,7 @@ def room_for(largest: int):
 
 @pytest.mark.parametrize("largest", [0, 100, 1000])
 def test_a_full_disk_loses_nothing(net, data, want, tmp_path, largest):
-    """Not even room for a map; room for a part of one; for maps, but not for values."""
+    """There is room for no map, for part of a map, or for maps but not for values."""
     with room_for(largest), pytest.warns(UserWarning, match="cannot write into .*not kept"):
         assert_same(evaluate(net, data, *CHOICE, store=tmp_path, **HOW), want)
     kept = stored(tmp_path)
@@ -160,7 +160,7 @@ def test_a_store_that_becomes_read_only_is_still_read(net, data, want, tmp_path,
         raise OSError(30, "Read-only file system")
 
     with monkeypatch.context() as patched, pytest.warns(UserWarning, match="Read-only file system"):
-        # which also stops the superuser, whom permissions do not
+        # this also stops the superuser, whom permissions do not stop
         patched.setattr("lib.store.write_atomically", read_only)
         patched.setattr("lib.store.Path.mkdir", read_only)
         got = evaluate(net, data, *CHOICE, store=tmp_path, **HOW)
@@ -176,7 +176,7 @@ def test_what_is_damaged_in_the_store_is_computed_anew(net, data, want, tmp_path
         path.write_bytes(path.read_bytes()[:-20])
     for path in stored(tmp_path):
         if suffix == ".safetensors" and path.suffix == ".parquet":
-            path.unlink()  # else the values are read and no map is asked for
+            path.unlink()  # otherwise the values would be read, and no map would be needed
     with pytest.warns(UserWarning, match="damaged and computed anew") as said:
         assert_same(evaluate(net, data, *CHOICE, store=tmp_path, **HOW), want)
     assert {path for path in files if any(str(path) in str(one.message) for one in said)} == {
@@ -197,8 +197,8 @@ def resident() -> int:
 
 
 def grown(call, calls: int) -> int:
-    """By how many bytes so many calls make the process grow, at the least of three times: a leak does
-    so each time, an allocator that fills its pools does not."""
+    """The bytes by which the process grows over so many calls, the smallest of three measurements. A
+    leak grows in each of them; an allocator that fills its pools does not."""
     found = []
     for _ in range(3):
         start = resident()
@@ -210,7 +210,7 @@ def grown(call, calls: int) -> int:
     return min(found)
 
 
-LEAK = 4096  # bytes a call that would count as a leak: a map of 16 x 16 and its neighbours
+LEAK = 4096  # bytes per call that count as a leak: about a map of 16 x 16
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""One table, the same however it is computed, and nothing computed twice."""
+"""Evaluation: one table, the same however it is computed, and nothing computed twice."""
 
 import inspect
 import os
@@ -35,7 +35,7 @@ METRIC_NAMES = ["average_drop", "average_gain", "deletion"]
 
 
 class Net(nn.Module):
-    """conv, ReLU, pool, linear."""
+    """A network of convolution, ReLU, pooling and one linear layer."""
 
     def __init__(self, seed: int = 0):
         super().__init__()
@@ -73,7 +73,7 @@ def data(root: Path) -> Dataset:
 
 @pytest.fixture
 def calls(monkeypatch) -> dict[str, list[int]]:
-    """How many images each call of a method and of a measurement took."""
+    """The number of images in each call of a method or a measurement, by its name."""
     counted: dict[str, list[int]] = {}
 
     def counting(registry: dict, name: str, attribute: str, label: str):
@@ -94,7 +94,7 @@ def calls(monkeypatch) -> dict[str, list[int]]:
 
 
 def table(frame: pd.DataFrame) -> pd.DataFrame:
-    """The results in one order, without what is measured by the clock."""
+    """The results in a fixed order, without the times."""
     keys = ["method", "image", "metric"]
     return frame.drop(columns="seconds").sort_values(keys).reset_index(drop=True)
 
@@ -104,7 +104,7 @@ def assert_same(got: pd.DataFrame, want: pd.DataFrame) -> None:
 
 
 def unnamed(data: Dataset) -> Dataset:
-    """Its targets are the numbers of the network's classes, whatever their names were."""
+    """The dataset without names of classes: its targets are the network's class numbers."""
     return replace(data, classes=None)
 
 
@@ -154,7 +154,7 @@ def test_nor_on_the_order_of_images_methods_and_metrics(net, data):
 
 
 class Elsewhere(ThreadPoolExecutor):
-    """What it is given and what it gives goes through bytes, as to another process and back."""
+    """An executor that pickles arguments and results, as between processes."""
 
     def map(self, fn, tasks):
         def run(task: bytes) -> bytes:
@@ -219,7 +219,7 @@ def test_metrics_explain_further_images_by_the_same_method_and_options(net, data
 
 
 def test_a_metric_of_signed_maps_gets_them(net, data, calls, tmp_path):
-    """Methods with and without a contrast, beside a metric of maps in [0, 1]; stored apart."""
+    """Signed maps, with and without a contrast, are stored apart from maps in [0, 1]."""
     methods = {name: ("grad_cam", {"contrast": name}) for name in ("none", "max", "weighted")}
     options = {"keep": "negative", "replacement": "zeros"}
     metrics = {"negative": ("relative_probability", options), "AD": "average_drop"}
@@ -276,7 +276,7 @@ def test_an_empty_dataset_gives_an_empty_table(net, data):
 
 def test_metrics_that_share_a_measurement_run_it_once(net, data, calls):
     evaluate(net, data, ["grad_cam"], METRIC_NAMES)
-    assert sum(calls["preserved"]) == N  # average drop and average gain
+    assert sum(calls["preserved"]) == N  # the measurement of average drop and average gain
     assert sum(calls["deletion_curve"]) == N
 
 
@@ -343,7 +343,7 @@ def test_figures_cost_nothing_after_the_table(net, data, calls, tmp_path):
 
 
 def test_what_another_process_makes_is_waited_for_and_read(net, data, calls, tmp_path, monkeypatch):
-    """One that finds a shard locked computes nothing of it; here, a thread each."""
+    """A process that finds a shard locked waits and computes nothing of it; here they are threads."""
     askers, second = set(), Event()
 
     class Lock(FileLock):
@@ -413,7 +413,7 @@ def changed_scaling(net, data):
 
 def changed_precision(net, data):
     copy = pickle.loads(pickle.dumps(net))
-    assert copy.fingerprint  # known before the change
+    assert copy.fingerprint  # computed before the change
     return copy.float(), data, ["score_cam"]
 
 
@@ -449,7 +449,7 @@ def test_what_changes_the_numbers_computes_them_again(net, data, calls, tmp_path
 
 @pytest.fixture
 def written(monkeypatch):
-    """`written("cam.py", "x = 1")` adds a line to a module, as far as its hash is concerned."""
+    """`written("cam.py", "x = 1")` adds a line to a module, but only as its hash reads it."""
     added, inner = {}, Path.read_bytes
 
     def add(module: str, line: str) -> None:
@@ -466,7 +466,7 @@ def written(monkeypatch):
 
 
 def test_a_comment_discards_nothing_and_changed_code_does(net, written, tmp_path):
-    """In a method, in what it imports, in a metric, and in what draws the images."""
+    """Changes in a method, in its imports, in a metric, and in the code that draws the images."""
     data = unnamed(datasets.load("scenes", limit=3, size=SIZE).relabelled(range(3)))
 
     def made(kind: str) -> set[Path]:
@@ -484,7 +484,7 @@ def test_a_comment_discards_nothing_and_changed_code_does(net, written, tmp_path
         assert made("safetensors"), module
     written("confidence.py", "changed = 1")
     assert made("parquet")
-    written("classifier.py", "changed = 1")  # a network is known by what it says
+    written("classifier.py", "changed = 1")  # a network is identified by its outputs, not by its code
     written("score_cam.py", "changed = 1")
     assert not made("safetensors") and not made("parquet")
 
@@ -499,7 +499,7 @@ def test_a_moved_dataset_does_not(net, data, calls, tmp_path, root):
 
 @dataclass(frozen=True)
 class Crop:
-    """A record whose samples come in clusters."""
+    """A record with a group, as crops of one photograph have."""
 
     record: object
     group: str
@@ -653,11 +653,11 @@ def test_a_map_that_is_not_finite_becomes_a_row_and_is_not_final(
     predicted = int(net(data[3].image[None]).argmax(1))
     assert sum(calls["grad_cam"]) - before == len(
         {predicted, data.targets[3]}
-    )  # only the bad one, mended
+    )  # only the image with the error is computed again
 
 
 def test_an_error_of_one_class_does_not_touch_the_other(net, data, monkeypatch):
-    """The label's map is NaN, the predicted class's is not: one error, one value."""
+    """The label's map is NaN, the predicted class's is not: the image has one error and one value."""
     i = next(i for i, s in enumerate(data) if int(net(s.image[None]).argmax(1)) != s.target)
     poisoned(monkeypatch, data[i].image, when=lambda target: target == data.targets[i])
     for metrics in (["average_drop", "deletion"], ["deletion", "average_drop"]):
@@ -687,7 +687,7 @@ def test_an_image_is_decoded_once_for_all_methods(net, data, tmp_path):
 
 
 def test_the_group_is_that_of_the_dataset_and_not_of_what_was_stored(net, data, tmp_path):
-    """The same images under other names, such as from another folder, take the stored values."""
+    """The same images under other names, as from another folder, use the stored values."""
     first = evaluate(net, data, ["grad_cam"], ["average_drop"], store=tmp_path / "store")
     renamed = tuple(replace(record, id=f"other {record.id}") for record in data.records)
     other = replace(data, records=renamed)
@@ -847,7 +847,7 @@ def test_coefficients_are_those_of_the_maps(net, data, tmp_path):
 
 
 def test_coefficients_cost_nothing_after_the_table(net, data, calls, tmp_path):
-    """One run gives both; `calls` hides that the counted methods have coefficients."""
+    """One run gives both. The methods that `calls` counts have no coefficients."""
     evaluate(net, data, ["xgrad_cam"], ["average_drop"], store=tmp_path / "s")
     folders = set((tmp_path / "s").rglob("*.safetensors"))
     coefficients(net, data, ["xgrad_cam"], store=tmp_path / "s")
@@ -900,9 +900,9 @@ BOXED = [name for name, metric in METRICS.items() if metric.given.get("boxes")]
 
 
 def test_every_metric_of_boxes_says_so_of_images_that_have_none(net, boxed, calls):
-    """One image without boxes and one with an empty list of them, among others."""
+    """Among the images are one without boxes and one with an empty list of boxes."""
     images = annotated(boxed, {1: {"boxes": None}, 2: {"boxes": torch.empty(0, 4)}})
-    assert "official_metric" in BOXED and "localization_error" in BOXED  # which share a measurement
+    assert "official_metric" in BOXED and "localization_error" in BOXED  # they share a measurement
     frame = evaluate(net, images, ["grad_cam"], BOXED)
     for name in BOXED:
         rows = frame[frame["metric"] == name]
@@ -928,18 +928,18 @@ def test_so_do_metrics_of_a_mask_or_of_parts(net, boxed, monkeypatch):
     errors = {name: rows["error"].fillna("").tolist() for name, rows in frame.groupby("metric")}
     none = {what: f"<lambda> needs {what}, and this image has none" for what in ("mask", "parts")}
     assert errors == {"marked": [none["mask"], "", *3 * [none["mask"]]], "seen": 5 * [none["parts"]]}
-    assert frame["value"].dropna().tolist() == [SIZE**2]  # no value beside an error
+    assert frame["value"].dropna().tolist() == [SIZE**2]  # an image with an error has no value
 
 
 def annotated(data: Dataset, annotations: dict[int, dict]) -> Dataset:
-    """Some images with other annotations."""
+    """The dataset with changed annotations of some images."""
     records = [Annotated(r, annotations.get(i, {}), r.target) for i, r in enumerate(data.records)]
     return replace(data, records=tuple(records))
 
 
 @dataclass(frozen=True)
 class Annotated:
-    """A record with other annotations."""
+    """A record with changed annotations."""
 
     record: object
     annotations: dict
@@ -960,7 +960,7 @@ class Annotated:
 
 
 def named_folders(net, data, root, names) -> tuple[nets.Classifier, Dataset]:
-    """The folders by other names, and the network whose classes are b, a and c."""
+    """The dataset with its folders renamed, and the network with the classes b, a and c."""
     for old, new in zip("012", names):
         (root / old).rename(root / new)
     known = nets.wrap(
@@ -992,7 +992,7 @@ def test_reference_images_are_met_by_name_too(net, data, root, tmp_path):
     named.classes = ("c0", "c1", "c2")
     for folder in root.iterdir():
         folder.rename(root / f"c{folder.name}")
-    (root / "c0").rename(tmp_path / "c0")  # without it, the others begin at zero
+    (root / "c0").rename(tmp_path / "c0")  # the other folders are then 0 and 1
     images = datasets.load("folder", root=root, size=SIZE)
     assert set(images.targets) == {0, 1} and set(matched(images, named).targets) == {1, 2}
     method = {"d": ("diff_cam", {"reference": images, "k": None})}
@@ -1038,7 +1038,7 @@ def test_folders_named_as_imagenet_names_them(tmp_path):
 
 
 class Told:
-    """What `progress` is told."""
+    """A `progress` function that records its calls."""
 
     def __init__(self):
         self.calls = []
@@ -1048,7 +1048,7 @@ class Told:
 
     @property
     def steps(self) -> list[tuple[str, int]]:
-        """By how many images each call advances, and with which label."""
+        """The label of each call, and the number of images by which it advances."""
         done = [0, *(done for _, done, _ in self.calls)]
         return [(c[0], after - before) for c, before, after in zip(self.calls, done, done[1:])]
 
@@ -1065,7 +1065,7 @@ def test_progress_goes_by_the_batch(net, data):
 
 
 def test_progress_counts_an_image_once_for_all_its_classes(net, data):
-    """Maps for the label, and for the predicted class."""
+    """The metrics need maps for the label and for the predicted class."""
     steps = told(net, data, ("average_drop", "deletion"), batch_size=3, shard_size=4)
     assert sum(n for _, n in steps) == 2 * N and all(n > 0 for _, n in steps)
 
@@ -1116,7 +1116,7 @@ def test_the_bar_counts_images_and_names_network_and_method(net, data, capsys):
     last = capsys.readouterr().err.rpartition("\r")[2]
     assert last.startswith("tiny: 100%") and f"{2 * N}/{2 * N} [" in last
     assert " image/s, score_cam]" in last
-    evaluate(net, data, METHOD_NAMES, ["average_drop"])  # no terminal
+    evaluate(net, data, METHOD_NAMES, ["average_drop"])  # stderr is not a terminal
     evaluate(net, data, METHOD_NAMES, ["average_drop"], progress=lambda *told: None)
     assert capsys.readouterr().err == ""
 

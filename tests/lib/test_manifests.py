@@ -32,7 +32,7 @@ obtain: Ask someone.
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    """Manifests and data of our own: a function that writes the manifest of one weight file."""
+    """A folder of manifests and data; gives a function that writes the manifest of one weight file."""
     (tmp_path / "manifests/weights").mkdir(parents=True)
     (tmp_path / "manifests/datasets").mkdir()
     (tmp_path / "home/weights").mkdir(parents=True)
@@ -49,7 +49,7 @@ def project(tmp_path, monkeypatch):
 
 @pytest.fixture
 def server(tmp_path, monkeypatch):
-    """A web server of the folder tmp_path/web: its address, and the paths that were asked for."""
+    """A web server of the folder tmp_path/web: its address, and the list of requested paths."""
     (tmp_path / "web").mkdir()
     (tmp_path / "web/net.pth").write_bytes(CONTENT)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")

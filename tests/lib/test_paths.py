@@ -1,4 +1,4 @@
-"""Where the user stands, and what a path of theirs means."""
+"""The folder in which the user gives a command, and how the paths in it are resolved."""
 
 import os
 from pathlib import Path
@@ -10,7 +10,7 @@ from lib import paths
 
 @pytest.fixture
 def folders(tmp_path, monkeypatch) -> tuple[Path, Path]:
-    """Where the user gave the command, and where the process runs."""
+    """The folder where the user gave the command, and the folder where the process runs."""
     stood, current = tmp_path / "stood", tmp_path / "current"
     stood.mkdir(), current.mkdir()
     monkeypatch.chdir(current)
@@ -80,7 +80,7 @@ def test_a_folder_of_the_environment_begins_where_the_user_stands(
 
 @pytest.fixture
 def places(tmp_path, monkeypatch):
-    """A checkout, the user's cache and the folder of temporary files, and which are read-only."""
+    """A checkout, the user's cache and a temporary folder; gives the set of read-only ones."""
     monkeypatch.delenv("CAMS_BUILD", raising=False)
     checkout, cache, temporary = (tmp_path / name for name in ("checkout", "cache", "temporary"))
     for folder in (checkout, cache, temporary):
@@ -115,6 +115,6 @@ def test_a_build_that_is_made_already_is_asked_itself(places, tmp_path):
     places.add("checkout/build")
     assert paths.build_folder() == tmp_path / "cache/cams/build"
     (tmp_path / "checkout/build").rmdir()
-    (tmp_path / "checkout/build").touch()  # a file is no place
+    (tmp_path / "checkout/build").touch()  # a file in place of the folder
     places.clear()
     assert paths.build_folder() == tmp_path / "cache/cams/build"

@@ -1,4 +1,4 @@
-"""The class that each image is told from."""
+"""Rivals: the class that each image is told from."""
 
 import pytest
 import torch

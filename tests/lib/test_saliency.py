@@ -24,7 +24,7 @@ from .networks import CLASSES, affine, images, maps, non_linear, normalised
 
 
 def test_upsampling_by_hand():
-    """Pixel centres aligned: from two to four, the middle is at a quarter and three quarters."""
+    """Pixel centres are aligned: from two to four pixels, weights are quarters."""
     M = torch.tensor([[[0.0, 1.0]]])
     assert upsample(M, (1, 4)).tolist() == [[[0, 0.25, 0.75, 1]]]
 
@@ -98,7 +98,7 @@ def test_a_flat_map_leaves_its_neighbours():
 @pytest.mark.parametrize("how", NORMALISATIONS)
 def test_gradients_of_normalisations(how):
     M = maps(2, (3, 3)).requires_grad_()
-    inside = torch.linspace(0.1, 0.9, 9).view(3, 3).double()  # away from the clamp's corners
+    inside = torch.linspace(0.1, 0.9, 9).view(3, 3).double()  # not at the clamp's corners
     assert torch.autograd.gradcheck(lambda M: normalise(M, how)[..., 1, 1] * inside[1, 1], M)
 
 
@@ -184,7 +184,7 @@ def test_a_map_without_evidence_is_zeros():
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_a_flat_raw_map_is_zeros_not_stretched_rounding(dtype):
-    """Upsampling a constant leaves errors in the last digit."""
+    """Upsampling a constant map leaves errors in the last digit."""
     raw = torch.linspace(-3, 5, 200, dtype=dtype).view(-1, 1, 1).expand(200, 7, 7)
     M = upsample(raw, (240, 240))
     assert (M.amax((1, 2)) > M.amin((1, 2))).any(), "the test needs rounding errors"
@@ -244,7 +244,7 @@ def test_bad_input_is_refused(x, target, message):
 
 
 def test_a_map_that_is_not_finite_names_method_image_and_class():
-    """Ablation-CAM divides by a logit, here by zero."""
+    """Ablation-CAM divides by a logit, which is zero here."""
     net = affine()
     with torch.no_grad():
         net.model.classifier.weight[3] = net.model.classifier.bias[3] = 0

@@ -1,4 +1,4 @@
-"""Random numbers that follow the image."""
+"""Random numbers that depend on the image only."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Selectors: what score an explanation explains."""
+"""Selectors: the score that an explanation explains."""
 
 import math
 
@@ -93,7 +93,7 @@ def test_the_others_weigh_one_and_the_class_itself_nothing(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_weights_are_constants(name):
-    """The gradient by the logits is one for the class and minus the weights for the others."""
+    """The gradient by the logits is 1 for the class and minus the weights for the others."""
     y = Y.clone().requires_grad_()
     (g,) = torch.autograd.grad(contrast_score(name)(y, C).sum(), y)
     one_hot = torch.nn.functional.one_hot(C, 3)

@@ -17,13 +17,13 @@ def test_mean_and_number_of_images():
 
 @pytest.mark.parametrize("size", [1, 3])
 def test_the_order_of_images_is_of_no_account(size):
-    """To the last bit, of values of many sizes; also where several are of one photograph."""
+    """Results are equal to the last bit for values of many sizes, also in groups."""
     values, groups = VALUES**7 / 3, np.arange(40) // size
     for seed in range(20):
         order = np.random.default_rng(seed).permutation(40)
         order = order if size == 1 else order[np.argsort(groups[order], kind="stable")]
         shuffled = np.argsort(np.random.default_rng(seed).random(groups.max() + 1))[groups[order]]
-        order = order[np.argsort(shuffled, kind="stable")]  # whole groups change places
+        order = order[np.argsort(shuffled, kind="stable")]  # also reorder whole groups
         assert mean_ci(values[order], groups[order]) == mean_ci(values, groups)
 
 
@@ -55,7 +55,7 @@ def test_skewed_values_have_more_room_on_their_long_side():
 
 
 def test_the_ends_are_those_of_student_or_solve_the_equation_of_hall():
-    """W, as a textbook computes it, is the quantile of t at one end, and T at the other."""
+    """At one end Hall's W, as in a textbook, is the quantile of t; at the other end T is."""
     mean, low, high, n = mean_ci(VALUES)  # a long tail to the right
     s, g = VALUES.std(ddof=1), ((VALUES - mean) ** 3).mean() / VALUES.std(ddof=1) ** 3
     T = np.sqrt(n) * (mean - np.array([low, high])) / s
@@ -63,7 +63,7 @@ def test_the_ends_are_those_of_student_or_solve_the_equation_of_hall():
     W = T + a * T**2 + a**2 * T**3 / 3 + g / (6 * np.sqrt(n))
     q = t.ppf(0.975, n - 1)
     assert (T[0], W[1]) == pytest.approx((q, -q))
-    assert W[0] > q and T[1] < -q  # the other of the two is inside
+    assert W[0] > q and T[1] < -q  # the other statistic lies inside
 
 
 @pytest.mark.parametrize("hits", [0, 1, 13, 19, 20])
@@ -83,7 +83,7 @@ def test_equal_values_have_the_interval_of_the_chance_of_a_different_one():
         (0.3, 0.3 - chance * 0.3, 0.3 + chance * 0.7)
     )
     assert mean_ci([0.0] * 20, bounds=(-1, 1))[1:3] == pytest.approx((-chance, chance))
-    assert np.isnan(mean_ci([0.3] * 20).low)  # without bounds it may be anything
+    assert np.isnan(mean_ci([0.3] * 20).low)  # without bounds a different value could be anything
     one_end = mean_ci([0.3] * 20, bounds=(0, np.inf))
     assert one_end.low == pytest.approx(0.3 - chance * 0.3) and np.isnan(one_end.high)
 
@@ -115,11 +115,11 @@ def test_p_is_the_level_at_which_the_interval_ends(values, bounds):
 
 def test_p_of_what_says_nothing():
     assert np.isnan(p_value([0.5])) and np.isnan(p_value([]))
-    assert p_value([0.0] * 20) == 1.0 and p_value([0.3] * 20) == 1.0  # no bounds, no chance known
+    assert p_value([0.0] * 20) == 1.0 and p_value([0.3] * 20) == 1.0  # no bounds, no known chance
 
 
 def test_holm_as_a_textbook_has_it():
-    # 0.01 x 4, 0.02 x 3, 0.03 x 2, and no less than before
+    # 0.01 x 4, 0.02 x 3, 0.03 x 2, and never less than the previous one
     assert holm([0.02, 0.01, 0.04, 0.03]) == pytest.approx([0.06, 0.04, 0.06, 0.06])
     assert holm([0.6, 0.7]).tolist() == [1.0, 1.0]
     assert np.isnan(holm([0.01, np.nan])).tolist() == [False, True]
@@ -130,7 +130,7 @@ def test_repeating_every_image_in_its_group_changes_nothing():
     repeated = mean_ci(np.repeat(VALUES, 3), np.repeat(np.arange(40), 3))
     assert repeated == pytest.approx(once)
     assert repeated.n == 40
-    # Without the groups the copies would pass for evidence.
+    # Without the groups, copies would count as evidence.
     assert np.ptp(mean_ci(np.repeat(VALUES, 3))[1:3]) < 0.7 * np.ptp(once[1:3])
 
 
@@ -139,7 +139,7 @@ def test_groups_of_unequal_size_weigh_by_their_images():
 
 
 def test_groups_carry_their_size_along():
-    # Were sums and sizes taken apart, equal values would seem to vary.
+    # If sums and sizes were treated apart, equal values would seem to vary.
     groups = np.repeat(np.arange(12), np.arange(1, 13))
     of_groups = mean_ci(np.full(78, 0.3), groups, bounds=(0, 1))
     assert of_groups == pytest.approx(mean_ci([0.3] * 12, bounds=(0, 1)))
@@ -189,7 +189,7 @@ def test_paired_difference_is_sharper_than_the_means():
     images = frame({("a", "average_gain"): a, ("b", "average_gain"): VALUES})
     difference = paired_difference(images, "average_gain", "a", "b")
     assert 0.09 < difference.low < difference.high < 0.11
-    assert mean_ci(a).low < mean_ci(VALUES).high  # unpaired, nothing could be said
+    assert mean_ci(a).low < mean_ci(VALUES).high  # without pairing, the intervals overlap
 
 
 def test_paired_difference_takes_the_images_that_both_have():

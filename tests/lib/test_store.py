@@ -86,7 +86,7 @@ def test_coefficients_come_back_with_their_maps(tmp_path):
 
 @pytest.mark.parametrize("kind", ["map", "values"])
 def test_no_flipped_bit_goes_unseen(tmp_path, kind):
-    """What is read is what was written, or nothing, with a warning that names the file."""
+    """Reading gives what was written, or nothing and a warning that names the file."""
     files, pair = ShardStore(tmp_path, "method", IMAGES), ("a", 0)
     explained = Explained(np.linspace(0, 1, 6, dtype=np.float32).reshape(2, 3), 0.25, np.ones(3))
     files.write_maps({pair: explained})

@@ -1,4 +1,4 @@
-"""Which classes are added up."""
+"""Supersets: the classes that are added up."""
 
 import numpy as np
 import pytest

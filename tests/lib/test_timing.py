@@ -45,7 +45,7 @@ def test_each_repetition_by_the_clock_without_the_warm_up(net, images, monkeypat
 def test_repetitions_take_turns(net, images):
     order = []
     times(net, images, {k: lambda *of, k=k: order.append(k) for k in "ab"}, repetitions=2)
-    assert "".join(order) == "ab" + "abab"  # the warm-up first
+    assert "".join(order) == "ab" + "abab"  # the warm-up comes first
 
 
 def test_what_runs_is_one_image_and_its_class(net, images):

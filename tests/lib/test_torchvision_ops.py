@@ -1,4 +1,4 @@
-"""Operators are registered once a process: here by `lib`, at its import; elsewhere as told."""
+"""Operators are registered once per process: by `lib` at its import, or as the test says."""
 
 import subprocess
 import sys
@@ -9,7 +9,7 @@ import torchvision
 from lib.paths import ROOT
 from lib.torchvision_ops import declare_missing
 
-# The module alone, before lib/__init__.py has called it.
+# The module alone: lib/__init__.py has not called it.
 ALONE = """
 import sys, types, torch
 sys.modules["lib"] = lib = types.ModuleType("lib"); lib.__path__ = ["lib"]
@@ -31,12 +31,12 @@ def test_leaves_an_operator_that_exists_alone_and_declares_what_is_missing_once(
     assert done.returncode == 0, done.stderr
     beside_theirs, after = done.stdout.splitlines()
     assert beside_theirs == "False 7"
-    # "False" in the middle where torchvision's own extension loads
+    # The second word is "False" if torchvision's own extension loads.
     assert after in ("False True False True", "False False False True")
 
 
 def test_torchvision_works_after_lib_and_no_kernel_is_made_up():
-    """Networks run; non-maximum suppression is the real one, or fails loudly."""
+    """Networks run, and non-maximum suppression is the real one or raises an error."""
     assert not declare_missing()
     assert torchvision.models.alexnet().eval()(torch.rand(1, 3, 64, 64)).shape == (1, 1000)
     boxes = torch.tensor([[0.0, 0, 2, 2], [0, 0, 2, 2], [5, 5, 6, 6]])

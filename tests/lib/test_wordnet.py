@@ -25,7 +25,7 @@ def test_known_families():
 
 
 def test_paths_by_a_walk_of_their_own():
-    """Every step is to a hypernym, every end the root, and no path is missing or stands twice."""
+    """Each step goes to a hypernym, each path ends at the root, and none is missing or repeated."""
     for wnid in wordnet_ids()[::97]:
         found = paths(wnid)
         assert len(set(found)) == len(found) and found[0][0] == wnid
@@ -42,7 +42,7 @@ def test_paths_by_a_walk_of_their_own():
 
 def test_what_has_a_second_path():
     assert avoiding(ENTITY) == frozenset()
-    assert avoiding(CANINE) == classes_below(DOG)  # each is a domestic animal too
+    assert avoiding(CANINE) == classes_below(DOG)  # each of them is also a domestic animal
     racers = avoiding(DOG)
     assert {synsets()[wordnet_ids()[i]].name for i in racers} == {"Italian_greyhound", "whippet"}
 

@@ -15,7 +15,7 @@ from .networks import normalised
 
 @dataclass
 class Block:
-    """What one block computed: tokens (N, K), and for each head q, k, v (N, d), A (N, N)."""
+    """The values in one block: tokens (N, K), and for each head q, k, v (N, d) and A (N, N)."""
 
     entering: Tensor
     normed: Tensor
@@ -31,7 +31,7 @@ class Block:
 
 
 class Textbook:
-    """One image (3, H, W) through the network of a classifier."""
+    """The forward pass of one image (3, H, W) through the network of a classifier."""
 
     def __init__(self, net, image: Tensor):
         self.model = model = net.model
@@ -67,11 +67,11 @@ class Textbook:
 
     @property
     def attention(self) -> list[list[Tensor]]:
-        """A (N, N) of every head of every block."""
+        """The attention A (N, N) of every head of every block."""
         return [[A for _, _, _, A, _ in block.heads] for block in self.blocks]
 
     def gradients(self, c: int) -> list[list[Tensor]]:
-        """The gradient of the logit by every A."""
+        """The gradient of the logit with respect to every A."""
         flat = [A for heads in self.attention for A in heads]
         found = iter(torch.autograd.grad(self.logits[c], flat, retain_graph=True))
         return [[next(found) for _ in heads] for heads in self.attention]
@@ -100,7 +100,7 @@ class Textbook:
 
 
 def linear(x: Tensor, w: Tensor, R: Tensor) -> Tensor:
-    """Section 3.1: x (N, in), w (out, in), R (N, out). What nothing speaks for hands nothing on."""
+    """Section 3.1: x (N, in), w (out, in), R (N, out). Outputs without positive terms pass 0."""
     found = torch.zeros_like(x)
     for n in range(len(x)):
         share = (x[n] * w).clamp(min=0)  # (out, in)
@@ -111,14 +111,14 @@ def linear(x: Tensor, w: Tensor, R: Tensor) -> Tensor:
 
 
 def shared(u: Tensor, v: Tensor, R: Tensor) -> tuple[Tensor, Tensor]:
-    """Section 3.2: each summand in proportion, then balanced."""
+    """Section 3.2: relevance in proportion to each summand, then balanced."""
     z = u + v
     [Ru], [Rv] = balanced([u / z * R], [v / z * R], [R])
     return Ru, Rv
 
 
 def products(pairs: list[tuple[Tensor, Tensor]], R: list[Tensor]) -> tuple[list, list]:
-    """Section 3.2: u v for every head, u (n, m), v (m, d), then balanced over all heads."""
+    """Section 3.2: the product u v per head, u (n, m), v (m, d), then balanced over all heads."""
     Ru, Rv = [], []
     for (u, v), r in zip(pairs, R):
         share = u[:, :, None] * v[None] / (u @ v)[:, None] * r[:, None]  # (n, m, d)
@@ -128,7 +128,7 @@ def products(pairs: list[tuple[Tensor, Tensor]], R: list[Tensor]) -> tuple[list,
 
 
 def balanced(Ru: list[Tensor], Rv: list[Tensor], R: list[Tensor]) -> tuple[list, list]:
-    """The normalisation of section 3.2, as printed; without relevance there is none to share."""
+    """The normalisation of section 3.2, as printed; zero if there is no relevance to share."""
     u, v, whole = (sum(t.sum() for t in tensors) for tensors in (Ru, Rv, R))
     if whole == 0:
         return [0 * t for t in Ru], [0 * t for t in Rv]

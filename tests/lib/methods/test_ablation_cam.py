@@ -17,7 +17,7 @@ TARGET = torch.tensor([0, 1, 2, 3])
 
 
 def one_channel_at_a_time(net, x, target, selector="logit"):
-    """Zero each channel by a hook on the whole network, image by image."""
+    """Each channel zeroed by a hook on the whole network, image by image."""
     score, rows = select(selector), []
     for image, c in zip(normalised(net, x).split(1), target.split(1)):
         kept = []
@@ -43,7 +43,7 @@ def one_channel_at_a_time(net, x, target, selector="logit"):
 @pytest.mark.parametrize("selector", SELECTORS)
 @pytest.mark.parametrize("network", NETWORKS)
 def test_as_one_channel_at_a_time(network, selector):
-    """The closed form of affine heads and the batched head, against the whole network."""
+    """The closed form for affine heads and the batched head are compared with the whole network."""
     net, x = NETWORKS[network](), images()
     want = one_channel_at_a_time(net, x, TARGET, selector)
     assert torch.allclose(ablation_cam(net, x, TARGET, selector=selector), want, atol=1e-10)
@@ -78,7 +78,7 @@ def test_closed_form_behind_average_pooling():
 
 @pytest.mark.parametrize("network", [affine, non_linear])
 def test_a_negative_logit_turns_the_map_round(network):
-    """The same drops over -y instead of y."""
+    """The drops are the same, but divided by -y instead of y."""
     net, x = network(), images(1)
     target = net(x).argmax(1)
     before, y = ablation_cam(net, x, target), net(x)[0, target]

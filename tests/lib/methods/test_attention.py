@@ -1,4 +1,4 @@
-"""Attention as it runs: which networks have it, and that nothing is done to them."""
+"""Attention, read while the network runs: which networks have it, and that they stay unchanged."""
 
 import pytest
 import torch
@@ -107,7 +107,7 @@ def test_a_class_token_that_is_not_read_is_refused(method):
 
 def test_attention_that_cannot_be_followed_is_refused():
     class Without(VisionTransformer):
-        """A class token, but no attention: every token is on its own."""
+        """A transformer with a class token but a linear layer in place of attention."""
 
         def __init__(self, **options):
             super().__init__(**options)

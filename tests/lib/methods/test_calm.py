@@ -1,4 +1,4 @@
-"""CALM's map: the joint probability itself."""
+"""CALM's map: the joint probability of class and position."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""CAM: the classifier's own weights."""
+"""CAM: channels weighted by the classifier's own weights."""
 
 import copy
 

@@ -1,4 +1,4 @@
-"""The channels' game: coalitions through columns, against coalitions through the whole head."""
+"""The game of the channels: its fast computation against each coalition through the whole head."""
 
 import pytest
 import torch
@@ -21,7 +21,7 @@ def coalitions(n=20, players=CHANNELS, seed=3):
 
 
 def through_the_head(net, A, context, kept, selector="logit"):
-    """Each coalition on its own."""
+    """The scores of the coalitions, each computed alone."""
     score, out = select(selector), []
     for keep in kept:
         some = torch.where(keep[:, None, None], A, 0.0)

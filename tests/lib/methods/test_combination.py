@@ -22,7 +22,7 @@ def test_weighted_sum_is_the_sum_over_channels():
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
 def test_terms_that_cancel_leave_no_noise(dtype):
-    """Channels that add up to nothing, or to the same everywhere, beside a map that is one."""
+    """Channels that add up to zero, channels that add up to a constant, and a map that varies."""
     generator = torch.Generator().manual_seed(0)
     A = torch.randn(3, 300, 5, 5, generator=generator, dtype=torch.float64)
     A[:2] -= A[:2].mean(1, keepdim=True)
@@ -36,7 +36,7 @@ def test_terms_that_cancel_leave_no_noise(dtype):
 
 
 def test_the_start_of_opti_cam_where_channels_cancel_is_zeros_in_every_batch():
-    """Behind a LayerNorm without scale and shift; the signed map is zeros too."""
+    """Behind a LayerNorm without scale and shift, channels cancel; the signed map is zero too."""
     model = tokens(dynamic_img_size=True).float()
     with torch.no_grad():
         for name, parameter in model.named_parameters():

@@ -25,20 +25,20 @@ from ..networks import (
 )
 
 CONTRASTIVE = [m for m in METHODS if "contrast" in METHODS[m].options]
-NOT_HOMOGENEOUS = {"grad_cam_plus_plus"}  # a ratio of powers of the gradient
-NOT_LINEAR = NOT_HOMOGENEOUS | {"layer_cam"}  # the ReLU of the gradient
+NOT_HOMOGENEOUS = {"grad_cam_plus_plus"}  # its weights are a ratio of powers of the gradient
+NOT_LINEAR = NOT_HOMOGENEOUS | {"layer_cam"}  # it takes the ReLU of the gradient
 NAMES = [name for name in CONTRASTS if name != "none"]
 TARGET = torch.tensor([0, 1, 2, 3])
 
 
 @cache
 def network_named(name, dtype=torch.float64):
-    """One of the small networks, or one behind one of the heads; no test changes it."""
+    """One of the small networks, or one with one of the heads; it is cached, so no test changes it."""
     return (NETWORKS[name]() if name in NETWORKS else headed(name)).to(dtype)
 
 
 def pairs(without):
-    """Methods, each with the networks on which it runs: CAM's are pooling and one linear layer."""
+    """Pairs of a method and a network; CAM runs only on pooling and one linear layer."""
     return [
         (m, n)
         for m in CONTRASTIVE
@@ -53,7 +53,7 @@ every = pytest.mark.parametrize("contrast", NAMES)
 
 
 def weights(y, t, contrast):
-    """The weight of each other class of one image, by the paper's words."""
+    """The weight of each other class of one image, as the paper describes it."""
     others = [s for s in range(len(y)) if s != t]
     if contrast == "mean":
         return {s: 1 / len(others) for s in others}
@@ -64,20 +64,20 @@ def weights(y, t, contrast):
 
 
 def apart(method, net, x, t, contrast, **options):
-    """One image: a map for each class, back-propagated alone, then combined."""
+    """The map of one image: a map per class, back-propagated alone, then combined."""
     y = net(x)[0].tolist()
     phi = [raw_map(method, net, x, s, **options)[0] for s in range(len(y))]
     return phi[t] - sum(a * phi[s] for s, a in weights(y, t, contrast).items())
 
 
 def assert_close(got, want, tolerance):
-    """Relative to the largest entry of each map."""
+    """Compare maps with a tolerance relative to the largest entry of each map."""
     for a, b in zip(got, want):
         assert (a - b).abs().max() <= tolerance * b.abs().max()
 
 
 def test_every_method_that_back_propagates_from_a_score_has_contrasts():
-    """The others that take gradients optimise, sample, share out relevance, or ask of two classes."""
+    """The other methods with gradients optimise, sample, propagate relevance or compare classes."""
     others = {"extremal_perturbation", "gradient_shap", "tibav", "opti_cam", "galore"}
     assert {m for m in METHODS if "gradients" in METHODS[m].needs} == {*CONTRASTIVE} | others
     assert all(METHODS[m].options["contrast"] == "none" for m in CONTRASTIVE)
@@ -95,9 +95,9 @@ def test_every_method_that_back_propagates_from_a_score_has_contrasts():
     ],
 )
 def test_two_classes_of_softmax_train_their_difference_as_one_of_sigmoid(optimiser, options):
-    r"""$w_1 - w_2$ takes the path of $w$, which learns at twice the rate; the sum stays.
+    r"""$w_1 - w_2$ takes the path of $w$ at twice the learning rate; $w_1 + w_2$ is constant.
 
-    The proof leaves out the two: the gradients by $w_1$ and $w_2$ are those by $w$ and their negative.
+    The proof leaves out this factor: the gradients by $w_1$ and $w_2$ are the one by $w$ and its negative.
     """
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(200, 3, generator=generator, dtype=torch.float64)
@@ -150,7 +150,7 @@ def test_of_methods_that_are_not_homogeneous_it_is_not():
 
 @linear
 def test_the_contrasts_of_all_classes_sum_to_zero(method, network):
-    r"""$\sum_t p_t (1 - p_t) \phi_t^{weighted} = 0$, for probabilities sum to one."""
+    r"""$\sum_t p_t (1 - p_t) \phi_t^{weighted} = 0$, since probabilities sum to one."""
     net, x = network_named(network), images()
     p = net(x).softmax(1)
     total, size = 0, 0
@@ -203,7 +203,7 @@ def test_coefficients_are_contrasted_too(contrast):
 
 @every
 def test_lift_adds_up_to_the_change_of_the_contrast(contrast):
-    """Proposition 3 through DeepLIFT: eq. (8) of LIFT-CAM, of the contrast."""
+    """Proposition 3 for DeepLIFT: eq. (8) of LIFT-CAM holds for the contrast."""
     net, x = non_linear(), images(1)
     y, y0 = net(x)[0], net.head(torch.zeros_like(net.features(x)))[0]
     a = weights(y.tolist(), 1, contrast)

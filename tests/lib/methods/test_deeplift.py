@@ -1,4 +1,4 @@
-"""Secants in place of slopes, step by step."""
+"""The rescale rule of DeepLIFT: secants in place of gradients, for each kind of step."""
 
 import pytest
 import torch
@@ -43,7 +43,7 @@ def test_where_input_and_reference_meet_it_is_the_derivative(function):
 
 
 def test_the_larger_maximum_takes_the_difference():
-    """The input's where it is larger, else the reference's: slopes never leave [0, 1]."""
+    """The input's maximum takes it if it is larger, else the reference's: slopes stay in [0, 1]."""
 
     def step(t):
         return F.max_pool2d(t.view(1, 1, 1, 2), (1, 2))
@@ -52,7 +52,7 @@ def test_the_larger_maximum_takes_the_difference():
     assert value.item() == 3.1 and slope.tolist() == pytest.approx([0, 1])
     value, slope = slopes(step, [4.0, 3.1], [1.0, 3.0])
     assert value.item() == 4.0 and slope.tolist() == pytest.approx([1 / 3, 0])
-    value, slope = slopes(step, [1.0, 0.0], [0.0, 3.0])  # what was largest has gone
+    value, slope = slopes(step, [1.0, 0.0], [0.0, 3.0])  # the largest of the reference is gone
     assert value.item() == 1.0 and slope.tolist() == pytest.approx([0, 2 / 3])
     value, slope = slopes(step, [2.0, 1.0], [2.0, 1.0])
     assert value.item() == 2.0 and slope.tolist() == [1, 0]
@@ -79,7 +79,7 @@ def test_constants_in_a_product_are_constants():
 
 
 class InPlace(torch.nn.Module):
-    """What a step overwrites is read again, from its first name."""
+    """A network that overwrites z in place and then reads it again."""
 
     def forward(self, t):
         z = 2 * t
@@ -92,7 +92,7 @@ def test_what_a_step_overwrites_is_overwritten():
     t, t0 = [3.0, 5.0], [-1.0, 2.0]
     value, slope = slopes(InPlace(), t, t0)
     assert value.tolist() == [60, 60]
-    want = 120 - 0  # F(t) - F(t0), where one factor is zero
+    want = 120 - 0  # F(t) - F(t0); at t0 one factor is zero
     assert sum(m * (a - b) for m, a, b in zip(slope.tolist(), t, t0)) == pytest.approx(want)
 
 

@@ -1,4 +1,4 @@
-"""DiffCAM against its equations, image by image, and what its references may be."""
+"""DiffCAM against its equations, image by image, and the references that it accepts."""
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ def R(net) -> ReferenceSet:
 
 
 def written_out(net, image, target, R, k):
-    """The raw map of one image for "why", by numpy."""
+    """The raw map of one image for the question "why", in numpy."""
     A = net.features(image[None])[0].detach().numpy()
     z = A.mean((1, 2))
     others = R.z[R.classes != target].numpy()
@@ -97,7 +97,7 @@ def test_its_coefficients_are_the_direction(net, R):
 
 
 def test_a_backbone_is_explained_as_its_network_is(net, R):
-    """Nothing but features runs."""
+    """Only the features run."""
     bare = affine()
     data, x = references(30), images()
     want = explain("diff_cam", bare, x, TARGET, reference=data)
@@ -139,7 +139,7 @@ def test_stored_features_are_read(net, tmp_path, monkeypatch):
 
 
 def test_an_image_without_another_class_is_an_error_row_and_the_rest_goes_on(net):
-    """References of class 0 alone tell nothing of an image of class 0."""
+    """If all references are of class 0, an image of class 0 has nothing to be told from."""
     group = references(30)
     group = group.subset(i for i in range(30) if group.targets[i] == 0)
     frame = evaluate(

@@ -32,7 +32,7 @@ FEW = {"areas": (0.1, 0.3), "iterations": 8, "learning_rate": 0.1, "step": 2}
 
 
 def blurred(image, sigma):
-    """A Gaussian mean over the pixels of the image (1, 3, H, W), by one wide convolution."""
+    """The Gaussian blur of an image (1, 3, H, W), as one wide convolution over its own pixels."""
     if sigma == 0:
         return image
     reach = max(image.shape[2:])
@@ -43,12 +43,12 @@ def blurred(image, sigma):
 
 
 def levels_of(image, levels, widest):
-    """From the image itself to the widest blur."""
+    """The image at each level, from no blur to the widest."""
     return [blurred(image, widest * level / (levels - 1)) for level in range(levels)]
 
 
 def perturbed(stack, m):
-    """Each level where the mask asks for it."""
+    """The perturbed image: at each pixel, the blur level that the mask gives."""
     out = 0
     for level, image in enumerate(stack):
         near = (1 - ((1 - m) * (len(stack) - 1) - level).abs()).clamp_min(0)
@@ -57,14 +57,14 @@ def perturbed(stack, m):
 
 
 def smooth(grid, size, sigma, T):
-    """The smooth maximum at each node, from those within reach; the border goes on outside."""
+    """The mask: at each node the smooth maximum of the nodes within reach; the border is repeated."""
     h, w = grid.shape
     reach = math.ceil(5 * sigma)
     y, x = (torch.arange(-reach, n + reach, dtype=grid.dtype) for n in (h, w))
     around = grid[y.clamp(0, h - 1).long()][:, x.clamp(0, w - 1).long()].flatten()
     nodes = torch.cartesian_prod(y, x)
     here = torch.cartesian_prod(y[reach:-reach], x[reach:-reach])[:, None]
-    distance = (here - nodes).norm(dim=-1)  # (nodes, nodes and those around)
+    distance = (here - nodes).norm(dim=-1)  # (nodes, nodes with their padding)
     within = (here - nodes).abs().amax(-1) <= reach
     f = torch.exp(-((distance / sigma - 1).clamp_min(0) ** 2) / 4) * around
     e = torch.exp(f / T) * within
@@ -73,7 +73,7 @@ def smooth(grid, size, sigma, T):
 
 
 def sorted_error(m, a):
-    """The mask in order against zeros, then ones; equal pixels share their part of the template."""
+    """The error of the sorted mask against zeros, then ones; equal pixels share template values."""
     m = m.flatten()
     n, count = len(m), round(a * len(m))
     order = m.argsort()
@@ -88,7 +88,7 @@ def textbook(
     net, image, c, a, reward="preserve", selector="logit", iterations=8, learning_rate=0.01, shrink=0,
     step=2, sigma=1.0, temperature=0.05, blur=None, levels=8,
 ):  # fmt: skip
-    """One image, one area."""
+    """The mask of one image for one area."""
     size = image.shape[2:]
     widest = 20 / 224 * min(size) if blur is None else blur
     stack = levels_of(image, levels, widest)
@@ -174,7 +174,7 @@ def test_areas_are_averaged():
 
 
 class Detail(nn.Module):
-    """The first logit is how much fine structure there is, anywhere."""
+    """A network whose first logit measures the amount of fine structure in the image."""
 
     def __init__(self):
         super().__init__()
@@ -255,7 +255,7 @@ def test_a_cold_smooth_maximum_is_the_maximum():
         return torch.exp(-((distance - 1).clamp_min(0) ** 2) / 4) * near
 
     assert torch.allclose(m, torch.maximum(bump(10, 6), 0.5 * bump(4, 20)), atol=1e-3)
-    assert m[10, 6] == m[10, 7] == pytest.approx(1)  # the flat top
+    assert m[10, 6] == m[10, 7] == pytest.approx(1)  # at the flat top
 
 
 def test_a_hot_smooth_maximum_is_the_mean():

@@ -1,4 +1,4 @@
-"""Fake-CAM: ones, with one zero."""
+"""Fake-CAM: a map of ones with one zero."""
 
 import pytest
 import torch

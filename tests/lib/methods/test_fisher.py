@@ -1,4 +1,4 @@
-"""Fisher's direction against scikit-learn's covariances and discriminant, and its own textbook form."""
+"""Fisher's direction against scikit-learn's covariances and discriminant, and its textbook form."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ SIZES = [(3, 12), (11, 12), (12, 12), (13, 12), (60, 12)]  # n, K
 
 
 def features(n: int, K: int, seed: int = 0) -> torch.Tensor:
-    """Correlated, far from zero, as pooled activations are."""
+    """Correlated features far from zero, as pooled activations are."""
     generator = torch.Generator().manual_seed(seed)
     mixing = torch.randn(K, K, generator=generator, dtype=torch.float64)
     return torch.randn(n, K, generator=generator, dtype=torch.float64) @ mixing + 5
@@ -24,7 +24,7 @@ def all_of(z, R) -> torch.Tensor:
 
 
 def textbook(z, R, S) -> torch.Tensor:
-    """m S^-1 (z - mu) of each image, one by one, by the explicit inverse."""
+    """m S^-1 (z - mu) for each image, with the explicit inverse."""
     S, mean = torch.as_tensor(S), R.mean(0)
     inverse = torch.linalg.inv(S)
     return torch.stack([S.trace() / len(S) * inverse @ (one - mean) for one in z])
@@ -63,7 +63,7 @@ def test_equal_references_leave_the_difference_of_means(R, shrinkage):
 
 
 def test_without_shrinkage_few_references_leave_what_they_do_not_span():
-    """The limit: the share of z - mu that is orthogonal to all differences of references."""
+    """The limit is the part of z - mu that is orthogonal to all differences of references."""
     R, z = features(4, 12), features(5, 12, seed=1)
     w = fisher_direction(z, R, all_of(z, R), 0)
     V = R - R.mean(0)
@@ -75,7 +75,7 @@ def test_without_shrinkage_few_references_leave_what_they_do_not_span():
 
 
 def test_without_shrinkage_it_is_scikit_learns_discriminant():
-    """One class against a second of the same scatter: their pooled covariance is S_v itself."""
+    """Two classes have the same scatter, so their pooled covariance is S_v itself."""
     R = features(200, 6)
     z = features(1, 6, seed=3)
     classes = np.r_[np.zeros(200), np.ones(200)]

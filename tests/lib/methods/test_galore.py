@@ -1,4 +1,4 @@
-"""GALORE against its definition, written out, and what it must mark."""
+"""GALORE against its definition, written out, and the evidence that it must mark."""
 
 import math
 
@@ -14,7 +14,7 @@ TARGET = torch.tensor([0, 1, 2, 3])
 
 
 def attribution(net, image, score):
-    """[sum_k A_k dscore/dA_k]_+ of one image, by derivatives of the whole network's head."""
+    """[sum_k A_k dscore/dA_k]_+ of one image, from derivatives through the whole head."""
     A = net.features(image[None]).detach().requires_grad_()
     score(net.head(A)[0]).backward()
     return (A * A.grad).sum(1)[0].relu().detach()

@@ -38,7 +38,7 @@ def test_textbook(network):
 
 
 def test_the_score_of_a_constant_has_no_map():
-    """Gradients by any class cancel when all classes share their weights, and p is constant."""
+    """If all classes have the same weights, p is constant, and its gradient is zero."""
     model = seeded(Affine())
     with torch.no_grad():
         model.classifier.weight.copy_(

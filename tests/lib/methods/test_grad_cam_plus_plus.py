@@ -43,7 +43,7 @@ def test_textbook(network):
 
 
 def test_the_weights_are_positive():
-    """So that behind a ReLU the map is too."""
+    """The weights are positive, so behind a ReLU the map is too."""
     assert (grad_cam_plus_plus(affine(), images(), TARGET) >= 0).all()
 
 
@@ -56,7 +56,7 @@ def test_no_gradient_gives_zeros_not_nan():
 
 @pytest.mark.parametrize("model", [Affine, NonLinear])
 def test_as_pytorch_grad_cam(model):
-    """Which adds 1e-6 to the denominator: large gradients make that nothing."""
+    """pytorch-grad-cam adds 1e-6 to the denominator, which is negligible for large gradients."""
     model, x = seeded(model()), images()
     with torch.no_grad():
         model.classifier.weight *= 1e5

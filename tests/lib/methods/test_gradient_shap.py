@@ -1,4 +1,4 @@
-"""GradientSHAP: expected gradients, captum's."""
+"""GradientSHAP: expected gradients, computed by captum."""
 
 import numpy as np
 import pytest
@@ -17,12 +17,12 @@ TARGET = torch.tensor([0, 1, 2, 3])
 
 
 def linear():
-    """Logits affine in the image."""
+    """A network whose logits are affine in the image."""
     return wrap(seeded(Affine(lambda: nn.LeakyReLU(1.0))))
 
 
 def slope(net, x, target):
-    """The gradient of a linear network, which is that of any image."""
+    """The gradient of a linear network, which is the same for every image."""
     x = torch.rand_like(x).requires_grad_()
     y = net(x).gather(1, target[:, None])
     return torch.autograd.grad(y.sum(), x)[0]

@@ -15,7 +15,7 @@ TARGET = torch.tensor([0, 1, 2, 3])
 
 
 def test_closed_form_behind_average_pooling():
-    """Only channels with positive weights remain."""
+    """Only the channels with positive weights are in the map."""
     net, x = affine(), images()
     w = net.model.classifier.weight[TARGET].relu() / 64
     want = torch.einsum("bk,bkhw->bhw", w, net.features(x))

@@ -1,4 +1,4 @@
-"""LIFT-CAM: DeepLIFT contributions of channels, exact in their sum."""
+"""LIFT-CAM: DeepLIFT contributions of channels, whose sum is exact."""
 
 import warnings
 
@@ -60,7 +60,7 @@ def test_coefficients_add_up_to_what_the_channels_change(name):
     ],
 )
 def test_local_accuracy_of_real_architectures(name, layer):
-    """To 1e-4, in single precision, with random weights."""
+    """Local accuracy holds to 1e-4, in single precision and with random weights."""
     net = nets.load(name, weights="random", layer=layer)
     generator = torch.Generator().manual_seed(0)
     x, target = torch.rand(2, 3, 128, 128, generator=generator), torch.tensor([3, 500])
@@ -104,21 +104,21 @@ CAPTUMS = [nn.ReLU, nn.ELU, nn.LeakyReLU, nn.Sigmoid, nn.Tanh, nn.Softplus]
 
 @pytest.mark.parametrize("act", CAPTUMS)
 def test_as_captum_on_the_head(act):
-    """For the steps that captum replaces; it takes ReLU6, SiLU and GELU by their gradient, and loses
-    a part of the sum where pools overlap or a ReLU follows one."""
+    """The results agree for the activations that captum replaces. For ReLU6, SiLU and GELU it takes the
+    gradient, and it loses part of the sum if pools overlap or a ReLU follows a pool."""
     model = Headed("hidden")
     model.middle[-1] = act()
     net, x = wrap(seeded(model)), images()
     A = net.features(x).detach().requires_grad_()
     alone = nn.Sequential(*model.middle, model.classifier)
-    with warnings.catch_warnings(action="ignore"):  # that it sets hooks
+    with warnings.catch_warnings(action="ignore"):  # a warning that captum sets hooks
         want = DeepLift(alone).attribute(A, torch.zeros_like(A), target=TARGET).sum((2, 3))
     alpha, _ = lift_cam.coefficients(net, x, TARGET)
     assert torch.allclose(alpha, want.detach(), rtol=1e-6, atol=1e-8)
 
 
 def test_saturation_hides_nothing():
-    """Where ReLU6 is flat the gradient is zero; the contribution is not."""
+    """Where ReLU6 is flat, the gradient is zero but the contribution is not."""
     model = seeded(Headed("one_by_one"))
     with torch.no_grad():
         model.middle[1].weight.fill_(1e12)
@@ -145,7 +145,7 @@ def test_behind_an_affine_head_it_is_the_drop_and_the_shap_value(network):
 
 
 class Attentive(Affine):
-    """A softmax over positions weighs them: no rule for it."""
+    """A network that weights positions by a softmax, for which there is no rule."""
 
     def forward(self, x):
         A = self.act(self.norm(self.conv(x)))
@@ -159,7 +159,7 @@ def test_an_unknown_step_is_refused():
         ValueError, match="add up to .* DeepLIFT-Rescale does not know here: take shap_cam"
     ):
         lift_cam(net, images(), TARGET)
-    for method in ("shap_cam", "grad_cam"):  # as it says
+    for method in ("shap_cam", "grad_cam"):  # as the message says
         assert explain(method, net, images(), TARGET).amax() == 1
 
 

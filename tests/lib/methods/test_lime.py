@@ -1,4 +1,4 @@
-"""LIME on superpixels: captum's sampling, scikit-image's superpixels."""
+"""LIME with captum's sampling on scikit-image's superpixels."""
 
 import math
 
@@ -20,12 +20,12 @@ FEW = {"n": 40, "superpixels": 8}
 
 
 def linear():
-    """Logits affine in the image, and so in the superpixels that it keeps."""
+    """A network whose logits are affine in the image, and so in the kept superpixels."""
     return wrap(seeded(Affine(lambda: nn.LeakyReLU(1.0))))
 
 
 def background(image, segment, hidden):
-    """What replaces the superpixels, one at a time."""
+    """The image that replaces hidden superpixels, computed one superpixel at a time."""
     found = torch.zeros_like(image)
     if hidden == "superpixel":
         for k in segment.unique():
@@ -112,7 +112,7 @@ def test_global_random_numbers_go_on():
 
 
 def test_the_kernel_is_that_of_limes_code():
-    """sqrt(exp(-d^2 / 0.25^2)) of a quarter of the parts: d = 1 - sqrt(1/4), d^2 / 0.25^2 = 4."""
+    """sqrt(exp(-d^2 / 0.25^2)) with a quarter of the parts: d = 1 - sqrt(1/4), d^2 / 0.25^2 = 4."""
     z = torch.tensor([[1, 0, 0, 0], [1, 1, 1, 1]], dtype=torch.bool)
     assert kernel(z, 0.25).tolist() == pytest.approx([math.exp(-2), 1])
 

@@ -18,7 +18,7 @@ def alpha(net, x, target=TARGET, **options):
 
 @pytest.mark.parametrize("head", ["hidden", "one_by_one", "gated"])
 def test_as_weighted_least_squares_by_lapack(head):
-    """Rows scaled by the square root of their weight, the ridge as further rows."""
+    """Ridge regression as least squares, with rows scaled by the square root of their weight."""
     net, x, n = headed(head), images(2), 50
     generator = torch.Generator().manual_seed(7)
     a = (torch.rand(n, CHANNELS, generator=generator, dtype=torch.float64) < 0.5).double()

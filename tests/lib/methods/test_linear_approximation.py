@@ -32,7 +32,7 @@ def test_after_it_it_keeps_its_sign():
 
 @pytest.mark.parametrize("network", [affine, signed])
 def test_of_a_head_that_is_linear_it_is_no_approximation(network):
-    """Its sum is what the logit gains over an activation of zero."""
+    """The sum of the map is the gain of the logit over an activation of zero."""
     net, x = network(), images()
     y, y0 = net(x), net.head(torch.zeros_like(net.features(x)))
     gained = (y - y0).gather(1, TARGET[:, None])[:, 0]

@@ -1,4 +1,4 @@
-"""LRP-0, step by step."""
+"""The rule LRP-0, for each kind of step."""
 
 import pytest
 import torch

@@ -29,7 +29,7 @@ def test_behind_an_affine_head_it_is_the_drop(network):
 
 
 def test_layer_by_layer():
-    """Bach et al.'s sums, written out, through 1x1 convolution, ReLU6, mean and linear layer."""
+    """The sums of Bach et al., written out for 1x1 convolution, ReLU6, mean and linear layer."""
     model = seeded(Headed("one_by_one"))
     with torch.no_grad():
         model.middle[1].weight.fill_(9)  # so that some units saturate
@@ -42,8 +42,8 @@ def test_layer_by_layer():
         z = torch.einsum("ok,khw->ohw", W, A[i]) + b[:, None, None]
         assert (z > 6).any()
         h = z.clamp(0, 6)
-        R = model.classifier.weight[c][:, None, None] * h / h[0].numel()  # of the logit, no bias
-        share = A[i][None] * W[..., None, None] / z[:, None]  # (O, K, h, w): what each k gave to o
+        R = model.classifier.weight[c][:, None, None] * h / h[0].numel()  # the logit, no bias
+        share = A[i][None] * W[..., None, None] / z[:, None]  # (O, K, h, w): the share of k in o
         want = (share * R[:, None]).sum((0, 2, 3))
         assert torch.allclose(alpha[i], want, atol=1e-10)
 
@@ -67,6 +67,6 @@ def test_biases_keep_their_share():
 
 
 def test_a_head_with_a_step_that_it_does_not_know_is_refused():
-    """Attention: its plain gradient would be no relevance."""
+    """There is no rule for attention, and its plain gradient would not be a relevance."""
     with pytest.raises(ValueError, match="LRP-0 has no rule for the step .*: take .* shap_cam"):
         lrp_cam(transformer(), images(), TARGET)

@@ -1,4 +1,4 @@
-"""What holds for every method in the registry."""
+"""Tests that every method in the registry must pass."""
 
 import inspect
 import re
@@ -31,12 +31,12 @@ FAST = {
     "shap_cam": {"n": 4},
     "diff_cam": {"reference": references()},
 }
-ON_PIXELS = {"fake_cam", "extremal_perturbation", "lime", "gradient_shap"}  # else on the layer
+ON_PIXELS = {"fake_cam", "extremal_perturbation", "lime", "gradient_shap"}  # the others: the layer
 TARGET = torch.tensor([0, 1, 2, 3])
-SINGLE = {"tibav": 1e-2}  # divides by sums of both signs, which may come near zero
-HALF = {"tibav": 0.2, "extremal_perturbation": 0.3}  # whose masks part at equal pixels
-WITHOUT_A_HEAD = {"fake_cam", "diff_cam"}  # only features run, if that
-BOUND_TO_A_HEAD = {"cam"}  # exist behind pooling and one linear layer only
+SINGLE = {"tibav": 1e-2}  # it divides by sums of both signs, which may be close to zero
+HALF = {"tibav": 0.2, "extremal_perturbation": 0.3}  # the latter's masks diverge at equal pixels
+WITHOUT_A_HEAD = {"fake_cam", "diff_cam"}  # they run the features at most
+BOUND_TO_A_HEAD = {"cam"}  # it exists only for pooling and one linear layer
 
 FAMILIES = {m: family(method.needs) for m, method in METHODS.items()}
 ON_CHANNELS = [m for m in METHODS if not METHODS[m].needs & {"attention", "latent position"}]
@@ -58,7 +58,7 @@ def options(method):
 
 
 def traces(net):
-    """What a call could leave behind: hooks, replaced methods, gradients."""
+    """The traces that a call has left in a network: hooks, replaced methods, gradients."""
     found = []
     for name, module in net.named_modules():
         state = module.__dict__
@@ -116,7 +116,7 @@ def test_maps_depend_on_neither_batch_nor_order_nor_neighbours(method, network):
 
 @pytest.mark.parametrize("method", ON_CHANNELS)
 def test_dead_channels_change_nothing(method):
-    """However large the weights that wait behind them."""
+    """This holds although the weights behind the dead channels are large."""
     x, model = images(), seeded(Affine())
     net, wide = wrap(model), wrap(with_dead_channels(model))
     assert torch.allclose(net(x), wide(x))
@@ -156,7 +156,7 @@ def test_single_precision_agrees_with_double(method):
 
 @every_method
 def test_half_precision_agrees_with_single(method):
-    x = (images(2) * 255).round() / 255  # which half precision tells apart
+    x = (images(2) * 255).round() / 255  # half precision can represent these steps
     S = explain(method, FAMILIES[method].plain().float(), x.float(), 1, **options(method))
     half = explain(method, FAMILIES[method].plain().half(), x, 1, **options(method))
     assert half.dtype == torch.float16
@@ -189,7 +189,7 @@ def test_nothing_is_left_behind(method, network):
 
 
 def fails_in_the_head(method):
-    """A flattening head meets a larger image."""
+    """A head that flattens its input gets a larger image."""
     return non_linear(), images(2, (24, 24)), r"shapes cannot be multiplied"
 
 
@@ -205,7 +205,7 @@ def fails_on_replay(method):
 def test_nothing_is_left_behind_by_an_exception(method, failure):
     net, x, message = failure(method)
     sampled = ("shap_cam", "lime_cam", "lime", "gradient_shap")
-    many = {"n": 200} if method in sampled else {}  # in one pass
+    many = {"n": 200} if method in sampled else {}  # all samples in one batch
     with pytest.raises((RuntimeError, ValueError), match=message):
         raw_map(method, net, x, 0, **options(method) | many)
     assert traces(net) == []
@@ -226,7 +226,7 @@ def test_it_runs_where_gradients_are_off(method):
 
 @every_method
 def test_inference_mode_changes_nothing(method):
-    """Around the call, or only where images and classes were made."""
+    """Inference mode is on around the call, or only when images and classes are made."""
     net, x, c = FAMILIES[method].plain(), images(2), torch.tensor([1, 3])
     want = explain(method, net, x, c, **options(method))
     with torch.inference_mode():
@@ -255,7 +255,7 @@ def test_the_docstring_names_paper_and_equation_and_every_option(method):
 
 @every_method
 def test_its_example_runs(method):
-    """With a class that the small network has, and as few steps as here."""
+    """The example runs with a class of the small network and with the few steps of these tests."""
     doc = inspect.getdoc(method_named(method).fn)
     (code,) = re.findall(r"Example:\n +>>> (.*)$", doc)
     plain, small = FAMILIES[method].plain(), options(method)

@@ -48,7 +48,7 @@ def textbook(
     net, x, target, objective="mask", normalisation="range", selector="logit", iterations=30,
     learning_rate=0.1, schedule="constant", tolerance=1e-10, masking="pixels", relu=False,
 ):  # fmt: skip
-    """One image, one Adam, the whole network, as the paper is written."""
+    """Opti-CAM as the paper describes it: for each image its own Adam, through the whole network."""
     S, taken = [], []
     for i, c in enumerate(target.tolist()):
         image = x[i : i + 1]
@@ -119,7 +119,7 @@ def test_options(option):
 
 
 def seen_through(M, size, how):
-    """A map as a mask, pixel by pixel, as eq. (16) to (18) are written."""
+    """A map normalised to a mask, pixel by pixel, by eq. (16) to (18)."""
     up = F.interpolate(M[None, None], size, mode="bilinear", align_corners=False)[0, 0].tolist()
     values = [a for row in up for a in row]
     n = {
@@ -132,7 +132,7 @@ def seen_through(M, size, how):
 
 @pytest.mark.parametrize("how", NORMALISATIONS)
 def test_the_finished_map_is_the_mask_that_was_optimised(how):
-    """Its objective is what the network says of the image behind the finished map."""
+    """The objective is the score of the image masked by the finished map."""
     net, x = affine(), images(2)
     options = dict(normalisation=how, iterations=12)
     S = explain("opti_cam", net, x, TARGET[:2], **options)
@@ -199,7 +199,7 @@ def test_the_objective_improves():
 
 
 def test_the_authors_stop_at_a_tenth_when_the_loss_has_risen():
-    """Iterations 0, 5, 10, ... of 50 are compared: nothing stops between them."""
+    """The losses of iterations 0, 5, 10, ... of 50 are compared; there is no stop between them."""
     net, x = affine(), images(6)
     target = torch.tensor([0, 1, 2, 3, 4, 0])
     options = dict(iterations=50, learning_rate=3.0)
@@ -215,8 +215,8 @@ def test_the_authors_stop_at_a_tenth_when_the_loss_has_risen():
 
 
 def authors(net, x, target, iterations, learning_rate):
-    """As the loop of the authors' code runs: a stop returns the map that was just tried, the end of all
-    iterations one of the last weights."""
+    """The loop of the authors' code. At a stop it returns the map that was just tried; after all
+    iterations, the map of the last weights."""
     maps, stopped = [], []
     for i, c in enumerate(target.tolist()):
         image, A = x[i : i + 1], net.features(x[i : i + 1])[0].detach()
@@ -260,7 +260,7 @@ def test_an_image_that_the_authors_stop_takes_no_further_step(iterations):
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("scale", [1.0, 1e-3])
 def test_half_precision_optimises_as_single_does(dtype, scale):
-    """Also where the squares of gradients, and Adam's epsilon, are below the least half."""
+    """This also holds if squared gradients and Adam's epsilon underflow in half precision."""
     model = seeded(Affine(channels=40)).float()
     with torch.no_grad():
         model.classifier.weight *= scale
@@ -281,7 +281,7 @@ def test_the_authors_relu_on_the_channels():
     found = opti_cam(net, x, TARGET[:2], relu=True, iterations=12)
     assert torch.allclose(found, want, atol=1e-7) and (found >= 0).all()
     assert not torch.allclose(found, opti_cam(net, x, TARGET[:2], iterations=12), atol=1e-2)
-    net = affine()  # whose channels are not negative
+    net = affine()  # its channels are not negative
     assert torch.equal(*(opti_cam(net, x, TARGET[:2], relu=r, iterations=3) for r in (False, True)))
 
 
@@ -297,7 +297,7 @@ def test_one_channel_leaves_nothing_to_optimise():
     net, x = wrap(seeded(Affine(channels=1))), images()
     found = optimise(net, x, TARGET)
     assert torch.allclose(found.map, net.features(x)[:, 0])
-    assert found.iterations.tolist() == [2, 2, 2, 2]  # two equal losses
+    assert found.iterations.tolist() == [2, 2, 2, 2]  # it stops after two equal losses
 
 
 def test_the_defaults_are_the_methods():

@@ -25,7 +25,7 @@ def test_textbook(network):
 
 def test_tokens_that_all_look_alike_are_attended_to_alike():
     model = tokens()
-    model.blocks[-1].attn.qkv.weight.data[:12] = 0  # q is its bias
+    model.blocks[-1].attn.qkv.weight.data[:12] = 0  # q equals its bias
     model.blocks[-1].attn.qkv.bias.data[:12] = 0
     S = raw_attention(wrap_tokens(model), images(), TARGET)
     assert torch.allclose(S, torch.full_like(S, 1 / 65), atol=1e-12)

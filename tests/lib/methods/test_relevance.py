@@ -1,4 +1,4 @@
-"""Relevance through a transformer: each rule, and that nothing is lost on the way."""
+"""Relevance through a transformer: each rule, and that the total is conserved."""
 
 import pytest
 import torch
@@ -18,7 +18,7 @@ def noise(*shape, seed=0):
 
 
 def relevance(function, R, *inputs):
-    """Of the inputs, when R is the relevance of what the function gives."""
+    """The relevance of the inputs, given the relevance R of the output."""
     with Relevance():
         z = function(*inputs)
     return torch.autograd.grad(z, inputs, R)
@@ -51,12 +51,12 @@ def test_a_product_of_activations():
         want = textbook.products(list(zip(u[i], v[i])), list(R[i]))
         for a, b in zip(got, want):
             assert torch.allclose(a[i], torch.stack(b), atol=1e-10)
-    for r in got:  # each claims all of it: half is left
+    for r in got:  # each factor claims all of it, so each gets half
         assert torch.allclose(r.sum((1, 2, 3)), R.sum((1, 2, 3)) / 2)
 
 
 def test_neither_side_takes_more_than_there_is():
-    """Lemma 2, where one claims much more than there is, and the other owes it."""
+    """Lemma 2, where one side has much more than the total, and the other side is negative."""
     Ru, Rv = torch.tensor([[7.0, 4.0]]), torch.tensor([[-6.0, -3.0]])
     u, v = balanced(Ru, Rv, torch.tensor([[1.5, 0.5]]))
     assert u.sum() + v.sum() == pytest.approx(2)
@@ -107,7 +107,7 @@ def test_an_output_that_nothing_speaks_for_hands_nothing_on():
     ids=["vit", "deit", "registers"],
 )
 def test_all_of_the_relevance_reaches_the_tokens(model):
-    """From a one at the logit, through every block."""
+    """The relevance starts as 1 at the logit and passes through every block."""
     x = images()
     x = model._pos_embed(model.patch_embed(x)).requires_grad_()
     with Relevance():

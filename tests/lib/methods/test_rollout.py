@@ -11,7 +11,7 @@ from .test_raw_attention import PREFIX, TARGET
 
 
 def textbook(net, image):
-    """The whole matrix, row by row normalised, from the first block to the last."""
+    """The whole matrix from the first block to the last, with each row normalised."""
     product = None
     for heads in Textbook(net, image).attention:
         M = sum(heads) / len(heads) + torch.eye(len(heads[0]), dtype=heads[0].dtype)

@@ -1,4 +1,4 @@
-"""Score-CAM: the score of the image that each channel lets through."""
+"""Score-CAM: the score of the image when it is masked by each channel."""
 
 import pytest
 import torch
@@ -15,7 +15,7 @@ TARGET = torch.tensor([0, 1, 2, 3])
 
 
 def one_channel_at_a_time(net, x, target, weighting="logit", masking="pixels"):
-    """Equation by equation, on the whole network, baseline included."""
+    """Score-CAM equation by equation, on the whole network, with the baseline."""
     rows = []
     for i, c in enumerate(target.tolist()):
         image, A, u = x[i : i + 1], net.features(x[i : i + 1])[0], {}
@@ -58,7 +58,7 @@ def test_chunks_change_nothing(chunk):
 
 
 def test_no_pass_is_larger_than_the_chunk():
-    """Memory is bounded by the chunk, not by K."""
+    """The memory is bounded by the chunk size, not by K."""
     net, x, seen = non_linear(), images(), []
     hook = net.register_forward_pre_hook(lambda module, args: seen.append(len(args[0])))
     score_cam(net, x, TARGET, chunk=5)
@@ -69,8 +69,8 @@ def test_no_pass_is_larger_than_the_chunk():
 @pytest.mark.parametrize("weighting", WEIGHTINGS)
 @pytest.mark.parametrize("rounding", [0, 2e-16])
 def test_constant_channels_weigh_nothing(weighting, rounding):
-    """A channel that is one everywhere, but for its last digit, makes no mask; one channel that varies
-    then weighs all."""
+    """A channel that is 1 everywhere, up to its last digit, makes no mask. The only channel that
+    varies then has all the weight."""
     model = seeded(Affine())
     with torch.no_grad():
         model.norm.weight[1:] = rounding
@@ -97,8 +97,8 @@ def test_all_channels_dead_gives_zeros(weighting):
 
 
 def test_as_torchcam():
-    """Which normalises before it upsamples, the same where the layer is as large as the image, and
-    lets dead channels take part in the softmax, which scales the map."""
+    """torchcam normalises before it upsamples, which is the same if layer and image have one size. It
+    includes dead channels in the softmax, which only scales the map."""
     model, x = seeded(Affine(stride=1)), images()
     net = wrap(model, mean=(0, 0, 0), std=(1, 1, 1))
     with ScoreCAM(model, "act") as peer:
@@ -115,7 +115,7 @@ def test_an_unknown_weighting_lists_the_valid_ones():
 
 
 def test_channels_with_the_same_mask_share_a_pass(monkeypatch):
-    """A channel times a number is the same mask: no further pass, and its own share of the map."""
+    """A multiple of a channel gives the same mask: it needs no further pass but counts in the map."""
     net, x = affine(), images(2)
     target = torch.zeros(2, dtype=torch.long)
     passed = []

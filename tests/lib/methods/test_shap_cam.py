@@ -25,7 +25,7 @@ def alpha(net, x, target, **options):
 
 
 def algorithm_1(net, x, target, n, seed=0):
-    """As printed: two passes through the head for each channel of each ordering."""
+    """Algorithm 1 as printed: two passes through the head for each channel of each ordering."""
     found = []
     for image, c in zip(x.split(1), target.split(1)):
         A = net.features(image)
@@ -45,7 +45,7 @@ def algorithm_1(net, x, target, n, seed=0):
 
 
 def enumeration(net, x, target):
-    """Eq. (6): every coalition, with its weight."""
+    """Eq. (6): the sum over every coalition with its weight."""
     A = net.features(x)
     K = A.shape[1]
     kept = torch.tensor([[i >> k & 1 for k in range(K)] for i in range(2**K)]).to(A)
@@ -90,7 +90,7 @@ def test_it_converges_to_the_enumeration_of_ten_channels(head, monkeypatch):
         for n in (10, 1000)
     ]
     few, many = (torch.tensor(e).mean().sqrt() for e in errors)
-    assert many / few == pytest.approx(0.1, rel=0.5)  # as the square root of n
+    assert many / few == pytest.approx(0.1, rel=0.5)  # the error falls with the root of n
     assert many < 0.05 * exact.norm()
 
 

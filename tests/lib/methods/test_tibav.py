@@ -51,7 +51,7 @@ def test_it_knows_the_class():
 
 
 def test_attention_without_influence_has_no_map():
-    """Where values are zero, only the identity is left: the class token sees itself."""
+    """If the values are zero, only the identity is left: the class token attends to itself."""
     model = tokens()
     for block in model.blocks:
         block.attn.qkv.weight.data[24:] = 0
@@ -73,7 +73,7 @@ def test_an_unknown_relevance_lists_those_there_are():
 
 
 def test_the_gradient_is_that_of_the_network():
-    """Fused attention in steps changes neither the logits nor their gradient by the image."""
+    """Attention in single steps, not fused, changes neither the logits nor their gradients."""
     net, x = transformer(), images().requires_grad_()
     y, _ = Transformer(net).run(x, Attention())
     assert torch.allclose(y, net(x), atol=1e-10)

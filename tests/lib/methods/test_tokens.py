@@ -20,7 +20,7 @@ cam_and_network = pytest.mark.parametrize(
 
 
 def tokens_and_gradient(net, image, c):
-    """The first LayerNorm of the last block and the gradient by it, both (K, h, w), by hand."""
+    """The first LayerNorm of the last block and its gradient, both (K, h, w), computed by hand."""
     model = net.model
     *first, last = model.blocks
     t = model._pos_embed(model.patch_embed((image[None] - net.mean) / net.std))
@@ -47,7 +47,7 @@ FORMULAS = {
 @pytest.mark.parametrize("network", TRANSFORMERS.networks)
 @pytest.mark.parametrize("method", FORMULAS)
 def test_textbook(method, network):
-    """One image, one channel at a time; prefix tokens weigh nothing."""
+    """The map of one image, one channel at a time; prefix tokens have no weight."""
     net, x = TRANSFORMERS.networks[network](), images()
     S = raw_map(method, net, x, TARGET)
     for i, c in enumerate(TARGET.tolist()):

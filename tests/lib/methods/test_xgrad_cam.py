@@ -1,4 +1,4 @@
-"""XGrad-CAM: gradients averaged where channels are active."""
+"""XGrad-CAM: gradients averaged with the activations as weights."""
 
 import pytest
 import torch
@@ -38,7 +38,7 @@ def test_textbook(network):
 
 
 def test_a_signed_layer_divides_by_the_absolute_sum():
-    """So that a weight never exceeds the largest gradient, however the activation cancels."""
+    """A weight then never exceeds the largest gradient, even if the activations cancel."""
     net, x = signed(), images()
     w = net.model.classifier.weight[TARGET] / 64
     A = net.features(x)
@@ -52,7 +52,7 @@ def test_a_dead_channel_gives_no_nan():
 
 @pytest.mark.parametrize("model", [Affine, NonLinear])
 def test_as_pytorch_grad_cam(model):
-    """Which adds 1e-7 to the denominator."""
+    """pytorch-grad-cam adds 1e-7 to the denominator."""
     model, x = seeded(model()), images()
     net = wrap(model)
     with XGradCAM(model, [model.act]) as peer:

@@ -48,7 +48,7 @@ def test_bad_use_is_refused():
 
 
 def test_only_accumulators_of_one_metric_merge():
-    one, other = BA.accumulator(), BA.accumulator(thresholds=255)  # the default, named
+    one, other = BA.accumulator(), BA.accumulator(thresholds=255)  # the default, given by name
     one.update(maps(2), BOXES[:2])
     other.update(maps(2, seed=7), BOXES[:2])
     assert len(one.merge(other).values()) == 4 and len(other.values()) == 2

@@ -1,4 +1,4 @@
-"""ADCC: the harmonic mean of coherency, what is not complex, and what is not dropped."""
+"""ADCC: the harmonic mean of coherency, 1 - complexity and 1 - average drop."""
 
 import pytest
 import torch
@@ -17,7 +17,7 @@ TARGET = torch.tensor([0, 1, 2, 3])
 
 @torch.no_grad()
 def one_image(net, image, c, S, explained):
-    """The authors' code, in words: one image, its masked image, one number."""
+    """ADCC of one image, as in the authors' code."""
     masked = image * S
     p = net.model(normalised(net, image[None])).softmax(1)[0, c].item()
     o = net.model(normalised(net, masked[None])).softmax(1)[0, c].item()
@@ -63,7 +63,7 @@ def test_the_value_of_the_means_is_never_below_the_mean_of_values():
 
 
 def test_a_map_of_ones_has_no_share_left():
-    """Fake-CAM: coherent, and drops nothing, but as complex as can be."""
+    """Fake-CAM is coherent and drops nothing, but its complexity is almost the largest possible."""
     net, x, ones = affine(), images(), torch.ones(4, 16, 16).double()
     ones[:, 0, 0] = 0
     terms = explained_again(net, x, TARGET, ones, method=lambda x, target: ones)

@@ -21,7 +21,7 @@ def probability(net, image, c):
 
 
 def one_by_one(net, image, c, S, patch, regions, fill):
-    """One image (3, H, W): its most salient patch left is replaced, again and again."""
+    """AOPC of one image (3, H, W): each time, the most salient remaining patch is replaced."""
     H, W = S.shape
     corners = [(i, j) for i in range(0, H, patch) for j in range(0, W, patch)]
     left = {corner: S[corner[0] :, corner[1] :][:patch, :patch].sum().item() for corner in corners}
@@ -60,8 +60,8 @@ def test_as_patch_by_patch_on_any_network(network):
 
 
 def windows_one_by_one(net, image, c, S, patch, regions):
-    """Quantus' RegionPerturbation: windows anywhere, greedily, none over another; the drops after
-    each, without the one before the first."""
+    """RegionPerturbation of Quantus: greedy windows anywhere that do not overlap. It gives the drop
+    after each window, without the initial zero."""
     H, W = S.shape
     corners = [(i, j) for i in range(H - patch + 1) for j in range(W - patch + 1)]
     corners.sort(key=lambda at: -S[at[0] : at[0] + patch, at[1] : at[1] + patch].sum().item())
@@ -76,7 +76,7 @@ def windows_one_by_one(net, image, c, S, patch, regions):
 
 @torch.no_grad()
 def test_as_quantus_where_windows_fall_on_the_grid():
-    """Three patches that do not touch; the mean is over k = 1 to L there, over k = 0 to L here."""
+    """Three patches do not touch. The mean is over k = 1 to L in Quantus, over k = 0 to L here."""
     net, x, S = affine(), images(1), torch.zeros(1, 16, 16, dtype=torch.float64)
     for value, (i, j) in zip((0.7, 1.0, 0.4), ((0, 0), (4, 8), (12, 4))):
         S[0, i : i + 4, j : j + 4] = value
@@ -95,13 +95,13 @@ def test_by_hand():
 
 
 def test_closed_form_on_brightness():
-    """Each patch takes a sixteenth of a white image's brightness, whatever the order."""
+    """Each patch takes a sixteenth of a white image's brightness, in any order."""
     white = torch.ones(2, 3, 16, 16, dtype=torch.float64)
     got = AOPC.fn(brightness(gain=4.0, shift=1.0), white, 0, maps(2), patch=4, regions=8)
     p = [1 / (1 + math.exp(1 - 4 * (1 - k / 16))) for k in range(9)]
     assert got.tolist() == pytest.approx([sum(p[0] - q for q in p) / 9] * 2)
     against = AOPC.fn(brightness(gain=-4.0), white, 0, maps(2), patch=4, regions=8)
-    assert (against < -0.01).all()  # black is what this class likes
+    assert (against < -0.01).all()  # this class prefers black
 
 
 def test_the_right_patches_come_first():
@@ -187,7 +187,7 @@ def test_random_colours_belong_to_the_image_and_the_seed():
 
 
 def test_random_colours_are_uniform():
-    """A linear class probability would see their mean, one half, in place of black's zero."""
+    """On average, random colours leave half of the brightness that black removes."""
     net, white = brightness(gain=4.0, shift=1.0), torch.ones(1, 3, 160, 160, dtype=torch.float64)
     options = {"patch": 40, "regions": 16, "replacement": "uniform"}
     curve = patched(net, white, torch.tensor([0]), maps(1, (160, 160)), **options)

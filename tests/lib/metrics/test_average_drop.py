@@ -1,4 +1,4 @@
-"""AD."""
+"""Average drop (AD)."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""ADD."""
+"""Average drop in deletion (ADD)."""
 
 import pytest
 import torch

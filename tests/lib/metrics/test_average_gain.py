@@ -1,4 +1,4 @@
-"""AG."""
+"""Average gain (AG)."""
 
 import math
 
@@ -27,7 +27,7 @@ def test_certainty_has_nothing_to_gain():
 
 
 def test_a_network_almost_sure_can_still_gain():
-    """Black raises the logit from 20 to 25: in single precision both probabilities are 1."""
+    """A black image raises the logit from 20 to 25; in float32 both probabilities are 1."""
     net, white = brightness(gain=-5, shift=-25).float(), torch.ones(1, 3, 16, 16)
     got = METRICS["average_gain"].fn(net, white, 0, torch.zeros(1, 16, 16))
     assert got.item() == pytest.approx(1 - math.exp(-5), rel=1e-3)

@@ -1,4 +1,4 @@
-"""AI."""
+"""Average increase (AI)."""
 
 import torch
 

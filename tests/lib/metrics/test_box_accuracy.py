@@ -1,4 +1,4 @@
-"""Box accuracy: the best threshold of a whole data set."""
+"""Box accuracy at the best threshold for a whole data set."""
 
 import numpy as np
 import pytest
@@ -71,7 +71,7 @@ def test_textbook_best_threshold_of_the_data_set():
 
 
 def test_the_threshold_is_the_data_sets_not_the_images():
-    """Each image has a perfect threshold of its own; together they have one for half of them."""
+    """Each image has its own perfect threshold, but one threshold serves only half of them."""
     overlap = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
     assert box_accuracy(overlap).tolist() == [1, 0]
     assert box_accuracy(overlap[1:]).tolist() == [1]

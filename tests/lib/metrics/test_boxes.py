@@ -73,7 +73,7 @@ def test_a_box_without_pixels_overlaps_nothing():
 
 
 def test_two_empty_boxes_are_one_in_the_protocol():
-    """Its corners are inclusive: the box 0, 0, 0, 0 has one pixel."""
+    """The protocol's corners are inclusive, so the box 0, 0, 0, 0 has one pixel."""
     nothing, corner = torch.zeros(1, 4), torch.tensor([[0.0, 0, 1, 1]])
     assert iou(nothing, nothing, plus=1).item() == 1
     assert iou(nothing, corner, plus=1).item() == 1 / 4

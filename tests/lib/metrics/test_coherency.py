@@ -1,4 +1,4 @@
-"""Coherency: the map of the masked image against the map."""
+"""Coherency: the map of the masked image against the original map."""
 
 import pytest
 import torch

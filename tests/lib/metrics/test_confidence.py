@@ -1,4 +1,4 @@
-"""The target's probability before and after masking, and the map that is edited first."""
+"""The target's probability before and after masking, and edits of the map before it masks."""
 
 import math
 
@@ -22,7 +22,7 @@ def sigmoid(z):
 
 @pytest.mark.parametrize("network", NETWORKS)
 def test_textbook(network):
-    """One image at a time, on the bare network."""
+    """The values agree with one image at a time on the bare network."""
     net, x, S = NETWORKS[network](), images(), maps()
     with torch.no_grad():
         kept, cut = preserved(net, x, TARGET, S), deleted(net, x, TARGET, S)
@@ -37,7 +37,7 @@ def test_textbook(network):
 
 
 def test_closed_form_on_brightness():
-    """White under a mask s is as bright as s."""
+    """A white image under a mask s has the brightness of s."""
     net, white = brightness(gain=4, shift=1), torch.ones(3, 3, 16, 16).double()
     S = torch.tensor([0.0, 0.25, 1.0]).double().view(3, 1, 1).expand(3, 16, 16)
     kept, cut = (f(net, white, torch.zeros(3, dtype=torch.long), S) for f in (preserved, deleted))

@@ -26,7 +26,7 @@ TARGET = torch.tensor([0, 1, 2, 3])
 
 
 def pixel_by_pixel(net, start, end, c, S, step):
-    """One image (3, H, W): the most salient pixels left are exchanged one after another."""
+    """The curve of one image (3, H, W): pixels are replaced in order of their saliency."""
     shown, left = start.clone(), S.flatten().tolist()
     fraction, p = [], []
 
@@ -131,7 +131,7 @@ def test_area_by_hand():
 
 
 def test_the_blur_is_rises():
-    """Its code, line by line: an impulse, filtered; a full convolution of the normalised image."""
+    """RISE's blur: a filtered impulse as kernel, convolved with the normalised image."""
     impulse = np.zeros((11, 11))
     impulse[5, 5] = 1
     kernel = np.zeros((3, 3, 11, 11))

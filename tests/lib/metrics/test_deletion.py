@@ -1,4 +1,4 @@
-"""Deletion."""
+"""Deletion: the area under the curve while salient pixels are removed."""
 
 import math
 
@@ -20,7 +20,7 @@ def test_by_hand():
 
 @pytest.mark.parametrize("gain, shift", [(4.0, 1.0), (-3.0, 0.0)])
 def test_closed_form_on_brightness(gain, shift):
-    """A white image loses brightness evenly, whatever the order: the integral of a sigmoid."""
+    """A white image loses brightness evenly in any order: the integral of a sigmoid."""
     white = torch.ones(2, 3, 16, 16)
     got = D.fn(brightness(gain, shift), white, 0, maps(2), step=1)
     want = (math.log1p(math.exp(gain - shift)) - math.log1p(math.exp(-shift))) / gain
@@ -28,7 +28,7 @@ def test_closed_form_on_brightness(gain, shift):
 
 
 def test_the_right_order_deletes_fastest():
-    """Half the image is bright: naming that half first beats naming it last."""
+    """Half of the image is bright; a map that ranks this half first is better."""
     x = torch.zeros(2, 3, 16, 16)
     x[..., :8] = 1
     S = torch.stack([x[0, 0], 1 - x[0, 0]])

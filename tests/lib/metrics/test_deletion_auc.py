@@ -11,7 +11,7 @@ AUC = METRICS["deletion_auc"]
 
 
 def test_it_is_insertion_in_the_reverse_order():
-    """Deleting the top first shows what inserting the bottom first shows, backwards."""
+    """Deletion from the top gives, in reverse, the curve of insertion from the bottom."""
     net, x, S = affine(), images(), maps()
     insertion = METRICS["insertion_auc"].fn(net, x, 2, 1 - S, steps=32)
     assert torch.allclose(AUC.fn(net, x, 2, S, steps=32), insertion, atol=1e-12)

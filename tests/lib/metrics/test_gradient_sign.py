@@ -16,7 +16,7 @@ every = pytest.mark.parametrize("contrast", CONTRASTS)
 
 
 class Linear(nn.Module):
-    """Logits that are linear in the pixels: 1x1 convolution, mean, linear."""
+    """A network with logits linear in the pixels: 1x1 convolution, mean, linear layer."""
 
     def __init__(self):
         super().__init__()
@@ -32,7 +32,7 @@ def linear():
 
 
 def textbook(net, x, t, contrast, epsilon, steps):
-    """One image, from the definition."""
+    """The value of one image, from the definition."""
     start, way = x.clone(), []
     for _ in range(steps + 1):
         x = x.clone().requires_grad_()
@@ -64,7 +64,7 @@ def test_as_the_textbook(contrast, epsilon):
 
 @every
 def test_a_linear_network_moves_straight(contrast):
-    """Colours move by epsilon, each to the side of its weight, wherever they do not leave [0, 1]."""
+    """Each colour moves by epsilon in the sign of its weight, unless it would leave [0, 1]."""
     net, x, t = linear(), 0.25 + 0.5 * images(1), torch.tensor([2])
     model = net.model
     of_colours = model.classifier.weight @ model.act.weight[:, :, 0, 0] / net.std.view(1, 3)

@@ -1,4 +1,4 @@
-"""Insertion."""
+"""Insertion: the area under the curve while salient pixels are shown."""
 
 import pytest
 import torch
@@ -17,7 +17,7 @@ def test_by_hand():
 
 
 def test_closed_form_where_the_blur_changes_nothing():
-    """An image of the channel mean is its own blur: the curve is flat at p."""
+    """An image of the channel means equals its own blur, so the curve is flat at p."""
     net = affine()
     x = net.mean.expand(2, 3, 16, 16)
     p = net(x).softmax(1)[:, 1]
@@ -25,7 +25,7 @@ def test_closed_form_where_the_blur_changes_nothing():
 
 
 def test_the_right_order_inserts_fastest():
-    """Bright dots on black, blurred over the border, come back when they are named first."""
+    """Bright dots on black are blurred over the border; the right map restores them first."""
     x = torch.zeros(2, 3, 16, 16)
     x[..., :2, :2] = x[..., -2:, -2:] = 1
     S = torch.stack([x[0, 0], 1 - x[0, 0]])

@@ -1,4 +1,4 @@
-"""Insertion AUC: what is seen through the most salient pixels, from black."""
+"""Insertion AUC: the most salient pixels of the image are shown on black."""
 
 import math
 
@@ -24,7 +24,7 @@ def test_forty_one_thresholds():
 
 
 def test_threshold_by_threshold():
-    """The image where a pixel is among the top, black elsewhere; the trapezoid of 41 values."""
+    """The trapezoid rule over 41 images: the image at the most salient pixels, black elsewhere."""
     net, x, S = affine(), images(), maps()
     target = torch.tensor([0, 1, 2, 3])
     p = []
@@ -39,7 +39,7 @@ def test_threshold_by_threshold():
 
 
 def test_closed_form_on_brightness():
-    """A white image gains brightness evenly, whatever the order: the integral of a sigmoid."""
+    """A white image gains brightness evenly in any order: the integral of a sigmoid."""
     got = AUC.fn(brightness(4.0, 1.0), torch.ones(2, 3, 16, 16), 0, maps(2), steps=256)
     want = (math.log1p(math.exp(3.0)) - math.log1p(math.exp(-1.0))) / 4.0
     assert got.tolist() == pytest.approx([want] * 2, rel=1e-4)

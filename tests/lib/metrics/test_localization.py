@@ -14,7 +14,7 @@ SQUARE = torch.tensor([[2.0, 3, 12, 14]])
 
 
 def block(*box: int, size: int = 16) -> torch.Tensor:
-    """A map that is one in the box alone."""
+    """A map that is 1 inside the box and 0 outside."""
     x0, y0, x1, y1 = box
     S = torch.zeros(1, size, size)
     S[:, y0:y1, x0:x1] = 1
@@ -38,7 +38,7 @@ def test_of_several_boxes_the_best_counts():
 
 
 def test_fake_cam_marks_the_whole_image():
-    """Its error is what the object leaves free: 54.0 in every column of tables A7 and A8."""
+    """The error is the image's share outside of the box: 54.0 in all of tables A7 and A8."""
     net, x, S = affine(), images(1), torch.ones(1, 16, 16)
     S[:, 0, 0] = 0
     assert LE.fn(net, x, 0, S, boxes=[SQUARE]).item() == pytest.approx(1 - 110 / 256)

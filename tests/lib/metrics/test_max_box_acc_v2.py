@@ -1,4 +1,4 @@
-"""MaxBoxAccV2: boxes of all components, in the protocol's pixels."""
+"""MaxBoxAccV2: the boxes of all components, with the protocol's pixel coordinates."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ V2 = METRICS["max_box_acc_v2"]
 
 
 def textbook_overlap(S, boxes, threshold):
-    """The best pair of boxes of one map at one of 255 thresholds, a component and a pixel at a time."""
+    """The best IoU for one map at one of 255 thresholds, one component and one pixel at a time."""
     grey = (np.asarray(S, dtype=np.float64) * 255).astype(np.uint8)
     height, width = grey.shape
     found = []

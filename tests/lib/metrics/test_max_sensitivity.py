@@ -1,4 +1,4 @@
-"""Max-sensitivity: how far maps move under noise."""
+"""Max-sensitivity: the largest change of a map under noise."""
 
 import pytest
 import torch
@@ -15,12 +15,12 @@ TARGET = torch.tensor([0, 1, 2, 3])
 
 
 def red(x, target):
-    """A method whose map is the image's red channel."""
+    """A method whose map is the red channel of the image."""
     return x[:, 0]
 
 
 def one_by_one(method, image, c, S, n, radius, seed):
-    """One image, one draw at a time."""
+    """The value, for one image and one draw at a time."""
     worst = 0.0
     for drawn in around(image, n, radius, seed):
         moved = method(drawn[None], torch.tensor([c]))[0]

@@ -1,4 +1,4 @@
-"""What holds for every metric in the registry."""
+"""Tests that every metric in the registry must pass."""
 
 import inspect
 import pickle
@@ -20,7 +20,7 @@ BOXES = torch.tensor([[2.0, 3.0, 12.0, 14.0]])
 
 
 PARTS = {"crown": Part((5.0, 4.0)), "tail": Part((11.5, 12.0))}
-CHOSEN = {  # what has no default
+CHOSEN = {  # arguments without a default
     "distinguishing": {c: ["crown"] for c in range(CLASSES)},
     "rival": {0: 1, 1: 0, 2: 3, 3: 2},
 }
@@ -31,7 +31,7 @@ MASK[3:14, 2:12] = True
 
 
 def given(metric, n=4):
-    """What the metric takes of n samples, the method whose maps it judges, and options."""
+    """The arguments of the metric: annotations of n samples, the method of the maps, and options."""
     known = {"boxes": [BOXES] * n, "method": "grad_cam", "parts": [PARTS] * n}
     known |= {"mask": [MASK] * n, "ignore": [MASK.T] * n}
     return {name: known[name] for name in METRICS[metric].given} | options(metric)
@@ -61,7 +61,7 @@ def test_one_value_an_image_in_its_range(metric, network):
 
 @every_metric
 def test_inference_mode_changes_nothing(metric):
-    """Around the call, or only where images, classes, maps and boxes were made."""
+    """Inference mode is on around the call, or only when images, classes, maps and boxes are made."""
     net = affine()
     want = METRICS[metric].fn(net, images(), TARGET, maps(), **given(metric))
     with torch.inference_mode():
@@ -154,7 +154,7 @@ def test_accumulators_of_shards_merge_to_the_same_number_bit_for_bit(metric):
         assert first.merge(*others) is first and first.compute() == together
 
 
-@pytest.mark.parametrize("metric", [m for m in METRICS if m != "part_iou"])  # which compares two
+@pytest.mark.parametrize("metric", [m for m in METRICS if m != "part_iou"])  # it needs two classes
 def test_one_class_serves_all_images(metric):
     net, x, S, known = affine(), images(), maps(), given(metric)
     each = METRICS[metric].fn(net, x, torch.full((4,), 2), S, **known)

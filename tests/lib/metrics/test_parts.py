@@ -1,4 +1,4 @@
-"""Part metrics on maps whose regions are known, and against their definitions by sets."""
+"""Part metrics on maps with known regions, and against their definitions in terms of sets."""
 
 import pytest
 import torch
@@ -72,11 +72,11 @@ def test_masks_count_by_the_share_that_is_marked():
     mask = torch.zeros(SIZE, SIZE, dtype=torch.bool)
     mask[0:2, 0:6] = True  # the beak's blob covers 2 x 3 of these 12 pixels
     other = torch.zeros(SIZE, SIZE, dtype=torch.bool)
-    other[8:10, 8:11] = True  # and the nape's all of these
+    other[8:10, 8:11] = True  # and the nape's blob covers all of these
     parts = {"beak": Part((9.0, 9.0), mask), "nape": Part((0.0, 0.0), other)}
     (P,), (R,), _ = values(marking("beak", "nape"), parts=parts, by="masks")
     assert (P, R) == pytest.approx((0.5 / 1.5, 0.5))
-    (P,), (R,), _ = values(marking("beak"), parts=parts)  # whose point lies elsewhere
+    (P,), (R,), _ = values(marking("beak"), parts=parts)  # their point lies elsewhere
     assert (P, R) == (0, 0)
 
 
@@ -104,7 +104,7 @@ def test_iou_is_that_of_the_parts_in_both_regions():
 
 
 def test_iou_is_a_mean_over_all_counterparts_and_over_no_other_image():
-    """By sets, pair by pair."""
+    """The values agree with the definition by sets, pair by pair."""
     chosen = [{"beak", "crown"}, {"crown"}, {"beak"}, {"tail", "nape"}, {"tail"}, set()]
     target, rival = [0, 1, 1, 2, 0, 1], {0: 1, 1: 0, 2: 0}
     S = torch.cat([marking(*names) for names in chosen])

@@ -1,4 +1,4 @@
-"""Positive area, and how it differs from the negative one."""
+"""Positive area, and its difference from negative area."""
 
 import pytest
 import torch

@@ -20,7 +20,7 @@ def masks(n, size=(16, 16), seed=5, share=0.3):
 
 
 def textbook(S, mask, ignore, thresholds):
-    """Two histograms of all pixels, and rectangles from the largest value down."""
+    """PxAP from two histograms of all pixels: a sum of rectangles from the largest value down."""
     edges = np.append(np.arange(thresholds) / thresholds, [1.0, 2.0])
     on, off = np.zeros(thresholds + 1), np.zeros(thresholds + 1)
     for scores, positive, left_out in zip(np.asarray(S, np.float64), mask, ignore):
@@ -39,7 +39,7 @@ def textbook(S, mask, ignore, thresholds):
 @pytest.mark.parametrize("thresholds", [1, 7, 100, 1000])
 def test_the_textbook(thresholds):
     S, mask, ignore = maps(5), masks(5), masks(5, seed=6)
-    S[0], S[1, :8] = 0, 1  # values at both ends, in bins of their own
+    S[0], S[1, :8] = 0, 1  # values at both ends, which have their own bins
     S[2] = (S[2] * 10).round() / 10  # at the edges of bins
     accumulator = PXAP.accumulator(thresholds=thresholds)
     for i in range(5):
@@ -55,7 +55,7 @@ def test_it_is_the_average_precision_of_all_pixels():
 
 
 def test_values_are_what_the_weight_of_an_image_changes():
-    """A finite difference: PxAP where one image counts a little more."""
+    """Each value agrees with a finite difference: PxAP with a little more weight on one image."""
     counts = histograms(None, None, None, maps(4), mask=masks(4, share=0.2), thresholds=50)
     value, weight = pxap(counts).mean(), 1e-6
     for i, one in enumerate(pxap(counts)):
@@ -110,7 +110,7 @@ def test_thresholds_that_are_even_in_the_logarithm():
     S = torch.tensor([[0.0, 1e-9, 2e-7, 3e-5, 0.02, 1.0]])[None]
     mask = [torch.tensor([[False, True, False, True, False, True]])]
     counts = histograms(None, None, None, S, mask=mask, thresholds=8, spacing="log")[0]
-    assert counts[0].tolist() == [1, 1, 0, 0, 0, 0, 1, 0, 0]  # 0, then from 1e-7 by tens
+    assert counts[0].tolist() == [1, 1, 0, 0, 0, 0, 1, 0, 0]  # edges: 0, 1e-7, 1e-6, ...
     assert counts[1].tolist() == [1, 0, 0, 1, 0, 0, 0, 0, 1]
     fine = PXAP.fn(affine(), images(3), 0, maps(3) ** 40, mask=masks(3), spacing="log").mean()
     order = PXAP.fn(affine(), images(3), 0, maps(3), mask=masks(3)).mean()

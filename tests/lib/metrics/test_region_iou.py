@@ -1,4 +1,4 @@
-"""The overlap of the largest values of a map, a share of the image, with the boxes."""
+"""The IoU of the boxes with the region of a map's largest values, a fixed share of the image."""
 
 import pytest
 import torch

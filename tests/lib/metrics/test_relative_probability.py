@@ -1,4 +1,4 @@
-"""A class against its strongest rival, on part of the evidence."""
+"""Relative probability of a class against its strongest rival, on a part of the image."""
 
 import math
 
@@ -24,7 +24,7 @@ def signed_maps(n=4, seed=2):
 
 
 def textbook(net, x, t, S, keep, replacement, number=None):
-    """One image (3, H, W), pixel by pixel; `number` pixels replaced, or all of the other sign."""
+    """The value of one image (3, H, W); `number` pixels are replaced, or all without the kept sign."""
     y = net(x[None])[0].tolist()
     s = max((c for c in range(len(y)) if c != t), key=lambda c: y[c])
     blurred = gaussian_blur(x, BLUR["kernel"], BLUR["sigma"])
@@ -52,7 +52,7 @@ def test_by_hand():
 @pytest.mark.parametrize("replacement", ["blur", "zeros", "mean"])
 def test_as_the_textbook(keep, replacement):
     net, x, S = non_linear(), images(), signed_maps()
-    S[0, 3, 3] = 0  # neither positive nor negative: replaced either way
+    S[0, 3, 3] = 0  # neither positive nor negative, so always replaced
     got = RP.fn(net, x, TARGET, S, keep=keep, replacement=replacement, **BLUR)
     want = [textbook(net, *one, keep, replacement) for one in zip(x, TARGET.tolist(), S)]
     assert got.tolist() == pytest.approx(want, abs=1e-9)
@@ -95,7 +95,7 @@ def test_kept_positive_and_kept_negative_part_the_image():
 
 @pytest.mark.parametrize("keep", ["positive", "negative"])
 def test_equal_numbers_as_the_textbook(keep):
-    """Section G: the larger number of negatives, or the smaller number of positives."""
+    """The number of replaced pixels is the larger or the smaller of the two maps, as in section G."""
     net, x = non_linear(), images()
     S, T = (signed_maps(seed=s) + shift for s, shift in ((2, 0.3), (3, -0.2)))
     counts = [
@@ -116,7 +116,7 @@ def test_equal_numbers_as_the_textbook(keep):
 
 @pytest.mark.parametrize("keep, n", [("positive", 1), ("negative", 4)])
 def test_equal_numbers_as_the_authors_code_counts_them(keep, n):
-    """The smaller number of positives, lowest first; the larger number of negatives, highest first."""
+    """Hidden are the smaller number, lowest first, or the larger number, highest first."""
     S = torch.tensor([[[0.3, -0.2, 0.0], [0.4, 0.5, -0.1]]])
     T = torch.tensor([[[-0.1, -0.2, 0.9], [0.0, -0.3, -0.4]]])
     for M, equal in zip((S, T), equalised(S, T, keep, number="authors")):

@@ -1,4 +1,4 @@
-"""Remove and classify: right answers without salient pixels, over those without random ones."""
+"""Remove and classify: accuracy without salient pixels over accuracy without random pixels."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ FRACTIONS = (0.1, 0.5, 0.9)
 
 
 def textbook(net, x, t, S, fraction, fill, order=None):
-    """One image (3, H, W): whether it is classified rightly without its first pixels."""
+    """Whether one image (3, H, W) is classified correctly without its first pixels in the order."""
     if order is None:
         order = sorted(range(S.numel()), key=lambda p: (-S.flatten()[p].item(), p))
     edited = x.clone().flatten(1)
@@ -47,7 +47,8 @@ def test_a_ratio_of_sums_by_hand():
     right = torch.tensor([[[1.0, 1], [0, 1]], [[0, 1], [0, 0.5]]])
     values = remove_and_classify(right)
     assert values.mean().item() == pytest.approx((1 / 2 + 0) / 2)
-    # By weight of the first image: (1 + w) / (2 + w), whose slope at w = 0 is 1/4; and 0.
+    # With weight 1 + w on the first image, one ratio is (1 + w) / (2 + w), whose slope at w = 0 is
+    # 1/4, and the other ratio is 0.
     assert values.tolist() == pytest.approx([0.25 + 2 * 0.25 / 2, 0.25 - 2 * 0.25 / 2])
 
 
@@ -58,7 +59,7 @@ def test_fractions_that_nothing_survives_are_left_out():
 
 
 def test_bright_pixels_decide_and_others_do_not():
-    """Brightness is the logit, and a tenth of the pixels holds the excess."""
+    """The logit grows with brightness, and less than a tenth of the pixels has all the excess."""
     net, x = brightness(gain=4.0, shift=0.8), torch.full((4, 3, 16, 16), 0.2).double()
     x[:, :, 4:8, 4:8] = 1
     S = x[:, 0]

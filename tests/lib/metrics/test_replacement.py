@@ -1,4 +1,4 @@
-"""What stands in for hidden pixels."""
+"""The values that replace hidden pixels."""
 
 import math
 
@@ -22,7 +22,7 @@ def test_the_blur_is_torchvisions(kernel, sigma, size):
 
 @pytest.mark.parametrize("size", [(3, 5), (1, 2), (16, 9)])
 def test_a_kernel_larger_than_the_image(size):
-    """Pixel by pixel, on an image that is reflected over and over."""
+    """The blur pixel by pixel, on an image that is reflected repeatedly."""
     x, kernel, sigma = images(1, size), 101, 15.0
     weight = np.array([math.exp(-0.5 * (d / sigma) ** 2) for d in range(-50, 51)])
     weight /= weight.sum()

@@ -51,7 +51,7 @@ def test_of_the_image_no_map_is_worse_than_one_that_marks_everything():
 
 
 def test_of_the_crop_a_box_beside_the_object_is_worse():
-    """One bright corner: what the box holds decides."""
+    """One corner is bright, and the content of the box decides."""
     net, x = brightness(gain=8, shift=4), torch.zeros(1, 3, 16, 16).double()
     x[..., :8, :8] = 1
     hit, miss = (SM.fn(net, x, 0, block(*b), of="crop") for b in ((0, 0, 8, 8), (8, 8, 16, 16)))

@@ -79,7 +79,7 @@ def test_ssim_of_two_constants_is_that_of_their_means():
 
 
 def test_ssim_is_that_of_its_equation():
-    """The windows that lie in the map, weighted by a Gaussian, in plain convolutions."""
+    """SSIM by plain convolutions with a Gaussian, over the windows inside the map."""
     S, R = (networks.images(1, (20, 20), seed)[0, 0] for seed in (1, 2))
     line = torch.exp(-0.5 * (torch.arange(-5.0, 6.0).double() / 1.5) ** 2)
     kernel = (line[:, None] * line / line.sum() ** 2)[None, None]
@@ -160,7 +160,7 @@ def test_a_raw_map_that_is_flat_stays_flat_when_it_is_enlarged(S):
 @pytest.fixture(scope="module")
 def images() -> data.Dataset:
     scenes = data.load("scenes", split="test", size=48)[:3]
-    return replace(scenes, classes=None).relabelled(range(3))  # a network of five classes sees them
+    return replace(scenes, classes=None).relabelled(range(3))  # a network has five classes
 
 
 METHODS = {"grad_cam": ("grad_cam", {}), "fake": ("fake_cam", {})}
