@@ -1,4 +1,4 @@
-"""The attribution methods, one function each, and what tables and tests need to know of them."""
+"""The attribution methods, one function each, and the registry that describes them."""
 
 import inspect
 from collections.abc import Callable
@@ -39,16 +39,16 @@ __all__ = ["METHODS", "Method", "method_named", "weighted_sum"]
 
 @dataclass(frozen=True)
 class Method:
-    """A method as data.
+    """An attribution method and its description.
 
     Attributes:
         fn: `fn(net, x, target, **options)` gives the raw signed map (B, h, w).
-        title: as tables print it.
-        equation: where it is defined.
+        title: the name that tables print.
+        equation: the paper and the equation or section that define the method.
         relu: whether the map passes a ReLU before upsampling; see `rectifies`.
-        needs: what it uses beyond forward passes: "gradients", "reference images", "attention",
-            "latent position".
-        paper: the key in the bibliography; the method's name unless a paper of the book defines it.
+        needs: what the method uses beyond forward passes: "gradients", "reference images",
+            "attention", "latent position".
+        paper: the paper's key in the bibliography; by default the method's name.
     """
 
     fn: Callable[..., Tensor]
@@ -67,7 +67,8 @@ class Method:
 
     @property
     def coefficients(self) -> Callable[..., tuple[Tensor, Tensor]] | None:
-        """Gives alpha (B, K) and A, where the map is one combination of channels; see `combination`."""
+        """The function that gives alpha (B, K) and A, if the map is one linear combination of
+        channels (see `combination`); otherwise None."""
         return getattr(self.fn, "coefficients", None)
 
     @property
@@ -77,7 +78,7 @@ class Method:
 
     @property
     def annotations(self) -> dict[str, object]:
-        """Of what kind each option is."""
+        """The type annotation of each option."""
         return {name: p.annotation for name, p in self._keywords.items()}
 
     @property
@@ -86,15 +87,15 @@ class Method:
         return {name: p for name, p in parameters.items() if p.kind is p.KEYWORD_ONLY}
 
     def runs_on(self, net) -> bool:
-        """Whether a network has what the method reads of it, such as attention."""
+        """Whether the network has what the method needs, such as attention."""
         return all(has(net) for need, has in _OF_NETWORKS.items() if need in self.needs)
 
     def rectifies(self, options: dict) -> bool:
-        """Whether the map passes a ReLU with these options: a contrast keeps its sign."""
+        """Whether the map passes a ReLU with these options. With a contrast it keeps its sign."""
         return self.relu and options.get("contrast", "none") == "none"
 
 
-# What a network has, or has not, that methods need of it.
+# The needs that depend on the network, each with its test.
 _OF_NETWORKS = {"attention": attends, "latent position": has_latent_position}
 _GRADIENTS, _ATTENTION = frozenset({"gradients"}), frozenset({"attention"})
 _REFERENCE = frozenset({"reference images"})

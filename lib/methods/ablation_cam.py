@@ -15,16 +15,16 @@ def ablation_cam(
     r"""Channels weighted by the relative drop of the score when each one is set to zero.
 
     $$w_k^c = (y_c - y_c^{\setminus k}) / y_c, \quad S^c = \mathrm{ReLU}(\sum_k w_k^c A^k)$$
-    with $y_c$ the score of class c, and $y_c^{\setminus k}$ without channel $A^k$ of the target
-    layer (Desai & Ramaswamy 2020, eq. (3)-(4); LIFT-CAM eq. (9)). Where $y_c$ is negative its sign
-    turns the map round; the formula is kept as it is printed.
+    with $y_c$ the score of class c, and $y_c^{\setminus k}$ the score without channel $A^k$ of the
+    target layer (Desai & Ramaswamy 2020, eq. (3)-(4); LIFT-CAM eq. (9)). A negative $y_c$ reverses
+    the sign of the map; the formula is kept as it is printed.
 
-    Only the head runs. An affine head has a closed form: the drop is
-    $\sum_{ij} A_{ij}^k \, \partial y_c / \partial A_{ij}^k$, one backward pass for all channels.
+    Only the head runs. For the logit behind an affine head the drop has a closed form,
+    $\sum_{ij} A_{ij}^k \, \partial y_c / \partial A_{ij}^k$: one backward pass for all channels.
 
     Args:
         selector: the score to ablate; see `SELECTORS`.
-        chunk: ablated activations a pass; None for what suits the device. It changes no result.
+        chunk: ablated activations per pass, chosen for the device if None. It changes no result.
 
     Returns:
         Raw maps (B, h, w), before the ReLU.

@@ -1,10 +1,10 @@
-"""The attention of a vision transformer, taken as it runs, and maps from it.
+"""The attention of a vision transformer, recorded as it runs, and maps from it.
 
-Any network of timm in which a class token attends to a grid of patches and is read by the
-classifier: tokens before the grid (class, distillation, registers) and the grid itself are
-inferred. Nothing is done to the network. `Attention` sees each call of a torch function while a
-batch runs, and computes fused attention in its steps, so that A exists; outside it, and after an
-exception, there is nothing to restore.
+This works for any timm network whose classifier reads a class token that attends to a grid of
+patches. The tokens before the grid (class, distillation, registers) and the grid itself are
+inferred. The network is not modified: `Attention` intercepts each call of a torch function while a
+batch runs, and computes fused attention step by step, so that A exists. Nothing has to be restored
+afterwards, even after an exception.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -21,12 +21,12 @@ ROWS = {"class": (0,), "distillation": (1,), "both": (0, 1)}
 
 
 class Attention(Propagation):
-    """Notes every softmax of what runs inside, in order; its fused attention runs in steps."""
+    """Records every softmax that runs inside it, in order, and runs fused attention in steps."""
 
     def __init__(self, rules: Mapping[str, Rule] = {}, refusal: str | None = None) -> None:
         super().__init__({**rules, "scaled_dot_product_attention": self.attend})
         self.found: list[Tensor] = []
-        self.refusal_then = refusal  # of steps behind the first attention
+        self.refusal_then = refusal  # for steps after the first attention
 
     def step(self, func: Callable, *args, **kwargs) -> Any:
         out = super().step(func, *args, **kwargs)
@@ -53,11 +53,11 @@ class Attention(Propagation):
 
 
 class Transformer:
-    """A classifier with a class token, and what its attention says of images.
+    """A classifier with a class token, and the maps that its attention gives.
 
     Args:
         net: a `Classifier`.
-        row: the token whose attention makes a map: "class"; "distillation"; "both", their mean.
+        row: the token whose attention makes a map: "class", "distillation" or "both", their mean.
 
     Raises:
         ValueError: the network has no such token, or its classifier does not read it.
@@ -70,7 +70,7 @@ class Transformer:
             raise ValueError(f"{net.name} has no distillation token: take row='class', not {row!r}")
 
     def run(self, x: Tensor, mode: Attention) -> tuple[Tensor, list[Tensor]]:
-        """Logits (B, C) and the attention A (B, heads, N, N) of every block, seen by `mode`."""
+        """Logits (B, C) and the attention A (B, heads, N, N) of every block, recorded by `mode`."""
         with mode:
             logits = self.net.model((x - self.net.mean) / self.net.std)
         shape = mode.found[0].shape if mode.found else ()
@@ -84,17 +84,17 @@ class Transformer:
         return logits, mode.found
 
     def map(self, x: Tensor, blocks: Sequence[Tensor]) -> Tensor:
-        r"""The rows of $M_L \cdots M_1$ that belong to the token, over the patches: maps (B, h, w).
+        r"""Maps (B, h, w): the token's row of $M_L \cdots M_1$ over the patches.
 
         Args:
-            x: the images, for the aspect of the grid.
+            x: the images, whose aspect ratio the grid has.
             blocks: $M_1, \dots, M_L$ (B, N, N), from the first block to the last.
         """
         B, N = blocks[0].shape[:2]
         r = blocks[0].new_zeros(B, 1, N)
         r[:, :, self.rows] = 1 / len(self.rows)
         for M in reversed(blocks):
-            r = r @ M  # one row, not the product of matrices
+            r = r @ M  # one row instead of the whole product of matrices
         declared = getattr(self.body, "num_prefix_tokens", None)
         grid = grid_of_tokens(N, tuple(x.shape[2:]), declared)
         if grid.prefix <= max(self.rows):
@@ -104,7 +104,7 @@ class Transformer:
 
 
 def attends(net) -> bool:
-    """Whether a class token of the network attends to patches and is read by its classifier."""
+    """Whether the network has a class token that its classifier reads."""
     try:
         _body(net)
     except ValueError:
@@ -132,5 +132,5 @@ def _needed(net) -> str:
 
 
 def with_identity(M: Tensor) -> Tensor:
-    """M + I: the skip connection hands every token on to itself."""
+    """M + I, where the identity stands for the skip connection."""
     return M + torch.eye(M.shape[-1], dtype=M.dtype, device=M.device)

@@ -15,23 +15,24 @@ def calm(
     superset: Superset | None = None,
     counterfactual: Rival | None = None,
 ) -> Tensor:
-    r"""The joint probability of the class and of where its cue lies, a factor of the prediction.
+    r"""The network's joint probability of the class and of the position of its cue.
 
     $$s^y_z = p(y, z|x) = g_{yz} h_z$$
-    of a network that is trained as a CALM (see `nets.CALM`); its sum over positions z is
-    p(y|x), so that nothing is normalised but for the picture. Over a superset $\mathcal{Y}$ it is
-    $\sum_{y \in \mathcal{Y}} s^y$, and a counterfactual map tells class A from B: $s^A - s^B$ (CALM
-    supplement, eq. (f) and appendices D and F).
+    for a network that is trained as a CALM (see `nets.CALM`). The sum over the positions z is
+    p(y|x), so the raw map needs no normalisation. For a superset $\mathcal{Y}$ of classes the map
+    is $\sum_{y \in \mathcal{Y}} s^y$. A counterfactual map tells class A from class B: $s^A - s^B$
+    (CALM supplement, eq. (f) and appendices D and F).
 
     Args:
-        superset: classes that are added up, or those of each class; see `superset.members`.
-        counterfactual: B: a class, or {class: its B}, or (B,) classes.
+        superset: the classes whose maps are added up, the same for all images or one set for each
+            class; see `superset.members`.
+        counterfactual: class B: one class, or {class A: class B}, or (B,) classes, one per image.
 
     Returns:
-        Raw maps (B, h, w) in [0, 1]; in [-1, 1] with `counterfactual`, for which use `signed`.
+        Raw maps (B, h, w) in [0, 1]. With `counterfactual` they lie in [-1, 1]: use `signed`.
 
     Raises:
-        ValueError: the network is no CALM; or a superset or rival that is none.
+        ValueError: the network is not a CALM, or a superset or counterfactual class is not valid.
 
     Example:
         >>> S = explain("calm", net, x, 3, counterfactual=1, signed=True)
@@ -49,12 +50,12 @@ def calm(
 
 
 def has_latent_position(net) -> bool:
-    """Whether a network was made as a CALM."""
+    """Whether the network is a CALM."""
     return isinstance(net.model, CALM)
 
 
 def joint_probability(net, x: Tensor) -> Tensor:
-    r"""$p(y, z|x)$ (B, C, h, w) of a CALM, at whatever layer it is cut."""
+    r"""$p(y, z|x)$ (B, C, h, w) of a CALM, whatever the layer at which it is cut."""
     if net.layer == net.model.target_layer:
         return net.model.joint(net.cut(x)[0])
     return net.model.joint(net.model.features(net.normalise(x)))

@@ -20,28 +20,30 @@ def cam(
     normalisation: str = "range",
     superset: Superset | None = None,
 ) -> tuple[Tensor, Tensor]:
-    r"""The classifier's own weights combine the feature maps it pools.
+    r"""Channels weighted by the classifier's own weights for the class.
 
     $$S^c = \sum_k w_k^c A^k$$ with $w_k^c$ the weight between channel $A^k$ of the target layer and
     class c, for a head that is global average pooling and one linear layer (Zhou et al. 2016,
     eq. (2); Opti-CAM eq. (1); CALM supplement, eq. (d)).
 
-    Of a superset the maps of its classes are added up, each divided by its range, as the authors of
-    CALM do; what that moves all positions by is left out.
+    For a superset of classes, the maps of its classes are added up, each divided by its range, as
+    the authors of CALM do. The minimum that min-max scaling subtracts from each map is left out:
+    it shifts all positions alike.
 
     Args:
         selector: the score to differentiate; see `SELECTORS`.
-        contrast: of the logit with those of other classes; see `CONTRASTS`.
-        normalisation: of the map that `explain` gives: "range" is min-max, "max" what is positive by
-            its maximum (CALM supplement, eq. (e)).
-        superset: classes whose maps are added up, or those of each class; see `superset.members`.
+        contrast: a contrast with the logits of other classes; see `CONTRASTS`.
+        normalisation: how `explain` scales the map: "range" is min-max; "max" divides the positive
+            part by its maximum (CALM supplement, eq. (e)).
+        superset: the classes whose maps are added up, the same for all images or one set for each
+            class; see `superset.members`.
 
     Returns:
-        Raw maps (B, h, w), signed, on the scale of the logit; of a superset, of ranges.
+        Raw maps (B, h, w), signed, in units of the logit; for a superset, in units of the ranges.
 
     Raises:
-        ValueError: the head is something else, so no such weight exists; or a superset of something
-            else than logits.
+        ValueError: the head has another form, so that no such weights exist; or a superset is
+            combined with a selector or contrast.
 
     Example:
         >>> S = explain("cam", net, x, target=243)
@@ -65,7 +67,7 @@ def cam(
 
 
 def class_weights(net, A: Tensor) -> Tensor:
-    """The weights (C, K) of an affine head that pools: how each logit grows with each channel's mean."""
+    """The weights (C, K) of a head of average pooling and one linear layer."""
     nothing = A.new_zeros(1, *A.shape[1:])
     alone = torch.eye(A.shape[1]).to(A)[:, :, None, None].expand(-1, -1, *A.shape[2:])
     with torch.no_grad():
@@ -73,7 +75,10 @@ def class_weights(net, A: Tensor) -> Tensor:
 
 
 def _added_up(W: Tensor, A: Tensor, among: Tensor) -> Tensor:
-    """The coefficients (B, K) of the sum of the maps of some classes (B, C), each by its range."""
+    """The coefficients (B, K) of the sum of the classes' maps, each divided by its range.
+
+    `among` (B, C) says which classes are summed for each image.
+    """
     used = among.any(0).nonzero()[:, 0]  # (U,)
     f = torch.einsum("uk,bkhw->buhw", W[used], A).flatten(2)  # (B, U, hw)
     span = f.amax(2) - f.amin(2)

@@ -1,7 +1,7 @@
-r"""The coalition game of LIFT-CAM, section 3: players are channels, a coalition's value is its logit.
+r"""The coalition game of LIFT-CAM, section 3: the players are the channels of the target layer.
 
-$v(a') = F^c(h_A(a'))$, where $h_A(a')$ keeps the channels of $A$ with $a'_k = 1$ and zeroes the
-others. SHAP-CAM, LIME-CAM and Ablation-CAM ask the same game different questions.
+A coalition's value is its logit, $v(a') = F^c(h_A(a'))$, where $h_A(a')$ keeps the channels of $A$
+with $a'_k = 1$ and zeroes the others. SHAP-CAM, LIME-CAM and Ablation-CAM all use this game.
 """
 
 from collections.abc import Callable
@@ -21,14 +21,14 @@ def coalition_game(
     """The game of one image and class.
 
     Where the head begins additively (see `nets.additive_head`), a coalition is a sum of columns,
-    and only what follows the first mixing layer runs; otherwise the head runs on the kept
-    channels. Of its last hidden layer only what the logit reads is computed (see `nets.one_logit`).
+    and only the layers after the first mixing layer run; otherwise the head runs on the kept
+    channels. Of the last hidden layer, only what the logit reads is computed; see `nets.one_logit`.
 
     Args:
-        A, context: what `net.cut` gave for the image, A (1, K, h, w).
+        A, context: the result of `net.cut` for the image, A (1, K, h, w).
         target: the class, (1,).
-        selector: what a coalition is worth; see `SELECTORS`.
-        chunk: coalitions a pass; None for what suits the device. It changes no result.
+        selector: the score that is a coalition's value; see `SELECTORS`.
+        chunk: coalitions per pass, chosen for the device if None. It changes no result.
     """
     check_count("chunk", chunk)
     logit = net.one_logit(int(target), A) if selector == "logit" else None
@@ -41,9 +41,10 @@ def coalition_game(
 def ask_each_game(
     net, A: Tensor, context: Context, target: Tensor, ask: Callable, **options
 ) -> Tensor:
-    """Coefficients (B, K) from the game of each image: `ask(game, i)` gives those of its players.
+    """Coefficients (B, K) from the game of each image.
 
-    A channel of zeros is no player; its coefficient is zero.
+    `ask(game, i)` gives the coefficients of the players of image i. A channel of zeros is not a
+    player; its coefficient is zero.
 
     Args:
         options: `selector` and `chunk`, as for `coalition_game`.
@@ -57,9 +58,9 @@ def ask_each_game(
 
 
 class CoalitionGame:
-    """The game, in terms of states, which stand for coalitions on their way through the head.
+    """The game of one image. A state represents a coalition on its way through the head.
 
-    Here states are activations, absent channels at zero: the whole head runs.
+    In this class a state is the activation with the absent channels at zero: the whole head runs.
     """
 
     def __init__(
@@ -68,7 +69,7 @@ class CoalitionGame:
         self.net, self.A, self.context, self.target = net, A, context, target
         self.selector, self.logit = selector, logit
         self.players = (A[0] != 0).any(2).any(1).nonzero()[:, 0]  # a channel of zeros adds nothing
-        budget = 2 ** (21 if A.device.type == "cpu" else 27)  # elements of states a pass
+        budget = 2 ** (21 if A.device.type == "cpu" else 27)  # elements of states per pass
         self.chunk = chunk or max(1, budget // self.nobody.numel())
 
     def value(self, coalitions: Tensor) -> Tensor:
@@ -76,7 +77,7 @@ class CoalitionGame:
         return torch.cat([self._value(self._kept(some)) for some in coalitions.split(self.chunk)])
 
     def drops(self) -> Tensor:
-        """How far the value of the coalition of all falls when a player leaves it, (players,)."""
+        """The drop in the value of the full coalition when each player leaves it, (players,)."""
         each = torch.arange(len(self.players), device=self.A.device)
         if len(each) == 0:
             return each.to(self.A)
@@ -84,7 +85,7 @@ class CoalitionGame:
         return self.value(torch.ones_like(each, dtype=torch.bool)[None]) - torch.cat(without)
 
     def marginal_contributions(self, orderings: Tensor) -> Tensor:
-        """What each player adds on joining, the mean over orderings (n, players): (players,)."""
+        """What each player adds when it joins, averaged over orderings (n, players): (players,)."""
         n, P = orderings.shape
         total = torch.zeros(P, dtype=torch.float64)
         if P == 0:
@@ -116,12 +117,12 @@ class CoalitionGame:
         return self.A * keep[..., None, None]
 
     def _without(self, players: Tensor) -> Tensor:
-        """The states (n, ...) of everybody but one of these players (n,)."""
+        """The states (n, ...) of the full coalition without each of these players (n,)."""
         everybody = torch.arange(len(self.players), device=players.device)
         return self._kept(players[:, None] != everybody)
 
     def _joined(self, state: Tensor, players: Tensor) -> Tensor:
-        """The states (s, m, ...) as players (s, m) join those of `state` (m, ...) one by one."""
+        """The states (s, m, ...) after each of the players (s, m) has joined `state` (m, ...)."""
         states = state.repeat(len(players), 1, 1, 1, 1)  # (s, m, K, h, w)
         ordering = torch.arange(len(state), device=state.device)
         for step, joining in enumerate(self.players[players]):  # (m,)
@@ -129,7 +130,7 @@ class CoalitionGame:
         return states
 
     def _value(self, states: Tensor) -> Tensor:
-        """The values (n,) of states (n, ...), which it may overwrite."""
+        """The values (n,) of states (n, ...). The states may be overwritten."""
         if self.logit is not None:
             return self.logit(self.logit.hidden.forward(states))
         image = torch.zeros(len(states), dtype=torch.long, device=states.device)
@@ -140,7 +141,7 @@ class CoalitionGame:
 
 
 class AdditiveGame(CoalitionGame):
-    """States are pre-activations of the first mixing layer: each player adds its column."""
+    """The game with pre-activations of the first mixing layer as states: a player adds a column."""
 
     def __init__(self, net, A, context, target, selector, chunk, logit, additive):
         self.additive = additive

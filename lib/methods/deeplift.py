@@ -1,9 +1,10 @@
 r"""DeepLIFT's Rescale rule: gradients in which every step that is not affine is replaced by a secant.
 
-A step $t \mapsto \phi(t)$ keeps its value and takes the slope
-$m = (\phi(t) - \phi(t_0)) / (t - t_0)$ to its value $t_0$ on a reference input (Shrikumar et al.
-2017, eq. (11)). Affine steps keep their own slopes. So the slopes of a whole head, times the
-difference of its inputs, add up to the difference of its outputs.
+A step $t \mapsto \phi(t)$ keeps its value and takes the slope of the secant from a reference,
+$m = (\phi(t) - \phi(t_0)) / (t - t_0)$, where $t_0$ is the input of the step when the network runs
+on the reference (Shrikumar et al. 2017, eq. (11)). Affine steps keep their own slopes. The slopes
+of a whole head, times the differences of its inputs, therefore add up to the difference of its
+outputs.
 """
 
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from .propagation import Propagation, nonlinear, secant, with_slope
 
 
 class Reference(Propagation):
-    """Notes the inputs of every step that is not affine while the reference input runs."""
+    """Records the inputs of every step that is not affine while the reference runs."""
 
     def __init__(self) -> None:
         super().__init__(nonlinear(self.element, self.max_pooling, self.product))
@@ -35,11 +36,11 @@ class Reference(Propagation):
 
 
 class Rescale(Propagation):
-    """Replaces every step by its secant to the reference, in the order in which they were noted.
+    """Replaces every step that is not affine by its secant to the reference, in recorded order.
 
-    Max pooling: the difference of the maxima goes to where the larger maximum lies, the input's or
-    the reference's. A product of two activations: each factor takes the mean of the other and its
-    reference. Both keep the sum exact.
+    Max pooling assigns the difference of the two maxima to the place of the larger one, be it the
+    input's or the reference's. In a product of two activations, the slope of each factor is the
+    mean of the other factor and of its reference. Both rules keep the sum exact.
     """
 
     def __init__(self, reference: Reference) -> None:

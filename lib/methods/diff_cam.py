@@ -23,30 +23,32 @@ def diff_cam(
     k: int | None = 50,
     shrinkage: str | float = "ledoit_wolf",
 ) -> tuple[Tensor, Tensor]:
-    r"""Channels weighted by the direction that tells an image from a group of reference images.
+    r"""Channels weighted by the direction that separates an image from a set of reference images.
 
     $$w \propto S_v^{-1} (z - \hat\mu), \quad S = \mathrm{ReLU}(\sum_k w_k A^k)$$
     with $z = \mathrm{GAP}(A)$ of the image, $\hat\mu$ and $S_v$ the mean and the covariance of the
-    references' (DiffCAM, eq. (8)-(10)). No gradient and no score: only features run, so that a
-    backbone without a classifier is explained too. The paper does not say how it inverts $S_v$, which
-    is singular for fewer references than channels; see `fisher_direction`.
+    same features of the references (DiffCAM, eq. (8)-(10)). The method uses neither gradients nor
+    scores: only the features are computed, so it also explains a backbone without a classifier. The
+    paper does not say how it inverts $S_v$, which is singular when there are fewer references than
+    channels; see `fisher_direction`.
 
-    A reference whose features are the image's own is the image itself, and is left out.
+    A reference with the same features as the image is the image itself and is left out.
 
     Args:
         target: the class (B,) of each image, in the reference's numbering; -1 where it has none.
-        reference: the images, or their features; it has no default.
-        question: "why" is the image so: it is told from the `k` nearest references of other classes
-            (of all, where classes are not known); or "why not" `rival`: from all of that class.
-        rival: for "why not": a class, or {class: its rival}, or (B,) classes.
-        k: references a "why" has at most, the nearest by features; None for all.
+        reference: the reference images or their features. There is no default.
+        question: "why" compares the image with the `k` nearest references of other classes (of all
+            references if their classes are unknown); "why not" with all references of the `rival`.
+        rival: for "why not": one class, or {class: its rival}, or (B,) classes, one per image.
+        k: the greatest number of references for "why", the nearest by features; None for all.
         shrinkage: of the covariance: "ledoit_wolf", "oas", or a strength in [0, 1].
 
     Returns:
         Raw maps (B, h, w), before the ReLU.
 
     Raises:
-        ValueError: no reference, one of another network, or one without an image of the other class.
+        ValueError: there is no reference, it belongs to another network, or it has no image of the
+            classes asked for.
 
     Example:
         >>> S = explain("diff_cam", net, x, target=243, reference=reference_set(net, photographs))
@@ -73,7 +75,7 @@ def diff_cam(
 
 
 def _asked_about(R: ReferenceSet, question: str, rival: Rival | None, target: Tensor) -> Tensor:
-    """The references (B, n) of other classes, or of the rival class; all, where they have no classes."""
+    """Which references (B, n) are of other classes, or of the rival; all if classes are unknown."""
     if R.classes is None:
         return torch.ones(len(target), len(R), dtype=torch.bool, device=target.device)
     classes = R.classes.to(target.device)
@@ -85,7 +87,7 @@ def _asked_about(R: ReferenceSet, question: str, rival: Rival | None, target: Te
 
 
 def _nearest(distance: Tensor, candidates: Tensor, k: int | None) -> Tensor:
-    """The k nearest of the candidates (B, n); of equally near ones the first."""
+    """Which of the candidates (B, n) are the k nearest; ties go to the first."""
     if k is None or k >= distance.shape[1]:
         return candidates
     order = distance.masked_fill(~candidates, torch.inf).argsort(dim=1, stable=True)[:, :k]

@@ -12,9 +12,9 @@ from ..selectors import select
 REWARDS = ("preserve", "delete", "hybrid")
 NODES = 32  # of the masks' grid along the shorter side: 7 pixels apart at 224
 WIDEST_BLUR = 20 / 224  # of the shorter side
-DAMPING = 1e-3  # of Adam, far above rounding errors of a gradient, which must not steer
-TIE = 1e-5  # values of a mask that are nearer count as equal
-WEIGHT, GROWTH = 30.0, 100.0  # lambda at first, and how many times more at last
+DAMPING = 1e-3  # Adam's eps, far above a gradient's rounding errors, which must not steer the mask
+TIE = 1e-5  # values of a mask that differ by less count as equal
+WEIGHT, GROWTH = 30.0, 100.0  # lambda at the start, and the factor by which it grows
 
 
 def extremal_perturbation(
@@ -40,37 +40,40 @@ def extremal_perturbation(
     $$m_a = \arg\max_{m \in \mathcal{M}} \; g_c\big(f(m \otimes x)\big)
       - \lambda \, \big\| \mathrm{vecsort}(m) - r_a \big\|^2, \quad
       S = \tfrac{1}{|a|} \sum_a m_a$$
-    with $g_c(f(x))$ the score of class c (Fong et al. 2019, section 3). Where the mask is 1 the
-    perturbed image $m \otimes x$ is the image, where it is 0 the image under a wide Gaussian, and
-    in between it is blurred in between. Sorted, a mask should be the template $r_a$: zeros, then
-    ones, a fraction $a$ of them. The family $\mathcal{M}$ are smooth maxima of bumps of fixed
-    shape, one at each node of a coarse grid:
+    with $g_c(f(x))$ the score of class c (Fong et al. 2019, section 3). The perturbed image
+    $m \otimes x$ is the image itself where the mask is 1, the image blurred by a wide Gaussian
+    where the mask is 0, and blurred less widely in between. The sorted mask should equal the
+    template $r_a$: zeros, then a fraction $a$ of ones. The family $\mathcal{M}$ consists of smooth
+    maxima of bumps of fixed shape, one at each node of a coarse grid:
 
     $$m(u) = \mathrm{smax}_v \, k(u - v)\, \bar m(v), \quad
       \mathrm{smax}_v f_v = \frac{\sum_v f_v e^{f_v / T}}{\sum_v e^{f_v / T}}, \quad
       k(u) = e^{-\max(0,\, |u| / \sigma - 1)^2 / 4}.$$
 
-    All areas of all images run in shared passes, and each mask is optimised on its own: it never
-    depends on its neighbours. Adam from $\bar m = 1$, projected to [0, 1]. $\lambda$, of the mean
-    over pixels, grows from 30 to 3000, so that a mask finds its place before its area; both are
-    choices made here, where the paper ascends with momentum. The blurred images are made once; the
-    smooth maximum is taken on the grid and interpolated; only the place of the threshold is
-    sought, not a whole order.
+    Departures: the mask is optimised by Adam from $\bar m = 1$, projected to [0, 1]; the paper uses
+    gradient ascent with momentum. $\lambda$, which here multiplies the mean over pixels, grows from
+    30 to 3000, so that a mask finds its place before its area.
+
+    All areas of all images run in shared passes, and each mask is optimised independently of the
+    others. The blurred images are made once. The smooth maximum is taken on the grid and
+    interpolated. The penalty needs only the threshold of the area, not a full sort.
 
     Args:
         areas: the fractions a of the image.
-        reward: "preserve" as above; "delete": the least score of what the mask leaves,
+        reward: "preserve" as above; "delete": the lowest score of what the mask leaves,
             $-g_c(f((1 - m) \otimes x))$; "hybrid": the sum of both.
         selector: $g_c$; see `SELECTORS`.
         iterations, learning_rate: of Adam.
         shrink: the share of the iterations in which the area shrinks, geometrically, from the whole
-            image to a; a few iterations get further so (not in the paper).
+            image to a (not in the paper). It helps when iterations are few.
         step: pixels between the nodes of the grid; None for 32 nodes along the shorter side.
-        sigma: of the bumps, in steps.
-        temperature: T; the smaller, the nearer to the maximum.
-        blur: the widest Gaussian, in pixels; None for 20 at 224 pixels, in proportion.
-        levels: how many blurred images the perturbation interpolates between.
-        chunk: masks optimised together; None for what suits the device. It changes no result.
+        sigma: the width of the bumps, in steps.
+        temperature: T; the smaller it is, the closer smax is to the maximum.
+        blur: the standard deviation of the widest Gaussian, in pixels; None for 20 at 224 pixels,
+            and in proportion at other sizes.
+        levels: the number of images, from sharp to most blurred, between which the perturbation
+            interpolates.
+        chunk: masks optimised together, chosen for the device if None. It changes no result.
 
     Returns:
         Raw maps (B, H, W): the mean mask, in [0, 1].
@@ -103,7 +106,7 @@ def extremal_perturbation(
 def optimise(
     value, family: "SmoothMasks", area: Tensor, iterations: int, learning_rate: float, shrink: float
 ) -> Tensor:
-    """Masks (n, H, W) of these areas (n,), each with the highest value that ascent finds.
+    """Masks (n, H, W) of the given areas (n,), each with the highest reward that ascent finds.
 
     Args:
         value: the reward (n,) of masks (n, H, W).
@@ -117,7 +120,7 @@ def optimise(
             m = family(grid)
             objective = value(m) - weight * area_error(m, now)
             ascent.zero_grad()
-            objective.sum().backward(inputs=[grid])  # nothing else gets a gradient
+            objective.sum().backward(inputs=[grid])  # only the grid gets a gradient
         ascent.step()
         with torch.no_grad():
             grid.clamp_(0, 1)
@@ -135,8 +138,8 @@ def _reward(net, blurred: "Pyramid", image: Tensor, target: Tensor, reward, scor
 def area_error(m: Tensor, area: Tensor) -> Tensor:
     r"""$\|\mathrm{vecsort}(m) - r_a\|^2$ per pixel, (n,), for masks (n, H, W) and areas (n,).
 
-    Only the threshold matters, not the order: what lies above is drawn to 1, what lies below to 0.
-    Pixels at the threshold share what is left of the area, so that a flat mask is drawn evenly.
+    Only the threshold is needed, not the order: pixels above it are drawn to 1, pixels below to 0.
+    Pixels at the threshold share the rest of the area, so that a flat mask is drawn evenly.
     """
     m = m.flatten(1)
     with torch.no_grad():
@@ -150,7 +153,7 @@ def area_error(m: Tensor, area: Tensor) -> Tensor:
 
 
 class SmoothMasks:
-    """Masks for images like x, as smooth maxima of bumps: from grids (n, h, w) to (n, H, W)."""
+    """Masks (n, H, W) for images of the size of x, as smooth maxima of bumps on grids (n, h, w)."""
 
     def __init__(self, x: Tensor, step: int | None, sigma: float, temperature: float):
         size = tuple(x.shape[2:])
@@ -169,7 +172,7 @@ class SmoothMasks:
         return self.kernel.new_ones(n, *self.grid)
 
     def __call__(self, grid: Tensor) -> Tensor:
-        # beyond the image the grid goes on as at its border, so that a flat grid is a flat mask
+        # the grid is continued beyond the image by its border, so that a flat grid is a flat mask
         wider = F.pad(grid[:, None], [self.reach] * 4, mode="replicate")
         around = F.unfold(wider, 2 * self.reach + 1)  # (n, width^2, hw)
         f = self.kernel[:, None] * around
@@ -180,8 +183,8 @@ class SmoothMasks:
 class Pyramid:
     """Images at every degree of blur: `pyramid(i, m)` is $m \\otimes x_i$ for masks m (n, H, W).
 
-    Level l is the image under a Gaussian whose sigma is l / (levels - 1) of the widest, normalised
-    inside the image; between the levels the perturbation is linear.
+    Level l is the image blurred by a Gaussian whose sigma is l / (levels - 1) of the widest. Its
+    weights are normalised inside the image. Between the levels the perturbation is linear.
     """
 
     def __init__(self, x: Tensor, levels: int, blur: float | None):

@@ -1,14 +1,14 @@
-r"""Fisher's direction between one image and a group of others, with a shrunk covariance.
+r"""Fisher's direction between one image and a set of reference images, with a shrunk covariance.
 
 $$J(w) = \frac{w^T S_\mu w}{w^T S_v w}, \quad S_\mu = (z - \mu)(z - \mu)^T, \quad
   w^* \propto S_v^{-1} (z - \mu)$$ (DiffCAM, eq. (8)-(10)).
 
-$S_v$ of n images has rank n - 1 at most, and networks have more channels K than that: it is shrunk
-towards its mean variance $m = \mathrm{tr}(S_v) / K$,
+$S_v$ of n images has at most rank n - 1, and networks usually have more channels K than that. It is
+therefore shrunk towards its mean variance $m = \mathrm{tr}(S_v) / K$,
 
 $$S_v^* = (1 - \delta) S_v + \delta m I,$$
 
-where K counts channels that are not the same in all of the images: a dead one is none.
+where K counts only the channels that vary over the references and the image, not dead ones.
 """
 
 import torch
@@ -16,13 +16,13 @@ from torch import Tensor
 
 from ..checks import check_choice
 
-# Two references have no shrinkage by Ledoit & Wolf, and S_v no inverse: w is then the limit.
+# For two references Ledoit & Wolf give no shrinkage, and S_v has no inverse: w is then the limit.
 LEAST = 1e-9
 _CHUNK = 2**25  # numbers in memory at once
 
 
 def ledoit_wolf(M: Tensor, norms: Tensor, n: Tensor, K: Tensor) -> Tensor:
-    r"""The strength $\delta$ of Ledoit & Wolf 2004, lemma 3.2, of each covariance (B,).
+    r"""The strength $\delta$ (B,) of Ledoit & Wolf 2004, lemma 3.2, for each covariance.
 
     Args:
         M: $V^T V$ of the centred samples V (B, n, K), or $V V^T$, whose norm is the same.
@@ -37,15 +37,17 @@ def ledoit_wolf(M: Tensor, norms: Tensor, n: Tensor, K: Tensor) -> Tensor:
 
 
 def oas(M: Tensor, norms: Tensor, n: Tensor, K: Tensor) -> Tensor:
-    r"""The strength $\delta$ of the oracle approximating estimator, Chen et al. 2010, eq. (23), (B,),
-    as scikit-learn has it. Arguments as of `ledoit_wolf`."""
+    r"""The strength $\delta$ (B,) of oracle approximating shrinkage, as scikit-learn computes it.
+
+    Chen et al. 2010, eq. (23). The arguments are those of `ledoit_wolf`.
+    """
     squares = M.square().sum((1, 2)) / n**2 / K**2
     mean = norms.sum(1) / n / K
     return _share(squares + mean**2, (n + 1) * (squares - mean**2 / K)).clamp_max(1)
 
 
 def _share(part: Tensor, whole: Tensor) -> Tensor:
-    """part / whole; 1 where the whole is nothing."""
+    """part / whole, at least 0; 1 where the whole is not positive."""
     nothing = whole <= 0
     return torch.where(nothing, 1.0, part / torch.where(nothing, 1.0, whole)).clamp_min(0)
 
@@ -56,27 +58,27 @@ SHRINKAGES = {"ledoit_wolf": ledoit_wolf, "oas": oas}
 def fisher_direction(
     z: Tensor, references: Tensor, among: Tensor, shrinkage: str | float = "ledoit_wolf"
 ) -> Tensor:
-    r"""$w = m\, (S_v^*)^{-1} (z - \mu)$ of each image (B, K): as long as $z - \mu$ where $\delta = 1$.
+    r"""$w = m\, (S_v^*)^{-1} (z - \mu)$ for each image (B, K); $z - \mu$ itself for $\delta = 1$.
 
-    Solved in double precision: of fewer references than channels by n x n matrices (Woodbury's
-    identity), else K x K. References that are all equal, as one is, have $S_v = 0$: $w = z - \mu$,
-    to which any shrinkage comes as they draw together.
+    The system is solved in double precision, with n x n matrices if there are fewer references than
+    channels (Woodbury's identity), and with K x K matrices otherwise. A single reference, or equal
+    ones, have $S_v = 0$: then $w = z - \mu$, the limit for any shrinkage as references converge.
 
     Args:
         z: (B, K) features of the images.
         references: (n, K) features of the reference images.
-        among: (B, n) bool, which of them each image is told from; at least one.
+        among: (B, n) bool, the references from which each image is separated; at least one.
         shrinkage: a name in `SHRINKAGES`; or $\delta$ in [0, 1], which is a ridge of
             $\delta / (1 - \delta)$ mean variances.
 
     Raises:
-        UnknownName: no such estimator.
+        UnknownName: there is no estimator of that name.
         ValueError: $\delta$ is outside [0, 1].
     """
     check_shrinkage(shrinkage)
     most = int(among.sum(1).max())
     rows = max(1, _CHUNK // (most * z.shape[1]))
-    # In double precision: differences of near features are small.
+    # Double precision, since features that are close have small differences.
     pairs = zip(z.double().split(rows), among.split(rows))
     chunks = [
         _directions(one, references.double(), chosen, most, shrinkage) for one, chosen in pairs
@@ -106,7 +108,7 @@ def _directions(
     norms = V.square().sum(2)  # (B, n)
     K = ((V != 0).any(1) | (d != 0)).sum(1).clamp_min(1).double()
     variance = norms.sum(1) / n / K  # m
-    # Equal references leave rounding errors, no variance.
+    # Equal references leave rounding errors, not variance.
     flat = variance <= (torch.finfo(z.dtype).eps * mean.abs().amax(1)).square()
     if isinstance(shrinkage, str):
         delta = SHRINKAGES[shrinkage](M, norms, n, K)

@@ -1,4 +1,4 @@
-r"""GALORE: where a class is seen, its rival is not, and the network is sure."""
+r"""GALORE: the regions that support a class and not its rival, where the network is confident."""
 
 import math
 
@@ -17,7 +17,7 @@ def softmax_confidence(y: Tensor, c: Tensor) -> Tensor:
 
 
 def certainty(y: Tensor, c: Tensor) -> Tensor:
-    r"""$1 + \frac{1}{\log C} \sum_y p_y \log p_y$ (B,): zero of equal probabilities."""
+    r"""$1 + \frac{1}{\log C} \sum_y p_y \log p_y$ (B,): zero for equal probabilities."""
     log_p = y.log_softmax(1)
     return 1 + (log_p.exp() * log_p).sum(1) / math.log(y.shape[1])
 
@@ -34,25 +34,26 @@ def galore(
     confidence: str = "softmax",
     selector: str = "logit",
 ) -> Tensor:
-    r"""What speaks for a class, where nothing speaks for its rival and the network is sure.
+    r"""The evidence for a class where there is none for its rival and the network is confident.
 
     $$d_{ij} = a_{ij}(y_a) \big(\max a(y_c) - a_{ij}(y_c)\big)\, a_{ij}(s), \quad
       a_{ij}(f) = \Big[\sum_k A^k_{ij} \frac{\partial f}{\partial A^k_{ij}}\Big]_+$$
-    with $A^k$ the channels of the target layer, a the class that is explained, c its rival, and s the
-    confidence: the largest probability, or 1 less the entropy, relative to its largest
-    (Wang & Vasconcelos 2020, section 3; 2023). The third score of the papers, easiness, is not here: it
-    needs a network that predicts how hard an image is.
+    with $A^k$ the channels of the target layer, $y_a$ and $y_c$ the scores of the class a that is
+    explained and of its rival c, and s the confidence: the largest probability, or 1 minus the
+    entropy relative to its maximum (Wang & Vasconcelos 2020, section 3; 2023). The papers' third
+    confidence score, easiness, is left out: it needs a network that predicts how hard an image is.
 
     Args:
-        rival: a class, or {class: its rival}, or (B,) classes; None for the most probable other one.
-        confidence: "softmax" or "certainty".
+        rival: one class, or {class: its rival}, or (B,) classes, one per image; None for the most
+            probable other class.
+        confidence: s: "softmax", the largest probability, or "certainty", from the entropy.
         selector: the score of a class; see `SELECTORS`.
 
     Returns:
         Raw maps (B, h, w), not negative.
 
     Raises:
-        UnknownName: no such confidence or selector.
+        UnknownName: there is no such confidence or selector.
         ValueError: a class is its own rival, or the network has one class.
 
     Example:

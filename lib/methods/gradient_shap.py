@@ -22,25 +22,26 @@ def gradient_shap(
     seed: int = 0,
     chunk: int | None = None,
 ) -> Tensor:
-    r"""SHAP values of pixels as expected gradients on the way from a baseline to the image.
+    r"""SHAP values of pixels, estimated as expected gradients between a baseline and the image.
 
     $$\phi = \mathbb{E}_{\alpha, \epsilon} \Big[ (x + \epsilon - x') \odot
       \nabla g_c\big(f(x' + \alpha (x + \epsilon - x'))\big) \Big], \quad
       \alpha \sim U[0, 1], \; \epsilon \sim N(0, \sigma^2)$$
-    with $g_c(f(x))$ the score of class c and $x'$ the baseline (Lundberg & Lee 2017, section 4:
-    features independent, the model linear). The estimate is captum's `GradientShap`.
+    with $g_c(f(x))$ the score of class c and $x'$ the baseline (Lundberg & Lee 2017, section 4,
+    which assumes independent features and a linear model). The estimate is captum's
+    `GradientShap`.
 
     Args:
-        n: random points an image; captum's default is 5.
+        n: random points per image; captum's default is 5.
         noise: $\sigma$, in units of pixels in [0, 1].
-        baseline: $x'$: "black", or "mean", the colour that is zero for the network.
+        baseline: $x'$: "black", or "mean", the colour that the network normalises to zero.
         selector: $g_c$; see `SELECTORS`.
-        seed: of the points, together with the image itself, so that they depend on neither batch
-            nor position in it.
-        chunk: points a pass; None for what suits the device. It changes no result.
+        seed: seeds the points together with the image itself, so that they depend on neither the
+            batch nor the position in it.
+        chunk: points per pass, chosen for the device if None. It changes no result.
 
     Returns:
-        Raw signed maps (B, H, W), summed over colours.
+        Raw signed maps (B, H, W), summed over the colour channels.
 
     Example:
         >>> S = explain("gradient_shap", net, x, target=243, n=5)
@@ -54,7 +55,7 @@ def gradient_shap(
     size = net.batch_hint(x) if chunk is None else chunk
     options = {"n": n, "noise": float(noise), "seed": seed}
     maps = []
-    for image, c in zip(x.detach().cpu(), target):  # captum draws on the CPU: equal everywhere
+    for image, c in zip(x.detach().cpu(), target):  # captum draws on the CPU: same on all devices
         start = (
             torch.zeros_like(image) if baseline == "black" else net.mean[0].cpu().expand_as(image)
         )
@@ -72,7 +73,7 @@ def _expected_gradients(f, image: Tensor, start: Tensor, size: int, *, n, noise,
 
 
 def _gradient(f, points: Tensor, size: int) -> Tensor:
-    """The gradients of f at points (n, 3, H, W), `size` of them a pass."""
+    """The gradients of f at points (n, 3, H, W), `size` points per pass."""
     found = []
     for some in points.detach().split(size):
         with torch.enable_grad():

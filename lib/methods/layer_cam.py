@@ -16,7 +16,7 @@ def layer_cam(
 
     Args:
         selector: the score to differentiate; see `SELECTORS`.
-        contrast: of the logit with those of other classes; see `CONTRASTS`.
+        contrast: a contrast with the logits of other classes; see `CONTRASTS`.
 
     Returns:
         Raw maps (B, h, w), before the ReLU.

@@ -17,20 +17,20 @@ def lift_cam(
       S^c = \mathrm{ReLU}(\sum_k \alpha_k A_k), \quad
       \sum_k \alpha_k^{\mathrm{lift}} = F^c(A) - F^c(0)$$
     with $A_k$ the channels of the target layer and $F^c$ the logit of class c (LIFT-CAM
-    eq. (7)-(8)). Contributions are those of DeepLIFT-Rescale with reference $A = 0$; see
-    `deeplift` for max pooling and products, where the paper leaves the rule open. Behind an affine
-    head they are the SHAP values themselves.
+    eq. (7)-(8)). The contributions C are those of DeepLIFT-Rescale with reference $A = 0$. The
+    paper leaves the rules for max pooling and products open; `deeplift` states those used here. For
+    an affine head the contributions are the SHAP values themselves.
 
     Args:
-        selector: the score to start from, linearised at the logits; see `SELECTORS`.
-        contrast: of the logit with those of other classes; see `CONTRASTS`.
+        selector: the score to explain, linearised at the logits; see `SELECTORS`.
+        contrast: a contrast with the logits of other classes; see `CONTRASTS`.
 
     Returns:
         Raw maps (B, h, w), before the ReLU.
 
     Raises:
-        ValueError: the contributions do not add up, so that the head holds a step that is neither
-            affine nor known to `deeplift`, such as attention.
+        ValueError: the contributions do not add up, which means that the head has a step that is
+            neither affine nor known to `deeplift`, such as attention.
 
     Example:
         >>> S = explain("lift_cam", net, x, target=243)
@@ -45,7 +45,10 @@ def contributions(net, A: Tensor, context: Context, target: Tensor, score: Score
     r"""$C_{\Delta A_k(i,j)\, \Delta F^c}$ (B, K, h, w): what each activation adds to the score.
 
     Args:
-        A, context: what `net.cut` gave. Errors as for `lift_cam`.
+        A, context: the result of `net.cut`.
+
+    Raises:
+        ValueError: as `lift_cam` does.
     """
     with torch.no_grad(), Reference() as reference:
         rows = A if context is not None else A[:1]  # one reference serves all images
@@ -61,8 +64,8 @@ def contributions(net, A: Tensor, context: Context, target: Tensor, score: Score
 
 
 def _check_sum(net, C: Tensor, y: Tensor, y0: Tensor) -> None:
-    """Eq. (8), to rounding: C (B, K, h, w), scores (B,) of the image and of the reference, linear in
-    the logits."""
+    """Checks eq. (8) up to rounding, for contributions C (B, K, h, w) and the scores (B,) of the
+    image and of the reference, linear in the logits."""
     error = (C.flatten(1).sum(1) - (y - y0)).abs()
     allowed = torch.finfo(C.dtype).eps ** 0.5 * (C.flatten(1).abs().sum(1) + y.abs() + y0.abs())
     if (error > allowed).any():

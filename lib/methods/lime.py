@@ -30,28 +30,29 @@ def lime(
     seed: int = 0,
     chunk: int | None = None,
 ) -> Tensor:
-    r"""Superpixels weighted by a linear model of the score, fitted to images that lack some of them.
+    r"""Superpixels weighted by a linear model of the score, fitted to images with some hidden.
 
     $$w = \arg\min_{w, w_0} \sum_z \sqrt{e^{-d(z)^2 / \sigma^2}}
       \big(g_c(f(x_z)) - w_0 - w^\top z\big)^2 + \lambda \|w\|^2$$
-    (Ribeiro et al. 2016, eq. (1)-(2)), with $g_c(f(x))$ the score of class c: each superpixel
-    stays in the image $x_z$ with probability 1/2, and $d(z)$ is the cosine distance to the whole
-    image; the root of the paper's kernel is that of its authors' code. The sampling is captum's, the superpixels are scikit-image's (SLIC), the settings those
-    of LIME for images.
+    (Ribeiro et al. 2016, eq. (1)-(2)), with $g_c(f(x))$ the score of class c. Each superpixel stays
+    in the image $x_z$ with probability 1/2, and $d(z)$ is the cosine distance of z to the whole
+    image. The square root of the paper's kernel follows the authors' code. The sampling is
+    captum's, the superpixels are scikit-image's (SLIC), and the settings are LIME's defaults for
+    images.
 
     Args:
-        n: images; LIME's default is 1000.
-        superpixels, compactness: as SLIC takes them; it makes about so many.
-        hidden: what replaces a superpixel: "superpixel", its own mean colour, or "black".
+        n: perturbed images; LIME's default is 1000.
+        superpixels, compactness: the arguments of SLIC, which makes about that many superpixels.
+        hidden: what replaces a hidden superpixel: "superpixel", its mean colour, or "black".
         selector: $g_c$; see `SELECTORS`. LIME explains probabilities.
-        kernel_width: $\sigma$; LIME's is 0.25.
-        ridge: $\lambda$; LIME's is 1.
-        seed: of the samples, together with the image itself, so that they depend on neither batch
-            nor position in it. Fewer samples are the first of more.
-        chunk: images a pass; None for what suits the device. It changes no result.
+        kernel_width: $\sigma$; LIME's default is 0.25.
+        ridge: $\lambda$; LIME's default is 1.
+        seed: seeds the samples together with the image itself, so that they depend on neither the
+            batch nor the position in it. The first n of a larger number of samples stay the same.
+        chunk: images per pass, chosen for the device if None. It changes no result.
 
     Returns:
-        Raw signed maps (B, H, W): to each pixel the weight of its superpixel.
+        Raw signed maps (B, H, W): each pixel has the weight of its superpixel.
 
     Example:
         >>> S = explain("lime", net, x, target=243, n=100)
@@ -67,7 +68,7 @@ def lime(
     score = select(selector)
     size = net.batch_hint(x) if chunk is None else chunk
     maps = []
-    for image, c in zip(x.cpu(), target):  # captum mixes images on the CPU: equal everywhere
+    for image, c in zip(x.cpu(), target):  # captum mixes images on the CPU: same on all devices
         segment = segments(image, superpixels, compactness)
         background = _background(image, segment, hidden)
         z = torch.rand(n, int(segment.max()) + 1, generator=generator(image, seed)) < 0.5
@@ -79,7 +80,7 @@ def lime(
 
 
 def scorer(net, score, c: Tensor) -> Callable[[Tensor], Tensor]:
-    """The score (n,) of class c for images (n, 3, H, W), on the CPU, where captum works."""
+    """A function that gives the score (n,) of class c for images (n, 3, H, W), on the CPU."""
     return lambda images: score(net(images), c.expand(len(images))).cpu()
 
 
@@ -111,7 +112,7 @@ def segments(image: Tensor, superpixels: int, compactness: float) -> Tensor:
 
 
 def _background(image: Tensor, segment: Tensor, hidden: str) -> Tensor:
-    """What stands where a superpixel is hidden (3, H, W)."""
+    """The image (3, H, W) that shows through where a superpixel is hidden."""
     if hidden == "black":
         return torch.zeros_like(image)
     own = torch.nn.functional.one_hot(segment.flatten()).to(image)  # (HW, superpixels)
@@ -120,7 +121,7 @@ def _background(image: Tensor, segment: Tensor, hidden: str) -> Tensor:
 
 
 class _Ridge(Model):
-    """LIME's linear model, as captum wants it."""
+    """LIME's linear model, with the interface that captum expects."""
 
     def __init__(self, ridge: float):
         self.ridge = ridge

@@ -23,18 +23,18 @@ def lime_cam(
 
     $$\alpha = \arg\min_{\alpha, \alpha_0} \sum_{a'} \sqrt{e^{-d(a')^2 / \sigma^2}}
       \big(F^c(h_A(a')) - \alpha_0 - \alpha^\top a'\big)^2 + \lambda \|\alpha\|^2$$
-    (Ribeiro et al. 2016, eq. (1)-(2), on the model of LIFT-CAM eq. (5)), with $F^c$ the logit of
-    class c, $h_A(a')$ the activation with the channels of $a'$ alone,
-    $d(a') = 1 - \sqrt{|a'| / K}$, the cosine distance to all channels, and coalitions in which each
-    channel takes part with probability 1/2. Kernel, with the root that LIME's code takes of it, and ridge
-    are LIME's own for images; a lasso would shrink weights to zero.
+    (Ribeiro et al. 2016, eq. (1)-(2), applied to the model of LIFT-CAM eq. (5)), with $F^c$ the
+    logit of class c and $h_A(a')$ the activation with only the channels of $a'$. Each channel takes
+    part in a coalition $a'$ with probability 1/2, and $d(a') = 1 - \sqrt{|a'| / K}$ is the cosine
+    distance to all channels. The kernel, with the square root that LIME's code takes of it, and the
+    ridge are LIME's defaults for images. A lasso would shrink weights to zero.
 
     Args:
         n: coalitions; None for as many as there are live channels, as LIFT-CAM's authors do.
-        kernel_width: $\sigma$; LIME's is 0.25.
-        ridge: $\lambda$; LIME's is 1.
-        seed: of the coalitions, the same for every image.
-        chunk: coalitions a pass; None for what suits the device. It changes no result.
+        kernel_width: $\sigma$; LIME's default is 0.25.
+        ridge: $\lambda$; LIME's default is 1.
+        seed: the seed of the coalitions, the same for every image.
+        chunk: coalitions per pass, chosen for the device if None. It changes no result.
 
     Returns:
         Raw maps (B, h, w), before the ReLU.
@@ -61,15 +61,15 @@ def _coalitions(n: int, players: int, seed: int) -> Tensor:
 
 
 def kernel(a: Tensor, kernel_width: float) -> Tensor:
-    r"""$\sqrt{e^{-d^2 / \sigma^2}}$ of coalitions (n, players), by their cosine distance d to all."""
+    r"""$\sqrt{e^{-d^2 / \sigma^2}}$ of coalitions (n, players), d being their distance to all."""
     distance = 1 - a.double().mean(1).sqrt()
     return torch.exp(-(distance**2) / kernel_width**2).sqrt()
 
 
 def weighted_ridge(a: Tensor, y: Tensor, weight: Tensor, ridge: float) -> Tensor:
-    """The slopes (players,) of ridge regression, in double precision, on the CPU."""
+    """The slopes (players,) of weighted ridge regression, in double precision, on the CPU."""
     a, y, weight = a.double().cpu(), y.double().cpu(), weight.double().cpu()
     share = weight / weight.sum()
-    a, y = a - share @ a, y - share @ y  # an intercept that is not shrunk
+    a, y = a - share @ a, y - share @ y  # the intercept is not shrunk
     weighted = a.T * weight
     return torch.linalg.solve(weighted @ a + ridge * torch.eye(a.shape[1]).to(a), weighted @ y)

@@ -8,15 +8,15 @@ from .gradients import activation_and_gradient
 def linear_approximation(
     net, x: Tensor, target: Tensor, *, selector: str = "logit", contrast: str = "none"
 ) -> Tensor:
-    r"""What each position adds to a score that is taken as linear in the activation, with its sign.
+    r"""The signed contribution of each position to a score linearised in the activation.
 
     $$\phi_t = \sum_k A_k \odot \partial y_t / \partial A_k$$
     with $A_k$ the channels of the target layer and $y_t$ the logit of class t (Wang & Wang 2022,
-    section "Back-Propagation till the Activation Space"). HiRes-CAM is its positive part.
+    section "Back-Propagation till the Activation Space"). HiRes-CAM is the positive part of it.
 
     Args:
         selector: the score to differentiate; see `SELECTORS`.
-        contrast: of the logit with those of other classes; see `CONTRASTS`.
+        contrast: a contrast with the logits of other classes; see `CONTRASTS`.
 
     Returns:
         Raw maps (B, h, w), signed.

@@ -1,9 +1,10 @@
 r"""Layer-wise relevance propagation with the basic rule, LRP-0 (Bach et al. 2015, eq. (56)).
 
-Its relevances are the input times gradients in which every activation $t \mapsto \phi(t)$ has the
-slope $\phi(t) / t$ of the ray through its value (Ancona et al. 2018, proposition 1): a reference of
-zero for every neuron, where DeepLIFT takes each neuron's own. The maximum takes all of a pool; of two
-factors each takes half; a constant takes nothing.
+The relevances are the input times modified gradients, in which every activation
+$t \mapsto \phi(t)$ has the slope $\phi(t) / t$ of the line from the origin to its value (Ancona et
+al. 2018, proposition 1). The reference of every neuron is thus zero, whereas DeepLIFT uses each
+neuron's own. In max pooling the maximum takes all of the relevance, two factors take half each, and
+a constant takes none.
 """
 
 from collections.abc import Callable
@@ -26,7 +27,7 @@ def _half_each(a: Tensor, b: Tensor) -> Tensor:
 
 
 def _of_one(func: Callable, *args, **kwargs) -> Any:
-    """Linear in each argument, where one alone depends on the input."""
+    """The rule of steps that are linear in each argument: one argument may depend on the input."""
     return func(*args, **kwargs) if len(free(args)) < 2 else NotImplemented
 
 
@@ -51,10 +52,10 @@ RULES = (
 
 
 class LRP0(Propagation):
-    """What runs inside has gradients that, times the input, are its relevances.
+    """Gives steps that run inside it gradients which, times the input, are the relevances.
 
     Raises:
-        ValueError: a step without a rule on the way from the input to the output; names it.
+        ValueError: a step between the input and the output has no rule; the message names it.
     """
 
     def __init__(self) -> None:

@@ -16,12 +16,12 @@ def lrp_cam(
       \alpha_k = \sum_{ij} R_{A_k(i,j)}, \quad S^c = \mathrm{ReLU}(\sum_k \alpha_k A_k)$$
     with $a_i$ the inputs of a layer, $w$ and $b$ its weights and biases, $R_j$ the relevances of
     its outputs (Bach et al. 2015, eq. (56), named by LIFT-CAM section 3.1). Biases keep their
-    share, so that the relevances need not add up to the logit. Behind ReLUs and max pooling this
-    is gradient times activation.
+    share, so the relevances need not add up to the logit. For a head of affine layers, ReLUs and
+    max pooling, the relevance is gradient times activation.
 
     Args:
-        selector: the score to start from; see `SELECTORS`.
-        contrast: of the logit with those of other classes; see `CONTRASTS`.
+        selector: the score to explain; see `SELECTORS`.
+        contrast: a contrast with the logits of other classes; see `CONTRASTS`.
 
     Returns:
         Raw maps (B, h, w), before the ReLU.

@@ -35,40 +35,41 @@ def opti_cam(
     relu: bool = False,
     chunk: int | None = None,
 ) -> Tensor:
-    r"""Channel weights optimised, for each image, so that the masked image scores highest.
+    r"""Channel weights optimised for each image so that the masked image scores highest.
 
     $$S(x; u) = \sum_k \mathrm{softmax}(u)_k A^k, \quad
       u^* = \arg\max_u \, g_c\big(f(x \odot n(\mathrm{up}(S(x; u))))\big)$$
-    with $A^k$ the channels of the target layer, $g_c(f(x))$ the score of class c, n and up
-    normalisation and upsampling (Opti-CAM eq. (8)-(11)). Adam from $u = 0.5$, as the paper says:
-    learning rate 0.1, at most 100 iterations, an image stopping when its loss changes by less than
-    $10^{-10}$.
+    with $A^k$ the channels of the target layer, $g_c(f(x))$ the score of class c, and n and up
+    normalisation and upsampling (Opti-CAM eq. (8)-(11)). The settings are the paper's: Adam from
+    $u = 0.5$ with learning rate 0.1 runs for at most 100 iterations, and an image stops when its
+    loss changes by less than $10^{-10}$.
 
-    The features run once, parameters are frozen, and gradients flow through mask and image only. Of a
-    network in half precision u and the maps are kept in single, for Adam's steps, and no image stops by
-    `tolerance`, for its loss moves in coarser steps.
+    The features are computed once, the parameters are frozen, and gradients flow through mask and
+    image only. Each image is optimised and stops independently of the others in its batch. For a
+    network in half precision, u and the maps are kept in single precision, for Adam's steps, and
+    `tolerance` stops no image, since the loss changes in coarser steps.
 
-    Where uniform weights cancel the channels, as behind a LayerNorm without a scale and shift of its own,
-    the start is flat, n has no slope there, and the map is zeros; with `relu` it is not.
-    Each image optimises and stops on its own: its map never depends on its neighbours.
+    Where uniform weights cancel the channels, as after a LayerNorm without a learned scale and
+    shift, the first map is flat, n has no gradient there, and the result is a map of zeros. With
+    `relu` this does not happen.
 
     Args:
         objective: "mask", eq. (10); "diff", eq. (19); "iomask", eq. (A1); "iodiff", eq. (A2).
         normalisation: n: "range", $(A - \min A) / (\max A - \min A)$, eq. (16); "max", $A / \max A$,
-            eq. (17); "sigmoid", $1 / (1 + e^{-a_{ij}})$, eq. (18). The finished map has it too: see
-            `explain`.
+            eq. (17); "sigmoid", $1 / (1 + e^{-a_{ij}})$, eq. (18). `explain` normalises the final
+            map in the same way.
         selector: $g_c$; see `SELECTORS`.
         iterations, learning_rate: of Adam.
         schedule: "constant", or "cosine" decay of the learning rate to zero (not in the paper).
         initial: every $u_k$ at the start; any constant gives uniform weights.
         tolerance: change of the loss below which an image stops (stopping="loss").
-        stopping: "loss" as the paper says; "authors": every tenth of the iterations an image stops
-            if its loss has risen since the last such check, and has the map that was tried last, before
-            the step that follows, as the authors' code does with one image.
+        stopping: "loss" as in the paper; with "authors", a check every tenth of the iterations
+            stops an image if its loss has risen since the last check, and the image keeps the map
+            that was evaluated last, as in the authors' code for one image.
         masking: "pixels" or "normalized"; see `maps.mask`.
-        relu: whether channels pass a ReLU before they are combined, as in the authors' code; behind an
-            activation that is not negative it changes nothing.
-        chunk: images optimised together; None for what suits the device. It changes no result.
+        relu: whether the channels pass a ReLU before they are combined, as in the authors' code. It
+            changes nothing for activations that are never negative.
+        chunk: images optimised together, chosen for the device if None. It changes no result.
 
     Returns:
         Raw maps (B, h, w): $S(x; u^*)$, without ReLU ($h$ is the identity).
@@ -89,16 +90,16 @@ def opti_cam(
 
 @dataclass(frozen=True)
 class Optimisation:
-    """How the weights of a batch were found.
+    """The result of optimising a batch, with its history.
 
     Attributes:
         map: S(x; u*) (B, h, w).
         w: softmax(u*) (B, K).
         objective: F (T, B) at each iteration; NaN after an image has stopped.
-        iterations: how many each image took (B,).
+        iterations: the number of iterations of each image (B,).
         path: softmax(u) (T, B, K) after each iteration.
         A: the channels (B, K, h, w) that are combined.
-        dtype: of the network, in which they were made.
+        dtype: the network's, in which the channels were computed.
     """
 
     map: Tensor
@@ -110,8 +111,10 @@ class Optimisation:
     dtype: torch.dtype
 
     def after(self, lengths: Sequence[int]) -> Tensor:
-        """The maps (len(lengths), B, h, w) of runs of so many iterations, at least one: those that this
-        one passed through. A falling learning rate, or stopping="authors", depends on the length.
+        """The maps (len(lengths), B, h, w) after these numbers of iterations, each at least one.
+
+        They are the maps of shorter runs, except with schedule="cosine" or stopping="authors",
+        which depend on the length of a run.
 
         Example:
             >>> optimise(net, x, target, iterations=100).after([10, 50]).shape
@@ -123,7 +126,7 @@ class Optimisation:
 
 @outside_inference_mode
 def optimise(net, x: Tensor, target: Tensor, **options) -> Optimisation:
-    """The optimisation behind `opti_cam`, with its history; its options, but for `chunk`.
+    """The optimisation behind `opti_cam`, with its history. It takes the same options but `chunk`.
 
     Example:
         >>> optimise(net, x, target, iterations=25, schedule="cosine").objective.shape
@@ -149,8 +152,8 @@ def _optimise(
         A = A.relu() if relu else A
         y = score(net(x), target) if "diff" in objective else None
     if A.dtype != net.dtype:
-        tolerance = 0.0  # equal losses in half precision are no sign of the end
-    # One parameter an image: Adam keeps their moments apart and skips those without a gradient.
+        tolerance = 0.0  # equal losses in half precision do not mean convergence
+    # One parameter per image: Adam keeps their moments apart and skips those without a gradient.
     u = [A.new_full((A.shape[1],), initial, requires_grad=True) for _ in x]
     adam = torch.optim.Adam(u, lr=learning_rate)
     history = A.new_full((iterations, len(x)), torch.nan)
@@ -168,7 +171,7 @@ def _optimise(
             F = _objective(objective, net, x[active], S, target[active], score, masking,
                            None if y is None else y[active])  # fmt: skip
             adam.zero_grad()
-            (-F.sum()).backward(inputs=free)  # nothing else gets a gradient
+            (-F.sum()).backward(inputs=free)  # only u gets a gradient
         history[t, active] = F.detach().to(history)
         stopped = _stopped(stopping, history[: t + 1, active], tolerance, iterations)
         if stopping == "authors":
@@ -202,7 +205,7 @@ def _objective(objective, net, x, S, target, score, masking, y) -> Tensor:
 
 
 def _stopped(stopping: str, history: Tensor, tolerance: float, iterations: int) -> Tensor:
-    """Which images (b,) stop after these values of F (t, b)."""
+    """Which images (b,) stop, given the values of F so far (t, b)."""
     never = torch.zeros_like(history[0], dtype=torch.bool)
     if stopping == "loss":
         return (history[-1] - history[-2]).abs() < tolerance if len(history) > 1 else never
@@ -212,5 +215,5 @@ def _stopped(stopping: str, history: Tensor, tolerance: float, iterations: int) 
 
 
 def authors_checks(history: Tensor, iterations: int) -> Tensor:
-    """Those of the values of F (t, ...) at which the authors' code looks: every tenth of the iterations."""
+    """The values of F (t, ...) that the authors' code checks: one every tenth of the iterations."""
     return history[:: max(1, iterations // 10)]

@@ -1,8 +1,8 @@
-"""Other derivatives for the steps of a network: rules, by the names of torch's functions.
+"""Rules that replace the derivatives of a network's steps, by the names of torch's functions.
 
-A rule runs in the place of a step and gives the same value. The steps are found as the network runs,
-whatever wrote it: each call of a torch function passes through a `Propagation`, which looks its rule
-up.
+A rule runs in place of a step and gives the same value with another derivative. The steps are found
+while the network runs, however it is written: each call of a torch function passes through a
+`Propagation`, which looks up the rule for it.
 """
 
 from collections.abc import Callable, Mapping
@@ -29,18 +29,18 @@ RESHAPING = {  # steps that move entries, whose derivative is where each entry c
 
 
 def name_of(func: Callable) -> str:
-    """The name of a torch function, whether called, or written as an operator."""
+    """The name of a torch function, whether it is called by name or as an operator."""
     name = getattr(func, "__name__", "")
     return name[2:-2] if name.startswith("__") and name.endswith("__") else name
 
 
 class Propagation(TorchFunctionMode):
-    """Runs each step of what runs inside by the rule for its name.
+    """Runs each step inside it by the rule for the step's name.
 
     Args:
-        rules: by name.
-        refusal: what is wrong with a step without a rule, of which it is told the name; without a
-            refusal such a step keeps its own derivative.
+        rules: the rules by name.
+        refusal: the error message for a step without a rule, formatted with its name. If None, such
+            a step keeps its own derivative.
     """
 
     def __init__(self, rules: Mapping[str, Rule], refusal: str | None = None):
@@ -62,7 +62,7 @@ class Propagation(TorchFunctionMode):
 
 
 def free(args: tuple | list) -> list[Tensor]:
-    """Those that depend on the input."""
+    """The arguments that depend on the input."""
     return [a for a in args if isinstance(a, Tensor) and a.requires_grad]
 
 
@@ -75,9 +75,9 @@ def nonlinear(element: Callable, max_pooling: Callable, product: Callable) -> di
     """The rules of steps that are not affine.
 
     Args:
-        element: gives phi(t) of phi, which acts on each entry alone, and t.
-        max_pooling: gives the maxima of pool(t), which gives their places too, of pool and t.
-        product: gives a * b of two tensors.
+        element: `element(phi, t)` gives phi(t), where phi acts on each entry separately.
+        max_pooling: `max_pooling(pool, t)` gives the maxima; pool(t) gives maxima and their places.
+        product: `product(a, b)` gives a * b for two tensors.
     """
 
     def of_elements(func, t, *args, inplace=False, **kwargs):
@@ -102,7 +102,7 @@ def nonlinear(element: Callable, max_pooling: Callable, product: Callable) -> di
 
 
 def secant(phi: Callable[[Tensor], Tensor], t: Tensor, t0: Tensor, value0: Tensor) -> Tensor:
-    """phi(t) with the slope from (t0, value0); where they meet, with the derivative."""
+    """phi(t) with the slope of the secant from (t0, value0); if t is near t0, the derivative."""
     value, here = phi(t.detach()), t.detach()
     delta, eps = here - t0, torch.finfo(t.dtype).eps
     close = delta.abs() <= eps**0.5 * torch.maximum(here.abs(), t0.abs())
@@ -116,5 +116,5 @@ def secant(phi: Callable[[Tensor], Tensor], t: Tensor, t0: Tensor, value0: Tenso
 
 
 def with_slope(value: Tensor, linear: Tensor) -> Tensor:
-    """That value, exactly, with the derivatives of `linear`."""
+    """Exactly `value`, with the derivatives of `linear`."""
     return value + (linear - linear.detach())

@@ -1,10 +1,10 @@
 r"""Layer-wise relevance propagation through a transformer (Chefer et al. 2021, section 3).
 
-Backward, each step hands on relevance in place of derivatives. A step that combines inputs shares
-out its relevance R in proportion to what each contributed to the output; steps that act on every
-entry alone, and normalisations, pass it unchanged; reshaping takes it along. Biases and other
-constants get none, so that the sum stays as it is: relevance one at the logit of a class is one in
-all at the tokens.
+In the backward pass each step propagates relevance instead of derivatives. A step that combines
+inputs divides its relevance R among them in proportion to their contributions to the output. Steps
+that act on each entry separately, and normalisations, pass R unchanged, and reshaping moves it with
+the entries. Biases and other constants get no relevance, so the sum is conserved: a relevance of
+one at the logit of a class is a total of one over the tokens.
 """
 
 from collections.abc import Callable
@@ -21,11 +21,13 @@ Share = Callable[..., tuple[Tensor, ...]]  # of R and the inputs of a step: the 
 
 
 class Relevance(Attention):
-    """What runs inside has relevances for derivatives: `torch.autograd.grad` of the logits, from a
-    one-hot vector, gives the relevance of every activation.
+    """Replaces the derivatives of what runs inside it by relevances.
+
+    `torch.autograd.grad` of the logits, from a one-hot vector, then gives the relevance of every
+    activation.
 
     Raises:
-        ValueError: after the first attention, a step without a rule; names it.
+        ValueError: a step after the first attention has no rule; the message names it.
     """
 
     def __init__(self) -> None:
@@ -37,7 +39,7 @@ class Relevance(Attention):
 
 
 class Shared(Function):
-    """A step whose relevance `share` hands to its inputs."""
+    """A step whose relevance is divided among its inputs by `share`."""
 
     @staticmethod
     def forward(ctx, step: Callable[..., Tensor], share: Share, *inputs: Tensor) -> Tensor:
@@ -50,12 +52,14 @@ class Shared(Function):
         return None, None, *ctx.share(R, *ctx.saved_tensors)
 
 
-# ---------------------------------------------------------------------- what each input is given
+# ---------------------------------------------------------------------- the share of each input
 
 
 def of_linear(R: Tensor, x: Tensor, w: Tensor) -> tuple[Tensor, None]:
     r"""$R_j = \sum_i \frac{x_j w_{ji}}{\sum_{j'} x_{j'} w_{j'i}} R_i$ over the pairs with
-    $x_j w_{ji} > 0$ (section 3.1), without the bias. An output that has none hands nothing on."""
+    $x_j w_{ji} > 0$ (section 3.1), without the bias. An output without such pairs passes on
+    nothing.
+    """
     up, down = x.clamp(min=0), x.clamp(max=0)
     w_up, w_down = w.clamp(min=0), w.clamp(max=0)
     s = ratio(R, F.linear(up, w_up) + F.linear(down, w_down))
@@ -74,19 +78,19 @@ def of_sum(R: Tensor, u: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def of_gate(R: Tensor, u: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-    r"""Gating $z = u v$, entry by entry: both factors claim R, balanced."""
+    r"""Gating $z = u v$, entry by entry: $R^u = R^v = R$, balanced."""
     return balanced(R, R, R)
 
 
 def of_product(R: Tensor, u: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-    r"""A matrix product $z = u v$: $R^u = u \odot (R / z) v^\top$, $R^v = v \odot u^\top (R / z)$
-    balanced, since each of them sums to R."""
+    r"""A matrix product $z = u v$: $R^u = u \odot (R / z) v^\top$, $R^v = v \odot u^\top (R / z)$,
+    balanced, since each of them alone sums to R."""
     s = ratio(R, u @ v)
     return balanced(u * (s @ v.transpose(-2, -1)), v * (u.transpose(-2, -1) @ s), R)
 
 
 def balanced(Ru: Tensor, Rv: Tensor, R: Tensor) -> tuple[Tensor, Tensor]:
-    r"""Both relevances scaled so that, in each image, they add up to R and neither sum leaves
+    r"""Both relevances, scaled in each image so that they add up to R and both sums stay in
     $[0, \sum R]$:
 
     $$\bar R^u = R^u \frac{|\Sigma R^u|}{|\Sigma R^u| + |\Sigma R^v|} \frac{\Sigma R}{\Sigma R^u}$$
@@ -98,7 +102,7 @@ def balanced(Ru: Tensor, Rv: Tensor, R: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def ratio(a: Tensor, b: Tensor) -> Tensor:
-    """a / b, and zero where b is: what contributed nothing gets nothing."""
+    """a / b, and zero where b is zero: an input that contributed nothing gets nothing."""
     return torch.where(b == 0, 0.0, a / torch.where(b == 0, 1.0, b))
 
 
@@ -115,7 +119,7 @@ def _pass(func: Callable, t: Tensor, *args, **kwargs):
 
 
 def _combine(step: Callable | None, share: Share | None, constants: bool = True) -> Rule:
-    """Two activations share; beside one, a constant gets nothing."""
+    """The rule of a step with two inputs: two activations share R, and a constant gets none."""
 
     def rule(func: Callable, a, b, **kwargs):
         given = free((a, b))

@@ -11,15 +11,15 @@ def rollout(net, x: Tensor, target: Tensor, *, row: str = "class") -> Tensor:
     $$\hat A^{(l)} = \mathrm{rows}\big(\mathbb{E}_h A^{(l)} + I\big), \quad
       S = \big(\hat A^{(L)} \cdots \hat A^{(1)}\big)_{\mathrm{cls}}$$
     with $A^{(l)}$ the attention of the heads h of block l (Abnar & Zuidema 2020, eq. (1); Opti-CAM
-    section 5.3.1), where rows(.) scales each row to the sum 1. It knows no class: the map is the
-    same for every target.
+    section 5.3.1), where rows(.) scales each row to the sum 1. The map does not depend on the
+    class: it is the same for every target.
 
     Args:
-        row: whose attention: "class", as in the paper; "distillation", of a network with such a
-            token; "both", the mean of the two.
+        row: the token whose attention is followed: "class", as in the paper; "distillation", for a
+            network with such a token; "both", the mean of the two.
 
     Returns:
-        Raw maps (B, h, w) over the patches; none is negative.
+        Raw maps (B, h, w) over the patches, not negative.
 
     Example:
         >>> S = explain("rollout", net, x)

@@ -20,25 +20,25 @@ def score_cam(
     masking: str = "pixels",
     chunk: int | None = None,
 ) -> tuple[Tensor, Tensor]:
-    r"""Channels weighted by the score of the image that each one, as a mask, lets through.
+    r"""Channels weighted by the score of the image masked by each of them.
 
     $$u_k^c = f\big(x \odot n(\mathrm{up}(A^k))\big)_c - f(x_b)_c, \quad
       w^c = \mathrm{softmax}(u^c), \quad S^c = \mathrm{ReLU}(\sum_k w_k^c A^k)$$
-    with $A^k$ the channels of the target layer, $f(x)_c$ the logit of class c, n and up
+    with $A^k$ the channels of the target layer, $f(x)_c$ the logit of class c, and n and up
     normalisation and upsampling (Wang et al. 2020; Opti-CAM eq. (3)). The baseline $x_b$ is the
     fully masked image.
 
-    A constant channel makes no mask, $n(A^k) = 0$: it is skipped and weighs nothing, exactly.
-    Channels of one image with the same mask, such as those active at one and the same position,
-    share a pass. Passes run `chunk` at a time, images mixed, so memory is bounded by the chunk, not
-    by K.
+    A constant channel gives no mask, since $n(A^k) = 0$: it is skipped and has weight zero.
+    Channels of one image with equal masks, such as those active at the same single position, share
+    a forward pass. Passes of `chunk` masked images mix images, so the chunk, not K, bounds memory.
 
     Args:
-        weighting: "logit" as above (Opti-CAM eq. (3)); "probability": the class probability, no
-            softmax over channels, no baseline (the authors' code); "probability_softmax": the
-            difference of probabilities, then softmax (the paper's second version).
+        weighting: "logit" as above (Opti-CAM eq. (3)); "probability": the class probability,
+            without softmax over channels and without baseline (the authors' code);
+            "probability_softmax": the difference of probabilities, then softmax (the paper's second
+            version).
         masking: "pixels" or "normalized"; see `maps.mask`.
-        chunk: masked images a pass; None for what suits the device. It changes no result.
+        chunk: masked images per pass, chosen for the device if None. It changes no result.
 
     Returns:
         Raw maps (B, h, w), before the ReLU.
@@ -50,7 +50,7 @@ def score_cam(
     check_count("chunk", chunk)
     score = select("logit" if weighting == "logit" else "probability")
     A, _ = net.cut(x)
-    grids = normalise(A)  # which changes no mask
+    grids = normalise(A)  # does not change the masks
     alive = grids.amax((2, 3)) > 0  # (B, K)
     image, M, mask_of = _distinct_masks(grids, alive)
     size = net.batch_hint(x) if chunk is None else chunk
@@ -63,13 +63,13 @@ def score_cam(
         u[alive] = torch.cat(scores)[mask_of]
     if weighting == "probability":
         return u.where(alive, 0.0), A
-    # the baseline is one number an image, which softmax over its channels cancels
+    # the baseline is one number per image, which the softmax over its channels cancels
     return u.softmax(1).where(alive, 0.0), A
 
 
 def _distinct_masks(grids: Tensor, alive: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The distinct masks of the live channels: their images (n,), their grids (n, h, w), and which
-    of them is each live channel's."""
+    """The distinct masks of the live channels: each one's image index (n,) and grid (n, h, w), and
+    for each live channel the index of its mask."""
     keyed = torch.cat([alive.nonzero()[:, :1].to(grids), grids[alive].flatten(1)], dim=1)
     distinct, mask_of = torch.unique(keyed, dim=0, return_inverse=True)
     return distinct[:, 0].long(), distinct[:, 1:].unflatten(1, grids.shape[2:]), mask_of

@@ -18,18 +18,18 @@ def shap_cam(
       F^c\big(h_A(a'_{\pi, \le k})\big) - F^c\big(h_A(a'_{\pi, < k})\big), \quad
       S^c = \mathrm{ReLU}(\sum_k \alpha_k A_k)$$
     (LIFT-CAM, algorithm 1 and eq. (6)), with $F^c$ the logit of class c and $h_A(a')$ the
-    activation with the channels of $a'$ alone: what channel k adds when the channels join one by
-    one, in the order $\pi$. For every n, $\sum_k \alpha_k = F^c(A) - F^c(0)$.
+    activation with only the channels of $a'$. Each term is what channel k adds when the channels
+    join one by one in the order $\pi$. For every n, $\sum_k \alpha_k = F^c(A) - F^c(0)$.
 
-    Only the head runs, and where it begins with a linear layer only what follows that layer: the
-    running pre-activation takes one column a step. Behind an affine head every ordering gives the
-    same values, which have a closed form.
+    Only the head runs. If it begins with a linear layer, only the layers after that one run, and
+    each step adds one column to a running pre-activation. For an affine head every ordering gives
+    the same values, which have a closed form.
 
     Args:
-        n: orderings.
-        seed: of the orderings, together with the image itself, so that they depend on neither batch
-            nor position in it. Fewer orderings are the first of more.
-        chunk: steps a pass; None for what suits the device. It changes no result.
+        n: the number of orderings.
+        seed: seeds the orderings together with the image itself, so that they depend on neither the
+            batch nor the position in it. The first n of a larger number of orderings stay the same.
+        chunk: steps per pass, chosen for the device if None. It changes no result.
 
     Returns:
         Raw maps (B, h, w), before the ReLU.
@@ -52,6 +52,9 @@ def shap_cam(
 
 
 def orderings(image: Tensor, n: int, channels: int, seed: int) -> Tensor:
-    """When each channel joins, in n orderings (n, K): the same on every device and in every batch."""
+    """Random numbers (n, K) whose order in each row is the order in which channels join.
+
+    They are the same on every device and in every batch.
+    """
     draw = generator(image, seed)
     return torch.rand(n, channels, generator=draw, dtype=torch.float64)

@@ -13,19 +13,19 @@ def tibav(net, x: Tensor, target: Tensor, *, relevance: str = "lrp", row: str = 
 
     $$\bar A^{(l)} = I + \mathbb{E}_h \big(\nabla A^{(l)} \odot R^{(l)}\big)^+, \quad
       S^c = \big(\bar A^{(L)} \cdots \bar A^{(1)}\big)_{\mathrm{cls}}$$
-    with $A^{(l)}$ the attention of the heads h of block l, $y_c$ the logit of class c
-    (Chefer et al. 2021, eq. (13)-(14)), where $\nabla A = \partial y_c / \partial A$ and R is the
+    with $A^{(l)}$ the attention of the heads h of block l and $y_c$ the logit of class c
+    (Chefer et al. 2021, eq. (13)-(14)). $\nabla A = \partial y_c / \partial A$, and R is the
     relevance of A for class c, propagated from the logit through every layer; see `Relevance`.
-    Blocks count from the image: the paper's product, read as its code has it.
+    Blocks are counted from the image, which is how the authors' code reads the paper's product.
 
     Args:
         relevance: R: "lrp" as above; "attention", $R = A$, the authors' later simplification
             (Chefer et al. 2021, "Generic attention-model explainability", eq. (5)).
-        row: whose attention: "class", as in the paper; "distillation", of a network with such a
-            token; "both", the mean of the two.
+        row: the token whose attention is followed: "class", as in the paper; "distillation", for a
+            network with such a token; "both", the mean of the two.
 
     Returns:
-        Raw maps (B, h, w) over the patches; none is negative.
+        Raw maps (B, h, w) over the patches, not negative.
 
     Example:
         >>> S = explain("tibav", net, x, target=243)
@@ -34,7 +34,7 @@ def tibav(net, x: Tensor, target: Tensor, *, relevance: str = "lrp", row: str = 
     net.need_classes()
     transformer = Transformer(net, row)
     with torch.enable_grad():
-        x = x.detach().requires_grad_()  # so that every A has a gradient, with parameters frozen
+        x = x.detach().requires_grad_()  # gives every A a gradient although parameters are frozen
         y, A = transformer.run(x, Attention())
         one_hot = torch.zeros_like(y).scatter(1, target[:, None], 1.0)  # (B, C)
         g = torch.autograd.grad(y, A, one_hot, materialize_grads=True)

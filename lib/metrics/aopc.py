@@ -32,7 +32,7 @@ def patched(
         replacement: "black"; "mean", the colour that the classifier's normalisation takes to zero;
             "uniform", random colours, drawn for each pixel and channel.
         seed: of the random colours, together with the image itself.
-        chunk: images a pass; None for what suits the device. It changes no result.
+        chunk: images per pass, chosen for the device if None. It changes no result.
 
     Returns:
         The probability (B, 1 + L), and the fractions of the patches that are replaced.

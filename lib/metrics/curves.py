@@ -79,7 +79,7 @@ def insertion_curve(
     Args:
         step: pixels that enter in one step.
         blur: "rise", what RISE's code makes of its kernel, almost a box; "gaussian", the Gaussian of sigma 5.
-        chunk: images a pass; None for what suits the device. It changes no result.
+        chunk: images per pass, chosen for the device if None. It changes no result.
     """
     return change(
         net, blurred(net, x, blur), x, target, ranks(S), stepped(S[0].numel(), step), chunk
@@ -93,7 +93,7 @@ def deletion_curve(
 
     Args:
         step: pixels that turn black in one step.
-        chunk: images a pass; None for what suits the device. It changes no result.
+        chunk: images per pass, chosen for the device if None. It changes no result.
     """
     return change(net, x, torch.zeros_like(x), target, ranks(S), stepped(S[0].numel(), step), chunk)
 
@@ -105,7 +105,7 @@ def insertion_auc_curve(
 
     Args:
         steps: how many, so that each shows so large a share of the pixels.
-        chunk: images a pass; None for what suits the device. It changes no result.
+        chunk: images per pass, chosen for the device if None. It changes no result.
     """
     counts = evenly(S[0].numel(), steps)
     return change(net, torch.zeros_like(x), x, target, ranks(S), counts, chunk)
@@ -118,7 +118,7 @@ def deletion_auc_curve(
 
     Args:
         steps: how many, so that each hides so large a share of the pixels.
-        chunk: images a pass; None for what suits the device. It changes no result.
+        chunk: images per pass, chosen for the device if None. It changes no result.
     """
     counts = evenly(S[0].numel(), steps)
     return change(net, x, torch.zeros_like(x), target, ranks(S), counts, chunk)
