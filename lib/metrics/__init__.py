@@ -1,6 +1,6 @@
-"""The metrics, one function each, and what tables and tests need to know of them.
+"""The metrics, one function each, and the registry that describes them.
 
-Metrics of one family share a module; `METRICS` says in which.
+Metrics of one family share a module; `METRICS` maps each name to its function.
 """
 
 import inspect
@@ -35,7 +35,7 @@ from .accumulator import Accumulator, in_tensors
 __all__ = ["METRICS", "Accumulator", "Metric", "metric_named"]
 
 
-# What `evaluate` passes to a metric that has such an argument, and how else to pass it.
+# Arguments that `evaluate` passes to the metrics that take them, and how to pass them by hand.
 GIVEN = {
     "boxes": "pass boxes=[...], a tensor (n, 4) for each image",
     "mask": "pass mask=[...], a tensor (H, W) for each image",
@@ -47,20 +47,21 @@ GIVEN = {
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric as data: a measurement of the network, which several metrics may share, and a value.
+    """A metric and its description: a measurement, which several metrics may share, and a value.
 
     Attributes:
-        value: `value(measurement)` gives one number an image (B,).
-        measure: `measure(net, x, target, S, **options)`, the passes through the network.
-        title, symbol: as tables print it.
-        higher_is_better: the arrow.
+        value: `value(measurement)` gives one number per image (B,).
+        measure: `measure(net, x, target, S, **options)` runs the network and gives the measurement.
+        title, symbol: the name and the symbol that tables print.
+        higher_is_better: the direction of the arrow.
         unit: "%" where tables show a fraction as a percentage.
-        target: the class it follows: the "label", or the "predicted" class.
-        paper: the key in the bibliography.
-        range: the least and the largest value; of a metric of a data set, of its value.
-        whole: the value compares the images of a data set: it takes the measurements (N, ...) of all
-            of them, see `accumulator`.
-        signed: it takes signed maps, in [-1, 1], where the others take them in [0, 1].
+        target: the class whose map is measured: the "label" or the "predicted" class.
+        paper: the paper's key in the bibliography.
+        range: the smallest and the largest value; for a metric of a data set, of the value of the
+            whole data set.
+        whole: whether the value compares the images of a data set, so that it takes the
+            measurements (N, ...) of all of them; see `accumulator`.
+        signed: whether the metric takes signed maps in [-1, 1] instead of maps in [0, 1].
     """
 
     value: Callable[[Any], Tensor]
@@ -81,12 +82,12 @@ class Metric:
 
     @property
     def scale(self) -> float:
-        """What a value is multiplied by where it is shown."""
+        """The factor by which values are multiplied for display."""
         return 100.0 if self.unit == "%" else 1.0
 
     @property
     def heading(self) -> str:
-        """The symbol with the arrow towards better, and the unit."""
+        """The symbol with an arrow in the better direction, and the unit."""
         arrow = " ↑" if self.higher_is_better else " ↓"
         return self.symbol + arrow + (f" ({self.unit})" if self.unit else "")
 
@@ -97,12 +98,12 @@ class Metric:
 
     @property
     def annotations(self) -> dict[str, object]:
-        """Of what kind each option is."""
+        """The type annotation of each option."""
         return {name: p.annotation for name, p in self._keywords.items() if name not in GIVEN}
 
     @property
     def given(self) -> dict[str, bool]:
-        """What it takes beside image, class and map (see `GIVEN`), and whether it needs that."""
+        """What the metric takes besides image, class and map (see `GIVEN`), and whether it must."""
         return {n: p.default is p.empty for n, p in self._keywords.items() if n in GIVEN}
 
     @property
@@ -113,7 +114,7 @@ class Metric:
     @outside_inference_mode
     @torch.no_grad()
     def measurement(self, net, x: Tensor, target: int | Tensor, S: Tensor, **options) -> Any:
-        """What `value` takes: shared by metrics with the same `measure` and options."""
+        """The argument of `value`, the same for metrics with the same `measure` and options."""
         self.check_given(options)
         known = self.options | dict.fromkeys(self.given)
         check_options("metric", self.name, options, known, self.annotations)
@@ -127,13 +128,13 @@ class Metric:
         return self.measure(net, x, target, S, **options)
 
     def check_given(self, options: dict) -> None:
-        """What it needs beside image, class and map is there."""
+        """Raises an error if something is missing that the metric needs besides image and map."""
         for name, needed in self.given.items():
             if needed and options.get(name) is None:
                 raise ValueError(f"{self.name} needs {name}: {GIVEN[name]}")
 
     def fn(self, net, x: Tensor, target: int | Tensor, S: Tensor, **options) -> Tensor:
-        """One value an image (B,), a fraction or score.
+        """One value per image (B,), a fraction or score.
 
         Args:
             net: a `Classifier`.
@@ -147,10 +148,12 @@ class Metric:
         return self.value(self.measurement(net, x, target, S, **options))
 
     def accumulator(self, **options) -> Accumulator:
-        """A metric of a data set as a whole, to be fed batch by batch; `fn` takes its batch for all.
+        """An accumulator for a metric of a whole data set, to be updated batch by batch.
+
+        `fn`, in contrast, treats its batch as the whole data set.
 
         Raises:
-            ValueError: it has a value for each image by itself.
+            ValueError: the metric has a value for each image by itself.
         """
         if not self.whole:
             raise ValueError(f"{self.name} compares no images of a data set: use fn")

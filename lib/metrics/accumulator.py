@@ -1,4 +1,4 @@
-"""Metrics that compare the images of a data set: they see one batch of maps after the other."""
+"""Accumulators, which feed a metric of a whole data set with one batch of maps after the other."""
 
 import math
 
@@ -10,7 +10,7 @@ from ..inference import outside_inference_mode
 
 
 def in_tensors(given: dict) -> dict:
-    """What comes as one tensor an image, such as boxes, as tensors, whatever numbers it came in."""
+    """The arguments with one tensor per image, such as boxes, converted to tensors."""
     found = dict(given)
     for name in {"boxes", "mask", "ignore"} & given.keys():
         if given[name] is not None:
@@ -28,10 +28,10 @@ _SHAPES = {"boxes": "n, 4", "mask": "H, W", "ignore": "H, W"}
 
 
 class Accumulator:
-    """What such a metric has seen so far; made by `Metric.accumulator`.
+    """What a metric of a whole data set has measured so far; made by `Metric.accumulator`.
 
-    Each map is measured by itself as it comes, in whatever order and batches; the value is then that
-    of all of them.
+    Each map is measured separately, in any order and in batches of any size. The value is that of
+    all maps together.
 
     Example:
         >>> accuracy = METRICS["box_accuracy"].accumulator()
@@ -57,12 +57,14 @@ class Accumulator:
         target: Tensor | None = None,
         **given,
     ) -> None:
-        """Measure maps S (B, H, W) in [0, 1], or in [-1, 1] if the metric is of signed ones, with what it
-        takes of their images.
+        """Measure a batch of maps.
 
         Args:
-            net, x: network and images, where the metric asks the network.
-            target: the classes (B,) that are explained, where the metric follows them.
+            S: maps (B, H, W) in [0, 1], or in [-1, 1] if the metric takes signed maps.
+            boxes: for each image the boxes of its object (n, 4), if the metric takes them.
+            net, x: network and images, if the metric runs the network.
+            target: the classes (B,) that are explained, if the metric uses them.
+            given: further arguments of the metric, such as `mask`.
         """
         S = as_tensor("maps", S, ": use saliency.explain")
         if S.ndim != 3:
@@ -77,12 +79,13 @@ class Accumulator:
         self._measured.append(measured.cpu())
 
     def merge(self, *others: "Accumulator") -> "Accumulator":
-        """This one, with what others have seen after it: those of other shards, processes or machines.
+        """This accumulator, extended by the measurements of others, such as those of other shards.
 
-        The value does not depend on who has seen which images, nor on their order, to the last bit.
+        The value does not depend, to the last bit, on the order of the images or on how they are
+        divided among accumulators.
 
         Raises:
-            ValueError: another metric, or other options.
+            ValueError: the metrics or their options differ.
 
         Example:
             >>> shards = [METRICS["pxap"].accumulator() for _ in range(2)]
@@ -97,12 +100,12 @@ class Accumulator:
         return self
 
     def values(self) -> Tensor:
-        """One value an image (N,), in the order in which they came."""
+        """One value per image (N,), in the order in which the images were measured."""
         if not self._measured:
             raise ValueError(f"{self.metric.name} has seen no map: call update first")
         return self.metric.value(torch.cat(self._measured))
 
     def compute(self) -> float:
-        """The value of all images together: the mean of theirs."""
+        """The value of all images together, the mean of `values`."""
         values = self.values().tolist()
-        return math.fsum(values) / len(values)  # rounded once, so in any order
+        return math.fsum(values) / len(values)  # rounded once, so the order does not matter

@@ -1,4 +1,4 @@
-"""Coherency, complexity and average drop, and ADCC, which is made of them; the mean of a map."""
+"""ADCC and its terms, coherency, complexity and average drop; and the mean of a map."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from .similarity import correlation, flat
 
 
 class Terms(NamedTuple):
-    """What ADCC is made of, each (B,) in [0, 1]."""
+    """The terms of ADCC, each (B,) in [0, 1]."""
 
     coherency: Tensor
     complexity: Tensor
@@ -29,10 +29,11 @@ def explained_again(
     method: Callable[[Tensor, Tensor], Tensor],
     masking: str = "pixels",
 ) -> Terms:
-    r"""The map $S$ of $x$ beside the map of what it lets through, $x \odot S$.
+    r"""The map $S$ of $x$ is compared with the map of the masked image $x \odot S$.
 
     Args:
-        method: explains images (B, 3, H, W) for classes (B,) by maps (B, H, W) in [0, 1].
+        method: a function of images (B, 3, H, W) and classes (B,) that gives maps (B, H, W) in
+            [0, 1].
         masking: "pixels" or "normalized"; see `maps.mask`.
     """
     again = method(mask(net, x, S, masking), target)
@@ -40,25 +41,26 @@ def explained_again(
     drop = average_drop(preserved(net, x, target, S, masking=masking))
     S, again = S.double(), again.to(S).double()
     agreement = (correlation(S, again) + 1) / 2
-    none = flat(S) | flat(again)  # a flat map agrees with no other
+    none = flat(S) | flat(again)  # a flat map agrees with no map
     return Terms(agreement.masked_fill(none, 0), mean_saliency(S).clamp(0, 1), drop)
 
 
 def adcc(terms: Terms) -> Tensor:
-    r"""Average drop, coherency and complexity in one: their harmonic mean; higher is better.
+    r"""Average drop, coherency and complexity combined by a harmonic mean; higher is better.
 
     $$\mathrm{ADCC} = 3 \left( \frac{1}{\mathrm{coherency}} + \frac{1}{1 - \mathrm{complexity}}
       + \frac{1}{1 - \mathrm{AD}} \right)^{-1}$$
-    (Poppi et al. 2021), for each image (B,), in [0, 1]; 0 as soon as one term is, such as the
-    coherency of a flat map. The authors' code gives it for one image at a time. Of a data set, the
-    value of the mean terms is another, and never lower: `adcc(Terms(*means))`.
+    (Poppi et al. 2021), for each image (B,), in [0, 1]. It is 0 if one of the three terms of the
+    mean is 0, such as the coherency of a flat map. Like the authors' code, this computes ADCC per
+    image. ADCC of a data set's mean terms, `adcc(Terms(*means))`, is a different value and never
+    lower.
     """
     shares = torch.stack((terms.coherency, 1 - terms.complexity, 1 - terms.drop))
     return 3 / (1 / shares).sum(0)  # 1/0 is infinity, and 3 over infinity 0
 
 
 def coherency(terms: Terms) -> Tensor:
-    r"""How well the map of the masked image agrees with the map; higher is better.
+    r"""How well the map of the masked image agrees with the map of the image; higher is better.
 
     $$\mathrm{coherency} = \tfrac12 \big(1 + \mathrm{corr}(S(x), S(x \odot S(x)))\big)$$
     with Pearson's correlation (Poppi et al. 2021), for each image (B,), in [0, 1]. Zero where either
@@ -71,7 +73,8 @@ def complexity(terms: Terms) -> Tensor:
     r"""How much of the image a map covers: its mean; lower is better.
 
     $$\mathrm{complexity} = \frac{1}{HW} \sum_{ij} S_{ij}$$ (Poppi et al. 2021), for each image (B,), in
-    [0, 1]: `mean_saliency`, but of the map of the label, and beside the other terms of `adcc`.
+    [0, 1]. It equals `mean_saliency`, but takes the map of the label and is computed together with
+    the other terms of `adcc`.
     """
     return terms.complexity
 
@@ -80,11 +83,11 @@ def mean_saliency(S: Tensor) -> Tensor:
     r"""How much of the image a map covers: its mean, small for a focused map.
 
     $$\mathrm{complexity}(S) = \frac{1}{HW} \sum_{ij} S_{ij}$$ (Poppi et al. 2021, for maps in
-    [0, 1]), for each image (B,). It asks nothing of the network.
+    [0, 1]), for each image (B,). It needs no pass through the network.
     """
     return S.mean((1, 2))
 
 
 def saliency_map(net, x: Tensor, target: Tensor, S: Tensor) -> Tensor:
-    """The map: there is nothing to measure of the network."""
+    """The map itself; the network is not run."""
     return S

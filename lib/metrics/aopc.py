@@ -21,21 +21,21 @@ def patched(
     seed: int = 0,
     chunk: int | None = None,
 ) -> Curve:
-    """From the image, one patch after another of a grid is replaced, the most salient first.
+    """The patches of a grid are replaced one after another, the most salient first.
 
-    The grid begins at the top left; where the side of the image is no multiple of the patch, the
-    last row or column is narrower. Equal patches are taken in raster order.
+    The grid begins at the top left. If the side of the image is not a multiple of the patch, the
+    last row or column is narrower. Equally salient patches are taken in raster order.
 
     Args:
-        patch: side of a patch in pixels.
-        regions: L, how many are replaced; all of them if the image has fewer.
-        replacement: "black"; "mean", the colour that the classifier's normalisation takes to zero;
-            "uniform", random colours, drawn for each pixel and channel.
-        seed: of the random colours, together with the image itself.
+        patch: the side of a patch in pixels.
+        regions: L, the number of patches that are replaced; all of them if the image has fewer.
+        replacement: "black"; "mean", the colour that the classifier normalises to zero; "uniform",
+            random colours, drawn for each pixel and channel.
+        seed: seeds the random colours together with the image itself.
         chunk: images per pass, chosen for the device if None. It changes no result.
 
     Returns:
-        The probability (B, 1 + L), and the fractions of the patches that are replaced.
+        The probability (B, 1 + L) and the fractions of patches that are replaced.
     """
     check_count("patch", patch)
     check_count("regions", regions)
@@ -47,7 +47,7 @@ def patched(
 
 
 def patch_ranks(S: Tensor, patch: int) -> Tensor:
-    """The place (B, H, W) of each pixel's patch by decreasing sum of saliency."""
+    """The rank (B, H, W) of each pixel's patch by decreasing sum of saliency."""
     sums = F.avg_pool2d(S.double()[:, None], patch, ceil_mode=True, divisor_override=1)[:, 0]
     rank = ranks(sums)  # (B, rows, columns) of the grid
     rank = rank.repeat_interleave(patch, 1).repeat_interleave(patch, 2)
@@ -68,17 +68,17 @@ def painted_over(net, x: Tensor, replacement: str, seed: int) -> Tensor:
 
 
 def aopc(curve: Curve) -> Tensor:
-    r"""Area over the perturbation curve: the mean drop of the class probability while salient patches
+    r"""Area over the perturbation curve, the mean drop in class probability while salient patches
     are replaced; higher is better.
 
     $$\mathrm{AOPC} = \frac{1}{L + 1} \sum_{k=0}^{L} f(x^{(0)})_c - f(x^{(k)})_c$$
-    (Samek et al. 2017), where $x^{(k)}$ has its k most salient patches replaced, for each
-    image (B,), in [-1, 1]; negative where the class gains. Patches of 14 pixels, 10 of them (Opti-CAM
-    section 5.3.3); options `patch`, `regions`.
+    (Samek et al. 2017), where the k most salient patches of $x^{(k)}$ are replaced, for each image
+    (B,), in [-1, 1]. It is negative where the class probability rises. By default L = 10 patches of
+    14 pixels are replaced (Opti-CAM section 5.3.3); options `regions`, `patch`.
 
-    Samek et al. fill a patch with uniform random colours. Black is the default here: it is Quantus'
-    default, which the paper says to use, it is what masking and deletion put in place of a pixel, and
-    it needs no seed. Options `replacement`, `seed`.
+    Samek et al. fill a patch with uniform random colours. The default here is black, which is the
+    default of Quantus, the package that Opti-CAM uses. Masking and deletion also use black, and it
+    needs no seed. Options `replacement`, `seed`.
     """
     p = curve.probability
     return (p[:, :1] - p).mean(1)

@@ -16,16 +16,17 @@ BEST = ("data set", "image")
 def overlaps(
     net, x: Tensor, target: Tensor, S: Tensor, *, boxes: list[Tensor], thresholds: int = 255
 ) -> Tensor:
-    r"""The overlap (B, T) of the map's box with the best of the object's, at each threshold.
+    r"""The overlap (B, T) of the map's box with the best matching object box, at each threshold.
 
     Args:
-        boxes: for each image those of its object, (n, 4) as x0, y0, x1, y1 in pixels, half-open.
-        thresholds: T, so that $\eta = 0, 1/T, \dots, (T - 1)/T$.
+        boxes: for each image the boxes of its object, (n, 4) as x0, y0, x1, y1 in pixels,
+            half-open.
+        thresholds: the number T of thresholds $\eta = 0, 1/T, \dots, (T - 1)/T$.
     """
     check_count("thresholds", thresholds)
     check_boxes(boxes, S)
     etas = torch.arange(thresholds, dtype=torch.float64) / thresholds
-    # A pixel is above so many thresholds.
+    # The number of thresholds below each pixel.
     levels = torch.bucketize(S.double().cpu(), etas).numpy()  # (B, H, W)
     return torch.stack([
         iou(boxes_above(above, thresholds), b, plus=1).amax(1) for above, b in zip(levels, boxes)
@@ -37,12 +38,14 @@ def overlaps_of_all(
 ) -> Tensor:
     """The largest overlap (B, T) of any of the map's boxes with any of the object's, at each threshold.
 
-    As the protocol's code has it: the map in 8 bits, cut at 0 to 254; corners inclusive, within the
-    image and in whole pixels; where nothing is above a threshold, the box 0, 0, 0, 0.
+    As in the protocol's code, the map has 8 bits and the thresholds are 0 to 254. The corners of
+    boxes are inclusive whole pixels inside the image. If no pixel is above a threshold, the map's
+    box is 0, 0, 0, 0.
 
     Args:
         boxes: as for `overlaps`.
-        best: whose threshold counts: that of the "data set", or of each "image", so that T is 1.
+        best: which threshold counts: the best one for the "data set", or the best one for each
+            "image", so that T is 1.
     """
     check_choice("best threshold", best, BEST)
     check_boxes(boxes, S)
@@ -63,12 +66,12 @@ def overlaps_of_all(
 
 
 class Components(NamedTuple):
-    """The connected parts of a map above some thresholds, by threshold and then in raster order.
+    """The connected components of a map above each threshold, by threshold, then in raster order.
 
     Attributes:
-        threshold: above which each lies (n,).
-        pixels: how many each has (n,).
-        boxes: the smallest that hold them (n, 4).
+        threshold: the threshold of each component (n,).
+        pixels: the number of pixels of each component (n,).
+        boxes: the smallest box around each component (n, 4).
     """
 
     threshold: np.ndarray
@@ -77,26 +80,27 @@ class Components(NamedTuple):
 
 
 def components(levels: np.ndarray, thresholds: int) -> Components:
-    """The connected parts of `levels > 0`, `levels > 1`, ... for T thresholds, levels (H, W) whole.
+    """The connected components of `levels > 0`, `levels > 1`, ... for T thresholds.
 
-    All thresholds at once, by the runs of pixels in each row: where a row rises or falls by several
-    levels, a run begins or ends at as many thresholds.
+    The levels (H, W) are integers. All thresholds are handled at once by the runs of pixels in each
+    row: where a row rises or falls by several levels, a run begins or ends at that many thresholds.
     """
-    # A row below, so that no run has one of the next threshold.
+    # An empty row at the bottom keeps the runs of one threshold apart from those of the next.
     levels = np.pad(levels.clip(max=thresholds), ((0, 1), (1, 1)))
     height, width = levels.shape[0], levels.shape[1] - 1
     before, after = levels[:, :-1], levels[:, 1:]
     begins, ends = _crossings(before, after), _crossings(after, before)  # in pairs, sorted
     row, left, right = begins // width, begins % width, ends % width
 
-    # Runs touch those of the row below that begin before they end, and end after they begin.
+    # A run touches those of the row below that begin no later than it ends, and end no earlier than
+    # it begins.
     low = np.searchsorted(ends, (row + 1) * width + left, side="left")
     high = np.searchsorted(begins, (row + 1) * width + right, side="right")
     upper = np.repeat(np.arange(len(row)), high - low)
     touching = coo_array((np.ones_like(upper), (upper, _ranges(low, high))), shape=2 * row.shape)
     part = connected_components(touching, directed=False)[1]  # numbered by their first runs
 
-    order = np.argsort(part, kind="stable")  # the runs of each part from its top to its bottom
+    order = np.argsort(part, kind="stable")  # the runs of each component from top to bottom
     begin = np.flatnonzero(np.diff(part[order], prepend=-1))
     top, bottom = order[begin], order[np.append(begin, len(order))[1:] - 1]
     pixels = np.bincount(part, weights=right - left)
@@ -109,10 +113,11 @@ def components(levels: np.ndarray, thresholds: int) -> Components:
 def boxes_above(levels: np.ndarray, thresholds: int) -> Tensor:
     """The boxes (T, 4) of the largest components of `levels > 0`, `levels > 1`, ... (H, W).
 
-    Of components of one size the first in raster order is taken. Without a pixel, a box of no area.
+    Among components of equal size, the first in raster order is taken. If no pixel is above a
+    threshold, the box has no area.
     """
     at, pixels, boxes = components(levels, thresholds)
-    order = np.lexsort((-np.arange(len(at)), pixels, at))  # the best is the last of its threshold
+    order = np.lexsort((-np.arange(len(at)), pixels, at))  # the best comes last at its threshold
     best = order[np.diff(at[order], append=-1) != 0]
     found = np.zeros((thresholds, 4))
     found[at[best]] = boxes[best]
@@ -120,47 +125,50 @@ def boxes_above(levels: np.ndarray, thresholds: int) -> Tensor:
 
 
 def _crossings(low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """The thresholds from `low` up to `high` at each place, as sorted numbers threshold * size + place."""
+    """The thresholds from `low` up to `high` at each place, as sorted threshold * size + place."""
     size, place = low.size, np.flatnonzero(high > low)
     low, high = low.flat[place], high.flat[place]
     return np.sort(_ranges(low, high) * size + np.repeat(place, high - low))
 
 
 def _ranges(low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """low[0], ..., high[0] - 1, low[1], ..., one after the other."""
+    """low[0], ..., high[0] - 1, low[1], ..., concatenated."""
     n = high - low
     return np.arange(n.sum()) + np.repeat(low - (n.cumsum() - n), n)
 
 
 def box_accuracy(overlaps: Tensor) -> Tensor:
-    r"""Whether the map's box meets the object's, at the data set's best threshold; higher is better.
+    r"""Whether the map's box matches the object's at the best threshold of the data set; higher is
+    better.
 
     $$\mathrm{BoxAcc}(\eta, \delta) = \frac1N \sum_i \max_{B \in \mathcal{B}_i}
     1[\mathrm{IoU}(B_p^\eta, B) \ge \delta], \qquad \mathrm{BA} = \frac13 \sum_\delta \max_\eta
     \mathrm{BoxAcc}(\eta, \delta)$$
     (Choe et al. 2020; Opti-CAM eq. (A5)) over $\delta \in \{0.3, 0.5, 0.7\}$. $B_p^\eta$ is the box of
-    the largest component of $S > \eta$; overlaps have one pixel added to each side, as in the protocol.
+    the largest component of $S > \eta$. As in the protocol, one pixel is added to each width and
+    height when overlaps are computed.
 
-    From the overlaps (N, T) of a whole data set, here for each image (N,) the share of the $\delta$
-    that its box meets, each at the $\eta$ that is best for the data set. Their mean is BA exactly; an
-    interval over images holds these thresholds fixed.
+    This function takes the overlaps (N, T) of a whole data set. It gives each image (N,) the share
+    of the $\delta$ that its box reaches, each at the $\eta$ that is best for the data set. The mean
+    over images is exactly BA. An interval over images holds these thresholds fixed.
     """
     hits = [(overlaps >= delta).double() for delta in DELTAS]
     return torch.stack([hit[:, hit.mean(0).argmax()] for hit in hits]).mean(0)
 
 
 def max_box_acc_v2(overlaps: Tensor) -> Tensor:
-    r"""Whether any of the map's boxes meets any of the object's, at the data set's best threshold;
+    r"""Whether any box of the map matches any box of the object at the data set's best threshold;
     higher is better.
 
     $$\mathrm{MaxBoxAccV2} = \frac13 \sum_\delta \max_\tau \frac1N \sum_i
     \max_{B_p \in \mathcal{P}_i^\tau,\, B \in \mathcal{B}_i} 1[\mathrm{IoU}(B_p, B) \ge \delta]$$
     (Choe et al. 2020; CALM supplement, appendix E) over $\delta \in \{0.3, 0.5, 0.7\}$, with
-    $\mathcal{P}_i^\tau$ the boxes of all connected components above the threshold. Values and interval
-    as of `box_accuracy`.
+    $\mathcal{P}_i^\tau$ the boxes of all connected components above the threshold. Values and
+    intervals are as for `box_accuracy`.
 
-    The appendix takes a pair of boxes at any threshold, so at the best of each image; the protocol's code,
-    which made the printed numbers, has one threshold for the data set. Option `best="image"`. The code
-    also takes the boxes of holes in components, which are none here.
+    In the appendix the pair of boxes may come from any threshold, that is, from the best threshold
+    of each image (option `best="image"`). The protocol's code, which produced the printed numbers,
+    has one threshold for the data set, as here by default. That code also counts the boxes of holes
+    in components; here holes have no boxes.
     """
     return box_accuracy(overlaps)

@@ -1,6 +1,6 @@
-"""Boxes: those of the objects, and the one that a saliency map predicts.
+"""The boxes of objects, and the box that a saliency map predicts.
 
-A box is x0, y0, x1, y1 in pixels, half-open; a pixel is in it if its centre is.
+A box is x0, y0, x1, y1 in pixels, half-open. A pixel lies in a box if its centre does.
 """
 
 import numpy as np
@@ -23,13 +23,13 @@ def covered(boxes: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def unions(boxes: list[Tensor], S: Tensor) -> Tensor:
-    """For each map (B, H, W), the pixels that its boxes cover together, True or False."""
+    """The pixels (B, H, W) bool that the boxes of each image cover together, for maps S."""
     check_boxes(boxes, S)
     return torch.stack([covered(b, S.shape[1:]) for b in boxes]).to(S.device)
 
 
 def check_boxes(boxes: list[Tensor], S: Tensor) -> None:
-    """Boxes are one tensor (n, 4) an image, n at least 1, each with a width and a height."""
+    """Raises an error unless each image has a tensor (n, 4) of boxes with an area, n at least 1."""
     if len(boxes) != len(S):
         raise ValueError(f"boxes: {len(boxes)} for {len(S)} images; give one tensor (n, 4) each")
     for i, one in enumerate(boxes):
@@ -46,11 +46,12 @@ def check_boxes(boxes: list[Tensor], S: Tensor) -> None:
 
 
 def iou(a: Tensor, b: Tensor, plus: float = 0.0) -> Tensor:
-    """Intersection over union (n, m) of boxes (n, 4) and (m, 4); a box without pixels has none.
+    """Intersection over union (n, m) of boxes (n, 4) and (m, 4); zero for a box without pixels.
 
     Args:
-        plus: pixels added to each width and height: 1 in the protocol of Choe et al. 2020, whose
-            corners are inclusive, so that the box 0, 0, 0, 0 has a pixel, and itself as its match.
+        plus: pixels added to each width and height. It is 1 in the protocol of Choe et al. 2020,
+            whose corners are inclusive, so that the box 0, 0, 0, 0 has one pixel and matches
+            itself.
     """
     a, b = a.double(), b.double().to(a.device)
     low = torch.maximum(a[:, None, :2], b[None, :, :2])  # (n, m, 2)
@@ -62,19 +63,20 @@ def iou(a: Tensor, b: Tensor, plus: float = 0.0) -> Tensor:
 
 
 def area(boxes: Tensor) -> Tensor:
-    """The pixels (n,) of whole-numbered boxes (n, 4)."""
+    """The number of pixels (n,) in boxes (n, 4) with integer corners."""
     return (boxes[:, 2:] - boxes[:, :2]).prod(1)
 
 
 def marked(S: Tensor) -> Tensor:
-    """The pixels (B, H, W) at or above their map's mean, which a flat map is everywhere."""
+    """The pixels (B, H, W) at or above their map's mean; all pixels of a flat map."""
     S = S.double()
-    mean = S.mean((1, 2)).minimum(S.amax((1, 2)))  # which rounding could exceed
+    mean = S.mean((1, 2)).minimum(S.amax((1, 2)))  # rounding must not lift it above the maximum
     return S >= mean[:, None, None]
 
 
 def largest_component(pixels: np.ndarray) -> np.ndarray:
-    """Of the pixels (H, W) that are True, the largest connected part; of equal ones the first."""
+    """The largest connected component of the True pixels (H, W); the first of equally large ones.
+    """
     parts = label(pixels, connectivity=CORNERS)  # numbered from 1 in raster order
     if not parts.any():
         return np.zeros_like(pixels)
@@ -82,10 +84,10 @@ def largest_component(pixels: np.ndarray) -> np.ndarray:
 
 
 def predicted_boxes(S: Tensor) -> Tensor:
-    """The box (B, 4) of each map (B, H, W): that of the largest component above its mean.
+    """The box (B, 4) of each map (B, H, W): the box of the largest component above the map's mean.
 
-    Opti-CAM appendix B.1, where "thresholding at its average value" is read as at or above it, so
-    that a map of zeros, which says nothing, predicts the whole image.
+    In Opti-CAM appendix B.1, "thresholding at its average value" is read as "at or above it", so
+    that a map of zeros predicts the whole image.
     """
     found = [tight_box(largest_component(pixels)) for pixels in marked(S).cpu().numpy()]
     return torch.tensor(found, dtype=torch.float64, device=S.device)

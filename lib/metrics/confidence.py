@@ -1,6 +1,7 @@
-"""The target's probability before and after masking: AD, AG, AI and ADD.
+"""Metrics that compare the target's probability before and after masking: AD, AG, AI and ADD.
 
-The map may be edited before it masks the image: cut to the object's box, or raised to a power.
+The map may be edited before it masks the image: restricted to the object's boxes, or raised to a
+power.
 """
 
 from typing import NamedTuple
@@ -25,7 +26,7 @@ class Confidence(NamedTuple):
 def probability(net, x: Tensor, target: Tensor) -> Tensor:
     """The softmax probability (B,) of the target, in double precision: AG divides by 1 - p."""
     y = net(x)
-    dtype = y.dtype if y.device.type == "mps" else torch.float64  # which mps lacks
+    dtype = y.dtype if y.device.type == "mps" else torch.float64  # mps has no double precision
     return y.softmax(1, dtype=dtype).gather(1, target[:, None])[:, 0]
 
 
@@ -40,21 +41,23 @@ def preserved(
     region: str = "image",
     exponent: float = 1.0,
 ) -> Confidence:
-    r"""$p$ on $x$ and $o$ on $x \odot S$, with the map cut or raised to a power as by `edited`.
+    r"""The class probability $p$ on $x$ and $o$ on $x \odot S$, where S may be changed by `edited`.
 
     Args:
         boxes: as for `edited`.
-        region: what masks the image: "image", the map; "inside" or "outside", its part in the object's boxes or
-            out of them; "box" or "complement", the boxes or all else, without the map.
-        exponent: that the map is raised to; larger is more focused.
-        masking: "pixels", masked is black; "normalized", masked is the channel mean. See `maps.mask`.
+        region: what masks the image: "image", the map; "inside" or "outside", the part of the map
+            in or outside the object's boxes; "box" or "complement", the boxes or their complement,
+            without the map.
+        exponent: the power to which the map is raised; larger is more focused.
+        masking: with "pixels", masked pixels are black; with "normalized", they have the channel
+            mean. See `maps.mask`.
     """
     S = edited(S, boxes, region=region, exponent=exponent)
     return _confidence(net, x, target, S, masking)
 
 
 def deleted(net, x: Tensor, target: Tensor, S: Tensor, *, masking: str = "pixels") -> Confidence:
-    r"""$p$ on $x$ and $o$ on $x \odot (1 - S)$.
+    r"""The class probability $p$ on $x$ and $d$ on $x \odot (1 - S)$.
 
     Args:
         masking: "pixels" or "normalized"; see `maps.mask`.
@@ -70,17 +73,17 @@ def _confidence(net, x: Tensor, target: Tensor, S: Tensor, masking: str) -> Conf
 def edited(
     S: Tensor, boxes: list[Tensor] | None = None, *, region: str = "image", exponent: float = 1.0
 ) -> Tensor:
-    r"""The map (B, H, W), with $B$ the union of the object's boxes (Opti-CAM sections 5.4 and F.1).
+    r"""The map (B, H, W) restricted to a region and raised to a power (Opti-CAM sections 5.4, F.1).
 
     Args:
         S: maps (B, H, W).
-        boxes: for each image (n, 4), as for `energy`.
+        boxes: for each image the boxes of its object (n, 4), as for `energy`; $B$ is their union.
         region: "image" is $S$, "inside" $B \cap S$, "outside" $S \setminus B$; without the map, "box"
             is $B$ and "complement" $I \setminus B$.
-        exponent: that the map is raised to; larger is more focused.
+        exponent: the power to which the map is raised; larger is more focused.
 
     Raises:
-        ValueError: a region without boxes, or an exponent that is not positive.
+        ValueError: the region needs boxes that are missing, or the exponent is not positive.
 
     Example:
         >>> edited(S, boxes, region="inside")
@@ -101,7 +104,7 @@ def _share(change: Tensor, whole: Tensor) -> Tensor:
 
 
 def average_drop(confidence: Confidence) -> Tensor:
-    r"""How much of the class probability is lost when the map masks the image; lower is better.
+    r"""The share of the class probability lost when the map masks the image; lower is better.
 
     $$\mathrm{AD} = \frac1N \sum_i \frac{[p_i^c - o_i^c]_+}{p_i^c}$$ (Opti-CAM eq. (13); LIFT-CAM
     eq. (12)), here for each image (B,), a fraction in [0, 1].
@@ -111,10 +114,10 @@ def average_drop(confidence: Confidence) -> Tensor:
 
 
 def average_gain(confidence: Confidence) -> Tensor:
-    r"""How much of the missing class probability is gained by masking; higher is better.
+    r"""The share of the missing class probability that masking gains; higher is better.
 
     $$\mathrm{AG} = \frac1N \sum_i \frac{[o_i^c - p_i^c]_+}{1 - p_i^c}$$ (Opti-CAM eq. (15)), here
-    for each image (B,), a fraction in [0, 1]; 0 where $p_i^c = 1$ leaves nothing to gain.
+    for each image (B,), a fraction in [0, 1]. It is 0 where $p_i^c = 1$ leaves nothing to gain.
     """
     p, o = confidence
     return _share((o - p).relu(), 1 - p)
@@ -124,17 +127,18 @@ def average_increase(confidence: Confidence) -> Tensor:
     r"""Whether masking increases the class probability; higher is better.
 
     $$\mathrm{AI} = \frac1N \sum_i 1[p_i^c < o_i^c]$$ (Opti-CAM eq. (14); LIFT-CAM eq. (11), IC), here
-    for each image (B,), 0 or 1. A tie is no increase.
+    for each image (B,), 0 or 1. A tie does not count as an increase.
     """
     return (confidence.o > confidence.p).to(confidence.p)
 
 
 def average_drop_in_deletion(confidence: Confidence) -> Tensor:
-    r"""How much of the class probability is lost when the map is cut out; higher is better.
+    r"""The share of the class probability lost when the salient pixels are masked out; higher is
+    better.
 
     $$\mathrm{ADD} = \frac1N \sum_i \frac{p_i^c - d_i^c}{p_i^c}$$ with $d$ the probability under the
-    mask $1 - S$ (LIFT-CAM eq. (13)), here for each image (B,). Signed: negative where cutting out
-    helps.
+    mask $1 - S$ (LIFT-CAM eq. (13)), here for each image (B,). It is negative where masking these
+    pixels out raises the probability.
     """
     p, d = confidence
     return _share(p - d, p)

@@ -1,5 +1,5 @@
-"""Probability curves while pixels change in order of saliency, and the area under them: insertion and
-deletion, as RISE and as LIFT-CAM define them."""
+"""Insertion and deletion, as RISE and as LIFT-CAM define them: areas under the curve of the
+probability while pixels change in order of saliency."""
 
 from functools import lru_cache
 from typing import NamedTuple
@@ -24,7 +24,7 @@ class Curve(NamedTuple):
 
 
 def ranks(S: Tensor) -> Tensor:
-    """The place (B, H, W) of each pixel by decreasing saliency; ties in raster order."""
+    """The rank (B, H, W) of each pixel by decreasing saliency; ties in raster order."""
     order = S.flatten(1).argsort(dim=1, descending=True, stable=True)
     places = torch.arange(order.shape[1], device=S.device).expand_as(order)
     return torch.empty_like(order).scatter_(1, order, places).view_as(S)
@@ -39,8 +39,11 @@ def change(
     counts: Tensor,
     chunk: int | None = None,
 ) -> Curve:
-    """The curve from `start` to `end` (B, 3, H, W) when the pixels of a `rank` (B, H, W) below the
-    `counts` (T,) are taken from `end`. All steps of all images run in shared passes."""
+    """The curve from images `start` to images `end` (B, 3, H, W).
+
+    At each of the `counts` (T,), the pixels whose `rank` (B, H, W) is below it come from `end`. All
+    steps of all images run in shared passes.
+    """
     step, image = (i.flatten() for i in torch.meshgrid(
         torch.arange(len(counts)), torch.arange(len(rank)), indexing="ij"))  # fmt: skip
     p = torch.empty(len(rank), len(counts), dtype=torch.float64)
@@ -59,7 +62,7 @@ def stepped(pixels: int, step: int) -> Tensor:
 
 
 def evenly(pixels: int, steps: int) -> Tensor:
-    """None, 1/steps, 2/steps, ... and all of the pixels, to the nearest whole one."""
+    """0, 1/steps, 2/steps, ... and all of the pixels, rounded to whole pixels."""
     check_count("steps", steps)
     return (torch.arange(steps + 1, dtype=torch.float64) / steps * pixels).round().long()
 
@@ -78,7 +81,8 @@ def insertion_curve(
 
     Args:
         step: pixels that enter in one step.
-        blur: "rise", what RISE's code makes of its kernel, almost a box; "gaussian", the Gaussian of sigma 5.
+        blur: "rise", the kernel of RISE's code, which is almost a box; "gaussian", the Gaussian of
+            sigma 5.
         chunk: images per pass, chosen for the device if None. It changes no result.
     """
     return change(
@@ -101,10 +105,10 @@ def deletion_curve(
 def insertion_auc_curve(
     net, x: Tensor, target: Tensor, S: Tensor, *, steps: int = 40, chunk: int | None = None
 ) -> Curve:
-    """From black to the image, the same fraction of its pixels a step.
+    """From black to the image, an equal fraction of its pixels per step.
 
     Args:
-        steps: how many, so that each shows so large a share of the pixels.
+        steps: the number of steps; each shows 1/steps of the pixels.
         chunk: images per pass, chosen for the device if None. It changes no result.
     """
     counts = evenly(S[0].numel(), steps)
@@ -114,10 +118,10 @@ def insertion_auc_curve(
 def deletion_auc_curve(
     net, x: Tensor, target: Tensor, S: Tensor, *, steps: int = 40, chunk: int | None = None
 ) -> Curve:
-    """From the image to black, the same fraction of its pixels a step.
+    """From the image to black, an equal fraction of its pixels per step.
 
     Args:
-        steps: how many, so that each hides so large a share of the pixels.
+        steps: the number of steps; each hides 1/steps of the pixels.
         chunk: images per pass, chosen for the device if None. It changes no result.
     """
     counts = evenly(S[0].numel(), steps)
@@ -130,7 +134,7 @@ def area(curve: Curve) -> Tensor:
 
 
 def blurred(net, x: Tensor, blur: str = "rise") -> Tensor:
-    """Images under an 11 x 11 blur; outside the image lies the channel mean, zero for the network."""
+    """Images under an 11 x 11 blur, padded by the channel mean, which the network sees as zero."""
     check_choice("blur", blur, BLURS)
     kernel = _kernel(blur).to(x).expand(3, 1, 11, 11)
     return net.mean + F.conv2d(x - net.mean, kernel, padding=5, groups=3)
@@ -138,8 +142,11 @@ def blurred(net, x: Tensor, blur: str = "rise") -> Tensor:
 
 @lru_cache
 def _kernel(blur: str, size: int = 11, sigma: float = 5.0) -> Tensor:
-    """ "gaussian": the Gaussian of that sigma. "rise": what RISE's code makes of it, an impulse
-    filtered inside the 11 x 11 window with reflected edges, which comes out almost as a box."""
+    """The kernel: "gaussian", the Gaussian of that sigma; "rise", the kernel of RISE's code.
+
+    RISE's code filters an impulse inside the 11 x 11 window with reflected edges, which gives
+    almost a box.
+    """
     if blur == "rise":
         impulse = np.zeros((size, size))
         impulse[size // 2, size // 2] = 1
@@ -156,8 +163,9 @@ def insertion(curve: Curve) -> Tensor:
     higher is better.
 
     $$\mathrm{I} = \int_0^1 p(x_{\mathrm{blur}} \leftarrow x \text{ on the } q \text{ most salient})\, dq$$
-    (Petsiuk et al. 2018; Opti-CAM section 5.3.2), for each image (B,), in [0, 1]. 224 pixels a step;
-    option `step`. The blur is RISE's own, almost a box; option `blur="gaussian"`.
+    (Petsiuk et al. 2018; Opti-CAM section 5.3.2), for each image (B,), in [0, 1]. Each step changes
+    224 pixels (option `step`). The blur is that of RISE's code, almost a box; `blur="gaussian"` is
+    a Gaussian.
     """
     return area(curve)
 
@@ -166,27 +174,29 @@ def deletion(curve: Curve) -> Tensor:
     r"""Area under the predicted class's probability while salient pixels turn black; lower is better.
 
     $$\mathrm{D} = \int_0^1 p(x \leftarrow 0 \text{ on the } q \text{ most salient})\, dq$$
-    (Petsiuk et al. 2018; Opti-CAM section 5.3.2), for each image (B,), in [0, 1]. 224 pixels a step;
-    option `step`.
+    (Petsiuk et al. 2018; Opti-CAM section 5.3.2), for each image (B,), in [0, 1]. Each step changes
+    224 pixels (option `step`).
     """
     return area(curve)
 
 
 def insertion_auc(curve: Curve) -> Tensor:
-    r"""Area under the probability of what is seen through the most salient pixels; higher is better.
+    r"""Area under the predicted class's probability when only the most salient pixels are shown;
+    higher is better.
 
     $$\int_0^1 p(x \odot 1[\text{the fraction } \delta \text{ of most salient pixels}])\, d\delta$$
-    by trapezoids over $\delta \in \{0, 0.025, \dots, 1\}$ (LIFT-CAM section 4.3.2), for each image (B,),
-    in [0, 1]. All other pixels are black, where `insertion` starts from a blurred image.
+    by trapezoids over $\delta \in \{0, 0.025, \dots, 1\}$ (LIFT-CAM section 4.3.2), for each image
+    (B,), in [0, 1]. All other pixels are black, whereas `insertion` starts from a blurred image.
     """
     return area(curve)
 
 
 def deletion_auc(curve: Curve) -> Tensor:
-    r"""Area under the probability of the image without its most salient pixels; lower is better.
+    r"""Area under the predicted class's probability when the most salient pixels are hidden; lower
+    is better.
 
     $$\int_0^1 p(x \odot 1[\text{all but the fraction } \delta \text{ of most salient pixels}])\, d\delta$$
-    by trapezoids over $\delta \in \{0, 0.025, \dots, 1\}$ (LIFT-CAM section 4.3.2), for each image (B,),
-    in [0, 1]. Deleted pixels are black.
+    by trapezoids over $\delta \in \{0, 0.025, \dots, 1\}$ (LIFT-CAM section 4.3.2), for each image
+    (B,), in [0, 1]. Deleted pixels are black.
     """
     return area(curve)

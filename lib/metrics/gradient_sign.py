@@ -1,4 +1,4 @@
-"""Small steps of an image along the sign of what explains it: back-propagation till the input space."""
+"""Small steps of an image along the sign of a gradient: back-propagation till the input space."""
 
 from typing import NamedTuple
 
@@ -10,13 +10,13 @@ from ..selectors import logit, select
 
 
 class Path(NamedTuple):
-    """What the network says on the way.
+    """The predictions along the path of the images.
 
     Attributes:
-        epsilon: how far the image may have moved, (T,), from 0.
+        epsilon: how far the image may have moved at each step, (T,), from 0.
         correct: whether the class is the most probable, (B, T).
         y, p: the logit and the probability of the class, (B, T), in double precision.
-        image: where the way ends, (B, 3, H, W).
+        image: the images at the end of the path, (B, 3, H, W).
     """
 
     epsilon: Tensor
@@ -35,20 +35,21 @@ def gradient_sign(
     epsilon: float = 3e-3,
     steps: int = 10,
 ) -> Path:
-    r"""Images that move, step by step, to where an explanation points.
+    r"""Images that move step by step along the sign of an explanation.
 
     $$x^{(n+1)} = \mathrm{clamp}\big(x^{(n)} + \tfrac{\epsilon}{N}\,
       \mathrm{sign}\,\phi_t(x^{(n)})\big), \quad \phi_t = \partial / \partial x
       \Big(y_t - \sum_{s \ne t} a_s y_s\Big)$$
-    (Wang & Wang 2022, section "Back-Propagation till the Input Space"), within $\epsilon$ of the image
-    and in [0, 1]. The weights $a$ are those of the logits at each step.
+    (Wang & Wang 2022, section "Back-Propagation till the Input Space"). The clamp keeps pixels
+    within $\epsilon$ of the image and in [0, 1]. The weights $a$ are computed anew from the logits
+    at each step.
 
     Args:
         net: a `Classifier`.
         x: images (B, 3, H, W) in [0, 1].
         target: classes (B,), or one for all.
         contrast: see `CONTRASTS`; "none" is the logit.
-        epsilon: how far any pixel may move in all; negative for the way against the class.
+        epsilon: how far any pixel may move in total; negative to move against the class.
         steps: $N$.
 
     Example:
@@ -72,7 +73,7 @@ def gradient_sign(
     with torch.no_grad():
         said.append(net(moved))
     y = torch.stack(said, 1)  # (B, T, C)
-    y = y if y.device.type == "mps" else y.double()  # which mps lacks
+    y = y if y.device.type == "mps" else y.double()  # mps has no double precision
     return Path(
         epsilon=torch.linspace(0, epsilon, steps + 1, dtype=torch.float64),
         correct=y.argmax(2) == target[:, None],

@@ -9,7 +9,7 @@ from ..seeding import generator
 
 
 class Sensitivity(NamedTuple):
-    """The norm of a map (B,), and the distances (B, n) to it of the maps of perturbed images."""
+    """The norm of a map (B,), and its distances (B, n) from the maps of perturbed images."""
 
     norm: Tensor
     distance: Tensor
@@ -27,15 +27,16 @@ def perturbed(
     seed: int = 0,
     chunk: int | None = None,
 ) -> Sensitivity:
-    """How far maps move when noise is added to their images.
+    """The distances between the map of an image and the maps of noisy versions of it.
 
     Args:
-        method: explains images (N, 3, H, W) for classes (N,) by maps (N, H, W) in [0, 1].
-        n: perturbed images for each image.
+        method: a function of images (N, 3, H, W) and classes (N,) that gives maps (N, H, W) in
+            [0, 1].
+        n: the number of perturbed images per image.
         radius: the noise is uniform in [-radius, radius] for each pixel and channel.
-        seed: of the noise, together with the image itself. Fewer are the first of more.
-        chunk: images that are explained together; None for what suits the device. It changes no
-            result.
+        seed: seeds the noise together with the image itself. The first n of a larger number of
+            perturbed images stay the same.
+        chunk: images explained together, chosen for the device if None. It changes no result.
     """
     check_count("n", n)
     check_count("chunk", chunk)
@@ -58,16 +59,15 @@ def around(image: Tensor, n: int, radius: float, seed: int) -> Tensor:
 
 
 def max_sensitivity(sensitivity: Sensitivity) -> Tensor:
-    r"""How far a map moves, at most, when noise is added to its image; lower is better.
+    r"""The largest relative change of a map when noise is added to its image; lower is better.
 
     $$\mathrm{MS} = \max_{\|\delta\|_\infty \le r} \frac{\|S(x + \delta) - S(x)\|}{\|S(x)\|}$$
-    (Yeh et al. 2019; here relative to the map), over 10 random $\delta$ of radius 0.2 (Opti-CAM
-    section 5.3.3), for each image (B,); a Frobenius norm, not bounded above. Options `n`, `radius`,
-    `seed`.
+    (Yeh et al. 2019; here relative to the norm of the map), over 10 random $\delta$ of radius 0.2
+    (Opti-CAM section 5.3.3), for each image (B,). The norm is Frobenius's, and the value is not
+    bounded above. Options `n`, `radius`, `seed`.
 
-    Perturbed images are clamped to [0, 1], so that they are images: near black and white the noise is
-    one-sided. Where the map is zero, so that nothing is relative to it, the value is 1 if a perturbed
-    map is not zero, else 0.
+    Perturbed images are clamped to [0, 1], so near black and white the noise is one-sided. For a
+    map of zeros the value is 1 if a perturbed map is not zero, and otherwise 0.
     """
     farthest = sensitivity.distance.amax(1)
     whole = torch.where(sensitivity.norm > 0, sensitivity.norm, farthest)

@@ -1,4 +1,4 @@
-"""Which parts of an object a map marks, and whether they are those that tell its class from another."""
+"""Metrics of the parts of an object that a map marks, and of those that distinguish its class."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -10,18 +10,18 @@ from ..checks import check_choice
 from ..data import Part
 from ..rival import Rival, rivals_of, strongest_rival
 
-# Of a bird, as CUB-200-2011 names them.
+# The parts of a bird, as CUB-200-2011 names them.
 PARTS = (
     *("back", "beak", "belly", "breast", "crown", "forehead", "left_eye", "left_leg", "left_wing"),
     *("nape", "right_eye", "right_leg", "right_wing", "tail", "throat"),
 )
-ONE_CELL = 1 / 49  # of the area: a unit of a grid of 7 x 7
+ONE_CELL = 1 / 49  # of the area: one cell of a 7 x 7 grid
 SEEN_BY = ("points", "masks")
 
 
 class Marked(NamedTuple):
-    """How much of the parts that are seen is marked: of all (B,), and of the distinguishing ones (B,);
-    and how many of these are seen (B,)."""
+    """How many visible parts the region holds, in total (B,) and of the distinguishing ones (B,);
+    and how many distinguishing parts are visible (B,)."""
 
     all: Tensor
     distinguishing: Tensor
@@ -39,15 +39,15 @@ def marked_parts(
     area: float = ONE_CELL,
     by: str = "points",
 ) -> Marked:
-    """The parts in the region, the largest values of the map.
+    """The parts in the region of the map's largest values.
 
     Args:
-        parts: for each image those that are seen, by name.
-        distinguishing: by the class that is explained, the parts that tell it from its rival: those
-            whose attributes differ. It has no default.
-        area: of the region, as a share of the image.
-        by: "points": a part counts where its point lies in the region; "masks": as the share of its
-            pixels that does.
+        parts: for each image its visible parts, by name.
+        distinguishing: for each class that is explained, the parts that distinguish it from its
+            rival: those whose attributes differ. There is no default.
+        area: the region's area as a share of the image.
+        by: with "points", a part counts if its point lies in the region; with "masks", it counts by
+            the share of its pixels in the region.
 
     Raises:
         ValueError: no distinguishing parts are given for a class, or an image shows none of them, so
@@ -76,10 +76,12 @@ def marked_parts(
 
 
 def regions(S: Tensor, area: float) -> Tensor:
-    """The largest values (B, H, W) bool of maps, a share of the area; equal values together, zero never.
+    """The pixels (B, H, W) bool of the largest values of maps S, which cover a share of the area.
+
+    Pixels of equal value are in or out together, and zeros are always out.
 
     Raises:
-        ValueError: the share is not between 0 and 1.
+        ValueError: the share is not above 0 and at most 1.
     """
     if not 0 < area <= 1:
         raise ValueError(f"area is a share of the image, above 0 and at most 1, got {area}")
@@ -89,7 +91,7 @@ def regions(S: Tensor, area: float) -> Tensor:
 
 
 def _share(region: Tensor, part: Part, name: str, by: str) -> float:
-    """How much of a part lies in a region (H, W)."""
+    """The share of a part that lies in a region (H, W)."""
     check_choice("way of seeing a part", by, SEEN_BY)
     if by == "points":
         x, y = (int(c) for c in part.point)  # the pixel that the point lies in
@@ -101,17 +103,16 @@ def _share(region: Tensor, part: Part, name: str, by: str) -> float:
 
 
 def part_precision(marked: Marked) -> Tensor:
-    r"""Of the parts in the region, how many tell the class from its rival; higher is better.
+    r"""The share of distinguishing parts among the parts in the region; higher is better.
 
     $$P = \frac{|\{i \mid p_i \in r, a_i = a, b_i = b\}|}{|\{k \mid p_k \in r\}|}$$ (DiffCAM,
-    appendix D.1), for each image (B,), in [0, 1]; zero for a region without any part.
+    appendix D.1), for each image (B,), in [0, 1]; zero for a region without parts.
     """
     return marked.distinguishing / marked.all.clamp_min(torch.finfo(marked.all.dtype).tiny)
 
 
 def part_recall(marked: Marked) -> Tensor:
-    r"""Of the parts that tell the class from its rival and are seen, how many lie in the region; higher
-    is better.
+    r"""The share of the visible distinguishing parts that lie in the region; higher is better.
 
     $$R = \frac{|\{i \mid p_i \in r, a_i = a, b_i = b\}|}{|\{i \mid (p_i, a_i, b_i) \in \mathcal{G},
     a_i = a, b_i = b\}|}$$ (DiffCAM, appendix D.1), for each image (B,), in [0, 1].
@@ -120,10 +121,10 @@ def part_recall(marked: Marked) -> Tensor:
 
 
 def part_f1(marked: Marked) -> Tensor:
-    r"""Precision and recall of parts in one; higher is better.
+    r"""The harmonic mean of the precision and recall of parts; higher is better.
 
     $$F_1 = \frac{2 P R}{P + R}$$ (DiffCAM, appendix D.1), for each image (B,), in [0, 1]; zero where
-    both are.
+    P and R are zero.
     """
     P, R = part_precision(marked), part_recall(marked)
     return 2 * P * R / (P + R).clamp_min(torch.finfo(P.dtype).tiny)
@@ -141,12 +142,13 @@ def parts_and_classes(
     area: float = ONE_CELL,
     by: str = "points",
 ) -> Tensor:
-    """How much of each part is marked, then the class and its rival (B, P + 2).
+    """The share of each part in the region, followed by the class and its rival (B, P + 2).
 
     Args:
-        rival: the class that the maps tell each image from; its images, told from this class, are the
-            counterparts. None for the strongest other class of each image.
-        names: of the P parts.
+        rival: the class from which the maps distinguish each image. The counterparts of an image
+            are the images of its rival whose own rival is the image's class. None for the strongest
+            other class of each image.
+        names: the names of the P parts.
         parts, area, by: as for `marked_parts`.
     """
     shares = [
@@ -159,16 +161,17 @@ def parts_and_classes(
 
 
 def part_iou(measured: Tensor) -> Tensor:
-    r"""Whether "why a and not b" marks the parts on an image that "why b and not a" marks on images of b;
-    higher is better.
+    r"""The overlap of the parts that "why a and not b" marks on an image with those that "why b and
+    not a" marks on images of b; higher is better.
 
     $$\mathrm{PIoU} = \frac{|\{k \mid p_k \in r_{a,b}(x)\} \cap \{k \mid p_k \in r_{b,a}(x^c)\}|}
     {|\{k \mid p_k \in r_{a,b}(x)\} \cup \{k \mid p_k \in r_{b,a}(x^c)\}|}$$ (DiffCAM, eq. (11)), for
-    each image (N,) its mean over all its counterparts $x^c$; zero where neither region holds a part.
-    Of masks, the smaller and the larger share stand for the intersection and the union.
+    each image (N,) the mean over all its counterparts $x^c$. It is zero where neither region holds
+    a part. With masks, the smaller of the two shares of a part counts for the intersection, and the
+    larger for the union.
 
     Raises:
-        ValueError: an image has no counterpart among those that were measured.
+        ValueError: an image has no counterpart among the images measured.
     """
     shares, a, b = measured[:, :-2], measured[:, -2], measured[:, -1]
     counterparts = (a[:, None] == b) & (b[:, None] == a)  # (N, N)

@@ -1,5 +1,5 @@
-"""Precision and recall of pixels over a whole data set: of maps beside masks, and of signed maps beside
-the parts that tell two classes apart."""
+"""Precision and recall of pixels over a whole data set, for maps against masks of the object and
+for signed maps against the parts that distinguish two classes."""
 
 import torch
 from torch import Tensor
@@ -7,7 +7,7 @@ from torch import Tensor
 from ..checks import check_choice, check_count
 
 SPACINGS = ("even", "log")
-DECADES = 7  # from the least threshold but zero to 1
+DECADES = 7  # from the smallest threshold above zero to 1
 
 
 def histograms(
@@ -21,18 +21,18 @@ def histograms(
     thresholds: int = 1000,
     spacing: str = "even",
 ) -> Tensor:
-    r"""How many pixels off and on the object have each value (B, 2, T + 1).
+    r"""Histograms (B, 2, T + 1) of the map's values over the pixels off and on the object.
 
     Args:
-        mask: for each image the pixels (H, W) of its object, True or False.
-        ignore: for each image those that count neither as object nor as background; but what lies on
-            the object counts.
-        thresholds: T, from zero up; 1 is one more.
-        spacing: of the thresholds: "even", $k/T$; or "log", zero and then evenly by their logarithm from
-            $10^{-7}$, for maps that are small nearly everywhere.
+        mask: for each image the mask (H, W) of its object, True or False.
+        ignore: for each image the pixels (H, W) that count neither as object nor as background.
+            Pixels of the object always count.
+        thresholds: T, the number of thresholds from zero up to, but not including, 1.
+        spacing: of the thresholds: "even", $k/T$; or "log", zero and then even in the logarithm
+            from $10^{-7}$, for maps that are small nearly everywhere.
 
     Raises:
-        ValueError: not one mask an image, or one of another size.
+        ValueError: there is not one mask per image, or a mask has another size than the map.
     """
     check_count("thresholds", thresholds)
     on = _stacked("mask", mask, S)  # (B, H, W)
@@ -56,7 +56,7 @@ def histograms_of_size(
     thresholds: int = 1000,
     spacing: str = "log",
 ) -> Tensor:
-    """`histograms` of |S|, of signed maps S (B, H, W).
+    """The `histograms` of |S| for signed maps S (B, H, W).
 
     Args:
         mask, thresholds, spacing: as for `histograms`.
@@ -65,7 +65,7 @@ def histograms_of_size(
 
 
 def _edges(thresholds: int, spacing: str) -> Tensor:
-    """The lower ends of the bins (T + 1,)."""
+    """The lower edges of the bins (T + 1,)."""
     check_choice("spacing", spacing, SPACINGS)
     even = torch.arange(thresholds + 1, dtype=torch.float64) / thresholds
     if spacing == "even":
@@ -86,17 +86,19 @@ def _stacked(name: str, masks: list[Tensor], S: Tensor) -> Tensor:
 
 
 def pxap(histograms: Tensor) -> Tensor:
-    r"""The area under the curve of pixel-wise precision and recall, of all images together; higher is
-    better.
+    r"""The area under the curve of pixel-wise precision and recall over all images together; higher
+    is better.
 
     $$\mathrm{PxAP} = \sum_k P(\tau_k)\, \big(R(\tau_k) - R(\tau_{k+1})\big), \quad
     P(\tau) = \frac{\sum_i |\{S_i \ge \tau\} \cap M_i|}{\sum_i |\{S_i \ge \tau\}|}, \quad
     R(\tau) = \frac{\sum_i |\{S_i \ge \tau\} \cap M_i|}{\sum_i |M_i|}$$
-    (Choe et al. 2020; CALM supplement, appendix E), with the pixels to ignore left out everywhere.
+    (Choe et al. 2020; CALM supplement, appendix E). Pixels to ignore are left out everywhere.
 
-    From the histograms (N, 2, T + 1) of a whole data set, for each image (N,) the value of the data set
-    and what the image adds to it: N times the derivative by its weight. Their mean is PxAP exactly, and
-    their spread gives its interval; one of them may lie outside of [0, 1].
+    This function takes the histograms (N, 2, T + 1) of a whole data set. The value of an image (N,)
+    is
+    that of the data set plus the influence of the image on it: N times the derivative with respect
+    to the image's weight. The mean over images is exactly PxAP, and their spread gives its
+    interval. The value of a single image may lie outside [0, 1].
 
     Raises:
         ValueError: no image has a pixel of the object.
@@ -110,24 +112,24 @@ def pxap(histograms: Tensor) -> Tensor:
     marked = (TP + FP).clamp_min(1)
     precision = TP / marked
     value = (precision * share).sum()
-    slope = (precision * on).sum(1) / total  # of its pixels among the object's
+    slope = (precision * on).sum(1) / total  # by the image's pixels of the object
     slope = slope - value * on.sum(1) / total
-    slope = slope + (share * (tp * FP - fp * TP) / marked**2).sum(1)  # of its pixels in precision
+    slope = slope + (share * (tp * FP - fp * TP) / marked**2).sum(1)  # by its pixels in precision
     return value + len(on) * slope
 
 
 def cue_pxap(histograms: Tensor) -> Tensor:
-    r"""How well the difference of the maps of two classes finds the parts that tell them apart; higher
-    is better.
+    r"""How well the difference between two classes' maps finds the parts that distinguish them;
+    higher is better.
 
     $$\mathrm{PxAP}\big(|s^A - s^B|,\ M_{AB}\big)$$ (CALM, section 5.2 and supplement, figure A), with
     $M_{AB}$ the pixels of the parts whose attributes differ between the classes A and B. $S$ is the
-    signed map $s^A - s^B$, divided by its largest size; values as of `pxap`. The authors' thresholds are
-    even in the logarithm, from $10^{-7}$ to 1; what is below the first they leave out, and it is in the
-    lowest bin here.
+    signed map $s^A - s^B$, divided by its largest absolute value. The values per image are as for
+    `pxap`. The thresholds are the authors', even in the logarithm from $10^{-7}$ to 1. The authors
+    leave out values below the first threshold; here they are in the lowest bin.
 
-    The authors' code never empties the histograms from one pair of classes to the next, and averages what
-    has come together so far; here all pairs are pooled once.
+    The authors' code does not reset its histograms between pairs of classes, and averages over the
+    values accumulated so far; here all pairs are pooled once.
 
     Example:
         >>> S = explain("calm", net, x, A, counterfactual=B, signed=True)

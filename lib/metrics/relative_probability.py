@@ -1,5 +1,5 @@
-"""Metrics of signed maps: a class against its rival on part of the evidence, and the areas marked for
-and against it."""
+"""Metrics of signed maps: the probability of a class relative to its rival on part of the evidence,
+and the areas marked for and against the class."""
 
 from typing import NamedTuple
 
@@ -24,14 +24,16 @@ class Logits(NamedTuple):
 
 
 def relative_probability(logits: Logits) -> Tensor:
-    r"""The class against its strongest rival, where only part of its evidence is kept.
+    r"""The probability of the class relative to its strongest rival when only part of its evidence
+    is kept.
 
     $$\frac{e^{y_t}}{e^{y_t} + e^{y_s}}$$ on the image without the pixels of the other sign (Wang &
-    Wang 2022, tables 1 to 3), for each image (B,), in [0, 1]; $s$ is the class other than $t$ with
-    the largest logit on the whole image, so that of its top two each is the other's rival. With
-    `keep="positive"` more is better, with `keep="negative"` less; `keep="all"` is the image itself.
+    Wang 2022, tables 1 to 3), for each image (B,), in [0, 1]. The rival $s$ is the class other than
+    $t$ with the largest logit on the whole image, so the top two classes are each other's rivals.
+    With `keep="positive"` a larger value is better, with `keep="negative"` a smaller one;
+    `keep="all"` leaves the image as it is.
 
-    The paper draws the blur's sigma from [10, 20] anew each time; here it is 15.
+    The paper draws the blur's sigma from [10, 20] anew at each call; here it is 15.
     """
     return torch.sigmoid(logits.t - logits.s)
 
@@ -48,13 +50,13 @@ def kept_logits(
     kernel: int = 101,
     sigma: float = 15.0,
 ) -> Logits:
-    """The logits of class and rival on images of which only one sign of the map is kept.
+    """The logits of class and rival on images that keep only the pixels of one sign of the map.
 
     Args:
         S: signed maps (B, H, W).
-        rival: the class to compare with, or {class: its rival}, or (B,) classes; None for the strongest
-            other one of each image.
-        keep: the sign of the pixels that stay; the others, and those at zero, are replaced.
+        rival: the class to compare with, or {class: its rival}, or (B,) classes, one per image;
+            None for the strongest other class of each image.
+        keep: the sign of the pixels that are kept. Pixels of the other sign and zeros are replaced.
         replacement, kernel, sigma: as for `replaced`.
     """
     if rival is None:
@@ -65,12 +67,12 @@ def kept_logits(
     if hidden.any():
         x = replaced(x, hidden, replacement, kernel=kernel, sigma=sigma)
     y = net(x)
-    y = y if y.device.type == "mps" else y.double()  # which mps lacks
+    y = y if y.device.type == "mps" else y.double()  # mps has no double precision
     return Logits(logit(y, target), logit(y, rival))
 
 
 def hides(S: Tensor, keep: str) -> Tensor:
-    """The pixels (B, H, W) that are replaced: all that have not the sign to keep."""
+    """The pixels (B, H, W) that are replaced: all that do not have the sign to keep."""
     check_choice("keep", keep, KEEPS)
     return {"positive": S <= 0, "negative": S >= 0, "all": torch.zeros_like(S, dtype=torch.bool)}[
         keep
@@ -78,17 +80,18 @@ def hides(S: Tensor, keep: str) -> Tensor:
 
 
 def equalised(S: Tensor, T: Tensor, keep: str, *, number: str = "text") -> tuple[Tensor, Tensor]:
-    r"""Signed maps, 1 and -1, of two methods (B, H, W), that hide equally many pixels of an image.
+    r"""Signed maps of two methods (B, H, W), with values 1 and -1, that hide equally many pixels.
 
-    Section G: where positive features are kept, both hide their lowest pixels; where negative ones are
-    kept, their highest. Of equal pixels the first in raster order.
+    As in appendix G of Wang & Wang 2022, both maps hide their lowest pixels if positive features
+    are kept, and their highest if negative features are kept. Among equal pixels, the first in
+    raster order is hidden.
 
     Args:
         keep: "positive" or "negative".
-        number: of the pixels that are hidden. "text": for positive features, as many as the map hides
-            that hides more, $\max_S |\{S \le 0\}|$; for negative ones, as the map that hides fewer,
-            $\min_S |\{S \ge 0\}|$. "authors", as their code counts: $\min_S |\{S > 0\}|$ and
-            $\max_S |\{S < 0\}|$, so that what one sign covers is what the other loses.
+        number: how many pixels are hidden. "text": for positive features, the larger of the two
+            maps' own numbers, $\max_S |\{S \le 0\}|$; for negative ones the smaller,
+            $\min_S |\{S \ge 0\}|$. "authors": as their code counts, $\min_S |\{S > 0\}|$ and
+            $\max_S |\{S < 0\}|$, the numbers of pixels of the sign that is kept.
 
     Example:
         >>> S, T = (explain("grad_cam", net, x, t, contrast=c, signed=True) for c in ("none", "weighted"))
@@ -113,19 +116,19 @@ def signs(net, x: Tensor, target: Tensor, S: Tensor) -> Tensor:
 
 
 def positive_area(signs: Tensor) -> Tensor:
-    r"""How much of the image a signed map marks for its class.
+    r"""The share of the image that a signed map marks for its class.
 
     $$\frac{1}{HW} \sum_{ij} [S_{ij} > 0]$$ (Wang & Wang 2022, appendix G, who find it large for
-    original maps), for each image (B,). It asks nothing of the network.
+    original maps), for each image (B,). It needs no pass through the network.
     """
     return (signs > 0).to(signs).mean((1, 2))
 
 
 def area_imbalance(signs: Tensor) -> Tensor:
-    r"""How far the areas that a signed map marks for and against its class differ.
+    r"""The difference between the areas that a signed map marks for and against its class.
 
     $$\frac{1}{HW} \Big| \sum_{ij} [S_{ij} > 0] - \sum_{ij} [S_{ij} < 0] \Big|$$ (the balance of
-    Wang & Wang 2022, appendix G), for each image (B,): 0 where they are equal, 1 for a map of one
-    sign. It asks nothing of the network.
+    Wang & Wang 2022, appendix G), for each image (B,): 0 if the areas are equal, 1 for a map of one
+    sign. It needs no pass through the network.
     """
     return signs.mean((1, 2)).abs()

@@ -22,17 +22,18 @@ def erased(
     masking: str = "normalized",
     seed: int = 0,
 ) -> Tensor:
-    """Whether the class is predicted (B, F, 2) without the most salient pixels, and how often without as
-    many random ones.
+    """Whether the class is predicted without the most salient pixels, and how often it is predicted
+    without as many random pixels (B, F, 2).
 
     Args:
-        fractions: F shares of the pixels that are erased.
-        draws: random orders of each image's pixels, which follow the image and `seed`.
-        masking: erased is the channel mean, zero for the network ("normalized"), or black ("pixels").
-        seed: of the random orders, together with the image itself.
+        fractions: the F shares of the pixels that are erased.
+        draws: the number of random orders of each image's pixels.
+        masking: erased pixels have the channel mean, which the network sees as zero ("normalized"),
+            or are black ("pixels").
+        seed: seeds the random orders together with the image itself.
 
     Raises:
-        ValueError: a fraction is no share.
+        ValueError: a fraction is not between 0 and 1.
     """
     check_count("draws", draws)
     top = right_without(net, x, target, ranks(S)[None], fractions, masking)
@@ -41,7 +42,7 @@ def erased(
 
 
 def random_orders(x: Tensor, draws: int = 1, seed: int = 0) -> Tensor:
-    """The places (O, B, H, W) of each image's pixels in random orders, which follow the image."""
+    """Random ranks (O, B, H, W) of the pixels in O orders, seeded by the image and `seed`."""
     size = x.shape[2:]
     return torch.stack([
         torch.stack([
@@ -60,9 +61,10 @@ def right_without(
     fractions: Sequence[float] = FRACTIONS,
     masking: str = "normalized",
 ) -> Tensor:
-    """Whether the class is predicted (B, F, O) without the first pixels of each of O orders (O, B, H, W).
+    """Whether the class is predicted (B, F, O) without the first pixels of each of O orders.
 
-    Arguments and errors as of `erased`.
+    `orders` (O, B, H, W) are the ranks of the pixels. Other arguments and errors are as for
+    `erased`.
     """
     check_choice("masking", masking, MASKINGS)
     for fraction in fractions:
@@ -82,17 +84,18 @@ def right_without(
 
 
 def remove_and_classify(right: Tensor) -> Tensor:
-    r"""How many images are classified rightly without their most salient pixels, for each that is
-    without as many random ones; lower is better.
+    r"""The accuracy without the most salient pixels, relative to the accuracy without as many
+    random pixels; lower is better.
 
     $$R = \frac1{|F|} \sum_{k \in F} \frac{\sum_i 1[\hat{y}(x_i \text{ without the top } k) = y_i]}
     {\sum_i 1[\hat{y}(x_i \text{ without a random } k) = y_i]}$$ (CALM, section 5.3) over
-    $F = 10, 30, 50, 70, 90$ % of the pixels, which become zero for the network; 1 is no better than
-    chance. Option `fractions=(0.1,)` gives a point of the curve.
+    $F = 10, 30, 50, 70, 90$ % of the pixels, which the network then sees as zero. A value of 1 is
+    no better than chance. Option `fractions=(0.1,)` gives one point of the curve.
 
-    From what was right (N, F, 2) of a whole data set, for each image (N,) the value of the data set and
-    what the image adds to it, so that the mean is R exactly. A fraction of which no image survives at
-    random is left out; NaN where none does.
+    This function takes the results (N, F, 2) of a whole data set. The value of an image (N,) is
+    that of the data set plus the influence of the image on it, so the mean over images is exactly
+    R. A fraction is left out if no image is classified correctly without random pixels; if this
+    holds for all fractions, the value is NaN.
     """
     top, random = right.double().mean(0).unbind(1)  # (F,)
     kept = random > 0

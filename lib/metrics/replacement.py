@@ -1,4 +1,4 @@
-"""What stands in for the pixels that an explanation hides."""
+"""Replacements for the pixels that an explanation hides."""
 
 from functools import lru_cache
 
@@ -11,13 +11,14 @@ REPLACEMENTS = ("blur", "zeros", "mean")
 
 
 def gaussian_blur(x: Tensor, kernel: int = 101, sigma: float = 15.0) -> Tensor:
-    """Images (B, 3, H, W) under a Gaussian of `kernel` pixels, reflected at their borders.
+    """Images (B, 3, H, W) blurred by a Gaussian of `kernel` pixels and reflected at their borders.
 
-    As torchvision's `gaussian_blur`, but also where the kernel is larger than the image, which then
-    is reflected as often as it takes. Separable: a matrix from the left and one from the right.
+    It agrees with torchvision's `gaussian_blur`, but also takes kernels larger than the image,
+    which is then reflected as often as necessary. The blur is separable: one matrix from the left
+    and one from the right.
 
     Raises:
-        ValueError: an even kernel, or a sigma that is not positive.
+        ValueError: the kernel is even, or sigma is not positive.
     """
     H, W = x.shape[2:]
     rows, columns = (_blur_matrix(n, kernel, float(sigma)).to(x) for n in (H, W))
@@ -26,7 +27,7 @@ def gaussian_blur(x: Tensor, kernel: int = 101, sigma: float = 15.0) -> Tensor:
 
 @lru_cache
 def _blur_matrix(n: int, kernel: int, sigma: float) -> Tensor:
-    """The blur of n pixels in a row, (n, n), whose rows sum to one."""
+    """The blur of a row of n pixels as a matrix (n, n), whose rows sum to one."""
     check_count("kernel", kernel)
     if kernel % 2 == 0 or sigma <= 0:
         raise ValueError(f"a blur has an odd kernel and a positive sigma, got {kernel} and {sigma}")
@@ -35,7 +36,7 @@ def _blur_matrix(n: int, kernel: int, sigma: float) -> Tensor:
     place = torch.arange(n)[:, None] + offset  # (n, kernel)
     period = max(1, 2 * (n - 1))
     place = place % period
-    place = torch.minimum(place, period - place)  # -1 is 1, and n is n - 2
+    place = torch.minimum(place, period - place)  # place -1 is 1, and n is n - 2
     return torch.zeros(n, n, dtype=torch.float64).scatter_add_(1, place, weight.expand(n, kernel))
 
 
@@ -45,8 +46,8 @@ def replaced(
     """Images with the pixels `where` (B, H, W) replaced.
 
     Args:
-        replacement: "blur", `gaussian_blur` with this kernel and sigma; "zeros", black; "mean", the
-            mean colour of each image.
+        replacement: "blur", `gaussian_blur` with the given kernel and sigma; "zeros", black;
+            "mean", the mean colour of each image.
     """
     check_choice("replacement", replacement, REPLACEMENTS)
     if replacement == "blur":

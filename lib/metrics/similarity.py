@@ -1,10 +1,10 @@
-"""How alike two saliency maps are: correlation, and the measures of the sanity check.
+"""Similarity of two saliency maps: correlation, and the measures of the sanity check.
 
-Opti-CAM's appendix G compares the maps of a network with those of a network that has forgotten what
-it learned, by the measures of Adebayo et al. 2018: rank correlation with and without absolute
-values, of raw signed maps; HOG similarity and SSIM, of finished maps. Each is 1 for two equal maps,
-and gives one number for each pair (B,). A flat map, which ranks nothing and has no edges, is like
-another flat map (1) and unlike any other map (0).
+Opti-CAM's appendix G compares the maps of a trained network with those of a network with random
+weights, by the measures of Adebayo et al. 2018: rank correlation with and without absolute values
+of raw signed maps, and HOG similarity and SSIM of finished maps. Each measure gives one number for
+each pair (B,), 1 for two equal maps. A flat map has similarity 1 with another flat map and 0 with
+any other map.
 """
 
 import numpy as np
@@ -17,8 +17,8 @@ from torch import Tensor
 from ..checks import check_finite
 from ..maps import upsample
 
-CELL = 16  # pixels, the side of a HOG cell, as Adebayo et al. take it
-_BLOCK = 3  # cells, the side of what HOG normalises together
+CELL = 16  # pixels, the side of a HOG cell, as in Adebayo et al.
+_BLOCK = 3  # cells, the side of a block that HOG normalises together
 _WINDOW = 11  # pixels, the side of SSIM's Gaussian window
 
 
@@ -44,9 +44,9 @@ def rank_correlation(M: Tensor, R: Tensor) -> Tensor:
 
 
 def rank_correlation_absolute(M: Tensor, R: Tensor) -> Tensor:
-    """Spearman's rank correlation of the maps' absolute values: the sign does not count.
+    """Spearman's rank correlation of the maps' absolute values, which ignores their sign.
 
-    Where no map is negative, as Opti-CAM's on top of a ReLU, it is `rank_correlation`.
+    Where no map is negative, as for Opti-CAM after a ReLU, it equals `rank_correlation`.
     """
     return rank_correlation(M.abs(), R.abs())
 
@@ -95,11 +95,11 @@ SIMILARITIES = (*_RAW, *_FINISHED)
 
 
 def similarities(one: tuple[Tensor, Tensor], two: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
-    """All measures by name, one value a pair of maps (B,).
+    """All measures by name, one value per pair of maps (B,).
 
     Args:
-        one, two: raw signed maps (B, h, w), and the finished maps (B, H, W) that come of them; raw
-            ones are compared at the size of the finished ones.
+        one, two: raw signed maps (B, h, w), and the finished maps (B, H, W) made from them. Raw
+            maps are compared at the size of the finished maps.
     """
     (M, S), (R, T) = one, two
     signed = [upsample(raw.double(), tuple(S.shape[-2:])) for raw in (M, R)]
@@ -111,8 +111,8 @@ def cosine_similarity(alpha: Tensor, reference: Tensor) -> Tensor:
     r"""The cosine of the angle between coefficients (B, K) and their reference; higher is better.
 
     $$\cos = \alpha^\top \alpha^* / (\|\alpha\| \|\alpha^*\|)$$
-    (LIFT-CAM section 4.2, where the reference are SHAP values), for each image (B,), in [-1, 1]. Zero
-    where either is zero. Not a metric of maps, hence not in `METRICS`.
+    (LIFT-CAM section 4.2, where SHAP values are the reference), for each image (B,), in [-1, 1]. It
+    is zero where either vector is zero. It is not a metric of maps, and therefore not in `METRICS`.
 
     Example:
         >>> cosine_similarity(torch.tensor([[1.0, 0.0]]), torch.tensor([[3.0, 4.0]]))
@@ -122,13 +122,13 @@ def cosine_similarity(alpha: Tensor, reference: Tensor) -> Tensor:
 
 
 def flat(M: Tensor) -> Tensor:
-    """Which maps (B, ...) are constant but for the rounding errors of upsampling, (B,)."""
+    """Which maps (B, ...) are constant up to the rounding errors of upsampling, (B,)."""
     low, high = M.flatten(1).aminmax(dim=1)
     return high - low <= 1e-9 * torch.maximum(low.abs(), high.abs())
 
 
 def _pearson(A: Tensor, B: Tensor) -> Tensor:
-    """Of rows (B, n); where it is undefined, 1 for two flat ones and 0 for one."""
+    """Pearson's correlation of rows (B, n); 1 where both are flat, and 0 where one is."""
     a, b = flat(A), flat(B)
     A, B = A - A.mean(1, keepdim=True), B - B.mean(1, keepdim=True)
     r = torch.cosine_similarity(A, B, dim=1, eps=0).clamp(-1, 1)
@@ -136,7 +136,7 @@ def _pearson(A: Tensor, B: Tensor) -> Tensor:
 
 
 def _ranks(M: Tensor) -> Tensor:
-    """The places (B, n) of the pixels of maps (B, H, W), which of a flat one are all the same."""
+    """The ranks (B, n) of the pixels of maps (B, H, W), all equal for a flat map."""
     values = M.double().flatten(1).masked_fill(flat(M.double())[:, None], 0)
     return torch.from_numpy(rankdata(values.cpu().numpy(), axis=1))
 
@@ -146,7 +146,7 @@ def _numpy(maps: Tensor) -> np.ndarray:
 
 
 def _check_pair(A: Tensor, B: Tensor) -> None:
-    """Two batches of finite maps of one shape."""
+    """Raises an error unless both are batches of finite maps of one shape."""
     if A.shape != B.shape or A.ndim != 3:
         raise ValueError(
             f"maps are two batches of one shape (B, H, W), got {tuple(A.shape)} and {tuple(B.shape)}"
