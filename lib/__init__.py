@@ -1,4 +1,4 @@
-"""Class activation maps, reproduced: a thin, exact library under an executable book.
+"""Class activation maps, reproduced: the library below an executable book.
 
 Data flows one way: `data` -> `nets` -> `methods` -> `saliency` -> `metrics` -> `evaluate`.
 """

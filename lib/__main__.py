@@ -1,4 +1,4 @@
-"""`python -m lib`: build the book, look after data, train networks, evaluate methods, ask people."""
+"""The command line `python -m lib`: the book, data, training, evaluation, pictures and surveys."""
 
 import os
 import sys
@@ -16,16 +16,15 @@ import yaml
 from . import manifests
 from .paths import absolute
 
-PATH = {"type": absolute, "metavar": "PATH"}  # of an option: shells leave the ~ in --store=~/maps
+PATH = {"type": absolute, "metavar": "PATH"}  # of an option; shells keep the ~ in --store=~/maps
 
-INTERRUPTED = 130  # 128 and the number of SIGINT, as shells count
+INTERRUPTED = 130  # 128 plus the number of SIGINT, as in shells
 
 ELSEWHERE = {"book": "book.commands:book", "survey": "book.commands:survey"}
 
 
 class _Group(click.Group):
-    """A group whose commands may stand in the packages above this one, imported when they are asked
-    for."""
+    """A group with commands from packages above this one, which are imported when they are used."""
 
     def list_commands(self, context: click.Context) -> list[str]:
         return sorted([*super().list_commands(context), *ELSEWHERE])
@@ -42,7 +41,7 @@ class _Group(click.Group):
 
 @contextmanager
 def _stopped_by_hand(message: str) -> Iterator[None]:
-    """Ctrl-C is a line on the terminal and the status of a process that SIGINT ends."""
+    """Turns Ctrl-C into a line on the terminal and the exit status of an interrupted process."""
     try:
         yield
     except KeyboardInterrupt:
@@ -67,7 +66,7 @@ def data() -> None:
 
 @data.command("list")
 def list_() -> None:
-    """Everything there is and where it lies, and how to get what is missing."""
+    """List all datasets and weights with their paths, and how to get those that are missing."""
     for item in manifests.status():
         click.echo(f"{item.kind:<9} {item.name:<24} {item.state:<10} {item.depicts}".rstrip())
         click.echo(indent(item.where, " " * 6))
@@ -76,7 +75,7 @@ def list_() -> None:
 @data.command()
 @click.argument("name")
 def where(name: str) -> None:
-    """Print the path of a dataset or weight file, or the paths if it lies in several packages."""
+    """Print the path of a dataset or weight file, or its paths if it is in several packages."""
     for path in manifests.where(name):
         click.echo(path)
 
@@ -97,7 +96,7 @@ def verify(name: str) -> None:
 @click.argument("name")
 def fetch(name: str) -> None:
     """Download a dataset or weight file, and verify it."""
-    import requests  # which `pooch` downloads with
+    import requests  # `pooch` downloads with it
 
     try:
         click.echo(manifests.fetch(name))
@@ -126,16 +125,16 @@ def train(name: str, root: Path | None, device: str) -> None:
 
 # Evaluation -------------------------------------------------------------------------------------
 
-# A choice of methods that takes few passes an image; it is compared with Opti-CAM by name.
+# Methods that take few passes per image; others, such as Opti-CAM, are added by name.
 METHODS_BY_DEFAULT = ("fake_cam", "grad_cam", "layer_cam", "ablation_cam")
 METRICS_BY_DEFAULT = ("average_drop", "average_gain", "average_increase")
 
 
 def _on_images(command: Callable) -> Callable:
-    """The options that say which network sees which images."""
+    """Adds the options that choose the network and the images."""
     for option in (
         click.option("--device", default="cpu", show_default=True),
-        click.option("--limit", type=click.IntRange(min=1), help="So many images, evenly spaced."),
+        click.option("--limit", type=click.IntRange(min=1), help="The number of images, evenly spaced."),
         click.option(
             "--root",
             **PATH,
@@ -151,7 +150,7 @@ def _on_images(command: Callable) -> Callable:
             "--network",
             default="tf_efficientnet_lite0",
             show_default=True,
-            help="A name, or module:function or file.py:function, which makes a network.",
+            help="A name, or module:function or file.py:function that makes a network.",
         ),
     ):
         command = option(command)
@@ -159,8 +158,8 @@ def _on_images(command: Callable) -> Callable:
 
 
 def _opened(network, weights, layer, dataset, root, limit, device):
-    """The network, and the images at its size. A network that is trained on this dataset finds it at
-    `root` too."""
+    """The network, and the images at its size. A network that is trained on this dataset also takes
+    its training data from `root`."""
     from . import data, nets
 
     nets.check_device(device)
@@ -189,7 +188,7 @@ def _opened(network, weights, layer, dataset, root, limit, device):
     help=f"May be repeated; 'all' takes all.  [default: {', '.join(METRICS_BY_DEFAULT)}]",
 )
 @click.option("--batch-size", default=16, show_default=True, type=click.IntRange(min=1))
-@click.option("--store", **PATH, help="Keep results there; a second run resumes.")
+@click.option("--store", **PATH, help="Keep results in this folder; a second run resumes.")
 @click.option("--out", **PATH, help="Write the long table (.csv or .parquet).")
 def evaluate(
     network: str,
@@ -242,9 +241,9 @@ def evaluate(
     "options",
     multiple=True,
     metavar="NAME=VALUE",
-    help="Of the method, such as counterfactual=3; may be repeated.",
+    help="An option of the method, such as counterfactual=3; may be repeated.",
 )
-@click.option("--signed", is_flag=True, help="Grey is zero, white for the class, black against it.")
+@click.option("--signed", is_flag=True, help="Keep the sign: grey is zero, white for, black against.")
 @click.option("--out", **PATH, required=True, help="A folder for pictures.")
 def explain(
     network: str,
@@ -259,7 +258,7 @@ def explain(
     signed: bool,
     out: Path,
 ) -> None:
-    """Write each image's map as a grey picture, of the image's class or else of the predicted one."""
+    """Write each image's map as a grey picture, for the image's class or else the predicted class."""
     from PIL import Image
 
     from . import saliency
@@ -285,7 +284,7 @@ def _chosen(given: tuple[str, ...], default: tuple[str, ...], registry: Any) -> 
 
 
 def _check_out(out: Path) -> None:
-    """Whether the table can be written, before anything is computed."""
+    """Raises an error, before anything is computed, if the table cannot be written."""
     if out.suffix not in _WRITERS:
         raise ValueError(f"--out {out}: its name ends in {' or '.join(_WRITERS)}")
     folder = out.parent
@@ -302,7 +301,7 @@ _WRITERS = {
 
 
 def _summary(frame: Any) -> str:
-    """Means with 95 % intervals, a row a method, a column a metric; and the images that failed."""
+    """Means with 95 % intervals, one row per method and one column per metric, and failed images."""
     from .methods import METHODS
     from .metrics import METRICS
     from .statistics import mean_ci
@@ -326,7 +325,7 @@ def _summary(frame: Any) -> str:
 
 
 def _run() -> None:
-    """A wrong input is a line on the terminal, not a traceback, and so is a warning."""
+    """Runs the command line, printing errors and warnings as single lines without a traceback."""
     warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
     try:
         main()
@@ -336,7 +335,7 @@ def _run() -> None:
         elsewhere = ELSEWHERE.keys() & sys.argv[1:2]
         what = "the extra `book` of this package" if elsewhere else "the package that has it"
         raise SystemExit(f"error: {error}; install {what}") from None
-    except torch.OutOfMemoryError:  # of one image: batches have been halved before
+    except torch.OutOfMemoryError:  # for one image; larger batches have been halved before
         raise SystemExit(
             "error: the device has not enough memory for one image; take another --device, or "
             "a smaller --network"

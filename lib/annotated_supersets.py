@@ -1,5 +1,5 @@
-"""The supersets of CALM: classes whose objects have one structure, such as all birds, so that their maps
-together cover an object (CALM supplement, appendix F)."""
+"""The supersets of CALM: classes whose objects share a structure, such as all birds, so that
+together their maps cover an object (CALM supplement, appendix F)."""
 
 from functools import cache
 from typing import NamedTuple
@@ -16,14 +16,15 @@ from .wordnet import paths, wordnet_ids
 NESTED = ("nearest", "outermost")
 Supersets = tuple[
     frozenset[int], ...
-]  # of each class the classes of its superset, itself among them
+]  # for each class the classes of its superset, including itself
 
 
 def supersets(net, data: Dataset) -> Supersets:
     r"""The superset $\mathcal{Y}$ of each of a network's classes.
 
-    Those of table A for a network of ImageNet's classes; all classes, where the data show objects of
-    one structure, as CUB's birds are; else each class alone.
+    For a network with ImageNet's classes they are the supersets of table A. If all objects of the
+    data share a structure, as CUB's birds do, the superset is all classes. Otherwise each class is
+    its own superset.
 
     Example:
         >>> S = explain("calm", net, x, target, superset=supersets(net, data))
@@ -36,7 +37,7 @@ def supersets(net, data: Dataset) -> Supersets:
 
 
 class Printed(NamedTuple):
-    """A row of table A: the synset, how many classes it is said to have, and what it is called."""
+    """A row of table A: the synset, the printed number of its classes, and its name."""
 
     synset: str
     classes: int
@@ -45,19 +46,19 @@ class Printed(NamedTuple):
 
 @cache
 def table_a() -> tuple[Printed, ...]:
-    """The 120 rows of table A, down its columns; two of them stand twice."""
+    """The 120 rows of table A, down its columns; two synsets occur twice."""
     return tuple(Printed(**row) for row in _annotation()["table_a"])
 
 
 @cache
 def imagenet_supersets(nested: str = "nearest") -> tuple[frozenset[int], ...]:
-    r"""The superset $\mathcal{Y}$ of each of the 1,000 classes, those of table A; else the class alone.
+    r"""The superset $\mathcal{Y}$ of each of the 1,000 classes by table A, or the class alone.
 
     Args:
-        nested: of the table's concepts above a class, which is its own: the "nearest", the fewest steps
-            away, as the table lists pianos beside stringed instruments; or the "outermost", which a
-            search from the root, breadth first, marks first (appendix F). Of equally near ones the
-            first in the table.
+        nested: which concept of the table a class belongs to, if several are above it: the
+            "nearest", the fewest steps away, since the table lists pianos beside stringed
+            instruments; or the "outermost", which a breadth-first search from the root marks first
+            (appendix F). Ties go to the first in the table.
 
     Example:
         >>> len(imagenet_supersets()[151])  # a Chihuahua's: all canines
@@ -71,10 +72,10 @@ def imagenet_supersets(nested: str = "nearest") -> tuple[frozenset[int], ...]:
 
 
 def owner(index: int, nested: str = "nearest") -> str | None:
-    """The concept of table A whose superset has a class; None for a class that stands alone.
+    """The concept of table A to whose superset a class belongs; None for a class without one.
 
     Args:
-        nested: as of `imagenet_supersets`.
+        nested: as for `imagenet_supersets`.
 
     Example:
         >>> owner(151)  # a Chihuahua's: canine

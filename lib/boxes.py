@@ -1,10 +1,10 @@
-"""Boxes of masks, which drawn annotations and metrics share."""
+"""Boxes of masks, for drawn annotations and for metrics."""
 
 import numpy as np
 
 
 def tight_box(pixels: np.ndarray) -> tuple[int, int, int, int]:
-    """The smallest box of the pixels (H, W) that are True; without any, a box of no area."""
+    """The smallest box around the pixels (H, W) that are True; a box without area if none is."""
     columns, rows = np.flatnonzero(pixels.any(0)), np.flatnonzero(pixels.any(1))
     if len(rows) == 0:
         return 0, 0, 0, 0

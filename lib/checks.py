@@ -1,4 +1,4 @@
-"""Checks of what comes in, each with the remedy in its message."""
+"""Checks of arguments, each with the remedy in its error message."""
 
 from collections.abc import Mapping
 from numbers import Integral, Real
@@ -11,11 +11,11 @@ from torch import Tensor
 
 from .errors import unknown
 
-NO_CLASS = -1  # of an image whose class is not known, for what explains without one
+NO_CLASS = -1  # the target of an image without a known class, for methods that need none
 
 
 def as_tensor(what: str, value, remedy: str = "") -> Tensor:
-    """Numbers as a tensor, whether they come as one, as an array, or as lists of either."""
+    """Numbers as a tensor, given as a tensor, an array, or a list of either."""
     try:
         if isinstance(value, list | tuple) and value and isinstance(value[0], Tensor):
             return torch.stack(list(value))
@@ -28,7 +28,7 @@ def as_tensor(what: str, value, remedy: str = "") -> Tensor:
 
 
 def as_dtype(dtype: str | torch.dtype | None) -> torch.dtype | None:
-    """A floating-point dtype, also by name."""
+    """A floating-point dtype, given as such or by name."""
     found = getattr(torch, dtype, "") if isinstance(dtype, str) else dtype
     if found is None or (isinstance(found, torch.dtype) and found.is_floating_point):
         return found
@@ -36,7 +36,7 @@ def as_dtype(dtype: str | torch.dtype | None) -> torch.dtype | None:
 
 
 def check_net(net) -> None:
-    """A network is one that is cut at a layer."""
+    """Raises an error unless `net` is a `Classifier`."""
     if not hasattr(net, "cut"):
         raise ValueError(
             f"the network is a Classifier, got {type(net).__name__}: nets.wrap(model, ...) makes one"
@@ -44,7 +44,7 @@ def check_net(net) -> None:
 
 
 def check_data(data) -> None:
-    """A dataset is one of `lib.data`."""
+    """Raises an error unless `data` is a `Dataset`."""
     if not hasattr(data, "fingerprint"):
         raise ValueError(
             f"the data is a Dataset, got {type(data).__name__}: data.load reads one, a folder of images too"
@@ -52,7 +52,7 @@ def check_data(data) -> None:
 
 
 def check_images(x) -> Tensor:
-    """Images, as a tensor, are (B, 3, H, W), float, finite, in [0, 1]."""
+    """The images as a tensor; an error unless they are (B, 3, H, W), float, finite, in [0, 1]."""
     x = as_tensor("images", x, ": data.load reads files")
     if x.ndim != 4 or x.shape[1] != 3:
         raise ValueError(f"images are (B, 3, H, W), got {tuple(x.shape)}: add or move a dimension")
@@ -70,8 +70,10 @@ def check_images(x) -> Tensor:
 
 
 def check_targets(target: int | Tensor, batch: int, classes: int, device: torch.device) -> Tensor:
-    """Targets as a tensor (B,) of class indices on `device`: any, `NO_CLASS` too, of a backbone, which
-    has no classes."""
+    """Targets as a tensor (B,) of class indices on `device`.
+
+    For a backbone, which has no classes, any index passes, including `NO_CLASS`.
+    """
     target = as_tensor(
         "targets, class indices,", target, ": give one class an image, or one for all"
     )
@@ -92,8 +94,8 @@ def check_targets(target: int | Tensor, batch: int, classes: int, device: torch.
 
 
 def check_maps(S, x: Tensor, signed: bool = False) -> Tensor:
-    """Saliency maps, as a tensor, are (B, H, W), finite, in [0, 1], or signed in [-1, 1], one an image and of its
-    size."""
+    """The saliency maps as a tensor; an error unless they are (B, H, W), finite, in [0, 1] or
+    signed in [-1, 1], with one map per image and of its size."""
     S = as_tensor("maps", S, ": use saliency.explain")
     if S.shape != (len(x), *x.shape[2:]):
         raise ValueError(
@@ -110,13 +112,13 @@ def check_maps(S, x: Tensor, signed: bool = False) -> Tensor:
 
 
 def check_finite(what: str, x: Tensor, remedy: str = "") -> None:
-    """Each of a batch (B, ...) is finite; the error names the first that is not."""
+    """Raises an error unless a batch (B, ...) is finite; it names the first entry that is not."""
     bad = (~torch.isfinite(x)).flatten(1).any(1).nonzero().flatten().tolist()
     if bad:
         raise ValueError(f"{what} {bad[0]} of the batch holds NaN or infinity{remedy}")
 
 
-_KINDS = {  # of options, by how they are annotated
+_KINDS = {  # kinds of options by their annotation: what they accept, and its name in errors
     bool: (bool, "True or False"),
     int: (Integral, "a whole number"),
     float: (Real, "a number"),
@@ -132,11 +134,13 @@ def check_options(
     valid: Mapping[str, object],
     annotations: Mapping[str, object] = MappingProxyType({}),
 ) -> None:
-    """Options are those that the method or metric declares, and of the kind that it declares.
+    """Raises an error unless the options are declared by the method or metric and of the declared
+    type.
 
     Args:
         valid: options with their defaults.
-        annotations: theirs; where one is not, or not only, of the kinds above, any value will do.
+        annotations: the types of the options. An option whose type is not made of the kinds above
+            takes any value.
     """
     for option, value in given.items():
         if option not in valid:
@@ -151,12 +155,12 @@ def check_options(
 
 
 def _is_of(value: object, of: type) -> bool:
-    """True and False are no numbers."""
+    """Whether a value is of a type, where True and False are not numbers."""
     return isinstance(value, of) and (of is bool or not isinstance(value, bool))
 
 
 def check_count(name: str, value: int | None, least: int = 1, *, optional: bool = True) -> None:
-    """A number of things is a whole number, at least so many; None leaves an optional one open."""
+    """Raises an error unless the value is an integer, at least `least`; if optional, or None."""
     if value is None and optional:
         return
     if not isinstance(value, Integral) or isinstance(value, bool):
@@ -166,6 +170,6 @@ def check_count(name: str, value: int | None, least: int = 1, *, optional: bool 
 
 
 def check_choice(kind: str, value: str, valid) -> None:
-    """A named choice is one of the valid ones."""
+    """Raises an error unless the value is one of the valid names."""
     if value not in valid:
         raise unknown(kind, value, valid)

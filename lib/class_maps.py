@@ -1,4 +1,4 @@
-"""The class maps of a network, all at once, and their sums over supersets."""
+"""The class maps of a network for all classes at once, and their sums over supersets."""
 
 import torch
 from torch import Tensor
@@ -9,14 +9,15 @@ from .methods.cam import class_weights
 
 @torch.no_grad()
 def class_maps(net, x: Tensor) -> Tensor:
-    r"""$f_{yhw}(x)$ (B, C, h, w), whose means over positions are the logits but for a bias (CALM
+    r"""$f_{yhw}(x)$ (B, C, h, w), whose means over positions are the logits up to a bias (CALM
     supplement, eq. (a) and (d)).
 
-    Those of `cam`, where the head pools and is affine; or the target layer's activation itself, where it
-    has a channel a class and the head only pools it, as SqueezeNet's does after a ReLU.
+    If the head is average pooling and one linear layer, these are the maps of `cam`. If the target
+    layer has one channel per class and the head only pools it, as SqueezeNet's does after a ReLU,
+    they are the target layer's activation.
 
     Raises:
-        ValueError: the head is something else.
+        ValueError: the head has another form.
 
     Example:
         >>> net = nets.load("torchvision:squeezenet1_1", layer="classifier.1")
@@ -26,7 +27,7 @@ def class_maps(net, x: Tensor) -> Tensor:
     A, context = net.cut(x.to(net.device, net.dtype))
     y = net.head(A, context)
     if net.affine_head:
-        one_position = A[..., :1, :1]  # behind pooling, the weights are those of a grid of one
+        one_position = A[..., :1, :1]  # with pooling, the weights are those of a 1 x 1 grid
         f = torch.einsum("ck,bkhw->bchw", class_weights(net, one_position), A)
         bias = net.head(torch.zeros_like(A[:1]), context)
         if torch.allclose(f.mean((2, 3)) + bias, y, rtol=1e-4, atol=1e-4):
@@ -42,10 +43,11 @@ def class_maps(net, x: Tensor) -> Tensor:
 
 
 def over_supersets(f: Tensor, members: Tensor) -> Tensor:
-    """Sums (B, L, h, w) of class maps (B, C, h, w), each divided by its range, as `cam` adds them up.
+    """Sums (B, L, h, w) of class maps (B, C, h, w), each scaled to [0, 1], over supersets.
 
     Args:
-        members: whether a class is in each of L supersets (L, C), or of each image's (B, L, C).
+        members: which classes are in each of L supersets, (L, C), or (B, L, C) if they differ by
+            image.
     """
     each = "lc,bchw->blhw" if members.ndim == 2 else "blc,bchw->blhw"
     return torch.einsum(each, members.to(f), normalise(f))

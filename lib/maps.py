@@ -1,5 +1,4 @@
-r"""What lies below methods and metrics: maps at the image's size, in [0, 1], and images seen through
-them."""
+r"""Maps at the image's size in [0, 1], and images masked by them, for methods and metrics."""
 
 import torch
 from torch import Tensor
@@ -12,7 +11,7 @@ MASKINGS = ("pixels", "normalized")
 
 
 def upsample(raw: Tensor, size: tuple[int, int]) -> Tensor:
-    """Maps (..., h, w) at the image's size, bilinearly, pixel centres aligned (not corners)."""
+    """Maps (..., h, w) at the image's size, by bilinear upsampling with aligned pixel centres."""
     flat = raw.reshape(-1, 1, *raw.shape[-2:])
     return F.interpolate(flat, size, mode="bilinear", align_corners=False).view(
         *raw.shape[:-2], *size
@@ -20,14 +19,15 @@ def upsample(raw: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def normalise(M: Tensor, how: str = "range") -> Tensor:
-    r"""Each map (..., H, W) in [0, 1], or signed in [-1, 1]; a flat map is zeros.
+    r"""Each map (..., H, W) scaled to [0, 1], or signed to [-1, 1]; a flat map becomes zeros.
 
     range: $n(A) = (A - \min A) / (\max A - \min A)$, Opti-CAM eq. (4), (16);
     max: $A / \max A$, eq. (17); sigmoid: $1 / (1 + e^{-A})$, eq. (18).
 
-    signed: $A / \max |A|$, which keeps zero where it is, so that only a map of zeros is zeros.
+    signed: $A / \max |A|$, which leaves zero in place, so that only a map of zeros becomes zeros.
 
-    Each map on its own: never over a batch. Where max is not positive, eq. (17) is undefined: zeros.
+    Each map is scaled by itself, never over a batch. Where the maximum is not positive, eq. (17) is
+    undefined and the map becomes zeros.
     """
     check_choice("normalisation", how, (*NORMALISATIONS, "signed"))
     if how == "signed":
@@ -44,14 +44,18 @@ def normalise(M: Tensor, how: str = "range") -> Tensor:
 
 
 def without_noise(M: Tensor, size: Tensor, dtype: torch.dtype | None = None) -> Tensor:
-    """Sums (..., h, w), of which a map is flat where it varies by no more than their rounding, and
-    zero where all of it is no more: terms that cancel leave a noise that must not be stretched.
+    """Sums M (..., h, w) without the rounding noise of terms that cancel, which must not be
+    stretched.
+
+    A map that varies by no more than rounding becomes flat, and zero if its values are no larger
+    than that.
 
     Args:
+        M: the sums (..., h, w).
         size: the sums (..., h, w) of the absolute values of the same terms.
-        dtype: the precision in which the terms were made; None for that of M.
+        dtype: the precision in which the terms were computed; None for that of M.
     """
-    # of channels that a LayerNorm centres, the sum is within one eps; others differ by more than 15
+    # The sum of channels that a LayerNorm centres is within one eps; other sums exceed 15 eps.
     eps = torch.finfo(dtype or M.dtype).eps
     noise = 4 * eps * size.detach().amax((-2, -1), keepdim=True)
     N = M.detach()
@@ -61,10 +65,11 @@ def without_noise(M: Tensor, size: Tensor, dtype: torch.dtype | None = None) -> 
 
 
 def mask(net, x: Tensor, S: Tensor, masking: str = "pixels") -> Tensor:
-    r"""Images seen through their maps: $x \odot S$, where S (B, H, W) multiplies every channel.
+    r"""Images masked by their maps: $x \odot S$, where S (B, H, W) multiplies every channel.
 
-    masking="pixels": masked is black, as Opti-CAM's authors do. masking="normalized": the mask
-    multiplies the normalised tensor, so masked is the channel mean, as most CAM libraries do.
+    With masking="pixels" masked pixels are black, as in the code of Opti-CAM's authors. With
+    masking="normalized" the mask multiplies the normalised tensor, so masked pixels have the
+    channel mean, as in most CAM libraries.
     """
     check_choice("masking", masking, MASKINGS)
     S = S[:, None]  # (B, 1, H, W)
@@ -74,7 +79,7 @@ def mask(net, x: Tensor, S: Tensor, masking: str = "pixels") -> Tensor:
 
 
 def in_single(t: Tensor) -> Tensor:
-    """At least in single precision: half of it rounds the steps of an optimiser away."""
+    """The tensor in at least single precision: half would round an optimiser's steps away."""
     return t.to(torch.promote_types(t.dtype, torch.float32))
 
 

@@ -1,4 +1,4 @@
-"""Where things lie: the repository, its manifests, what is made here, and the user's data."""
+"""Paths: the repository, its manifests, results and trained networks, and the user's data."""
 
 import os
 import tempfile
@@ -14,18 +14,21 @@ MANIFESTS = (_HERE if _INSTALLED else ROOT) / "data_manifests"
 
 
 def standing() -> Path:
-    """The folder in which the user gave the command: $PWD, where it is a folder, else the current
-    one. A notebook's kernel runs in the notebook's folder, but has the $PWD of who started it."""
+    """The folder in which the user gave the command: $PWD if it is a folder, else the current one.
+
+    A notebook's kernel runs in the notebook's folder, but has the
+    $PWD of the process that started it.
+    """
     shell = Path(os.environ.get("PWD") or "")
     return shell if shell.is_absolute() and shell.is_dir() else Path.cwd()
 
 
 def absolute(path: str | Path) -> Path:
-    """The absolute path that a program means: ~ is the home folder, and a relative path begins in the
+    """The absolute path for a program: ~ is the home folder, and a relative path begins in the
     current folder.
 
     Raises:
-        ValueError: ~ is of a user who has no home folder.
+        ValueError: the path begins with the ~ of a user without a home folder.
 
     Example:
         >>> absolute("~/results")
@@ -35,14 +38,14 @@ def absolute(path: str | Path) -> Path:
 
 
 def given(path: str | Path) -> Path:
-    """The absolute path that a user means in a notebook's parameter: as of `absolute`, but a relative
-    path begins where the user stands, unless something is there in the current folder alone.
+    """The absolute path for a notebook's parameter: as `absolute`, but relative paths begin in the
+    folder in which the user gave the command, unless the path exists in the current folder only.
 
     Example:
         >>> given("weights/resnet50.pth")
         PosixPath('/home/me/project/weights/resnet50.pth')
     """
-    there, here = standing() / _from_home(path), absolute(path)  # the same where it is absolute
+    there, here = standing() / _from_home(path), absolute(path)  # equal for an absolute path
     return here if here.exists() and not there.exists() else there
 
 
@@ -64,8 +67,8 @@ def data_home() -> Path:
 
 
 def build_folder() -> Path:
-    """The folder of results and trained networks: $CAMS_BUILD; else the first that can be written to
-    of `build` in a checkout, `build` in the user's cache folder, and one of temporary files."""
+    """The folder of results and trained networks: $CAMS_BUILD, or else the first writable one of
+    `build` in a checkout, `build` in the user's cache folder, and a temporary folder."""
     if chosen := _chosen("CAMS_BUILD"):
         return chosen
     temporary = Path(tempfile.gettempdir()) / f"cams-{getattr(os, 'getuid', int)()}" / "build"
@@ -75,14 +78,14 @@ def build_folder() -> Path:
 
 
 def _chosen(variable: str) -> Path | None:
-    """The folder that an environment variable names, from where the user stands: a kernel, which
-    inherits it, runs in another folder."""
+    """The folder that an environment variable names, relative to the folder in which the user gave
+    the command: a kernel, which inherits the variable, runs in another folder."""
     name = os.environ.get(variable)
     return standing() / _from_home(name) if name else None
 
 
 def _writable(folder: Path) -> bool:
-    """Whether something can be made in a folder, which may have to be made first."""
+    """Whether files can be written into a folder, which may not exist yet."""
     there = next(parent for parent in (folder, *folder.parents) if parent.exists())
     return there.is_dir() and os.access(there, os.W_OK | os.X_OK)
 

@@ -1,21 +1,21 @@
-"""How far an evaluation is: a bar on the terminal, or a function that is told."""
+"""The progress of an evaluation: a bar on the terminal, or calls of a function."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from tqdm import tqdm
 
-Told = Callable[[str, int, int], None]  # takes the method's label, images done, and all of them
+Told = Callable[[str, int, int], None]  # of the method's label, the images done, and their total
 
 
 class Progress:
-    """Images explained, of those of all methods together; closed by `with`.
+    """The number of images explained, counted over all methods; a context manager.
 
     Args:
-        title: what the bar is of.
-        total: methods x images.
-        shown: a bar, or none; None shows one if it is on a terminal; or a function that is called
-            as `shown(label, done, total)` at each advance instead.
+        title: the title of the bar.
+        total: the number of methods times the number of images.
+        shown: whether to show a bar; None shows one on a terminal. Or a function that is called as
+            `shown(label, done, total)` at each advance instead.
     """
 
     def __init__(self, title: str, total: int, shown: bool | Told | None = None):
@@ -32,13 +32,15 @@ class Progress:
 
     @contextmanager
     def part(self, label: str, images: int) -> Iterator[Callable[[int], None]]:
-        """A method's share: gives the function to call with the number of images just done; those
-        that it is not told of, such as unreadable ones, count at the end."""
+        """The part of one method: gives a function to call with the number of images just done.
+
+        Images that it is never told of, such as unreadable ones, count at the end.
+        """
         end = self.done + images
         self._bar.set_postfix_str(label)
 
         def advance(images: int) -> None:
-            # A map that is made for two classes is told of twice.
+            # An image that is explained for two classes is reported twice.
             images = min(images, end - self.done)
             if images:
                 self.done += images

@@ -1,4 +1,4 @@
-"""Reference images, known by their features: what DiffCAM tells an image from."""
+"""Sets of reference images for DiffCAM, represented by their features."""
 
 import hashlib
 from collections.abc import Sequence
@@ -22,8 +22,8 @@ class ReferenceSet:
 
     Attributes:
         z: (n, K), $z_k = \\mathrm{GAP}(A_k)$ of each image.
-        classes: (n,) the class of each image; None where none is known.
-        network: the fingerprint of the network whose features they are; "" where it is not known.
+        classes: (n,) the class of each image; None if no class is known.
+        network: the fingerprint of the network that gave the features; "" if it is not known.
     """
 
     z: Tensor
@@ -63,7 +63,7 @@ class ReferenceSet:
 
     @cached_property
     def content(self) -> str:
-        """A hash of what decides the maps that are made with it."""
+        """A hash of features and classes, on which the maps depend."""
         digest = hashlib.sha256(repr((tuple(self.z.shape), self.z.dtype)).encode())
         for tensor in (self.z, self.classes):
             if tensor is not None:
@@ -74,15 +74,16 @@ class ReferenceSet:
 def reference_set(
     net, data: Dataset, *, batch_size: int = 16, store: str | Path | None = None
 ) -> ReferenceSet:
-    """The features of a dataset's images, with their classes; only features run.
+    """The features of a dataset's images, with their classes; the head does not run.
 
     Args:
         net: a `Classifier`, or a backbone without a classifier.
         data: the reference images, at the size of the images that are explained.
-        store: a folder in which features are kept, as those of `evaluate`; None keeps nothing.
+        store: a folder in which features are stored, such as the store of `evaluate`; None stores
+            nothing.
 
     Raises:
-        ValueError: no image, or one that cannot be read, which it names.
+        ValueError: there is no image, or an image cannot be read; the message names it.
 
     Example:
         >>> R = reference_set(net, load("imagenet_embedded", size=net.input_size))
@@ -94,11 +95,12 @@ def reference_set(
 def reference_sets(
     nets: Sequence, data: Dataset, *, batch_size: int = 16, store: str | Path | None = None
 ) -> list[ReferenceSet]:
-    """As `reference_set`, of several networks, or of one that is cut at several layers: each image is
-    decoded once for all.
+    """As `reference_set`, for several networks, or for one network cut at several layers.
+
+    Each image is decoded only once for all networks.
 
     Args:
-        nets: whose images have the same size.
+        nets: the networks, which take images of the same size.
 
     Example:
         >>> last, before = reference_sets([net, nets.load(net.name, layer="features.10")], data)
@@ -135,13 +137,13 @@ def _pooled(nets: Sequence, data: Dataset, batch_size: int) -> list[Tensor]:
 
 
 def as_reference_set(net, reference, size: tuple[int, int]) -> ReferenceSet:
-    """A reference in whatever form it is given, of this network, on its device.
+    """The reference as a `ReferenceSet` of this network.
 
     Args:
         reference: a `ReferenceSet`; a `Dataset`, whose images are taken at `size`; or features (n, K).
 
     Raises:
-        ValueError: none is given; or it is of another network, or has other channels.
+        ValueError: the reference is missing, has another type, or belongs to another network.
     """
     if reference is None:
         raise ValueError(
@@ -164,7 +166,7 @@ def as_reference_set(net, reference, size: tuple[int, int]) -> ReferenceSet:
     return reference
 
 
-# Of each network the dataset that it was last given, whose features every batch needs.
+# For each network the features of the last reference dataset, which every batch needs.
 _last: WeakKeyDictionary = WeakKeyDictionary()
 
 

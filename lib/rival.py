@@ -1,4 +1,4 @@
-"""The class that each image is told from: "why a, and not c?"."""
+"""The rival of each image's class, for the question "why a, and not c?"."""
 
 from collections.abc import Mapping
 
@@ -11,15 +11,16 @@ Rival = int | Mapping[int, int] | Tensor
 
 
 def rivals_of(rival: Rival, target: Tensor, classes: int = 0) -> Tensor:
-    """The rival class (B,) of each image, which is another than its own.
+    """The rival class (B,) of each image, never the image's own class.
 
     Args:
-        rival: a class for all images; or, by the class that is explained, its rival; or (B,) classes.
+        rival: one class for all images; a mapping from the class that is explained to its rival; or
+            (B,) classes, one per image.
         target: the classes (B,) that are explained.
-        classes: how many there are; 0 where any number is one.
+        classes: the number of classes; 0 to accept any class index.
 
     Raises:
-        ValueError: a class has no rival, is its own, or has one that is none of the classes.
+        ValueError: a class has no rival, is its own rival, or has a rival out of range.
 
     Example:
         >>> rivals_of({3: 8, 4: 9}, torch.tensor([4, 3, 3]))
@@ -51,5 +52,5 @@ def rivals_of(rival: Rival, target: Tensor, classes: int = 0) -> Tensor:
 
 
 def strongest_rival(y: Tensor, target: Tensor) -> Tensor:
-    """The strongest class other than the target (B,), of logits (B, C)."""
+    """The strongest class (B,) other than the target, by logits (B, C)."""
     return strongest(y, target).argmax(1)

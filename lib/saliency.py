@@ -1,4 +1,4 @@
-r"""From images to saliency maps in [0, 1], or with their sign in [-1, 1], by any method."""
+r"""Saliency maps of images by any method, in [0, 1], or signed in [-1, 1]."""
 
 from typing import NamedTuple
 
@@ -17,15 +17,15 @@ __all__ = [
 
 
 class Attribution(NamedTuple):
-    """The raw signed map (B, h, w) of a method, and the coefficients (B, K) of its channels, where
-    it is one combination of them for all positions."""
+    """The raw signed map (B, h, w) of a method, and the coefficients (B, K) of its channels if the
+    map is a linear combination of them."""
 
     map: Tensor
     coefficients: Tensor | None
 
 
 def raw_map(method: str, net, x: Tensor, target: int | Tensor | None = None, **options) -> Tensor:
-    """The raw signed map (B, h, w) of a method, checked; `target=None` is the predicted class."""
+    """The raw signed map (B, h, w) of a method; `target=None` is the predicted class."""
     return attribute(method, net, x, target, **options).map
 
 
@@ -33,7 +33,8 @@ def raw_map(method: str, net, x: Tensor, target: int | Tensor | None = None, **o
 def attribute(
     method: str, net, x: Tensor, target: int | Tensor | None = None, **options
 ) -> Attribution:
-    r"""The raw map of a method with its coefficients $\alpha$, both checked; arguments as in `explain`.
+    r"""The raw map of a method with its coefficients $\alpha$; arguments and errors as in
+    `explain`.
 
     Example:
         >>> attribute("lift_cam", net, x).coefficients.shape
@@ -63,8 +64,11 @@ def attribute(
 def finish(
     method: str, raw: Tensor, size: tuple[int, int], *, signed: bool = False, **options
 ) -> Tensor:
-    """S (B, H, W) in [0, 1] from raw maps: ReLU where the method has it, upsampling, and min-max or
-    the method's own option `normalisation`; or signed, in [-1, 1]. Arguments as in `explain`."""
+    """S (B, H, W) in [0, 1], or in [-1, 1] if signed, from raw maps.
+
+    They pass a ReLU if the method has it, upsampling, and min-max or the method's own option
+    `normalisation`. Arguments as in `explain`.
+    """
     if signed:
         return normalise(upsample(raw, size), "signed")
     raw = raw.relu() if method_named(method).rectifies(options) else raw
@@ -82,28 +86,31 @@ def explain(
 ) -> Tensor:
     r"""Saliency maps of images: $S^c = n(\mathrm{up}(h(\sum_k w_k^c A^k)))$, Opti-CAM eq. (1), (4).
 
-    The raw map, then ReLU where the method has it, bilinear upsampling (pixel centres aligned) and
-    min-max per image. A flat map gives zeros, never NaN. With a contrast there is no ReLU, for the
-    negative part says as much as the positive; but min-max moves its zero, which `signed` keeps.
+    The raw map passes a ReLU (h) if the method has one, bilinear upsampling with aligned pixel
+    centres (up), and min-max per image (n). A flat map gives zeros, never NaN. With a contrast
+    there is no ReLU, since the negative part of the map matters as much as the positive. Min-max
+    then moves zero; `signed` keeps it in place.
 
-    Opti-CAM's option `normalisation` is the n of its map, eq. (16)-(18), as it is the n of the masks
-    that it tries: $1 / (1 + e^{-a_{ij}})$ of activations, which are not negative, lies in [0.5, 1).
+    Opti-CAM's option `normalisation` is the n of the final map, eq. (16)-(18), as well as of the
+    masks that the optimisation tries. With "sigmoid", $1 / (1 + e^{-a_{ij}})$, the map of
+    activations that are not negative lies in [0.5, 1).
 
     Args:
         method: a name in `METHODS`.
         net: a `Classifier`.
         x: images (B, 3, H, W), float RGB in [0, 1]; a tensor, an array, or a list of images.
-        target: indices of classes (B,), or one class for all; None for the predicted class, or of a backbone
-            for none.
+        target: class indices (B,), or one class for all; None for the predicted class (for a
+            backbone without classes: no class).
         signed: whether the map keeps its sign: no ReLU, and $S = M / \max |M|$ of the upsampled M.
-        options: the method's own; see `METHODS[method].options`.
+        options: the options of the method; see `METHODS[method].options`.
 
     Returns:
         S (B, H, W) in [0, 1], or in [-1, 1] if signed.
 
     Raises:
-        UnknownName: unknown method or option; lists the valid ones.
-        ValueError: bad images, targets, or a map that is not finite; names the image.
+        UnknownName: the method or an option is unknown; the message lists the valid ones.
+        ValueError: images or targets are not valid, or a map is not finite; the message names the
+            image.
 
     Example:
         >>> S = explain("opti_cam", net, x, target=243)

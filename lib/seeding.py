@@ -1,5 +1,4 @@
-"""Random numbers that follow the image, or a name: the same on every device, in every batch, at every
-place."""
+"""Random numbers seeded by an image or a name: the same on every device and in every batch."""
 
 import hashlib
 from collections.abc import Iterator
@@ -11,7 +10,7 @@ from torch import Tensor
 
 
 def quantised(image: Tensor) -> Tensor:
-    """The image (3, H, W) in 8 bits, which is the same in every precision, on the CPU."""
+    """The image (3, H, W) in 8 bits on the CPU, the same for every precision."""
     return (image.detach() * 255).round().to(torch.uint8).cpu()
 
 
@@ -23,23 +22,23 @@ def seed_of(image: Tensor, seed: int) -> int:
 
 
 def generator(image: Tensor, seed: int) -> torch.Generator:
-    """A generator on the CPU that starts from the image and `seed`."""
+    """A generator on the CPU, seeded by the image and `seed`."""
     return torch.Generator().manual_seed(seed_of(image, seed))
 
 
 def stream(seed: int, name: str) -> np.random.Generator:
-    """The random numbers of one name: no other name or seed has the same."""
+    """A generator for one name and seed; every other name or seed has different numbers."""
     return np.random.default_rng([seed, *name.encode()])
 
 
 @contextmanager
 def seeded_globally(image: Tensor, seed: int) -> Iterator[None]:
-    """The global generators of torch (on the CPU) and NumPy start from the image and `seed` inside,
-    and go on outside as if nothing had happened: for libraries that draw from them."""
+    """Seeds the global generators of torch (on the CPU) and NumPy by the image and `seed`, and
+    restores them at the end. For libraries that draw from the global generators."""
     state = np.random.get_state()
     try:
         with torch.random.fork_rng(devices=[]):
-            # not torch.manual_seed, which would also seed the accelerators
+            # torch.manual_seed would also seed the accelerators
             torch.default_generator.manual_seed(seed_of(image, seed))
             np.random.seed(seed_of(image, seed) % 2**32)
             yield

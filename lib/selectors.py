@@ -1,16 +1,16 @@
-r"""Selectors $g_c$: the score that an explanation explains, of logits $y$ and class $c$.
+r"""Selectors $g_c$: the score that is explained, as a function of logits $y$ and class $c$.
 
 Opti-CAM, section 3.2, lets $g_c$ be any function of the logits; the default everywhere is the
-logit. Gradient methods back-propagate from it, optimisation maximises it.
+logit. Gradient methods back-propagate from $g_c$, and optimisation maximises it.
 
-Contrasts subtract from the logit of a class those of the others, $y_t - \sum_{s \ne t} a_s y_s$ with
+Contrasts subtract the logits of the other classes, $y_t - \sum_{s \ne t} a_s y_s$ with
 $\sum_s a_s = 1$ ("Why Not Other Classes?", Wang & Wang 2022). The weights $a$ are constants of the
-image: nothing is differentiated by them, so that a contrast is linear in the logits, and the
-contrast of explanations is the explanation of the contrast wherever propagation is linear
-(proposition 3), as in derivatives and in the rules of DeepLIFT and LRP. Layer-CAM and Grad-CAM++
-rectify the derivatives themselves: theirs are no such combinations. Methods that optimise or sample
-have no contrasts, for their logits change on the way; nor has TIBAV, which shares out the relevance
-of the score: that of a contrast is zero in all.
+image and are not differentiated, so a contrast is linear in the logits. Where propagation is linear
+too, as in derivatives and in the rules of DeepLIFT and LRP, the explanation of the contrast is the
+contrast of the explanations (proposition 3). This does not hold for Layer-CAM and Grad-CAM++, which
+rectify the derivatives. Methods that optimise or sample have no contrasts, because the logits
+change while they run. TIBAV has none because it distributes the relevance of the score, and the
+total relevance of a contrast is zero.
 """
 
 from collections.abc import Callable
@@ -52,7 +52,7 @@ SELECTORS: dict[str, Score] = {
 
 
 def _others(y: Tensor, c: Tensor) -> Tensor:
-    """The logits with minus infinity at the class itself."""
+    """The logits, with minus infinity at the class itself."""
     return y.scatter(1, c[:, None], -torch.inf)
 
 
@@ -74,7 +74,7 @@ def by_probability(y: Tensor, c: Tensor) -> Tensor:
     return _others(y, c).softmax(1)
 
 
-# The weights a (B, C) of the other classes, which sum to one; zero for the class itself.
+# The weights a (B, C) of the other classes sum to one; the weight of the class itself is zero.
 CONTRASTS: dict[str, Callable[[Tensor, Tensor], Tensor] | None] = {
     "none": None,
     "mean": equally,
@@ -84,13 +84,14 @@ CONTRASTS: dict[str, Callable[[Tensor, Tensor], Tensor] | None] = {
 
 
 def contrast_score(name: str) -> Score:
-    r"""The logit of the class less a mean of the others': $y_t - \sum_{s \ne t} a_s y_s$.
+    r"""The logit of the class minus a mean of the others': $y_t - \sum_{s \ne t} a_s y_s$.
 
-    Wang & Wang 2022, with $a$ by name: "mean", "max", "weighted"; "none" is the logit alone.
+    The name chooses the weights $a$ (Wang & Wang 2022): "mean", "max" or "weighted"; "none" is the
+    logit alone.
 
     Raises:
-        UnknownName: no such contrast; lists those there are.
-        ValueError: on the logits of a single class, which has no other.
+        UnknownName: there is no contrast of that name; the message lists the valid ones.
+        ValueError: raised by the score if there is only one class.
 
     Example:
         >>> contrast_score("max")(torch.tensor([[3.0, 1.0, 2.0]]), torch.tensor([0]))
@@ -112,11 +113,11 @@ def contrast_score(name: str) -> Score:
 
 
 def select(selector: str, contrast: str = "none") -> Score:
-    """The selector of that name; or, of the logit, the contrast of that name.
+    """The score of the given selector, or the given contrast of the logit.
 
     Raises:
-        UnknownName: no such selector or contrast; lists those there are.
-        ValueError: a contrast of something other than the logit.
+        UnknownName: there is no such selector or contrast; the message lists the valid ones.
+        ValueError: a contrast is asked for with a selector other than the logit.
     """
     check_choice("selector", selector, SELECTORS)
     if contrast == "none":

@@ -1,4 +1,4 @@
-"""One method on a block of images: its raw maps, made once, whoever asks."""
+"""The raw maps of one method on a block of images, computed once and then read."""
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
@@ -21,10 +21,10 @@ Targets = list[int | None]  # the class of each image of a block
 
 
 class Block:
-    """Some images of a dataset, decoded once, and what a network says of them.
+    """A block of images of a dataset, decoded once, and a network's logits for them.
 
     Attributes:
-        unreadable: the error of each image, by its place, that could not be read or decoded.
+        unreadable: the errors of the images that could not be read or decoded, by index.
     """
 
     def __init__(self, net, data: Dataset, batch_size: int):
@@ -38,7 +38,7 @@ class Block:
 
     @cached_property
     def fingerprints(self) -> list[str]:
-        """Of each image; of one that cannot be read a name that nothing is stored under."""
+        """The fingerprint of each image; for an unreadable image a name that is never stored."""
         return [self._fingerprint(i) for i in range(len(self))]
 
     def _fingerprint(self, i: int) -> str:
@@ -49,7 +49,7 @@ class Block:
             return f"unreadable {i}"
 
     def sample(self, i: int) -> Sample | None:
-        """The sample, or None with its error noted."""
+        """The sample, or None if it is unreadable; then its error is recorded."""
         if i not in self._samples and i not in self.unreadable:
             try:
                 sample = self.data[i]
@@ -60,13 +60,16 @@ class Block:
         return self._samples.get(i)
 
     def batch(self, index: Sequence[int]) -> Tensor:
-        """x (B, 3, H, W)."""
+        """The images x (B, 3, H, W) at these indices."""
         x = torch.stack([self.sample(i).image for i in index])
         return x.to(self.net.device, self.net.dtype)
 
     def targets(self, kind: str) -> Targets:
-        """The class of each image that maps and metrics follow: its "label", or the "predicted"; of a
-        backbone, which predicts none, `NO_CLASS` where there is no label."""
+        """The class of each image: its "label", or the "predicted" class.
+
+        An image without a label has its predicted class; for a backbone, which predicts none, it
+        has `NO_CLASS`.
+        """
         check_choice("target", kind, ("label", "predicted"))
         if kind == "label" and not self.net.num_classes:
             return [NO_CLASS if label is None else label for label in self.data.targets]
@@ -80,21 +83,21 @@ class Block:
 
     @torch.no_grad()
     def logits(self, index: list[int]) -> dict[int, Tensor]:
-        """What the network says of the images, (C,) each."""
+        """The network's logits (C,) for each image."""
         missing = [i for i in index if i not in self._logits]
         for batch in _batches(missing, self.batch_size):
             self._logits |= dict(zip(batch, self.net(self.batch(batch))))
         return self._logits
 
     def attempt(self, images: list, run: Callable[[list], Any]) -> Iterator[tuple[list, Any]]:
-        """Yield (batch, result) of `run`; halve a batch that exhausts memory, isolate an image that
-        raises a ValueError: its result is the error's message."""
+        """Yields (batch, result) of `run`. A batch that exhausts memory is halved. An image that
+        raises a ValueError is isolated, and its result is the error's message."""
         todo = _batches(images, self.batch_size)
         while todo:
             batch = todo.pop(0)
             try:
                 yield batch, run(batch)
-            except UnknownName:  # an option's value, wrong for every image
+            except UnknownName:  # an option's value is wrong for every image
                 raise
             except (ValueError, torch.OutOfMemoryError) as error:
                 if len(batch) > 1:
@@ -109,8 +112,8 @@ class Shard:
     """One method on a block of images.
 
     Args:
-        store: the folder of all results; None keeps nothing.
-        advance: called with the number of images whose maps have just been found or made.
+        store: the folder of all results; None stores nothing.
+        advance: called with the number of images whose maps have just been read or computed.
     """
 
     def __init__(
@@ -125,19 +128,19 @@ class Shard:
         net, code = block.net, "" if store is None else code_of(method.of.fn)
         folder = key(net.fingerprint, net.device.type, str(net.dtype), method.name, method.resolved,
                      method.of.relu, block.data.size, code)  # fmt: skip
-        # By what they show: an image that comes twice is explained once.
+        # By fingerprint, so that an image that occurs twice is explained once.
         self.images = range(len(block)) if store is None else block.fingerprints
         self.files = ShardStore(store, folder, self.images)
         self._known: dict[tuple, Explained | str] = {}
 
     def maps(self, targets: Targets) -> list[Explained | str]:
-        """Of each image its raw map for its class, or the error that it has in place of one."""
+        """The raw map of each image for its class, or the message of its error."""
         pairs = list(zip(self.images, targets))
         self._recall(pairs)
         self.advance(sum(pair in self._known for pair in pairs))
         if any(pair not in self._known for pair in pairs):
             with self.files.lock:
-                self._recall(pairs)  # what another process has made meanwhile
+                self._recall(pairs)  # what another process has computed meanwhile
                 self._make(pairs)
         return [self.block.unreadable.get(i, self._known.get(pair)) for i, pair in enumerate(pairs)]
 
@@ -170,18 +173,18 @@ class Shard:
         return {pair: Explained(M, seconds, a) for pair, (M, a) in zip(pairs, maps)}
 
     def finish(self, raw: list[np.ndarray], signed: bool = False) -> Tensor:
-        """S (B, H, W) of raw maps."""
+        """S (B, H, W) from raw maps."""
         how = {"signed": signed} | self.method.options
         maps = torch.from_numpy(np.stack(raw))
         return finish(self.method.name, maps, self.block.data.size, **how)
 
     def explain(self, x: Tensor, target: Tensor) -> Tensor:
-        """S (B, H, W) of images that are not the dataset's, such as perturbed ones."""
+        """S (B, H, W) for images that are not in the dataset, such as perturbed ones."""
         return explain(self.method.name, self.block.net, x, target, **self.method.options)
 
 
 class GivenMaps:
-    """Maps S (N, H, W) of a block that were made elsewhere, in the place of a `Shard`."""
+    """Maps S (N, H, W) of a block that were made elsewhere, with the interface of a `Shard`."""
 
     def __init__(self, block: Block, label: str, S: Tensor):
         self.block, self.label, self.S = block, label, S.float().cpu().numpy()
@@ -198,13 +201,12 @@ class GivenMaps:
         return torch.from_numpy(np.stack(S))
 
 
-# Not followed from the code of methods and metrics: networks and images are known by what they say
-# and show.
+# Not followed in the code of methods and metrics: networks and images have their own fingerprints.
 _KNOWN = ("lib.nets", "lib.data", "lib.errors", "lib.checks")
 
 
 def code_of(*functions: Callable) -> str:
-    """A hash of the code of a method or metric, and of what makes its maps."""
+    """A hash of the code of a method or metric and of the code that finishes its maps."""
     above = code_key(f"{__package__}.saliency", outside=(*_KNOWN, "lib.methods"))
     return above + code_key(*sorted({f.__module__ for f in functions}), outside=_KNOWN)
 

@@ -1,4 +1,4 @@
-"""Means over images with intervals that keep their word at twenty images, and paired differences."""
+"""Means over images, with intervals that hold even for twenty images, and paired differences."""
 
 from typing import NamedTuple
 
@@ -8,11 +8,11 @@ from numpy.typing import ArrayLike
 from scipy.stats import beta, binom, t
 
 Bounds = tuple[float, float]
-ANY = (-np.inf, np.inf)  # the bounds of values that have none
+ANY = (-np.inf, np.inf)  # the bounds of unbounded values
 
 
 class Interval(NamedTuple):
-    """A mean with its confidence interval; `n` counts what is independent: images or groups."""
+    """A mean with its confidence interval; `n` is the number of independent images or groups."""
 
     mean: float
     low: float
@@ -32,7 +32,7 @@ class Interval(NamedTuple):
         return format(self, ".1f")
 
     def __format__(self, spec: str) -> str:
-        """Mean and bounds, each by a format such as "+.2f"; what is missing is left out.
+        """Mean and bounds, each in a format such as "+.2f"; missing parts are left out.
 
         Example:
             >>> f"{Interval(0.5, 0.25, 0.75, 10):.2f}"
@@ -52,33 +52,35 @@ def mean_ci(
     bounds: Bounds | None = None,
     confidence: float = 0.95,
 ) -> Interval:
-    """The mean with an interval that holds for skewed values too, by images or groups.
+    """The mean with an interval, over images or groups, that also holds for skewed values.
 
-    With m the mean, s its standard error and g the skewness of n values, T = (m - mu) / s is no
-    Student's t where values are skewed, but (Hall 1992, On the removal of skewness by transformation)
+    With m the mean, s its standard error and g the skewness of n values, T = (m - mu) / s does not
+    follow Student's t if the values are skewed. The transformed statistic (Hall 1992, On the
+    removal of skewness by transformation)
 
         W = T + a T^2 + a^2 T^3 / 3 + a / 2,   a = g / (3 sqrt(n)),
 
-    is nearer to it. Each fails on some data: T where a tail is long, W where few values make the
-    skewness. The interval is where either lies between the quantiles of t with n - 1 degrees of
-    freedom. A proportion, values that are 0 or 1, takes the exact binomial interval (Clopper and
-    Pearson 1934); values that are all equal take that of the chance of a different one, which is
-    at most as far off as `bounds` allow. Nothing is drawn at random, and the order is of no account.
+    is closer to it. T fails where a tail is long, W where few values cause the skewness. The
+    interval therefore contains every mu for which T or W lies between the quantiles of Student's t
+    with n - 1 degrees of freedom. A proportion, that is, values that are 0 or 1, has the exact
+    binomial interval (Clopper and Pearson 1934). If all values are equal, the interval is that of
+    the chance of a different value, which is at most as far off as `bounds` allow. Nothing is drawn
+    at random, and the order of the values does not matter.
 
     Args:
         values: (n,), or (n, T) for T means at once; an entry with a NaN is left out.
-        groups: (n,) labels of what was drawn together (crops of one photograph): the values of a
-            group count as one draw. By default each entry is its own group.
-        bounds: the least and the largest possible value. Left open, values that are all 0 or 1 pass for
-            a proportion; so they do with the bounds (0, 1).
-        confidence: of each interval.
+        groups: (n,) labels of values that were drawn together (such as crops of one photograph):
+            the values of a group count as one draw. By default each entry is its own group.
+        bounds: the smallest and the largest possible value. Without bounds, or with (0, 1), values
+            that are all 0 or 1 count as a proportion.
+        confidence: the level of each interval.
 
     Returns:
-        An `Interval` of floats, or of (T,) arrays. One group alone has no interval, and equal values
-        without bounds have none either: NaN.
+        An `Interval` of floats, or of (T,) arrays. The bounds are NaN for a single group, and for
+        equal values without bounds.
 
     Raises:
-        ValueError: `groups` has another length than `values`, or a missing label.
+        ValueError: `groups` has another length than `values`, or a label is missing.
 
     Example:
         >>> f"{mean_ci([1.0] * 20):.2f}"  # exact: 20 of 20
@@ -96,10 +98,11 @@ def p_value(
     null: float = 0.0,
     bounds: Bounds | None = None,
 ) -> float:
-    """How surely the mean is not `null`: the level at which the interval of `mean_ci` ends there.
+    """The p value of the test that the mean is `null`: the level at which the interval of `mean_ci`
+    ends at `null`.
 
     Returns:
-        A two-sided p value; NaN without two groups.
+        A two-sided p value; NaN for fewer than two groups.
 
     Example:
         >>> p_value([0.1, 0.3, 0.2, 0.4]) < 0.05
@@ -123,8 +126,8 @@ def p_value(
 
 
 def holm(p: ArrayLike) -> np.ndarray:
-    """The p values of several tests, each so adjusted that one wrong rejection of any stays at its
-    level (Holm 1979).
+    """The p values of several tests, adjusted to control the chance of any wrong rejection (Holm
+    1979).
 
     Example:
         >>> holm([0.01, 0.04]).tolist()
@@ -139,8 +142,11 @@ def holm(p: ArrayLike) -> np.ndarray:
 
 
 class _Sample(NamedTuple):
-    """What the interval of a mean needs, a float each or (T,): `asymmetry` is a of Hall's W, `hits`
-    how many values are 1, where all are 0 or 1 and independent."""
+    """The statistics that an interval needs, each a float or (T,).
+
+    `asymmetry` is a of Hall's W. `hits` is the number of values that are 1 if all are 0 or 1 and
+    independent, and otherwise None.
+    """
 
     mean: float
     error: float
@@ -164,10 +170,10 @@ def _sample(values: ArrayLike, groups: ArrayLike | None, bounds: Bounds | None) 
     if n == 0:
         return _Sample(missing, missing, missing, 0, None)
     order = np.argsort(values, axis=0, kind="stable")
-    mean = np.take_along_axis(values, order, axis=0).mean(axis=0)  # whatever the order of images
+    mean = np.take_along_axis(values, order, axis=0).mean(axis=0)  # in any order
     if n == 1:
         return _Sample(mean, missing, missing, 1, None)
-    # What each group adds to the mean beyond its share, (n,) or (n, T).
+    # The contribution of each group to the mean beyond its share, (n,) or (n, T).
     off = np.zeros((n, *values.shape[1:]))
     np.add.at(off, cluster, values - mean)
     off = np.sort(off, axis=0) * (n / len(values))
@@ -184,7 +190,7 @@ def _sample(values: ArrayLike, groups: ArrayLike | None, bounds: Bounds | None) 
 
 
 def _bounds(sample: _Sample, bounds: Bounds, tail: float) -> tuple[float, float]:
-    """Both ends of the interval, each of which may be wrong with the probability `tail`."""
+    """Both ends of the interval, each of which fails with probability `tail`."""
     mean, error, a, n, hits = sample
     if n < 2:
         return sample.error, sample.error  # NaN
@@ -195,7 +201,7 @@ def _bounds(sample: _Sample, bounds: Bounds, tail: float) -> tuple[float, float]
     q = t.ppf(1 - tail, n - 1)
     low = mean - error * np.maximum(q, _inverse(q, a))
     high = mean - error * np.minimum(-q, _inverse(-q, a))
-    unseen = 1 - tail ** (1 / n)  # the largest chance of a value of which n have shown none
+    unseen = 1 - tail ** (1 / n)  # the largest chance of a value that none of n have shown
     least, largest = (bound if np.isfinite(bound) else np.nan for bound in bounds)
     equal = error == 0
     low = np.where(equal, mean - unseen * (mean - least), low)[()]
@@ -211,9 +217,9 @@ def _inverse(w: float, a: float) -> float:
 
 
 def by_image(frame: pd.DataFrame) -> pd.DataFrame:
-    """An evaluation frame as a table with a row an image and a column a metric and method.
+    """An evaluation frame as a table with one row per image and one column per metric and method.
 
-    What failed is NaN.
+    Failed values are NaN.
 
     Returns:
         Index (image, group), columns (metric, method).
@@ -236,7 +242,7 @@ def by_image(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def column(images: pd.DataFrame, metric: str, method: str) -> pd.Series:
-    """A column of a `by_image` table; NaN throughout if it is not there."""
+    """A column of a `by_image` table; all NaN if the table lacks it."""
     if (metric, method) in images:
         return images[metric, method]
     return pd.Series(np.nan, index=images.index)
@@ -250,10 +256,11 @@ def mean_of(values: pd.Series, bounds: Bounds | None = None) -> Interval:
 def paired_difference(
     frame: pd.DataFrame, metric: str, method_a: str, method_b: str, bounds: Bounds = ANY
 ) -> Interval:
-    """The mean of `method_a - method_b` over the images that both have, with its interval.
+    """The mean per-image difference `method_a - method_b` over the images of both, with its
+    interval.
 
     Args:
-        bounds: of the metric, not of the difference.
+        bounds: the bounds of the metric, not of the difference.
 
     Example:
         >>> paired_difference(frame, "average_gain", "opti_cam", "grad_cam").low > 0

@@ -1,15 +1,16 @@
-"""Results on disk, each file written whole or not at all.
+"""Results on disk; each file is written completely or not at all.
 
-A folder is one method, with its options, on one network; it is named by a hash of everything that
-decides its numbers, so nothing is computed twice and nothing stale is read. Maps are kept by image,
-so that every choice of images finds them, and values by the images that were measured together:
+A folder holds the results of one method, with its options, on one network. Its name is a hash of
+everything on which the numbers depend, so nothing is computed twice and nothing stale is read. Maps
+are stored by image, so that any selection of images finds them; values are stored by the images
+that were measured together:
 
     <store>/<folder>/<image>-<class>.safetensors   a raw map
-    <store>/<folder>/<metric>-<images>.parquet     one value an image
-    <store>/<folder>/<images>.lock                 held by the process that makes either
+    <store>/<folder>/<metric>-<images>.parquet     one value per image
+    <store>/<folder>/<images>.lock                 held by the process that computes either
 
-Each file knows a checksum of its numbers. One that is damaged is named in a warning and computed anew;
-where nothing can be written, results are returned but not kept, with a warning.
+Each file has a checksum of its numbers. A damaged file is named in a warning and computed anew. If
+the store cannot be written, results are returned but not stored, with a warning.
 """
 
 import hashlib
@@ -33,7 +34,7 @@ Pair = tuple[str, int]  # an image's fingerprint, and the class
 
 
 class Explained(NamedTuple):
-    """A raw map (h, w), the seconds that it took, and its coefficients (K,) where it has them."""
+    """A raw map (h, w), the seconds it took, and its coefficients (K,) if it has any."""
 
     map: np.ndarray
     seconds: float
@@ -41,7 +42,7 @@ class Explained(NamedTuple):
 
 
 def key(*parts: object) -> str:
-    """A hash of JSON-like values, of tensors, and of what has a `content`, such as a dataset."""
+    """A hash of JSON-like values, tensors, and objects with a `content`, such as datasets."""
     said = json.dumps(parts, sort_keys=True, default=_content)
     return hashlib.sha256(said.encode()).hexdigest()[:24]
 
@@ -49,13 +50,13 @@ def key(*parts: object) -> str:
 def _content(value: object) -> str:
     if isinstance(value, Tensor):
         value = value.detach().cpu().numpy()
-    if isinstance(value, np.ndarray):  # whose text leaves most of it out
+    if isinstance(value, np.ndarray):  # its text would be abbreviated
         return hashlib.sha256(f"{value.dtype} {value.shape}".encode() + value.tobytes()).hexdigest()
     return getattr(value, "content", None) or str(value)
 
 
 def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
-    """Let `write` make a file beside `path`, then rename it: an interruption leaves no half a file."""
+    """Lets `write` write a file beside `path` and renames it, so that no partial file remains."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".writing-{uuid4().hex}{path.suffix}")  # readable as other files are
     try:
@@ -66,7 +67,7 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
 
 
 def keep(path: Path, write: Callable[[Path], None]) -> None:
-    """Write a file atomically; if that cannot be, such as on a full disk, only say so."""
+    """Writes a file atomically; if that fails, as on a full disk, only warns."""
     try:
         write_atomically(path, write)
     except OSError as error:
@@ -82,27 +83,27 @@ def _warn_unkept(store: Path, error: OSError) -> None:
 
 
 def recall(path: Path, read: Callable[[Path], Any]) -> Any | None:
-    """What a file holds; None where there is none, or, with a warning, where it is damaged."""
+    """The content of a file; None if it does not exist or, with a warning, if it is damaged."""
     try:
         return read(path)
     except FileNotFoundError:
         return None
     except (PermissionError, MemoryError):  # the file is not to blame
         raise
-    except Exception as error:  # readers raise anything on bytes that are not theirs
+    except Exception as error:  # readers may raise anything on invalid bytes
         said = f"{type(error).__name__}: {error}".splitlines()[0]
         warnings.warn(f"{path} is damaged and computed anew ({said})", stacklevel=2)
         return None
 
 
 def save_arrays(arrays: dict[str, np.ndarray], path: Path) -> None:
-    """Arrays by name as a safetensors file, with their checksum."""
+    """Writes arrays by name as a safetensors file, with their checksum."""
     arrays = {name: np.asarray(value, order="C") for name, value in arrays.items()}
     path.write_bytes(save(arrays, {"checksum": key(arrays)}))
 
 
 def load_arrays(path: Path) -> dict[str, np.ndarray]:
-    """What `save_arrays` wrote; a ValueError if it is something else."""
+    """Reads arrays that `save_arrays` wrote; a ValueError if their checksum is wrong."""
     with safe_open(path, "np") as file:
         arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  no mapping
         if (file.metadata() or {}).get("checksum") != key(arrays):
@@ -111,11 +112,11 @@ def load_arrays(path: Path) -> dict[str, np.ndarray]:
 
 
 class ShardStore:
-    """What is stored of one method on the images of a shard; without a store, it remembers nothing.
+    """The stored results of one method on the images of a shard.
 
     Args:
-        store: the folder of all results; None keeps nothing.
-        folder: the name of the method's.
+        store: the folder of all results; None stores nothing.
+        folder: the name of the method's folder.
         images: the fingerprints of the shard's images.
     """
 
@@ -125,9 +126,9 @@ class ShardStore:
 
     @cached_property
     def lock(self) -> AbstractContextManager:
-        """Held while maps or values are made: another process waits, and then reads them. A process
-        that dies lets go of it. Who holds it may take it again. Where nothing can be written nobody
-        waits."""
+        """A lock to hold while maps or values are computed, so that other processes wait and then
+        read them. It is reentrant, and released when its process dies. If the store cannot be
+        written, nothing is locked."""
         if self.folder is None:
             return nullcontext()
         path = self.folder / f"{self.images}.lock"
@@ -140,7 +141,7 @@ class ShardStore:
         return FileLock(path)
 
     def read_maps(self, wanted: Iterable[Pair]) -> dict[Pair, Explained]:
-        """Those that are known of the maps of these images for these classes."""
+        """The stored maps among those of the given images and classes."""
         known = {pair: recall(self._map(pair), _explained) for pair in wanted if self.folder}
         return {pair: explained for pair, explained in known.items() if explained is not None}
 
@@ -150,7 +151,7 @@ class ShardStore:
             keep(self._map(pair), partial(save_arrays, arrays))
 
     def read_values(self, name: str, columns: Sequence[str]) -> pd.DataFrame | None:
-        """A frame of those columns, if it is known."""
+        """The stored frame with these columns, or None."""
 
         def read(path: Path) -> pd.DataFrame:
             frame = pd.read_parquet(path, page_checksum_verification=True)

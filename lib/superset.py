@@ -1,4 +1,4 @@
-"""Supersets: the classes whose maps are added up, so that together they cover the object."""
+"""Supersets: sets of classes whose maps are added up, so that together they cover the object."""
 
 from collections.abc import Collection, Mapping, Sequence
 
@@ -12,13 +12,13 @@ def members(superset: Superset, target: Tensor, classes: int) -> Tensor:
     """Which classes (B, C) are in the superset of each image's class.
 
     Args:
-        superset: classes, the same for all images; or, by the class that is explained, its superset,
-            as a mapping or as a sequence with one for each class.
-        target: the classes (B,) that are explained, each in its own superset.
-        classes: C.
+        superset: one set of classes for all images; or the superset of each class that is
+            explained, as a mapping or as a sequence with one for each class.
+        target: the classes (B,) that are explained; each must be in its own superset.
+        classes: the number of classes C.
 
     Raises:
-        ValueError: a class has no superset, or one that does not hold it, or that has what is no class.
+        ValueError: a class has no superset or is not in it, or a superset has a class out of range.
 
     Example:
         >>> members({0: {0, 1}, 1: {0, 1}, 2: {2}}, torch.tensor([1, 2]), 3)

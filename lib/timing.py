@@ -1,4 +1,4 @@
-"""How long methods take: measured by itself, never read from a store."""
+"""The time that methods take, measured separately and never read from a store."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -28,21 +28,21 @@ def times(
 ) -> pd.DataFrame:
     """The seconds that each method takes for the first image, batch size 1.
 
-    After a warm-up of each method the repetitions take turns, so that whatever else the machine does
-    meets all methods alike; a repetition of one is then paired with that of another. On a GPU a
-    repetition ends when its work has ended.
+    After a warm-up of each method, the methods take turns in each repetition, so that other load on
+    the machine affects all methods alike, and the repetitions of two methods are paired. On a GPU a
+    repetition ends when its work has finished.
 
     Args:
         data: images, of which the first is explained.
-        methods: as for `evaluate`; or functions of network, image (1, 3, H, W) and class (1,), for what
-            is no method of the registry.
-        repetitions: of each method.
+        methods: as for `evaluate`; or functions of network, image (1, 3, H, W) and class (1,), for
+            methods that are not in the registry.
+        repetitions: the number of repetitions of each method.
 
     Returns:
-        Rows as those of `evaluate`, with the metric "seconds"; an image is a repetition.
+        Rows like those of `evaluate`, with the metric "seconds"; each "image" is a repetition.
 
     Raises:
-        UnknownName: unknown method or option.
+        UnknownName: a method or option is unknown.
 
     Example:
         >>> times(net, photographs, ["grad_cam", "score_cam"]).groupby("method")["value"].median()

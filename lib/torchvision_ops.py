@@ -1,9 +1,9 @@
-"""Let torchvision import beside a CPU-only torch.
+"""Makes torchvision importable beside a CPU-only torch.
 
 torchvision's Linux wheel is a CUDA build. Its compiled extension cannot load beside a CPU-only
 torch, and torchvision then fails while it registers fake kernels for two operators that the
-extension would have declared. We declare their schemas in its stead. Where the extension loads,
-nothing is done. No kernel is supplied: calling either operator still fails loudly.
+extension would have declared. This module declares their schemas instead. If the extension loads,
+it does nothing. No kernel is supplied: calling either operator still raises an error.
 """
 
 import importlib.util
@@ -19,7 +19,7 @@ _libraries = []  # a torch.library.Library un-registers its schemas when it is c
 
 
 def declare_missing() -> bool:
-    """Declare the two schemas if torchvision's extension cannot; tell whether it was needed."""
+    """Declares the two schemas if torchvision's extension does not load; returns whether it did."""
     spec = importlib.util.find_spec("torchvision")
     if spec is None or hasattr(torch.ops.torchvision, "nms"):
         return False

@@ -1,4 +1,4 @@
-"""What every metric says of a method's maps on a block of images: measured once, then read."""
+"""The values of every metric for a method's maps on a block of images, measured once, then read."""
 
 import numpy as np
 import pandas as pd
@@ -14,9 +14,9 @@ from .variants import Variant
 
 COLUMNS = ["network", "dataset", "image", "group", "method", "metric", "target", "value", "seconds",
            "error"]  # fmt: skip
-STORED = ["target", "value", "seconds", "error"]  # what is of the images, whatever they are called
+STORED = ["target", "value", "seconds", "error"]  # the same under any name
 
-Frames = dict[str, pd.DataFrame]  # by the metric's label, a row an image
+Frames = dict[str, pd.DataFrame]  # by the metric's label, with one row per image
 
 
 def values(shard: Shard | GivenMaps, metrics: list[Variant]) -> pd.DataFrame:
@@ -34,7 +34,7 @@ def values(shard: Shard | GivenMaps, metrics: list[Variant]) -> pd.DataFrame:
             network=shard.block.net.name,
             dataset=data.name,
             image=data.ids,
-            group=data.groups,  # of this dataset: what is stored is of an image, whatever its name
+            group=data.groups,  # of this dataset; stored values do not depend on it
             method=shard.label,
             metric=variant.label,
         )
@@ -65,14 +65,14 @@ def _groups(metrics: list[Variant]) -> list[list[Variant]]:
 
 
 def _measured(shard: Shard | GivenMaps, group: list[Variant]) -> Frames:
-    """The values of metrics that share a measurement; stored, unless an image has none."""
+    """The values of metrics that share a measurement, stored unless an image has an error."""
     block, metric = shard.block, group[0].of
     targets = block.targets(metric.target)
     maps = shard.maps(targets)
     errors = {i: one for i, one in enumerate(maps) if isinstance(one, str)}
     ready = [i for i in range(len(block)) if i not in errors]
     missing = _missing(shard, metric, ready)
-    # Of a metric that compares images, what is measured of each is kept until all are known.
+    # A metric of a whole data set keeps the measurement of each image until all are known.
     kept = object if metric.whole else float
     columns = {variant.label: np.full(len(block), np.nan, kept) for variant in group}
 
@@ -103,27 +103,27 @@ def _measured(shard: Shard | GivenMaps, group: list[Variant]) -> Frames:
             "seconds": [np.nan if isinstance(one, str) else one.seconds for one in maps],
             "error": pd.array([said.get(i) for i in range(len(block))], dtype="string"),
         })  # fmt: skip
-        if not said:  # an image may be mended: its shard is not final
+        if not said:  # with an error the shard is not final, since its image may be repaired
             shard.files.write_values(_name(shard, variant), frame)
     return frames
 
 
 def _missing(shard: Shard | GivenMaps, metric: Metric, index: list[int]) -> dict[int, str]:
-    """Of each image that lacks an annotation which the metric needs: which one."""
+    """The name of the missing annotation for each image that lacks one which the metric needs."""
     needed = [name for name, needed in metric.given.items() if needed and name in ANNOTATIONS]
     samples = {i: shard.block.sample(i) for i in index}
     return {i: name for i in index for name in needed if _nothing(getattr(samples[i], name))}
 
 
 def _nothing(annotation: Tensor | dict | None) -> bool:
-    """No annotation, or one that marks nothing in the image."""
+    """Whether an annotation is missing or marks nothing in the image."""
     return not (annotation.any() if isinstance(annotation, Tensor) else annotation)
 
 
 def _given(shard: Shard | GivenMaps, metric: Metric, index: list[int], target: Tensor) -> dict:
-    """What a metric takes beside images, classes and maps; see `metrics.GIVEN`."""
+    """What a metric takes besides images, classes and maps; see `metrics.GIVEN`."""
     block, found = shard.block, {}
-    if "rival" in metric.options:  # unless one is chosen, by what the network has said already
+    if "rival" in metric.options:  # the default rival, from logits that are already known
         y = block.logits(index)
         found["rival"] = strongest_rival(
             torch.stack([y[i] for i in index]), target.to(block.net.device)

@@ -1,4 +1,4 @@
-"""What a caller chooses of methods and metrics: names, with options and labels."""
+"""A caller's choice of methods and metrics: names with options and labels."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ class Variant:
 
     @property
     def resolved(self) -> dict:
-        """The value of every option: a default that is named is no other choice."""
+        """The value of every option, so that naming a default makes no difference."""
         return self.of.options | self.options
 
 
@@ -34,7 +34,7 @@ def chosen_methods(choice: Choice) -> list[Variant]:
 
 
 def chosen_metrics(choice: Choice) -> list[Variant]:
-    """The metrics of a choice, likewise."""
+    """The metrics of a choice; errors as in `chosen_methods`."""
     return _chosen("metric", choice, metric_named)
 
 

