@@ -134,7 +134,7 @@ def _on_images(command: Callable) -> Callable:
     """Adds the options that choose the network and the images."""
     for option in (
         click.option("--device", default="cpu", show_default=True),
-        click.option("--limit", type=click.IntRange(min=1), help="The number of images, evenly spaced."),
+        click.option("--limit", type=click.IntRange(min=1), help="How many images, evenly spaced."),
         click.option(
             "--root",
             **PATH,
@@ -243,7 +243,7 @@ def evaluate(
     metavar="NAME=VALUE",
     help="An option of the method, such as counterfactual=3; may be repeated.",
 )
-@click.option("--signed", is_flag=True, help="Keep the sign: grey is zero, white for, black against.")
+@click.option("--signed", is_flag=True, help="Grey is zero, white is for the class, black against.")
 @click.option("--out", **PATH, required=True, help="A folder for pictures.")
 def explain(
     network: str,
@@ -258,7 +258,7 @@ def explain(
     signed: bool,
     out: Path,
 ) -> None:
-    """Write each image's map as a grey picture, for the image's class or else the predicted class."""
+    """Write each image's map as a grey picture, for its label or else the predicted class."""
     from PIL import Image
 
     from . import saliency
@@ -301,7 +301,7 @@ _WRITERS = {
 
 
 def _summary(frame: Any) -> str:
-    """Means with 95 % intervals, one row per method and one column per metric, and failed images."""
+    """Means with 95 % intervals, one row per method, one column per metric; and failed images."""
     from .methods import METHODS
     from .metrics import METRICS
     from .statistics import mean_ci

@@ -119,7 +119,7 @@ def _place() -> Path:
 
 
 def _nouns(path: Path) -> Iterator[tuple[str, Synset]]:
-    """The synset of each line: `offset lex type words(hex) word id ... pointers symbol offset ...`."""
+    """The synset of each line: `offset lex type words(hex) word id ... pointers symbol ...`."""
     with path.open(encoding="utf-8") as file:
         for line in file:
             if line.startswith("  "):  # the licence

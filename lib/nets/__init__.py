@@ -45,26 +45,26 @@ def load(
     normalize: bool = True,
     root: str | Path | None = None,
 ) -> Classifier:
-    """A named network, ready to be explained.
+    """A network by name, as a `Classifier`.
 
     Args:
         name: a timm name (`tf_efficientnet_lite0`), `torchvision:<name>`, or one of `RECIPES`; or
-            `module:function` or `path/of/a/file.py:function`, a function of one's own that takes no
+            your own function as `module:function` or `path/of/a/file.py:function`, which takes no
             argument and returns `(model, options)`, with the options of `wrap`.
-        weights: None for the manifest's file, embedded in a package or local, or for a recipe's
-            trained weights, which are trained now if they are not there, or for what a function of
-            one's own gave; "random" for a fixed random initialisation; or the path of a state dict.
+        weights: None for the default: the manifest's file, a recipe's trained weights (trained now
+            if they do not exist), or the weights that your own function gives. "random" for a fixed
+            random initialisation. Or the path of a state dict.
         layer: the target layer; None for the paper's choice (see `Classifier`).
-        device, dtype: where it runs; images follow.
-        compile: run the whole network through torch.compile.
+        device, dtype: where and in which precision the network runs; images are converted.
+        compile: whether to run the whole network through torch.compile.
         normalize: False gives the network images as they are, in [0, 1] (Opti-CAM, appendix H).
-        root: the folder of the dataset that a recipe's network is trained on, as for `data.load`.
+        root: the folder of the dataset on which a recipe's network is trained, as for `data.load`.
 
     Raises:
-        UnknownName: no such network or layer; lists those that there are.
-        FileNotFoundError: no weights, or no such module; says where it looked.
-        ValueError: no such device here; the network needs a question too; or a function of one's
-            own fails, or returns something else.
+        UnknownName: there is no such network or layer; the message lists the valid names.
+        FileNotFoundError: there are no weights or no such module; the message says where it looked.
+        ValueError: the device does not exist, the network also needs a question, or your own
+            function fails or returns something else.
 
     Example:
         >>> net = load("tf_efficientnet_lite0")
@@ -104,8 +104,8 @@ def _named(name: str, weights: str | Path | None, root, device) -> nn.Module:
 
 
 def _of_imagenet(name: str, net: Classifier) -> bool:
-    """Whether the outputs are the 1000 classes of ImageNet: those of torchvision's networks, and of
-    timm's where timm says so."""
+    """Whether the outputs are ImageNet's 1000 classes, as for torchvision's networks, and for
+    timm's if timm says so."""
     if net.num_classes != IMAGENET_CLASSES or name in RECIPES:
         return False
     config = getattr(net.model, "default_cfg", None) or {}
@@ -116,7 +116,7 @@ def recipe(name: str):
     """The recipe of a network that is trained here, with `train`, `load`, `mean`, `std` and so on.
 
     Raises:
-        UnknownName: no such network; lists those that there are.
+        UnknownName: there is no such network; the message lists the valid names.
 
     Example:
         >>> recipe("scenes_vgg").train().accuracy > 0.85
@@ -129,15 +129,19 @@ def recipe(name: str):
 
 @outside_inference_mode
 def wrap(model: nn.Module, layer: str | nn.Module | None = None, **options) -> Classifier:
-    """A network of one's own, copied, so that the original keeps its mode, hooks and gradients.
+    """Your own network as a `Classifier`; it is copied, so the original keeps its mode and
+    gradients.
 
-    The copy is that of the network inside `torch.compile` or `DataParallel`, and has no hooks but
-    PyTorch's own, with a warning if there are others.
+    `torch.compile` and `DataParallel` are unwrapped. Hooks other than PyTorch's own are not copied,
+    with a warning.
 
     Args:
         layer: the name of the target layer, or the module itself; None for the paper's choice.
-        options: `mean`, `std`, `input_size`, `name`, `classes`, `compile`, as for `Classifier`, whose
-            errors are those of a network that cannot be explained.
+        options: `mean`, `std`, `input_size`, `name`, `classes`, `compile`, as for `Classifier`.
+
+    Raises:
+        UnknownName: there is no such option or layer.
+        ValueError: the network cannot be explained; see `Classifier`.
 
     Example:
         >>> net = wrap(my_resnet, "layer4", mean=IMAGENET_MEAN, std=IMAGENET_STD)
@@ -151,7 +155,7 @@ def wrap(model: nn.Module, layer: str | nn.Module | None = None, **options) -> C
 
 
 def _preprocessing(name: str, model: nn.Module) -> dict:
-    """Mean, standard deviation and input size: the recipe's, manifest's, timm's, or ImageNet's."""
+    """Mean, standard deviation and input size from recipe, manifest or timm, or ImageNet's."""
     if name in RECIPES:
         own = recipe(name)
         return {"mean": own.mean, "std": own.std, "input_size": own.input_size}

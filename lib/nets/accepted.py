@@ -1,4 +1,4 @@
-"""What a network must be to be explained, each time in one sentence that says what to do."""
+"""Checks of whether a network can be explained, each with an error that says what to do."""
 
 import re
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ _PASSES_ON = re.compile("View|Reshape|Squeeze|Clone|Alias|Slice|Select|Copy|Perm
 
 
 def check_network(name: str, model: Any) -> None:
-    """A network is a module of PyTorch's own, not what TorchScript or quantisation makes of one."""
+    """Raises an error unless the network is a PyTorch module, neither TorchScript nor quantised."""
     if not isinstance(model, nn.Module):
         raise ValueError(f"{name} is {type(model).__name__}: give a torch.nn.Module")
     for path, module in model.named_modules():
@@ -29,7 +29,7 @@ def check_network(name: str, model: Any) -> None:
 
 
 def does_not_run(name: str, model: nn.Module, x: Tensor, error: Exception) -> ValueError:
-    """Why a network does not run on images, as far as it says so itself."""
+    """The error for a network that does not run on images, with the likely reason."""
     first = next((m for m in model.modules() if isinstance(m, nn.modules.conv._ConvNd)), None)
     if first is not None and not isinstance(first, nn.Conv2d):
         remedy = f"images have two dimensions, and its first layer is a {type(first).__name__}"
@@ -51,13 +51,13 @@ def does_not_run(name: str, model: nn.Module, x: Tensor, error: Exception) -> Va
 
 
 def first_line(error: Exception) -> str:
-    """An error of torch's in short."""
+    """The type of an error and the first line of its message."""
     said = str(error).strip().partition("\n")[0]
     return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 
 def check_output(name: str, model: nn.Module, logits: Any, x: Tensor) -> None:
-    """A classifier gives a finite logit for each image and class."""
+    """Raises an error unless the network gives a finite logit for each image and class."""
     if isinstance(logits, Tensor) and logits.shape == (len(x),):
         raise _one_logit(name)
     if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != len(x):
@@ -76,11 +76,12 @@ def check_output(name: str, model: nn.Module, logits: Any, x: Tensor) -> None:
 def check_alone(
     name: str, model: nn.Module, x: Tensor, logits: Tensor, called: Iterable[str], tolerance: float
 ) -> None:
-    """What a network gives for an image is the same without its neighbours, and is no probability.
+    """Raises an error if an image's output depends on its neighbours in the batch or is a
+    probability.
 
     Args:
         x: images (B, 3, H, W), scaled.
-        logits: (B, C) of them.
+        logits: their logits (B, C).
         called: the paths of the modules that ran.
         tolerance: as a fraction of the largest logit.
     """
@@ -91,7 +92,7 @@ def check_alone(
                 f"{name} has no running statistics in {path!r}, so that an image's logits depend on its "
                 "neighbours in the batch: train it with track_running_stats=True, or put a GroupNorm there"
             )
-    alone = model(x[:1].clone().requires_grad_().clone())  # which it may overwrite
+    alone = model(x[:1].clone().requires_grad_().clone())  # the network may overwrite it
     error = (alone.detach() - logits[:1]).abs().max() / logits.abs().max().clamp_min(1e-12)
     if not error <= tolerance:
         raise ValueError(
@@ -103,7 +104,7 @@ def check_alone(
 
 
 def _check_logits(name: str, logits: Tensor, last: str) -> None:
-    """More than one class, and neither probabilities nor sigmoids."""
+    """Raises an error for probabilities, sigmoids and single logits."""
     inside = bool((logits >= 0).all() and (logits <= 1).all())
     sums = logits.double().sum(1)
     if inside and logits.shape[1] > 1 and torch.allclose(sums, torch.ones_like(sums), atol=1e-3):
@@ -129,7 +130,7 @@ def _one_logit(name: str) -> ValueError:
 
 
 def _last_step(out: Tensor) -> str:
-    """What autograd calls the last step that computes something."""
+    """Autograd's name of the last step that computes something."""
     step = out.grad_fn
     while step is not None and _PASSES_ON.search(step.name()) and step.next_functions:
         step = step.next_functions[0][0]

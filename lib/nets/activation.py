@@ -1,9 +1,9 @@
-"""An activation that takes its context along: all that the head needs beside it.
+"""An activation that carries its context, which is everything else that the head needs.
 
-Where more than A crosses the cut between features and head (a skip connection, a class token), the
-rest is the *context*, a tree of tensors whose first dimension is the image. Inside this library
-the two go side by side, `A, context = net.cut(x)` and `net.head(A, context)`. An `Activation` is for
-everybody else: `net.head(net.features(x))` needs no second argument.
+If more than A crosses the cut between features and head (a skip connection, a class token), the
+rest is the *context*, a tree of tensors whose first dimension is the image. Inside this library the
+two are passed separately: `A, context = net.cut(x)` and `net.head(A, context)`. An `Activation`
+lets users write `net.head(net.features(x))` without a second argument.
 """
 
 from typing import Any
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_map_only
 
-Context = Any  # a tree of tensors, images first; None where A is all that the head needs
+Context = Any  # a tree of tensors, images first; None if the head needs only A
 
 _MOVE_IMAGES = {
     torch.flip, Tensor.flip, torch.roll, Tensor.roll, torch.index_select, Tensor.index_select,
@@ -20,9 +20,9 @@ _MOVE_IMAGES = {
 
 
 class Activation(Tensor):
-    """A (B, K, h, w) whose context follows through every operation that keeps its shape.
+    """A (B, K, h, w) whose context is kept by every operation that keeps its shape.
 
-    `A[index]`, by images, takes their context along. What may reorder the images otherwise gives an
+    `A[index]`, by images, selects their context. Other operations that may reorder images give an
     ordinary tensor.
     """
 
@@ -42,7 +42,7 @@ class Activation(Tensor):
 
 
 def attach(A: Tensor, context: Context) -> Activation:
-    """A plain A with its context."""
+    """A plain tensor A as an `Activation` with its context."""
     A = A.as_subclass(Activation)
     A.context = context
     return A
@@ -55,5 +55,5 @@ def context_of(A: Tensor, index: Tensor | None = None) -> Context:
 
 
 def rows(tree: Any, index: Any) -> Any:
-    """The images `index` of every tensor in a tree."""
+    """The rows `index`, one per image, of every tensor in a tree."""
     return tree_map_only(Tensor, lambda t: t[index], tree)

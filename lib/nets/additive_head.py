@@ -1,9 +1,10 @@
-r"""A head as an affine start, a middle, and an affine end: what makes perturbed channels cheap.
+r"""A head divided into an affine start, a middle and an affine end, which makes perturbations
+cheap.
 
-Up to the non-linearity behind its first convolution or linear layer, a head is usually additive over
-the channels of A: with $L$ these layers, $L(A) = L(0) + \sum_k c_k$, where $c_k = L(A_k) - L(0)$ is
-the *column* of channel $k$ alone. Adding or removing a channel then costs one sum instead of a pass
-through the largest layers of the head.
+Up to the non-linearity after its first convolution or linear layer, a head is usually additive over
+the channels of A. If L denotes these layers, $L(A) = L(0) + \sum_k c_k$, where
+$c_k = L(A_k) - L(0)$ is the *column* of channel $k$. Adding or removing a channel then costs one
+sum instead of a pass through the largest layers of the head.
 """
 
 from dataclasses import dataclass
@@ -20,11 +21,11 @@ class AdditiveHead:
     """A head as `end(middle(rest(mix(start(A)))))`.
 
     Attributes:
-        start: what comes before the first mixing layer; it treats each channel by itself.
-        mix: that layer, an `nn.Linear` or `nn.Conv2d`.
-        rest: affine, up to the first non-linearity behind it.
-        middle: from there up to and including the last non-linearity.
-        end: affine, gives logits.
+        start: the steps before the first mixing layer; they treat each channel separately.
+        mix: the first mixing layer, an `nn.Linear` or `nn.Conv2d`.
+        rest: the affine steps from there to the first non-linearity.
+        middle: the steps from there up to and including the last non-linearity.
+        end: the affine steps from there to the logits.
     """
 
     start: nn.Module
@@ -38,13 +39,13 @@ class AdditiveHead:
         return self.rest(self.mix(self.start(A)))
 
     def columns(self, A: Tensor, channels: Tensor) -> Tensor:
-        """What channels (n,) of one image (1, K, h, w) add to the pre-activations: (n, ...)."""
+        """What each of the channels (n,) of one image (1, K, h, w) adds to the pre-activations."""
         alone = self._mixed(A, channels)
         nothing = torch.zeros_like(alone[:1])
         return (self.rest(alone) - self.rest(nothing)).contiguous()  # rows are added up
 
     def _mixed(self, A: Tensor, channels: Tensor) -> Tensor:
-        """What the channels add to the output of the mixing layer."""
+        """What each channel adds to the output of the mixing layer."""
         P = self.start(A) - self.start(torch.zeros_like(A))
         W = self.mix.weight
         if isinstance(self.mix, nn.Linear):
@@ -60,13 +61,15 @@ class AdditiveHead:
 
 @dataclass(frozen=True, eq=False)
 class BranchedHead:
-    """A head as `middle(lead(A))`, whose affine start has several ends: flat pre-activations of all
-    non-linearities that come first on their way. Fire modules begin so behind their squeeze.
+    """A head as `middle(lead(A))`, whose affine start has several ends.
+
+    The ends are the pre-activations of the first non-linearity on each branch. Heads that begin
+    after the squeeze of a Fire module have this form.
 
     Attributes:
-        starts: from A to each of these pre-activations.
-        rest: from all of them to what the head gives.
-        shapes: of each, without the batch.
+        starts: the steps from A to each of these pre-activations.
+        rest: the steps from all of them to the output.
+        shapes: the shape of each pre-activation, without the batch.
     """
 
     starts: tuple[nn.Module, ...]
@@ -78,7 +81,7 @@ class BranchedHead:
         return torch.cat([start(A).flatten(1) for start in self.starts], dim=1)
 
     def columns(self, A: Tensor, channels: Tensor) -> Tensor:
-        """As those of an `AdditiveHead`: here each channel passes alone."""
+        """As for an `AdditiveHead`; here each channel runs by itself."""
         nothing, alone = self.lead(torch.zeros_like(A)), []
         for some in channels.split(64):
             each = torch.zeros_like(A).repeat(len(some), 1, 1, 1)
@@ -87,17 +90,17 @@ class BranchedHead:
         return torch.cat(alone)
 
     def middle(self, z: Tensor) -> Tensor:
-        """What the head gives for pre-activations (B, n)."""
+        """The output of the head for pre-activations (B, n)."""
         parts = z.split([shape.numel() for shape in self.shapes], dim=1)
         return self.rest(*(part.unflatten(1, shape) for part, shape in zip(parts, self.shapes)))
 
 
 def branched_head(head: fx.GraphModule, A: Tensor) -> BranchedHead | None:
-    """A traced head whose affine start has several ends, or None where channels meet otherwise.
+    """A traced head in branched form, or None if it does not have this form.
 
     Args:
-        head: from A alone.
-        A: an activation (1, K, h, w); random ones like it are what additivity is checked on.
+        head: a head that needs only A.
+        A: an activation (1, K, h, w); additivity is checked on random ones of its shape.
     """
     nodes = list(head.graph.nodes)
     affine = {nodes[0]}
@@ -118,11 +121,11 @@ def branched_head(head: fx.GraphModule, A: Tensor) -> BranchedHead | None:
 
 
 def additive_head(head: fx.GraphModule, A: Tensor) -> AdditiveHead | None:
-    """A traced head in additive form, or None where it does not begin additively.
+    """A traced head in additive form, or None if it does not begin additively.
 
     Args:
-        head: from A alone to logits.
-        A: an activation (1, K, h, w); random ones like it are what additivity is checked on.
+        head: a head that needs only A.
+        A: an activation (1, K, h, w); additivity is checked on random ones of its shape.
     """
     for node in head.graph.nodes:
         if _mixes(node, head, A.shape[1]):
@@ -151,14 +154,14 @@ def _taken_apart(head: fx.GraphModule, mix: fx.Node) -> AdditiveHead | None:
     ends = (A, mix.args[0]), (mix, z), (z, h), (h, logits)
     parts = [subgraph(head, (source,), sink) for source, sink in ends]
     if None in parts:
-        return None  # a branch goes round a layer
+        return None  # a branch bypasses a layer
     start, rest, middle, end = parts
     return AdditiveHead(start, head.get_submodule(mix.target), rest, middle, end)
 
 
 def _is_additive(head: AdditiveHead | BranchedHead, A: Tensor) -> bool:
-    """L(S) + L(complement of S) = L(A) + L(0), for random coalitions S of channels, and the columns of
-    a few are what these add."""
+    """Whether L(S) + L(complement of S) = L(A) + L(0) for random coalitions S of channels, and the
+    columns of a few channels equal what they add."""
     generator = torch.Generator().manual_seed(0)
     A = torch.randn(A.shape, generator=generator).to(A)
     keep = (torch.rand(4, A.shape[1], 1, 1, generator=generator) < 0.5).to(A)
@@ -170,5 +173,5 @@ def _is_additive(head: AdditiveHead | BranchedHead, A: Tensor) -> bool:
     few = torch.randperm(A.shape[1], generator=generator)[:4]
     alone = torch.zeros_like(A)
     alone[:, few] = A[:, few]
-    added = head.columns(A, few.to(A.device)).sum(0)  # not so where poolings are concatenated
+    added = head.columns(A, few.to(A.device)).sum(0)  # differs if poolings are concatenated
     return bool(((added - head.lead(alone) + nothing).abs().max() <= tolerance).item())

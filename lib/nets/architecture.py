@@ -1,4 +1,4 @@
-"""What kind of network it is, by the order in which its modules run."""
+"""The kind of a network, judged by the order in which its modules run."""
 
 import torch
 from torch import Tensor, nn
@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 @torch.no_grad()
 def run_in_order(model: nn.Module, x: Tensor) -> tuple[Tensor, dict[str, int]]:
-    """What the network gives, and when each of its modules was first called, by path."""
+    """The network's output, and the order in which its modules were first called, by path."""
     calls: dict[nn.Module, int] = {}
 
     def note(module: nn.Module, _: tuple) -> None:
@@ -22,13 +22,13 @@ def run_in_order(model: nn.Module, x: Tensor) -> tuple[Tensor, dict[str, int]]:
 
 
 def count_classes(model: nn.Module, logits: Tensor) -> int:
-    """How many classes a network has that gives `logits` (B, C): C; 0 of one that says that it has
-    none, as timm's do, for then it gives pooled features."""
+    """The number of classes C of a network with `logits` (B, C), or 0 if the network declares that
+    it has none, as timm's do when they give pooled features."""
     return 0 if getattr(model, "num_classes", None) == 0 else logits.shape[1]
 
 
 def last_block_norm(model: nn.Module, calls: dict[str, int]) -> str | None:
-    """The first LayerNorm of the last block, where a network ends in blocks that begin with one.
+    """The first LayerNorm of the last block, if a network ends in blocks that begin with one.
 
     None for a network in which a convolution follows the last such block, such as MobileViT.
     """

@@ -1,4 +1,4 @@
-"""CALM: a network whose class activation map is a factor of what it predicts."""
+"""CALM: a network whose prediction is the sum of its class activation map over positions."""
 
 import torch
 from torch import Tensor, nn
@@ -8,28 +8,28 @@ from .trunk import Trunk
 
 
 class CALM(nn.Module):
-    r"""Where the cue lies is a latent variable z, a position of the last grid:
+    r"""A network in which the position z of the cue, on the last grid, is a latent variable:
 
     $$p(y, z|x) = g_{yz} h_z, \quad p(y|x) = \sum_z p(y, z|x)$$
     with $g_{yz} = p(y|x, z)$, the softmax over classes of a 1 x 1 convolution, and $h_z = p(z|x)$, a
     1 x 1 convolution to one channel and a ReLU, divided by its sum over positions (CALM supplement,
-    appendices B and C). The output is $\log p(y|x)$ (B, C), whose softmax is $p(y|x)$: whatever takes
-    logits takes it.
+    appendices B and C). The output is $\log p(y|x)$ (B, C), whose softmax is $p(y|x)$, so it can be
+    used as logits.
 
-    Where the ReLU leaves nothing of an image, h is uniform: p(y|x) is then the mean of g, and no
+    If the ReLU is zero everywhere in an image, h is uniform. Then p(y|x) is the mean of g, and no
     gradient reaches h.
 
     Args:
-        features: gives A (B, K, h, w), after its non-linearity.
+        features: the network that gives A (B, K, h, w), after its non-linearity.
         channels: K.
         classes: C.
-        detach_norm: whether the sum that divides h is a constant for the gradient in training, as in
-            the authors' code; what is then differentiated is another function than p(y|x).
-        epsilon: added to what is smaller of h before the logarithm of the EM loss, as in the authors'
-            code.
+        detach_norm: whether the sum that divides h is constant for the gradient in training, as in
+            the authors' code. The gradient is then not that of p(y|x).
+        epsilon: added to values of h below it before the logarithm of the EM loss, as in the
+            authors' code.
 
     Attributes:
-        target_layer: where a `Classifier` is cut unless another layer is asked for.
+        target_layer: the layer at which a `Classifier` is cut by default.
 
     Example:
         >>> net = nets.load("birds_calm_em")
@@ -88,11 +88,11 @@ class CALM(nn.Module):
 
 
 def calm(net: Classifier, classes: int | None = None, **options) -> CALM:
-    """A CALM on the features of a network, which it copies: g and h begin anew.
+    """A CALM on a copy of a network's features, with newly initialised g and h.
 
     Args:
-        classes: C; None for as many as the network has.
-        options: of `CALM`.
+        classes: C; None for the number of classes of the network.
+        options: the options of `CALM`.
 
     Example:
         >>> model = nets.calm(nets.load("torchvision:resnet50", weights="random"))

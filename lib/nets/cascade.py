@@ -1,4 +1,4 @@
-"""Networks that forget what they learned, layer by layer, from the classifier down."""
+"""Cascading randomisation: networks whose layers become random from the classifier down."""
 
 import copy
 from collections.abc import Iterator
@@ -17,23 +17,24 @@ Layer = list[str]  # the paths of the modules that are re-initialised together
 
 
 def cascade(net: Classifier, steps: int = 5, *, seed: int = 0) -> Iterator[tuple[int, Classifier]]:
-    """The network, then copies of which ever more layers are random, from the classifier down.
+    """The network, then copies in which more and more layers are random, from the classifier down.
 
-    The randomisation test of Adebayo et al. 2018 (section 3), in cascade: the first step
-    re-initialises the last layer alone, the last step all layers, and the others lie evenly
-    between. A layer that has become random stays as it is. See `layers` for what a layer is, and
-    `reinitialise` for how it is drawn.
+    This is the cascading randomisation test of Adebayo et al. 2018 (section 3). The first step
+    re-initialises only the last layer, the last step all layers, and the others are evenly spaced.
+    A layer that has become random does not change again. `layers` defines the layers, and
+    `reinitialise` how they are drawn.
 
     Args:
-        net: it stays untouched; the copies are cut at the same layer and bear the same name.
-        steps: how many copies; Opti-CAM's appendix G takes 5.
-        seed: of the random numbers; those of the caller go on undisturbed.
+        net: the network, which is not changed; the copies are cut at the same layer and have its
+            name.
+        steps: the number of copies; Opti-CAM's appendix G takes 5.
+        seed: the seed of the random layers; the caller's random state is not disturbed.
 
     Yields:
-        How many layers are random, and the network: first 0 and `net` itself.
+        The number of random layers, and the network; first 0 and `net` itself.
 
     Raises:
-        ValueError: more steps than the network has layers.
+        ValueError: there are more steps than layers.
 
     Example:
         >>> [n for n, _ in cascade(nets.load("scenes_vgg"))]
@@ -57,8 +58,8 @@ def cascade(net: Classifier, steps: int = 5, *, seed: int = 0) -> Iterator[tuple
 def layers(net: Classifier) -> list[Layer]:
     """The layers of a network, from the image to the classifier, in the order of their calls.
 
-    A layer is a module with a weight, such as a convolution, and what has only vectors behind it,
-    such as its normalisation.
+    A layer is a module with a weight, such as a convolution, together with the following modules
+    that have only vectors, such as its normalisation.
 
     Example:
         >>> layers(nets.load("torchvision:resnet18", weights="random"))[0]
@@ -76,13 +77,13 @@ def layers(net: Classifier) -> list[Layer]:
 
 
 def reinitialise(model: nn.Module, layer: Layer, seed: int) -> None:
-    """Let the modules of a layer forget what they learned, in place; the model is on the CPU.
+    """Re-initialises the modules of a layer in place; the model is on the CPU.
 
-    Each is reset by its own `reset_parameters`, which also takes the statistics of a batch
-    normalisation back to 0 and 1. A convolution is then drawn as by He et al. 2015: by torch's
-    own initialisation activations shrink in every layer, so that nothing would be left of them
-    behind the many layers of a modern network. Parameters without such a function, as the tokens
-    of a transformer, are shuffled.
+    Each module is reset by its own `reset_parameters`, which also resets the statistics of a batch
+    normalisation to 0 and 1. Convolutions are then drawn as in He et al. 2015, because with torch's
+    own initialisation activations shrink in every layer and would vanish in a deep network.
+    Parameters of modules without such a function, such as the tokens of a transformer, are
+    shuffled.
     """
     for name in layer:
         with torch.random.fork_rng(devices=[]), torch.no_grad():
@@ -107,7 +108,7 @@ def _own(module: nn.Module) -> list[Tensor]:
 
 
 def _in_call_order(net: Classifier) -> list[str]:
-    """The modules' paths by first call; one that is never called is where its holder is."""
+    """The modules' paths by first call; a module that is never called takes its parent's place."""
     x = net.mean.new_zeros(1, 3, net.input_size, net.input_size)
     _, calls = run_in_order(net.model, x)
     place = {"": 0}

@@ -30,37 +30,38 @@ class Classifier(nn.Module):
     Images are float RGB in [0, 1], (B, 3, H, W); the classifier normalises inside, on its own
     device and dtype. A = features(x) is (B, K, h, w) after the layer's own non-linearity; head(A)
     runs only the layers after it and gives logits (B, C). Gradients flow to images and
-    activations, never to parameters. No hook stays, and no call leaves a trace for the next.
+    activations, never to parameters. No hooks remain, and calls do not affect each other.
 
     Args:
         model: the bare network; it is put in eval mode and frozen (see `nets.wrap` for a copy).
-        layer: a module or its path, or the name of a step between modules (as `net.layer` gives it);
-            `path#i` for a module's i-th call, else its last; None for the paper's choice: the last
-            convolutional activation before pooling, or before the convolution that makes the
-            classes, or the first LayerNorm of the last transformer block; or what the model itself
-            calls its `target_layer`.
-        mean, std: of each colour channel, subtracted and divided inside.
-        input_size: height and width that the network was trained for, which are one number; images
-            of another shape are taken as they are, where the network takes them.
-        name: for tables.
-        classes: the names of the classes, in order; None where they are not known.
+        layer: a module or its path, or the name of a step between modules (as in `net.layer`).
+            `path#i` is a module's i-th call; without a number its last. None for the paper's
+            choice: the last convolutional activation before pooling, or before the convolution that
+            gives the classes, or the first LayerNorm of the last transformer block; a model with an
+            attribute `target_layer` is cut there.
+        mean, std: the values per colour channel that are subtracted and divided by inside.
+        input_size: the height and width of the square images on which the network was trained.
+            Images of other shapes are not resized, and work if the network takes them.
+        name: the name that tables show.
+        classes: the names of the classes, in order; None if they are not known.
 
     Attributes:
-        layer, num_classes: what the target layer is called, and C; 0 of a backbone, which has no
-            classifier: it has features, but asking it for logits is a ValueError.
+        layer: the name of the target layer.
+        num_classes: C, or 0 for a backbone without a classifier, which has features but raises a
+            ValueError if it is asked for logits.
         classes: the names of the C classes, or None.
-        architecture: "transformer" where activations are tokens, there is a class token, or the
-            network ends in blocks that begin with a LayerNorm; else "CNN".
+        architecture: "transformer" if activations are tokens, there is a class token, or the
+            network ends in blocks that begin with a LayerNorm; otherwise "CNN".
         affine_head: whether the head is known to be affine, so that perturbations of A have closed
             forms.
         needs_context: whether the head needs more than A.
 
     Raises:
-        UnknownName: no such layer; lists the layers.
-        ValueError: the network cannot be cut there, with the reason; or it is none that can be
-            explained (see `accepted`): TorchScript, one that does not run on such images, gives one
-            logit, probabilities or NaN, or lets an image's logits depend on its neighbours; or there
-            are more or fewer names than classes.
+        UnknownName: there is no such layer; the message lists the layers.
+        ValueError: the network cannot be cut at the layer, or cannot be explained (see `accepted`):
+            it is TorchScript, does not run on such images, gives one logit, probabilities or NaN,
+            or gives logits that depend on other images of the batch; or the number of names is not
+            that of the classes.
 
     Example:
         >>> net = nets.load("tf_efficientnet_lite0")
@@ -111,7 +112,7 @@ class Classifier(nn.Module):
             return self._logits(scaled)
 
     def features(self, x: Tensor) -> Tensor:
-        """A (B, K, h, w), the target layer's activation. What else the head needs rides along."""
+        """A (B, K, h, w), the target layer's activation, which carries what else the head needs."""
         A, context = self.cut(x)
         return A if context is None else attach(A, context)
 
@@ -132,15 +133,15 @@ class Classifier(nn.Module):
         """Logits (B, C) of activations (B, K, h, w).
 
         Args:
-            context: what `cut` gave beside A, for networks where skip connections or class tokens
-                cross the cut. A result of `features` carries it by itself; for a batch that repeats
-                images, pass `context_of(A, index)`.
+            context: the second result of `cut`, for networks where skip connections or class tokens
+                cross the cut. A result of `features` carries it. For a batch that repeats images,
+                pass `context_of(A, index)`.
         """
         self.need_classes()
         return self._head(A, context)
 
     def _head(self, A: Tensor, context: Context = None) -> Tensor:
-        """The logits, or what a backbone gives."""
+        """The logits, or the output of a backbone."""
         prefix, crossing = None, ()
         if self.needs_context:
             context = context_of(A) if context is None else context
@@ -165,13 +166,13 @@ class Classifier(nn.Module):
         return self.mean.dtype
 
     def batch_hint(self, x: Tensor) -> int:
-        """How many images of this size make a pass that suits the device: in cache on a CPU."""
+        """The number of images of this size per pass that suits the device (its cache, on a CPU)."""
         per_pass = 8 if self.device.type == "cpu" else 256
         return max(1, round(per_pass * 224**2 / (x.shape[2] * x.shape[3])))
 
     @cached_property
     def additive_head(self) -> AdditiveHead | None:
-        """The head in additive form, where it begins additively over channels; None where not known."""
+        """The head in additive form; None if it is not known to begin additively over channels."""
         if (
             self.needs_context
             or self.affine_head
@@ -183,8 +184,8 @@ class Classifier(nn.Module):
             return additive_head(self._cut.graph, self.features(self._probe(1)))
 
     def one_logit(self, target: int, A: Tensor) -> OneLogit | None:
-        """What the logit of one class reads of the head, for activations of the size of A (1, K, h, w);
-        None where it is affine or not known."""
+        """The part of the head that the logit of one class reads, for activations of the size of A
+        (1, K, h, w); None if the head is affine or not known."""
         if self.needs_context or self.affine_head or self._cut.graph is None:
             return None
         key = (target, *A.shape[2:])
@@ -199,11 +200,11 @@ class Classifier(nn.Module):
 
     @property
     def fingerprint(self) -> str:
-        """A hash of what decides logits and maps: architecture, weights, layer, scaling, and what the
-        cut network gives for an image of noise, so that changed code counts too.
+        """A hash of everything on which logits and maps depend: architecture, weights, layer,
+        scaling, and the outputs for an image of noise, so that changed code counts too.
 
         Raises:
-            ValueError: the weights were changed after the network was cut, whose halves have copies.
+            ValueError: the weights were changed after the network was cut into halves with copies.
         """
         if not self._as_cut():
             raise ValueError(
@@ -212,7 +213,7 @@ class Classifier(nn.Module):
         return self._fingerprint
 
     def _as_cut(self) -> bool:
-        """Whether nobody has overwritten the weights since the network was cut."""
+        """Whether the weights are the same as when the network was cut."""
         then = self._weights_then  # None while it is being cut
         return then is None or then == _versions(self.model.state_dict())
 
@@ -226,29 +227,29 @@ class Classifier(nn.Module):
         return digest.hexdigest()
 
     def _behaviour(self) -> list[float]:
-        """Two numbers of A and two of the logits of an image of noise.
+        """Two numbers of A and two of the logits for an image of noise.
 
-        In double precision, in which runs with more threads or on another device differ by about
-        1e-13, and rounded to six digits: one network in a million lies so near to a boundary that its
-        hash could change.
+        They are computed in double precision, in which runs with more threads or on another device
+        differ by about 1e-13, and rounded to six digits. One network in a million is so close to a
+        rounding boundary that its hash could change.
         """
         twin = copy.deepcopy(self).cpu()
         try:
             return _summary(twin.double(), 6)
-        except RuntimeError:  # its code makes tensors of single precision
+        except RuntimeError:  # the network's code creates tensors of single precision
             return _summary(twin.to(self.dtype), 2)
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What the constructor takes beside the model, to make another as this one."""
+        """The constructor's arguments besides the model."""
         return self._recipe | {"layer": self.layer, "name": self.name, "classes": self.classes}
 
     def like(self, model: nn.Module) -> "Classifier":
-        """Another model of the same architecture, cut, scaled and named as this one."""
+        """Another model of the same architecture, cut, scaled and named like this one."""
         return Classifier(model, **self.settings).to(self.device, self.dtype)
 
     def to(self, *args, **kwargs) -> "Classifier":
-        """As that of any module; a device that is not here is a ValueError."""
+        """As for any module; a ValueError if the device does not exist."""
         device = torch._C._nn._parse_to(*args, **kwargs)[0]
         if device is not None:
             check_device(device)
@@ -258,11 +259,11 @@ class Classifier(nn.Module):
         return self.to("cuda" if device is None else torch.device(device))
 
     def train(self, mode: bool = True) -> "Classifier":
-        """Explanations are of the network in eval mode: it stays there."""
+        """Does nothing: the network is explained in eval mode and stays there."""
         return super().train(False)
 
     def _apply(self, fn, recurse=True):
-        for name in ("additive_head", "_one_logit"):  # of the old device and dtype
+        for name in ("additive_head", "_one_logit"):  # for the old device and dtype
             self.__dict__.pop(name, None)
         as_cut = self._as_cut()
         super()._apply(fn, recurse)
@@ -277,7 +278,7 @@ class Classifier(nn.Module):
     # ------------------------------------------------------------------------------- construction
 
     def _named(self, classes: Sequence[str] | None) -> tuple[str, ...] | None:
-        """The names of the classes, as many as there are classes."""
+        """The names of the classes; an error unless there are as many names as classes."""
         if classes is None:
             return None
         if isinstance(classes, str) or len(classes) != self.num_classes:
@@ -288,7 +289,7 @@ class Classifier(nn.Module):
         return tuple(str(one) for one in classes)
 
     def need_classes(self) -> None:
-        """A ValueError for a backbone, which has no classifier."""
+        """Raises a ValueError for a backbone, which has no classifier."""
         if not self.num_classes:
             raise ValueError(
                 f"{self.name} has no classifier, so no logits: take a method that knows no class, "
@@ -296,7 +297,7 @@ class Classifier(nn.Module):
             )
 
     def normalise(self, x: Tensor) -> Tensor:
-        """Images as the bare model takes them."""
+        """Images normalised for the bare model."""
         if x.ndim != 4 or x.shape[1] != 3 or not x.is_floating_point():
             raise ValueError(
                 f"images are (B, 3, H, W), float in [0, 1], got {tuple(x.shape)} of {x.dtype}: grey ones "
@@ -307,7 +308,7 @@ class Classifier(nn.Module):
 
     @contextmanager
     def _naming_the_size(self, what: str, given: Tensor, own: tuple[int, int]) -> Iterator[None]:
-        """An error on images or activations of another size than the network's says so."""
+        """Makes errors on images or activations of another size than the network's say so."""
         try:
             yield
         except (AssertionError, RuntimeError, TypeError, ValueError) as error:
@@ -323,7 +324,7 @@ class Classifier(nn.Module):
         return self._cut.head(*self._cut.features(x))
 
     def _guard(self, tree: Any) -> Any:
-        """Copies of what an in-place head would overwrite."""
+        """The tensors of a tree, copied if an in-place head would overwrite them."""
         return tree_map_only(Tensor, torch.clone, tree) if self._in_place else tree
 
     def _probe(self, n: int) -> Tensor:
@@ -333,7 +334,7 @@ class Classifier(nn.Module):
 
     @torch.no_grad()
     def _find_cut(self, layer: str | None) -> None:
-        """Cut by the graph if that reproduces the network, else by replaying."""
+        """Cuts the network by its graph if that reproduces it, and otherwise by replaying."""
         logits, calls = self._first_run()
         x = self.normalise(self._probe(2))
         check_output(self.name, self.model, logits, x)
@@ -367,8 +368,11 @@ class Classifier(nn.Module):
         raise ValueError(f"{self.name} cannot be cut at layer {where}:{said}")
 
     def _first_run(self) -> tuple[Any, dict[str, int]]:
-        """What the network gives for the probe, and the order of its modules: with channels last, which
-        is faster, or in the usual format if it runs only so, as with `x.view(len(x), -1)`."""
+        """The network's output for the probe, and the order of its modules.
+
+        The format is channels last, which is faster, or the usual one if the network runs only so,
+        as with `x.view(len(x), -1)`.
+        """
         for self._format in (torch.channels_last, torch.contiguous_format):
             x = self.normalise(self._probe(2))
             try:
@@ -379,7 +383,7 @@ class Classifier(nn.Module):
         raise does_not_run(self.name, self.model, x, failure) from failure
 
     def _check(self, x: Tensor, logits: Tensor) -> None:
-        """head(features(x)) is the network, on the probe and on a batch that repeats its images."""
+        """Checks that head(features(x)) equals the network, also on a batch that repeats images."""
         raw, context = self._cut.features(x)
         self._grid = find_grid(
             self.model, self._cut.layer, x, lambda x: self._cut.features(x.clone())[0]
@@ -407,7 +411,7 @@ class Classifier(nn.Module):
 
 
 def _channels(name: str, value: Any) -> Tensor:
-    """A number of each colour channel, or one for all."""
+    """One number per colour channel, or one for all."""
     try:
         found = torch.tensor(value)
     except (TypeError, ValueError, RuntimeError):
@@ -418,7 +422,7 @@ def _channels(name: str, value: Any) -> Tensor:
 
 
 def _side(size: Any) -> int:
-    """Height and width of a square, which may be given as both."""
+    """The side of a square, given as one number or as height and width."""
     sides = {size} if type(size) is int else set(size) if isinstance(size, Sequence) else set()
     if len(sides) != 1 or not all(type(side) is int and side > 0 for side in sides):
         raise ValueError(
@@ -429,12 +433,12 @@ def _side(size: Any) -> int:
 
 
 def _tolerance(x: Tensor) -> float:
-    """By how much two ways to the same logits may differ, of the largest."""
+    """The allowed difference between two computations of the logits, relative to the largest."""
     return 1e-5 if x.dtype in (torch.float32, torch.float64) else 5e-2
 
 
 def _versions(tree: Any) -> list[int]:
-    """How often each tensor of a tree has been overwritten, where that is counted."""
+    """The version counter of each tensor of a tree, which counts how often it was overwritten."""
     leaves = tree_leaves(tree)
     return [t._version for t in leaves if isinstance(t, Tensor) and not t.is_inference()]
 

@@ -1,4 +1,4 @@
-"""A copy of somebody's network, as the bare network that is explained."""
+"""Copies of users' networks, without wrappers and hooks."""
 
 import copy
 import warnings
@@ -9,7 +9,7 @@ from torch.nn.parallel import DataParallel, DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel
 from torch.overrides import TorchFunctionMode
 
-_AROUND = {  # what PyTorch puts around a network, and the attribute under which it lies
+_AROUND = {  # PyTorch's wrappers of networks, and the attribute that has the network
     OptimizedModule: "_orig_mod",
     DataParallel: "module",
     DistributedDataParallel: "module",
@@ -21,9 +21,11 @@ _HOOKS = (
 
 
 def copied(model: nn.Module) -> nn.Module:
-    """A copy of a network, out of `torch.compile`, `DataParallel` and their like, without the hooks of
-    its user, so that these do not run on it; PyTorch's own, such as those of weight normalisation,
-    stay. What it keeps of its last pass, such as features, is copied without its history.
+    """A copy of a network, without wrappers such as `torch.compile` and `DataParallel`.
+
+    The user's hooks are dropped; PyTorch's own, such as those of weight normalisation, stay.
+    Tensors that the network keeps from its last pass, such as features, are copied without autograd
+    history.
     """
     with _Detached():
         model = copy.deepcopy(bare(model))
@@ -41,7 +43,7 @@ def copied(model: nn.Module) -> nn.Module:
 
 
 def bare(model: nn.Module) -> nn.Module:
-    """The network inside what PyTorch puts around one.
+    """The network inside PyTorch's wrappers.
 
     Example:
         >>> bare(torch.compile(torch.nn.DataParallel(model))) is model
@@ -53,7 +55,7 @@ def bare(model: nn.Module) -> nn.Module:
 
 
 def _unhook(module: nn.Module) -> bool:
-    """Take the hooks that are not PyTorch's from a module; say whether there were any."""
+    """Removes the hooks that are not PyTorch's from a module; returns whether there were any."""
     found = False
     for kind in _HOOKS:
         hooks = getattr(module, kind)
@@ -69,7 +71,7 @@ def _of_torch(hook: object) -> bool:
 
 
 class _Detached(TorchFunctionMode):
-    """Copies of tensors have no history, which torch does not copy."""
+    """Copies tensors without their autograd history, which torch cannot copy."""
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         if func is Tensor.__deepcopy__ and not args[0].is_leaf:

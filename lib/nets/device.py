@@ -1,5 +1,4 @@
-"""Whether a device is one of this machine's, asked before anything is read or trained; and when it has
-finished."""
+"""A check that a device exists, made before anything is read, and a clock that waits for it."""
 
 import time
 
@@ -7,10 +6,10 @@ import torch
 
 
 def check_device(device: str | torch.device) -> None:
-    """Refuse a device on which nothing can be computed here.
+    """Raises an error unless the device can compute on this machine.
 
     Raises:
-        ValueError: there is none of that name here; names some that there are.
+        ValueError: there is no such device; the message names some that exist.
 
     Example:
         >>> check_device("cuda")
@@ -32,7 +31,7 @@ def _devices() -> list[str]:
 
 
 def clock(device: torch.device) -> float:
-    """Seconds, once the device has finished what it was given.
+    """The time in seconds, read once the device has finished its work.
 
     Example:
         >>> start = clock(net.device); net(x); seconds = clock(net.device) - start

@@ -1,4 +1,4 @@
-"""Fold batch normalisation into the convolution before it: the same function, one pass fewer.
+"""Folds batch normalisation into the convolution before it: the same function with one step fewer.
 
 In eval mode, batch normalisation is the affine map z -> (z - mean) / sqrt(var + eps) * gamma + beta
 of each channel, so it can be absorbed by the weights and bias of the convolution before it.
@@ -16,7 +16,7 @@ def fold_batch_norms(root: fx.GraphModule, keep: fx.Node) -> None:
 
     Args:
         root: a traced network in eval mode; its modules are replaced, never changed.
-        keep: the target layer, whose output must stay what it is.
+        keep: the target layer, whose output must not change.
     """
     calls = [n.target for n in root.graph.nodes if n.op == "call_module"]
     for node in root.graph.nodes:

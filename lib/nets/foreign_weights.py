@@ -1,4 +1,4 @@
-"""Weights that another program wrote, as the state dict of a network of timm or torchvision."""
+"""Weights from other frameworks as the state dict of a network of timm or torchvision."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,15 +19,16 @@ QKV = ("query", "key", "value")
 def read_foreign(
     entry: manifests.Entry, path: Path, own: Mapping[str, Tensor]
 ) -> dict[str, Tensor]:
-    """The tensors of a file as a network's, as its manifest says.
+    """The tensors of a file as a network's state dict, as its manifest says.
 
-    Of attention, `query`, `key` and `value` become `qkv`; the position of the class token and those
-    of the patches become `pos_embed`, resized to the network's grid. `colours: BGR` turns the first
+    In attention, `query`, `key` and `value` become `qkv`. The positions of the class token and of
+    the patches become `pos_embed`, resized to the network's grid. `colours: BGR` converts the first
     kernel to RGB.
 
     Args:
-        entry: its `tensors` say what replaces what in the file's names, one after the other; a
-            tensor in whose name null would replace something is left out.
+        entry: the manifest; its `tensors` map parts of the file's names to their replacements,
+            which are applied in order. A tensor whose name has a part that is mapped to null is
+            left out.
         own: the network's state dict.
     """
     file = FORMATS[entry["format"]](path)

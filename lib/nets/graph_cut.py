@@ -1,4 +1,4 @@
-"""Cut a network that can be traced: its graph up to the target layer, and its graph after it."""
+"""Cuts a traceable network into its graph up to the target layer and the graph after it."""
 
 import operator
 from collections.abc import Callable, Iterable
@@ -20,13 +20,13 @@ class GraphCut:
     Args:
         model: takes (B, 3, H, W), in eval mode.
         layer: a module's path; None for the last spatial activation before the pooling, or before
-            the convolution that makes the classes.
-        probe: an image batch, to learn shapes.
+            the convolution that gives the classes.
+        probe: a batch of images, from which shapes are learned.
 
     Attributes:
-        layer: what the target layer is called.
+        layer: the name of the target layer.
         affine: whether every step of the head is known to be affine.
-        graph: the head, from A and what else crosses the cut to logits.
+        graph: the head, a function of A and of what else crosses the cut.
     """
 
     def __init__(self, model: nn.Module, layer: str | None, probe: Tensor):
@@ -38,7 +38,7 @@ class GraphCut:
         self._features, self.graph = _halves(root, target)
         self.affine = all(is_affine(node, self.graph) for node in self.graph.graph.nodes)
 
-    # `forward` by its name: calling a GraphModule prints its source when anything in it raises.
+    # Calls `forward` by name, since calling a GraphModule prints its source when anything raises.
 
     def features(self, x: Tensor) -> tuple[Tensor, tuple]:
         """The target layer's output, and what else crosses the cut."""
@@ -50,13 +50,13 @@ class GraphCut:
         return self.graph.forward(A, *context)
 
     def modules(self) -> list[nn.Module]:
-        """What has tensors of its own beside the network's."""
+        """The modules that have tensors of their own besides the network's."""
         return [self._features, self.graph]
 
 
 def features_graph(model: nn.Module, layer: str) -> fx.GraphModule:
-    """The traced network up to a layer, with the network's own modules: nothing is folded, so that it
-    can learn.
+    """The traced network up to a layer, with the network's own modules. Nothing is folded, so that
+    it can be trained.
 
     Example:
         >>> features_graph(torchvision.models.resnet18(), "layer4")(x).shape
@@ -75,7 +75,7 @@ def _traced(model: nn.Module, layer: str | None) -> fx.GraphModule:
 
 
 class _Unary(nn.Module):
-    """A network as a function of the image alone: its other arguments keep their defaults."""
+    """A network as a function of the image alone; other arguments have their defaults."""
 
     def __init__(self, model: nn.Module):
         super().__init__()
@@ -114,7 +114,7 @@ def _find(model: nn.Module, root: fx.GraphModule, layer: str) -> fx.Node:
 
 
 class _Shapes(fx.Interpreter):
-    """Runs a graph once and notes the shape that each node gives."""
+    """Runs a graph once and records the shape of each node's output."""
 
     def run_node(self, node: fx.Node) -> Any:
         out = super().run_node(node)
@@ -133,7 +133,7 @@ def _default(model: nn.Module, root: fx.GraphModule, probe: Tensor) -> fx.Node:
 
 
 def _before_classes(nodes: list[fx.Node], root: fx.GraphModule, classes: int) -> list[fx.Node]:
-    """The steps before the layer that makes the classes, where that is a convolution; else all."""
+    """The steps before the layer that gives the classes, if it is a convolution; otherwise all."""
     for index, node in reversed(list(enumerate(nodes))):
         layer = root.get_submodule(node.target) if node.op == "call_module" else nn.Identity()
         if next(layer.parameters(), None) is not None:  # the last one that has any
@@ -151,7 +151,7 @@ def _is_passive(node: fx.Node, root: fx.GraphModule) -> bool:
 
 
 def _name(node: fx.Node) -> str:
-    """What to call a node: its module's path, the module whose output it is, or its own name."""
+    """The name of a node: its module's path, the module whose output it is, or its own name."""
     if node.op == "call_module":
         return node.target.removeprefix(_PREFIX)
     stack = list(node.meta.get("nn_module_stack", {}))
@@ -165,7 +165,7 @@ def _name(node: fx.Node) -> str:
 
 
 def _halves(root: fx.GraphModule, target: fx.Node) -> tuple[fx.GraphModule, fx.GraphModule]:
-    """The graph up to `target`, which gives what else crosses the cut too, and the graph after it."""
+    """The graph up to `target`, whose outputs include what else crosses the cut, and the rest."""
     nodes = list(root.graph.nodes)
     image, logits = next(n for n in nodes if n.op == "placeholder"), nodes[-1].args[0]
     needed = _reach(nodes[-1], lambda n: n.all_input_nodes)
@@ -181,7 +181,7 @@ def _halves(root: fx.GraphModule, target: fx.Node) -> tuple[fx.GraphModule, fx.G
 def subgraph(
     root: fx.GraphModule, inputs: tuple[fx.Node, ...], output: fx.Node | tuple[fx.Node, ...]
 ) -> fx.GraphModule | None:
-    """The steps that lead from some nodes to others, as a network; None if they need more."""
+    """The steps from some nodes to others, as a network; None if they need more inputs."""
     first = output if isinstance(output, fx.Node) else output[0]
     beyond = _users(first)
     graph = fx.Graph()
@@ -206,7 +206,7 @@ def _users(node: fx.Node) -> set[fx.Node]:
 
 
 def _reach(node: fx.Node, neighbours: Callable[[fx.Node], Iterable[fx.Node]]) -> set[fx.Node]:
-    """All nodes that repeated steps from a node lead to."""
+    """All nodes that repeated steps to neighbours reach from a node."""
     found, stack = set(), [node]
     while stack:
         new = [n for n in neighbours(stack.pop()) if n not in found]

@@ -1,4 +1,4 @@
-"""Activations as a channel grid (B, K, h, w), whatever the network stores."""
+"""Activations as a grid (B, K, h, w), whatever layout the network uses."""
 
 import math
 from collections.abc import Callable
@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 Size = tuple[int, int]
 
-FEW_PREFIX_TOKENS = 8  # a class token, one for distillation, four registers: networks have fewer
-TOKENS = (  # parameters that are tokens in front of the patches
+FEW_PREFIX_TOKENS = 8  # networks have fewer: a class and a distillation token, four registers
+TOKENS = (  # parameters that are tokens before the patches
     "cls_token", "class_token", "dist_token", "reg_token", "register_tokens",
 )  # fmt: skip
 
@@ -22,7 +22,7 @@ class Grid:
     Attributes:
         layout: "maps" (B, K, h, w); "channels_last" (B, h, w, K); "tokens" (B, P + h*w, K) with P prefix
             tokens (class, distillation, registers); or "tokens_last" (B, K, h*w).
-        size: (h, w) on the image that it was learnt from.
+        size: (h, w) on the image from which the layout was learned.
         prefix: P.
     """
 
@@ -44,7 +44,7 @@ class Grid:
         return tokens.unflatten(2, grid), raw[:, : self.prefix]  # (B, K, h, w), (B, P, K)
 
     def join(self, A: Tensor, prefix: Tensor | None) -> Tensor:
-        """What the rest of the network expects, from A and the prefix tokens."""
+        """The input of the rest of the network, from A and the prefix tokens."""
         if self.layout == "maps":
             return A
         if self.layout == "channels_last":
@@ -67,18 +67,19 @@ class Grid:
 def find_grid(
     model: nn.Module, layer: str, x: Tensor, features: Callable[[Tensor], Tensor]
 ) -> Grid:
-    """The layout of a layer's output, which may fit several readings.
+    """The layout of a layer's output, chosen among all layouts that fit its shape.
 
-    Tokens are settled by what the network declares, `num_prefix_tokens` or tokens among its parameters,
-    and by the grids of its convolutions; the rest by an image twice as wide, where it takes one; by which
-    entries a change in one corner of the image reaches; and by what is square.
+    For tokens the choice uses what the network declares (`num_prefix_tokens`, or tokens among its
+    parameters) and the grids of its convolutions. If several layouts still fit, it uses the output
+    for an image twice as wide, if the network takes one; then the entries that change with a corner
+    of the image; and then prefers squares.
 
     Args:
         x: scaled square images (B, 3, s, s).
-        features: from such images to the layer's output.
+        features: the function from such images to the layer's output.
 
     Raises:
-        ValueError: no reading fits, or more than one does; names them.
+        ValueError: no layout fits, or more than one does; the message names them.
     """
     raw, image = features(x), tuple(x.shape[2:])
     found = _readings(raw.shape, image)
@@ -105,7 +106,7 @@ def find_grid(
 
 
 def grid_of_tokens(n: int, image: Size, declared: int | None) -> Grid:
-    """The grid of n tokens, of which so many are declared to be none of it.
+    """The grid of n tokens, of which `declared` are prefix tokens (None if not declared).
 
     Example:
         >>> grid_of_tokens(197, (224, 224), None)
@@ -119,7 +120,7 @@ def grid_of_tokens(n: int, image: Size, declared: int | None) -> Grid:
 
 
 def declared_prefix(model: nn.Module) -> int | None:
-    """How many tokens a network, or what it wraps, says to stand before those of the grid."""
+    """The number of prefix tokens that a network, or one inside it, declares; None without any."""
     for module in model.modules():
         if isinstance(said := getattr(module, "num_prefix_tokens", None), int):
             return said
@@ -162,12 +163,12 @@ def _grid_of(n: int, image: Size) -> Size:
 
 
 def _kept(found: list[Grid], holds: Callable[[Grid], bool]) -> list[Grid]:
-    """The readings that evidence speaks for; all, if it speaks for none."""
+    """The readings for which the evidence holds; all if it holds for none."""
     return [one for one in found if len(found) > 1 and holds(one)] or found
 
 
 def _most_natural(found: list[Grid], layer: str, shape: torch.Size) -> Grid:
-    """Square maps, and few prefix tokens; an error if that leaves more than one reading."""
+    """The reading with square maps and few prefix tokens; an error if more than one is left."""
     found = _kept(found, lambda one: one.size[0] == one.size[1] or len(shape) == 3)
     found = _kept(found, lambda one: one.prefix < FEW_PREFIX_TOKENS)
     if found[0].prefix >= FEW_PREFIX_TOKENS:
@@ -185,8 +186,8 @@ def _most_natural(found: list[Grid], layer: str, shape: torch.Size) -> Grid:
 
 
 def _fits_wide(one: Grid, shape: torch.Size, wide: torch.Size) -> bool:
-    """Whether a reading explains what became of the shape on an image twice as wide: the grid alone
-    grew, and only in width, to twice of it but for a border."""
+    """Whether a reading fits the shape for an image twice as wide: only the width of the grid
+    should grow, to about twice its size."""
     if one.layout.startswith("tokens"):
         axis = 1 if one.layout == "tokens" else 2
         width, rest = divmod(wide[axis] - one.prefix, one.size[0])
@@ -199,7 +200,7 @@ def _fits_wide(one: Grid, shape: torch.Size, wide: torch.Size) -> bool:
 
 
 def _by_corner(raw: Tensor, x: Tensor, features: Callable[[Tensor], Tensor]) -> str:
-    """The layout in which a change in a corner of the image reaches few columns and most channels."""
+    """The layout in which a change in a corner of the image reaches few columns, most channels."""
     other, part = x.clone(), max(1, x.shape[3] // 16)
     other[:, :, :part, :part] += 1
     changed = features(other) != raw
@@ -210,7 +211,7 @@ def _by_corner(raw: Tensor, x: Tensor, features: Callable[[Tensor], Tensor]) -> 
 
 
 def _grids_of_convolutions(model: nn.Module, x: Tensor) -> set[Size]:
-    """The sizes of what a network's convolutions give."""
+    """The sizes of the outputs of a network's convolutions."""
     found: set[Size] = set()
     hooks = [
         module.register_forward_hook(lambda _, args, out: found.add(tuple(out.shape[2:])))

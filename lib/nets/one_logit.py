@@ -1,8 +1,8 @@
-"""The logit of one class: only what it reads of a head.
+"""The part of a head that the logit of one class reads.
 
-Behind the last non-linearity a head is affine, so that a logit is a dot product with what comes out
-of it. Where that is a ReLU behind a convolution whose channels are the classes, as in SqueezeNet, all
-channels but one have weight zero, and need not be computed.
+After its last non-linearity a head is affine, so a logit is a dot product with the output of that
+non-linearity. If this is a ReLU after a convolution whose channels are the classes, as in
+SqueezeNet, all channels but one have weight zero and need not be computed.
 """
 
 from dataclasses import dataclass
@@ -22,8 +22,8 @@ class OneLogit:
     r"""A logit as `weight · hidden(A) + bias`.
 
     Attributes:
-        hidden: from A (B, K, h, w) to what the logit reads of the last hidden layer.
-        weight, bias: of the logit; the weight is flat.
+        hidden: the steps from A (B, K, h, w) to what the logit reads of the last hidden layer.
+        weight, bias: the weight (flat) and the bias of the logit.
         additive: `hidden` in additive form, or None.
     """
 
@@ -38,10 +38,10 @@ class OneLogit:
 
 
 def one_logit(head: fx.GraphModule, A: Tensor, target: int) -> OneLogit | None:
-    """The logit of one class of a traced head, or None where it is affine throughout.
+    """The logit of one class of a traced head, or None if the head is affine.
 
     Args:
-        head: from A alone to logits.
+        head: a head that needs only A.
         A: an activation (1, K, h, w), for its shape.
     """
     nodes = list(head.graph.nodes)
@@ -51,7 +51,7 @@ def one_logit(head: fx.GraphModule, A: Tensor, target: int) -> OneLogit | None:
     end = subgraph(head, (bends[-1],), nodes[-1].args[0])
     hidden = subgraph(head, (nodes[0],), bends[-1])
     if end is None or hidden is None:
-        return None  # a branch goes round the last non-linearity
+        return None  # a branch bypasses the last non-linearity
     with torch.enable_grad():
         h = torch.zeros_like(hidden.forward(A.clone())).requires_grad_()
         y = end.forward(h)[0, target]
@@ -64,7 +64,7 @@ def one_logit(head: fx.GraphModule, A: Tensor, target: int) -> OneLogit | None:
 
 
 def _narrow(hidden: fx.GraphModule, read: Tensor) -> bool:
-    """Drop the channels that are not read, if each comes from a layer by itself; say whether."""
+    """Drops channels that are not read, if the layer before allows it; returns whether it did."""
     bend = list(hidden.graph.nodes)[-1].args[0]
     (before,) = bend.all_input_nodes
     act = hidden.get_submodule(bend.target) if bend.op == "call_module" else bend.target
@@ -83,7 +83,7 @@ def _narrow(hidden: fx.GraphModule, read: Tensor) -> bool:
 
 
 def _like(layer: nn.Linear | nn.Conv2d, n: int) -> nn.Module:
-    """A layer with n outputs, as the other one but for its weights."""
+    """A layer like another one, with n outputs and new weights."""
     bias = layer.bias is not None
     if isinstance(layer, nn.Linear):
         return nn.Linear(layer.in_features, n, bias)

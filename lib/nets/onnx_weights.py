@@ -1,4 +1,4 @@
-"""Weights out of an ONNX file, under the names of the modules that it was exported from."""
+"""Weights from an ONNX file, under the names of the modules from which it was exported."""
 
 from pathlib import Path
 
@@ -11,12 +11,13 @@ REMEDY = "Install it: pip install 'onnx>=1.17'"
 def read_onnx_weights(path: Path) -> dict[str, Tensor]:
     """The tensors of an ONNX file that PyTorch wrote, by name.
 
-    The matrix of a linear layer is stored transposed and without a name: the node that multiplies
-    with it tells the layer. Other nameless tensors are called after the node that reads them.
+    The matrix of a linear layer is stored transposed and without a name; the node that multiplies
+    with it has the layer's name. Other tensors without names are named after the node that reads
+    them.
 
     Raises:
-        FileNotFoundError: the package `onnx` is not installed; says how to get it.
-        ValueError: it is no ONNX file.
+        FileNotFoundError: the package `onnx` is not installed; the message says how to get it.
+        ValueError: the file is not an ONNX file.
 
     Example:
         >>> read_onnx_weights(path)["backbone.encoder.layer.0.mlp.fc1.weight"].shape

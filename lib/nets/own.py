@@ -1,4 +1,4 @@
-"""A network of one's own, by the function that makes it: "module:function" or "file.py:function"."""
+"""A user's own network, named by the function that makes it, as "file.py:function"."""
 
 import importlib
 import importlib.util
@@ -21,7 +21,7 @@ RETURN = 'return (model, {"mean": ..., "std": ..., "input_size": ..., "classes":
 
 
 def is_own(name: str) -> bool:
-    """Whether a name says where a function lies."""
+    """Whether a name has the form of a function, "module:function" or "file.py:function"."""
     return ":" in name and not name.startswith(TORCHVISION)
 
 
@@ -37,19 +37,20 @@ def short(name: str) -> str:
 
 
 def build_own(name: str, weights: Path | str | None) -> tuple[nn.Module, dict[str, Any]]:
-    """The network that a function makes, and what `Classifier` must be told of it.
+    """The network that a function makes, and the options of its `Classifier`.
 
     Args:
-        name: "module:function", of a module that Python finds or that lies in the user's folder, or
-            "path/of/a/file.py:function". The function takes no argument, and returns
-            `(model, options)`, with `mean` and `std` and perhaps `input_size` and `classes`; or
-            a network of timm's, which knows them; or a `Classifier`.
-        weights: None for those that the function gave it, or the path of a state dict.
+        name: "module:function", for a module that Python finds or that is in the user's folder, or
+            "path/of/a/file.py:function". The function takes no argument. It returns
+            `(model, options)`, with `mean` and `std` and optionally `input_size` and `classes`; or
+            a network of timm, which has them; or a `Classifier`.
+        weights: None for the weights that the function gave, or the path of a state dict.
 
     Raises:
         FileNotFoundError: there is no such module or file.
-        UnknownName: nothing of that name in it, or an unknown option; lists those that there are.
-        ValueError: it cannot be imported, called or used, with the reason.
+        UnknownName: it has no such function, or an option is unknown; the message lists valid
+            names.
+        ValueError: the function cannot be imported, called or used; the message gives the reason.
     """
     if weights == "random":
         raise ValueError(
@@ -57,7 +58,7 @@ def build_own(name: str, weights: Path | str | None) -> tuple[nn.Module, dict[st
             "weights out, or give the path of a state dict"
         )
     model, options = _described(name, _call(name))
-    model = copied(model)  # which the function may keep, and give again
+    model = copied(model)  # the function may keep the original and return it again
     if weights is not None:
         fill(model, name, read_state(Path(weights), name), Path(weights))
     return model, options
@@ -93,7 +94,7 @@ def _what(returned: Any) -> str:
 
 
 def _of_timm(model: nn.Module) -> dict[str, Any]:
-    """What a network of timm's says of its images; of another, nothing."""
+    """The preprocessing options that a timm network declares; empty for other networks."""
     config = getattr(model, "pretrained_cfg", None) or getattr(model, "default_cfg", None)
     if not isinstance(config, dict) or not {"mean", "std", "input_size"} <= config.keys():
         return {}
@@ -138,10 +139,10 @@ def _named(name: str, place: str) -> ModuleType:
 
 
 def _from_file(name: str, path: Path) -> ModuleType:
-    """The module of a file, read anew, so that a file may be changed and loaded again."""
+    """The module of a file, read anew each time, so that a changed file can be loaded again."""
     if not path.is_file():
         raise FileNotFoundError(f"network {name!r}: there is no file {path}")
-    _reach(path.parent)  # what it imports may lie beside it
+    _reach(path.parent)  # it may import modules from its own folder
     title = path.stem
     if title in sys.modules and getattr(sys.modules[title], "__file__", None) != str(path):
         title = f"{title} of {path.parent}"  # another module has that name
@@ -149,7 +150,7 @@ def _from_file(name: str, path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(title, path, loader=loader)
     module = importlib.util.module_from_spec(spec)
     before = sys.modules.get(title)
-    sys.modules[title] = module  # where pickle looks for the classes of the file
+    sys.modules[title] = module  # pickle looks here for the file's classes
     try:
         spec.loader.exec_module(module)
     except Exception as error:
@@ -162,15 +163,15 @@ def _from_file(name: str, path: Path) -> ModuleType:
 
 
 class _Anew(SourceFileLoader):
-    """Compiles a file's text at each import: Python's own cache takes two texts of one length, written
-    within a second, for the same."""
+    """Compiles a file at each import, since Python's cache confuses two texts of equal length that
+    are written within one second."""
 
     def get_code(self, fullname: str) -> CodeType:
         return self.source_to_code(self.get_data(self.path), self.path)
 
 
 def _reach(folder: Path) -> None:
-    """Let Python look for modules there too, after all its own folders."""
+    """Adds a folder at the end of Python's module path."""
     importlib.invalidate_caches()
     if str(folder) not in sys.path:
         sys.path.append(str(folder))
@@ -185,7 +186,7 @@ def _said(error: Exception) -> str:
 
 
 def _functions(module: ModuleType) -> list[str]:
-    """What a module defines that can be called."""
+    """The names of the callables that a module defines."""
     return [
         name
         for name, one in vars(module).items()

@@ -1,8 +1,8 @@
 """Convolutions that pad as TensorFlow does, without a padded copy of their input.
 
-TensorFlow's "same" padding puts the odd pixel after the image, and PyTorch pads both sides alike, so
-that timm copies the image into a larger one before such a convolution. A kernel with a row of zeros
-in front, and one pixel more on both sides, is the same function:
+TensorFlow's "same" padding puts the odd pixel after the image, whereas PyTorch pads both sides
+alike. timm therefore copies the image into a larger one before such a convolution. A kernel with a
+leading row of zeros, and one more pixel of padding on both sides, gives the same function:
 
     sum_k w[k] x[i + k - l]  =  sum_j [0, w][j] x[i + j - (l + 1)]
 """
@@ -29,7 +29,7 @@ class ZeroLedConv2d(nn.Conv2d):
 
 
 def spare_padded_copies(root: fx.GraphModule) -> None:
-    """Replace a traced network's convolutions with "same" padding, in place; no number changes."""
+    """Replaces a traced network's convolutions with "same" padding in place; results stay equal."""
     for name, module in list(root.named_modules()):
         if type(module) is Conv2dSame and module.dilation == (1, 1):
             conv = copy.copy(module)

@@ -1,4 +1,4 @@
-"""Weights in a pickle of NumPy arrays, read without running what else a pickle could hold."""
+"""Weights from a pickle of NumPy arrays, read without running any other code in the pickle."""
 
 import pickle
 from pathlib import Path
@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-# All that unpickling arrays calls, whichever NumPy wrote them.
+# Everything that unpickling arrays calls, for any version of NumPy that wrote them.
 _ADMITTED = {
     ("numpy", "ndarray"): np.ndarray,
     ("numpy", "dtype"): np.dtype,
@@ -29,7 +29,7 @@ def read_pickled_arrays(path: Path) -> dict[str, Tensor]:
     A kernel (h, w, in, out), as TensorFlow has it, becomes a weight (out, in, h, w).
 
     Raises:
-        ValueError: the file is damaged, or would call something when it is read.
+        ValueError: the file is damaged, or would call other code when it is read.
 
     Example:
         >>> read_pickled_arrays(locate(read("weights")["torchvision:squeezenet1_1"])).keys()

@@ -1,8 +1,8 @@
-"""Cut a network that cannot be traced: stop it at the target layer, later replay what came before.
+"""Cuts a network that cannot be traced: it stops at the target layer, and replays the steps before.
 
-It runs a copy of the network: modules of its own around the same tensors, whose `forward` asks the
-tape of the call, if there is one, instead of computing. So nothing of the network is ever replaced,
-and a call in another thread has another tape.
+This runs a copy of the network whose modules share the original's tensors. The `forward` of its
+modules asks the tape of the call, if there is one, instead of computing. Nothing in the original
+network is replaced, and each thread has its own tape.
 """
 
 import copy
@@ -20,16 +20,17 @@ from torch.utils._pytree import tree_map_only
 from .architecture import count_classes
 from .target_layer import PASSIVE, check_layer, is_spatial, makes_classes, path_of, pick_call
 
-Tape = Callable[[Callable[[], Any], bool], Any]  # what a module gives: of its computation, and
-# whether it is the target layer
+Tape = Callable[[Callable[[], Any], bool], Any]  # gives a module's output, from its computation
+# and whether it is the target layer
 
 
 class ReplayCut:
-    """The two halves of a network that cannot be traced; arguments and attributes as `GraphCut`'s.
+    """The two halves of a network that cannot be traced; arguments and attributes as for
+    `GraphCut`.
 
-    `features` keeps the image and what each module before the target layer gave. `head` runs the
-    network again on that image, those modules answered from memory, so that only what follows the
-    target layer computes.
+    `features` keeps the image and the output of each module before the target layer. `head` runs
+    the network again on that image with those outputs from memory, so that only the modules after
+    the target layer compute.
     """
 
     affine, graph = False, None  # not known
@@ -41,7 +42,7 @@ class ReplayCut:
         self.layer = layer or _default(self._model, probe)
         path = path_of(self.layer)
         names = path.split(".")
-        above = {".".join(names[:i]) for i in range(len(names))}  # these run, to reach the target
+        above = {".".join(names[:i]) for i in range(len(names))}  # parents of the target must run
         for name, module in self._model.named_modules():
             if name == path or name not in above and name.rpartition(".")[0] in above:
                 module.forward = partial(self._ask, module.forward, name == path)
@@ -83,7 +84,7 @@ class ReplayCut:
         return self._run(x, replay)
 
     def modules(self) -> list[nn.Module]:
-        """What has tensors of its own beside the network's: nothing."""
+        """No module has tensors of its own besides the network's."""
         return []
 
     def _run(self, x: Tensor, tape: Tape) -> Tensor:
@@ -99,7 +100,7 @@ class ReplayCut:
             self._thread.tape = before
 
     def _ask(self, forward: Callable, is_target: bool, *args, **kwargs) -> Any:
-        """A module's forward method that asks the tape; what runs inside it does not."""
+        """A module's forward method that asks the tape; the modules inside it do not."""
         tape = getattr(self._thread, "tape", None)
 
         def compute():
@@ -114,14 +115,14 @@ class _Reached(Exception):
 
 
 def _around_the_same_tensors(model: nn.Module) -> nn.Module:
-    """A copy of the network that shares its parameters and buffers, wherever they move."""
+    """A copy of the network that shares its parameters and buffers, also when they are moved."""
     held = [d for module in model.modules() for d in (module._parameters, module._buffers)]
     return copy.deepcopy(model, {id(tensors): tensors for tensors in held})
 
 
 def _default(model: nn.Module, probe: Tensor) -> str:
     seen, passive = [], []  # modules in the order in which they finish
-    last, before = None, 0  # of those with weights of their own, and how many finished before it
+    last, before = None, 0  # the last with weights of its own, and how many finished before it
 
     def note(name, module, args, out):
         nonlocal last, before

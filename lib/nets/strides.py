@@ -1,4 +1,4 @@
-"""A finer grid: strides of some layers turned into steps of one pixel."""
+"""Networks with a finer grid, in which the strides of some layers are 1."""
 
 import copy
 from collections.abc import Sequence
@@ -14,23 +14,25 @@ STRIDED = (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d)
 def without_strides(
     model: nn.Module, layers: Sequence[str], *, dilation: bool = False, size: int = 224
 ) -> nn.Module:
-    """A copy of a network in which all that lies in some of its layers has stride 1.
+    """A copy of a network in which everything in the given layers has stride 1.
 
-    No weight changes, and each layer's old output is every second row and column of what it now gives
-    for the same input. But the layers behind see a finer grid with kernels of the same size, so that
-    they see less of the image: CALM trains the network so (supplement, appendix C). With `dilation`
-    they are dilated by as much as their input grew, so that they see what they saw, and the old output
-    of the whole network is every second row and column of the new.
+    No weight changes, and for the same input each layer's old output is every second row and column
+    of its new output. The layers after it, however, see a finer grid with kernels of the same size,
+    and so a smaller part of the image; CALM trains the network in this form (supplement, appendix
+    C). With `dilation` these layers are dilated by as much as their input has grown. They then see
+    the same part of the image as before, and the old output of the whole network is every second
+    row and column of the new one.
 
     Args:
-        layers: paths of modules, such as "layer3" and "layer4" of a ResNet, whose grid of 7 x 7 becomes
-            28 x 28.
-        size: height and width of an image that the network takes.
+        layers: paths of modules, such as "layer3" and "layer4" of a ResNet, whose grid of 7 x 7
+            then becomes 28 x 28.
+        dilation: whether the layers after them are dilated.
+        size: the height and width of an image that the network takes.
 
     Raises:
-        UnknownName: no such layer; lists those that have strides.
-        ValueError: nothing in a layer has a stride; or the network does not run without them, as
-            where a stride is a number in its code; or an average pooling would have to be dilated.
+        UnknownName: there is no such layer; the message lists those that have strides.
+        ValueError: a layer has no strides; or the network does not run without them, for example
+            because a stride is written in its code; or an average pooling would have to be dilated.
 
     Example:
         >>> model = without_strides(torchvision.models.resnet50(), ["layer3", "layer4"])
@@ -56,7 +58,7 @@ def without_strides(
 
 
 def _strided(model: nn.Module, layer: str) -> list[nn.Module]:
-    """The modules in a layer, or itself, that have a stride."""
+    """The modules with a stride in a layer, including the layer itself."""
     own = [name for name, module in model.named_modules() if _has_stride(module)]
     if layer not in dict(model.named_modules()):
         raise unknown("layer", layer, own)
@@ -81,7 +83,7 @@ def _probe(model: nn.Module, size: int) -> Tensor:
 
 @torch.no_grad()
 def _sides(model: nn.Module, x: Tensor) -> dict[str, int]:
-    """The height of what each convolution and pooling reads, by its path."""
+    """The height of the input of each convolution and pooling, by path."""
     found, training = {}, model.training
     hooks = [
         module.register_forward_pre_hook(lambda _, args, name=name: found.update({name: args[0].shape[2]}))
@@ -98,7 +100,7 @@ def _sides(model: nn.Module, x: Tensor) -> dict[str, int]:
 
 
 def _dilate(name: str, module: nn.Module, factor: int) -> None:
-    """Spread the kernel over a grid that is so many times finer."""
+    """Dilates a kernel for a grid that is finer by a factor."""
     if factor == 1 or _pair(module.kernel_size) == (1, 1):
         return
     if isinstance(module, nn.AvgPool2d):

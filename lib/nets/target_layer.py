@@ -1,4 +1,4 @@
-"""The layer at which a network is cut: how it is named, and which may be the default."""
+"""The layer at which a network is cut: its names, and which layers may be the default."""
 
 from typing import Any
 
@@ -7,14 +7,14 @@ from torch import nn
 
 from ..errors import unknown
 
-PASSIVE = (  # layers that no paper calls an activation: pooling and what does nothing in eval mode
+PASSIVE = (  # not activations in any paper: pooling, and layers that do nothing in eval mode
     nn.Identity, nn.Flatten, nn.modules.dropout._DropoutNd, nn.MaxPool2d, nn.AvgPool2d,
     nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d,
 )  # fmt: skip
 
 
 def layer_name(model: nn.Module, layer: Any) -> str | None:
-    """The name of a layer that is given by its name, as the module itself, or as a list of one of them.
+    """The name of a layer, given by name, as the module itself, or as a list of either.
 
     Example:
         >>> layer_name(model, [model.layer4])
@@ -33,7 +33,7 @@ def layer_name(model: nn.Module, layer: Any) -> str | None:
 
 
 def path_of(layer: str) -> str:
-    """'layer4.2.relu' of 'layer4.2.relu#0', which is the first of several calls."""
+    """The module's path in a layer name: 'layer4.2.relu' in 'layer4.2.relu#0' (its first call)."""
     name, mark, call = layer.partition("#")
     if mark and not call.isdigit():
         raise ValueError(f"layer {layer!r}: after '#' comes the number of the call, from 0")
@@ -41,7 +41,7 @@ def path_of(layer: str) -> str:
 
 
 def pick_call(calls: list, layer: str) -> Any:
-    """The one of a layer's calls that `layer` names; the last if it names none."""
+    """The call that the layer name chooses among a layer's calls; the last by default."""
     call = layer.partition("#")[2]
     if call and int(call) >= len(calls):
         raise ValueError(f"layer {layer!r}: that layer runs {len(calls)} time(s), counted from 0")
@@ -49,19 +49,19 @@ def pick_call(calls: list, layer: str) -> Any:
 
 
 def check_layer(model: nn.Module, layer: str) -> None:
-    """Raise if the network has no such layer."""
+    """Raises an error if the network has no such layer."""
     names = [name for name, _ in model.named_modules() if name]
     if path_of(layer) not in names:
         raise unknown("layer", layer, names)
 
 
 def makes_classes(module: nn.Module | None, classes: int) -> bool:
-    """Whether a layer is a convolution to the classes, which a pooling turns into logits."""
+    """Whether a layer is a convolution with one channel per class, pooled to give the logits."""
     return isinstance(module, nn.Conv2d) and module.out_channels == classes
 
 
 def is_spatial(shape: torch.Size | None) -> bool:
-    """Maps (B, K, h, w) or (B, h, w, K) of more than one position, for a square image."""
+    """Whether a shape is that of maps (B, K, h, w) or (B, h, w, K) with more than one position."""
     if shape is None or len(shape) != 4:
         return False
     side = shape[1] if shape[1] == shape[2] != shape[3] else shape[3]

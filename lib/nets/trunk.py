@@ -1,4 +1,4 @@
-"""A network up to its target layer, as a module that can be trained on."""
+"""A network up to its target layer, as a module that can be trained."""
 
 import copy
 
@@ -11,12 +11,12 @@ from .target_layer import path_of, pick_call
 
 
 class Trunk(nn.Module):
-    """The features of a classifier as a network of its own, with weights of its own that learn:
-    images (B, 3, H, W), scaled as the network takes them, to A (B, K, h, w).
+    """The features of a classifier as a separate network, with its own trainable weights.
 
-    Where the network can be traced, only what leads to the layer is there. Else the whole network is,
-    and stops at the layer. A traced network is that of eval mode but for its modules: dropout that is
-    no module is left out in training too.
+    It maps images (B, 3, H, W), scaled for the network, to A (B, K, h, w). If the network can be
+    traced, it has only the steps up to the layer; otherwise the whole network runs and the layer's
+    output is taken. Tracing is done in eval mode, so dropout that is not a module is left out in
+    training too.
 
     Attributes:
         channels: K.
@@ -46,7 +46,7 @@ class Trunk(nn.Module):
 
 
 class _Stopped(nn.Module):
-    """A network that stops at a call of one of its modules, whose output it gives."""
+    """A network whose output is that of one call of one of its modules."""
 
     def __init__(self, model: nn.Module, layer: str):
         super().__init__()

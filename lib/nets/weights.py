@@ -1,4 +1,4 @@
-"""Build a named network and give it weights, from a manifest or a file."""
+"""Builds a network by name and loads its weights, from a manifest or a file."""
 
 from collections.abc import Collection
 from difflib import get_close_matches
@@ -15,11 +15,11 @@ from .accepted import first_line
 from .foreign_weights import read_foreign
 
 TORCHVISION = "torchvision:"
-# The networks that are trained here: the place of the recipe of each.
+# The networks that are trained here, and the "module:name" of each one's recipe.
 RECIPES = {name: entry["recipe"] for name, entry in manifests.networks().items()}
 
-# Under what training scripts keep the state dict in a checkpoint; the averaged weights come first, which
-# are those that such a script evaluates.
+# Keys under which training scripts keep the state dict in a checkpoint. Averaged weights come
+# first, since they are the ones that such scripts evaluate.
 WRAPPINGS = (
     "state_dict_ema",
     "model_ema",
@@ -29,7 +29,7 @@ WRAPPINGS = (
     "model",
     "net",
 )
-PREFIXES = ("module.", "model.", "net.")  # of DataParallel, of Lightning, and of scripts
+PREFIXES = ("module.", "model.", "net.")  # of DataParallel, Lightning and scripts
 INSIDE = (
     "_orig_mod.",
     "_fsdp_wrapped_module.",
@@ -45,7 +45,7 @@ def build(name: str, **options) -> nn.Module:
     """A network with random weights, the same at every call.
 
     Args:
-        name: a timm name, `torchvision:<name>`, or one of a manifest that says its architecture.
+        name: a timm name, `torchvision:<name>`, or the name of a manifest with an `architecture`.
     """
     entry = manifests.read("weights").get(name, {})
     name, options = entry.get("architecture", name), entry.get("options", {}) | options
@@ -62,7 +62,7 @@ def build(name: str, **options) -> nn.Module:
 
 
 def unknown_network(name: str) -> Exception:
-    """The error for a name that is no network's; lists the project's own and what has weights here."""
+    """The error for an unknown network; lists the project's networks and those with a manifest."""
     close = get_close_matches(name, timm.list_models(), n=5)
     own = [*RECIPES, *manifests.read("weights")]
     forms = ["any timm name", "torchvision:<name>", "<module>:<function>", "<file>.py:<function>"]
@@ -73,10 +73,11 @@ def load_weights(model: nn.Module, name: str, weights: str | Path | None) -> nn.
     """The network with its weights.
 
     Args:
-        weights: None for the manifest's, "random" for none, else the path of a state dict.
+        weights: None for the manifest's, "random" for the initialisation, or the path of a state
+            dict.
 
     Raises:
-        FileNotFoundError: no manifest describes this network, or its file is not here.
+        FileNotFoundError: no manifest describes this network, or its file is missing.
     """
     if weights == "random":
         return model
@@ -93,7 +94,7 @@ def load_weights(model: nn.Module, name: str, weights: str | Path | None) -> nn.
 
 
 def _published(entry: manifests.Entry, path: Path, own: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors of a manifest's file, under the names of the network's own."""
+    """The tensors of a manifest's file, under the network's names."""
     if "format" in entry:
         return read_foreign(entry, path, own)
     state = read_state(path, entry["name"])
@@ -103,7 +104,7 @@ def _published(entry: manifests.Entry, path: Path, own: dict[str, Tensor]) -> di
 
 
 def read_state(path: Path, name: str) -> dict[str, Tensor]:
-    """The tensors of a state dict, out of the wrappings that training scripts use."""
+    """The tensors of a state dict, taken out of the wrappings that training scripts use."""
     if not path.is_file():
         raise FileNotFoundError(f"weights for {name!r}: no file {str(path)!r}")
     try:
@@ -125,8 +126,8 @@ def read_state(path: Path, name: str) -> dict[str, Tensor]:
 
 
 def named_as(own: Collection[str], state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """A file's tensors under a network's names: without the prefixes of what was put around it when
-    they were saved, and without what counts its operations.
+    """A file's tensors under a network's names, without the prefixes of wrappers around the saved
+    network and without counters of operations.
 
     Example:
         >>> named_as(["fc.bias"], {"model._orig_mod.fc.bias": bias, "total_ops": ops}).keys()
@@ -139,7 +140,7 @@ def named_as(own: Collection[str], state: dict[str, Tensor]) -> dict[str, Tensor
             state = {key.replace(inside, ""): value for key, value in state.items()}
     while prefix := next((p for p in PREFIXES if _stands_before_all(p, own, state)), None):
         state = {key.removeprefix(prefix): value for key, value in state.items()}
-    for prefix in PREFIXES:  # what the network itself is put into, as by `TwoClasses`
+    for prefix in PREFIXES:  # the network itself may be wrapped, as by `TwoClasses`
         if own and all(key.startswith(prefix) and key not in state for key in own):
             state = {prefix + key: value for key, value in state.items()}
             break
@@ -147,8 +148,8 @@ def named_as(own: Collection[str], state: dict[str, Tensor]) -> dict[str, Tensor
 
 
 def _stands_before_all(prefix: str, own: Collection[str], state: Collection[str]) -> bool:
-    """Whether a prefix is a file's, and not the network's own; what else the file holds, such as a
-    loss, may have none, but nothing that the network knows."""
+    """Whether a prefix is the file's and not the network's. Other tensors of the file, such as
+    those of a loss, may lack it, but none that the network has."""
     if any(key.startswith(prefix) for key in own):
         return False
     others = [key for key in state if not key.startswith(prefix)]
@@ -156,7 +157,7 @@ def _stands_before_all(prefix: str, own: Collection[str], state: Collection[str]
 
 
 def _fill_any(model: nn.Module, name: str, state: dict[str, Tensor], path: Path) -> nn.Module:
-    """The model with these tensors; its classifier takes their number of classes."""
+    """The model with these tensors; its classifier gets their number of classes."""
     heads = [n for n, m in model.named_modules() if isinstance(m, nn.Linear)]
     last = f"{heads[-1]}.weight" if heads else None
     own = model.state_dict()
@@ -178,7 +179,7 @@ def fill(model: nn.Module, name: str, state: dict[str, Tensor], path: Path) -> n
 
 
 def _difference(own: dict[str, Tensor], state: dict[str, Tensor]) -> str:
-    """How a file's tensors differ from a network's, and a prefix that may be in the way."""
+    """A message on how a file's tensors differ from a network's, or on a prefix that differs."""
     missing = [key for key in own if key not in state]
     strange = [key for key in state if key not in own]
     shapes = [f"{key} is {tuple(state[key].shape)} for {tuple(own[key].shape)}" for key in own
