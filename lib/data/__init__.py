@@ -1,9 +1,10 @@
 """Images with their annotations, from the datasets that the manifests describe.
 
-To add a dataset that is read, write its manifest and one module with a function
+To add a dataset that is read from files, write its manifest and a module with a function
 `records(entry, root, split) -> (records, class names or None)`, where `root` is the folder that was
-found and verified, and list it in `LOADERS`; it is called once for each source of the manifest. One
-that is drawn has a manifest whose `generator` names its `records(seed, split, n)`, of whatever package.
+found and verified, and list the function in `LOADERS`. It is called once for each source of the
+manifest. A drawn dataset has a manifest whose `generator` names its function
+`records(seed, split, n)`, in any package.
 """
 
 from numbers import Integral
@@ -69,23 +70,23 @@ def load(
 ) -> Dataset:
     """A dataset by name, its images resized to `size` without cropping (Opti-CAM, appendix A).
 
-    Images, boxes and masks of one's own are upright, as the camera noted in the file. Published datasets
-    are in the frame of the stored pixels, in which they are annotated.
+    A user's own images, boxes and masks are turned upright by the orientation in the file.
+    Published datasets are read in the frame of the stored pixels, in which they are annotated.
 
     Args:
         name: one of `DATASETS`.
-        root: the folder that holds it, or one image of one's own; by default where the manifest
-            says.
+        root: the folder of the dataset, or one image of your own; by default the manifest's place.
         split: one of the manifest's splits, by default the first.
-        limit: at most so many samples, evenly spaced in the dataset's order, so that the classes
-            are spread; always the same ones.
+        limit: the largest number of samples. They are evenly spaced in the dataset's order, which
+            spreads the classes, and always the same.
         size: (height, width) or one number for both; by default the manifest's.
 
     Raises:
-        UnknownName: no such dataset or split.
-        FileNotFoundError: it is not there; says the expected layout and how to obtain it.
-        ValueError: a wrong checksum, `limit` or `size`. A damaged image is an error only when that
-            sample is asked for.
+        UnknownName: there is no such dataset or split.
+        FileNotFoundError: the dataset is missing; the message gives the expected layout and how to
+            obtain it.
+        ValueError: a checksum is wrong, or `limit` or `size` is not valid. A damaged image raises
+            an error only when its sample is read.
 
     Example:
         >>> data = load("imagenet_embedded", limit=4)
@@ -114,7 +115,7 @@ def _records(entry: manifests.Entry, root: str | Path | None, split: str | None)
 
 
 def spread(n: int, limit: int) -> list[int]:
-    """At most `limit` of n indices, evenly."""
+    """At most `limit` of n indices, evenly spaced."""
     if isinstance(limit, bool) or not isinstance(limit, Integral) or limit < 1:
         raise ValueError(f"limit is at least 1, got {limit!r}: give a whole number of images")
     limit = min(limit, n)

@@ -12,7 +12,7 @@ CLASSES = ("NORMAL", "PNEUMONIA")
 def records(entry: manifests.Entry, root: Path, split: str) -> Images:
     """The images of a split, sorted by class and then by name.
 
-    The files of pneumonia begin with the name of the person: those of one person are one group.
+    The names of pneumonia files begin with the person; the files of one person are one group.
     """
     folder = present(entry, root / "chest_xray" / split, root / split)
     images = [
@@ -24,6 +24,6 @@ def records(entry: manifests.Entry, root: Path, split: str) -> Images:
 
 
 def _person(stem: str) -> str | None:
-    """ "person3" of person3_virus_15; None where the name does not say."""
+    """ "person3" for person3_virus_15; None if the name has no person."""
     person = stem.split("_")[0]
     return person if person.startswith("person") else None

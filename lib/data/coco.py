@@ -1,7 +1,7 @@
-"""COCO 2014: a sample for each class that an image shows.
+"""COCO 2014: one sample for each class that an image shows.
 
-Crowds, whose box holds many objects of a class and much between them, are left out: a class of
-which an image shows only crowds makes no sample.
+Crowds, whose box holds many objects of a class and much between them, are left out. If an image
+shows only crowds of a class, there is no sample for it.
 """
 
 from collections import defaultdict
@@ -47,7 +47,7 @@ def _classes(categories: list[dict]) -> dict[int, str]:
 
 
 def _boxes(annotations: list[dict], indices: dict[int, int]) -> dict[tuple[int, int], list[Box]]:
-    """The boxes by (image id, class index), but for crowds."""
+    """The boxes by (image id, class index), without crowds."""
     boxes = defaultdict(list)
     for annotation in annotations:
         if not annotation["iscrowd"]:

@@ -1,13 +1,14 @@
-"""How much of an image its boxes cover."""
+"""The share of an image that its boxes cover."""
 
 import torch
 from torch import Tensor
 
 
 def covered_share(boxes: Tensor, size: tuple[int, int]) -> float:
-    """The share of an image of `size` (height, width) that lies in one of its boxes (n, 4) or more.
+    """The share of an image of `size` (height, width) that lies in at least one of its boxes (n,
+    4).
 
-    It is rounded to a millionth, and so the same at every size.
+    It is rounded to a millionth, so that it is the same at every size.
 
     Example:
         >>> covered_share(torch.tensor([[0, 0, 4, 2], [2, 0, 6, 2]]), (4, 8))

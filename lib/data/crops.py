@@ -1,6 +1,6 @@
-"""Several crops of each image of a dataset: the same object seen a little differently.
+"""Several crops of each image of a dataset, which show the same object slightly differently.
 
-The crops of one image are not independent: they are one group, which statistics resample together.
+The crops of one image are not independent. They form one group, which statistics treat as one draw.
 """
 
 import hashlib
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from .dataset import Dataset, Part, Record, Sample, Size
 
-# Where a crop lies between the left and the right end, and between the top and the bottom.
+# The place of a crop, from left (0) to right (1) and from top (0) to bottom (1).
 PLACES = {
     "centre": (0.5, 0.5),
     "top_left": (0.0, 0.0),
@@ -21,12 +21,12 @@ PLACES = {
 
 
 def crops(data: Dataset, *, side: float = 0.6) -> Dataset:
-    """Each image whole, then its centre and its four corners: six samples, one group.
+    """Six samples for each image, in one group: the whole image, its centre and its four corners.
 
-    Boxes, masks and the points of parts follow; a box or a part that lies outside is left out.
+    Boxes, masks and the points of parts are cropped too; boxes and parts outside are left out.
 
     Args:
-        side: of a crop, as a fraction of the image's.
+        side: the side of a crop as a fraction of the image's.
 
     Raises:
         ValueError: `side` is not between 0 and 1.
@@ -51,7 +51,7 @@ class Crop:
 
     Attributes:
         place: one of `PLACES`.
-        side: of the crop, as a fraction of the whole image's.
+        side: the side of the crop as a fraction of the whole image's.
     """
 
     whole: Record
@@ -101,7 +101,7 @@ class Crop:
 
 
 def cut_boxes(boxes: Tensor | None, left: int, top: int, size: Size) -> Tensor | None:
-    """What lies inside of each box (n,4), in the frame of the crop."""
+    """The parts of the boxes (n,4) inside the crop, in its frame."""
     if boxes is None:
         return None
     height, width = size
@@ -118,7 +118,7 @@ def _cut_mask(mask: Tensor | None, rows: slice, columns: slice) -> Tensor | None
 def _cut_parts(
     parts: dict[str, Part] | None, rows: slice, columns: slice
 ) -> dict[str, Part] | None:
-    """The parts whose point lies inside."""
+    """The parts whose point lies inside the crop."""
     if parts is None:
         return None
     return {

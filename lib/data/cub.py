@@ -43,7 +43,7 @@ class Photograph(ImageFile):
         return digest_of(self.content() + json.dumps(self.points), self.mask)
 
 
-# Of a part, the groups of attributes that say how it looks: "has_crown_color::red" is of "crown_color".
+# The groups of attributes that describe each part; "has_crown_color::red" is in "crown_color".
 LOOKS = {
     "back": ("back_color", "back_pattern"),
     "beak": ("bill_shape", "bill_length", "bill_color"),
@@ -64,15 +64,17 @@ LOOKS = {
 
 
 def part_attributes(root: str | Path | None = None) -> dict[int, dict[str, str]]:
-    """How each species looks, by class and part: of each group of attributes the one that people saw
-    most often on its images; of equally frequent ones the first.
+    """The look of each species, by class and part.
+
+    In each group of attributes, a species has the one that annotators marked most often on its
+    images; ties go to the first.
 
     Args:
         root: as for `data.load`.
 
     Raises:
-        FileNotFoundError: the lists of attributes are not there.
-        ValueError: they are malformed.
+        FileNotFoundError: the lists of attributes are missing.
+        ValueError: the lists are malformed.
 
     Example:
         >>> part_attributes()[0]["crown"]
@@ -137,7 +139,7 @@ _TABLES = (
 
 
 def _table(entry: manifests.Entry, path: Path) -> dict[str, str]:
-    """What each line says of an image, a class or a part, by its number."""
+    """The value in each line of a list, by the number of its image, class or part."""
     lines = present(entry, path).read_text().splitlines()
     return {number: value for number, _, value in (line.partition(" ") for line in lines)}
 

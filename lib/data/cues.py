@@ -1,4 +1,4 @@
-"""What tells one class from another, as the mask of each image: the parts whose looks differ."""
+"""Masks of cues: in each image, the parts whose looks differ between its class and another one."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -11,13 +11,14 @@ from .dataset import Dataset, Record, Sample, Size
 
 
 def cues(data: Dataset, differing: Mapping[int, Sequence[str]]) -> Dataset:
-    """The samples of some classes, with the parts that tell each from another class as their masks.
+    """The samples of some classes, with the parts that distinguish each from another class as
+    masks.
 
-    Where a part has a point and no mask, as on CUB, it is the pixels of the object's mask that are nearer to
-    its point than to that of any other part that is seen, as CALM's authors make it.
+    A part with a point but no mask, as on CUB, is the set of pixels of the object's mask that are
+    nearer to its point than to that of any other visible part, as in the code of CALM's authors.
 
     Args:
-        differing: by class, the names of the parts whose looks differ; others are left out.
+        differing: by class, the names of the parts whose looks differ; other classes are left out.
 
     Example:
         >>> birds = load("birds")
@@ -33,7 +34,7 @@ def cues(data: Dataset, differing: Mapping[int, Sequence[str]]) -> Dataset:
 
 @dataclass(frozen=True)
 class Cue:
-    """Another record's image, whose mask is what is seen of these parts."""
+    """Another record's image, with the visible pixels of the given parts as its mask."""
 
     whole: Record
     target: int | None
@@ -61,10 +62,10 @@ class Cue:
 
 
 def part_mask(sample: Sample, names: Sequence[str]) -> Tensor:
-    """The pixels (H, W) of a sample's parts, as far as they are seen.
+    """The visible pixels (H, W) of the named parts of a sample.
 
     Raises:
-        ValueError: the parts have points, and the object no mask.
+        ValueError: the parts have only points, and the object has no mask.
     """
     size = sample.image.shape[1:]
     seen = [name for name in sample.parts if name in names]

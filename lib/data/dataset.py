@@ -11,17 +11,17 @@ from torch import Tensor
 from ..errors import unknown
 from .coverage import covered_share
 
-ANNOTATIONS = ("boxes", "mask", "parts", "question")  # of a sample, as it calls them
+ANNOTATIONS = ("boxes", "mask", "parts", "question")  # attributes of a sample
 
 Size = tuple[int, int]  # height, width
 
 
 class Part(NamedTuple):
-    """A part of the object that is seen.
+    """A visible part of the object.
 
     Attributes:
         point: x, y in pixels, such as the middle of the part.
-        mask: (H,W) bool, its visible pixels; None where only the point is annotated.
+        mask: (H,W) bool, its visible pixels; None if only the point is annotated.
     """
 
     point: tuple[float, float]
@@ -34,17 +34,17 @@ class Sample:
 
     Attributes:
         image: (3,H,W) float32 RGB in [0,1].
-        target: class index, or None when the dataset has no classes.
-        id: unique in the dataset, and the same wherever the dataset lies.
-        boxes: (n,4) float32 x0,y0,x1,y1 in pixels, half-open; None when not annotated.
-        mask: (H,W) bool, True on the object; None when not annotated.
-        ignore: (H,W) bool, True where a pixel counts neither as object nor as background; None where
-            all count.
-        parts: the parts that are seen, by name; None when not annotated.
+        target: class index, or None if the dataset has no classes.
+        id: unique in the dataset, and independent of the dataset's folder.
+        boxes: (n,4) float32 x0,y0,x1,y1 in pixels, half-open; None if not annotated.
+        mask: (H,W) bool, True on the object; None if not annotated.
+        ignore: (H,W) bool, True where a pixel counts neither as object nor as background; None if
+            all pixels count.
+        parts: the visible parts, by name; None if not annotated.
         group: the cluster of samples that are not independent, such as crops of one photograph;
             by default the sample's own id.
-        question: what is asked about the image, where the target is its answer.
-        doubtful: whether the target may be wrong: a near class, or one of two that fit.
+        question: the question about the image, if the target is its answer.
+        doubtful: whether the target may be wrong, such as a similar class, or one of two that fit.
     """
 
     image: Tensor
@@ -64,14 +64,14 @@ class Sample:
 
 
 class Record(Protocol):
-    """What a sample is made from: an image file, a row of a table, a seed of a generator.
+    """The source of a sample: an image file, a row of a table, or a seed of a generator.
 
-    A record is small, immutable and picklable; `sample` does the decoding or drawing.
+    A record is small, immutable and picklable; `sample` decodes or draws the image.
 
     Attributes:
         annotated: those of `ANNOTATIONS` that its sample has.
-        group: that of its sample; a record without one, or with None, stands for itself.
-        doubtful: that of its sample; the target of a record without one is certain.
+        group: the sample's group (optional); without one, or with None, it is the record's id.
+        doubtful: whether the sample's target is doubtful (optional); by default it is not.
     """
 
     id: str
@@ -82,16 +82,16 @@ class Record(Protocol):
         """The sample at (height, width)."""
 
     def fingerprint(self) -> str:
-        """SHA-256 of the sample's content before it is resized, independent of where it lies."""
+        """SHA-256 of the sample's content before it is resized, independent of its path."""
 
 
 @dataclass(frozen=True, repr=False)
 class Dataset(Sequence[Sample]):
-    """An immutable, picklable sequence of samples, decoded when they are asked for.
+    """An immutable, picklable sequence of samples, which are decoded when they are read.
 
     Attributes:
         name: the dataset's name in the manifests.
-        records: one record a sample.
+        records: one record per sample.
         size: (height, width) of every image.
         classes: the names of the classes, or None.
 
@@ -131,8 +131,8 @@ class Dataset(Sequence[Sample]):
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """What figures call the samples: their classes, or the ids of those that have none. A
-        question mark follows a doubtful class."""
+        """The samples' labels in figures: their classes, or their ids if they have none. A doubtful
+        class has a question mark."""
         named = self.classes or ()
         rows = zip(self.targets, self.ids, self.doubtful)
         return tuple(
@@ -142,7 +142,7 @@ class Dataset(Sequence[Sample]):
 
     @cached_property
     def content(self) -> str:
-        """A hash of what the samples show and of their classes, at this size; nothing is decoded."""
+        """A hash of the samples' contents, their targets and the size; nothing is decoded."""
         shown = [self.fingerprint(i) for i in range(len(self))]
         return hashlib.sha256(repr((shown, self.targets, self.size)).encode()).hexdigest()
 
@@ -189,16 +189,16 @@ class Dataset(Sequence[Sample]):
         return self._only(not doubtful for doubtful in self.doubtful)
 
     def covered(self, at_most: float) -> "Dataset":
-        """The samples whose boxes cover at most this share of the image: those on which it says
-        something that a map lies in the boxes. Samples without boxes are left out.
+        """The samples whose boxes cover at most a share of the image, so that localization is
+        meaningful. Samples without boxes are left out.
 
-        A damaged image, whose boxes are not known, stays: whoever evaluates it names it.
+        A damaged image, whose boxes are unknown, stays, so that an evaluation reports it.
 
         Args:
-            at_most: in [0, 1]; where boxes overlap, their union counts once.
+            at_most: the share, in [0, 1]; where boxes overlap, their union counts.
 
         Raises:
-            ValueError: `at_most` is no share.
+            ValueError: `at_most` is not between 0 and 1.
 
         Example:
             >>> len(load("imagenet_embedded").covered(at_most=0.8))
@@ -215,8 +215,8 @@ class Dataset(Sequence[Sample]):
         return replace(self, records=tuple(replace(record, target=c) for record, c in pairs))
 
     def readable(self, n: int | None = None) -> "Dataset":
-        """The samples that can be decoded, or the first n of them: for figures, which cannot
-        leave a damaged image blank as a table can."""
+        """The samples that can be decoded, or the first n of them; for figures, which cannot show
+        damaged images."""
         found = []
         for index in range(len(self)):
             if len(found) == n:
@@ -229,17 +229,17 @@ class Dataset(Sequence[Sample]):
         return self if len(found) == len(self) else self.subset(found)
 
     def _only(self, wanted: Iterable[bool]) -> "Dataset":
-        """The samples of which this is True."""
+        """The samples for which `wanted` is True."""
         found = [index for index, one in enumerate(wanted) if one]
         return self if len(found) == len(self) else self.subset(found)
 
     def fingerprint(self, index: int) -> str:
-        """SHA-256 (hexadecimal) of one sample's content, whatever its size and place on disk."""
+        """SHA-256 (hexadecimal) of one sample's content, independent of its size and path."""
         return self.records[index].fingerprint()
 
 
 def _covered_share(data: Dataset, index: int) -> float:
-    """The share of an image that its boxes cover; 0 where it cannot be decoded."""
+    """The share of an image that its boxes cover; 0 if it cannot be decoded."""
     try:
         sample = data[index]
     except ValueError:
@@ -248,7 +248,7 @@ def _covered_share(data: Dataset, index: int) -> float:
 
 
 def as_size(size: int | Size) -> Size:
-    """(height, width) from one positive number or a pair of them; else a ValueError."""
+    """(height, width) from one positive integer or a pair of them; otherwise a ValueError."""
     pair = tuple(size) if isinstance(size, (tuple, list)) else (size, size)
     if len(pair) != 2 or not all(map(_is_side, pair)):
         raise ValueError(f"size is a positive integer or a pair (height, width), got {size!r}")

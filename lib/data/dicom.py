@@ -11,10 +11,10 @@ from .files import opening
 
 
 def decode_dicom(path: Path) -> Image.Image:
-    """The file as a grey image of 8 bits, its own window applied, with bone bright.
+    """The file as an 8-bit grey image, with the window that it declares and with bright bones.
 
     Raises:
-        ValueError: the file is not there, damaged, or no single grey image; names it.
+        ValueError: the file is missing, damaged, or not one grey image; the message names it.
     """
     with opening(path, "image") as stream:
         file = dcmread(stream)

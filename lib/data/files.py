@@ -1,4 +1,4 @@
-"""What a dataset's folder must hold: finding it, and naming what is missing or malformed."""
+"""Finding the files of a dataset, with errors that name what is missing or malformed."""
 
 import json
 import os
@@ -15,10 +15,11 @@ from .. import manifests
 
 
 def present(entry: manifests.Entry, *places: Path, why: str = "") -> Path:
-    """The first of these files or folders that is there.
+    """The first of these files or folders that exists.
 
     Raises:
-        FileNotFoundError: none is; names the first, and says `why` it is needed and how to get it.
+        FileNotFoundError: none exists; the message names the first, `why` it is needed and how to
+            get it.
     """
     for place in places:
         if place.exists():
@@ -29,14 +30,14 @@ def present(entry: manifests.Entry, *places: Path, why: str = "") -> Path:
 
 
 def some(entry: manifests.Entry, images: list, folder: Path) -> list:
-    """The images found in a folder; a FileNotFoundError, with how to get them, where there are none."""
+    """The images found in a folder; a FileNotFoundError if there are none."""
     if not images:
         raise FileNotFoundError(f"no images in {folder}.\n{manifests.remedy(entry)}")
     return images
 
 
 def check_complete(entry: manifests.Entry, files: Iterable[Path]) -> None:
-    """A FileNotFoundError, with how to get them, where a folder lacks some of these files."""
+    """Raises a FileNotFoundError that says how to get the files if a folder lacks some of them."""
     names: dict[Path, set[str]] = defaultdict(set)
     for file in files:
         names[file.parent].add(file.name)
@@ -50,22 +51,22 @@ def check_complete(entry: manifests.Entry, files: Iterable[Path]) -> None:
 
 
 class FileGone(ValueError, FileNotFoundError):
-    """A file of one sample that is not there: an error of this sample, as a damaged one is."""
+    """The file of one sample is missing; like a damaged file, this is an error of that sample."""
 
     __str__ = ValueError.__str__
 
 
 @contextmanager
 def opening(path: Path, what: str, remedy: str = "replace or remove it") -> Iterator[BinaryIO]:
-    """A file for reading; whatever goes wrong in this block becomes a ValueError that names the file.
+    """A file opened for reading; any error in the block becomes a ValueError that names the file.
 
     Args:
-        what: it is, such as "image".
+        what: the kind of file, such as "image".
 
     Raises:
-        FileGone: nothing is there, or a link that leads nowhere.
-        ValueError: it is a folder or a device, must not be read, or its reader fails: of Pillow and
-            its plugins, with an error of any type.
+        FileGone: the file is missing, or a link to nothing.
+        ValueError: it is a folder or a device, may not be read, or its reader fails, with an error
+            of any type.
     """
     try:
         if not path.is_file():
@@ -81,14 +82,14 @@ def opening(path: Path, what: str, remedy: str = "replace or remove it") -> Iter
 
 
 def _no_file(path: Path) -> OSError:
-    if path.exists():  # a pipe would keep us waiting
+    if path.exists():  # reading a pipe would block
         return OSError("it is a folder" if path.is_dir() else "it is no file")
     return FileNotFoundError("it links to nothing" if path.is_symlink() else "it is not there")
 
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Whatever a malformed file raises in this block becomes a ValueError that names the file."""
+    """Turns errors that a malformed file raises in the block into a ValueError that names it."""
     try:
         yield
     except (ElementTree.ParseError, KeyError, TypeError, ValueError) as error:
@@ -97,7 +98,7 @@ def reading(path: Path) -> Iterator[None]:
 
 
 def read_table(path: Path, *columns: str) -> pd.DataFrame:
-    """A comma-separated table that has these columns; a ValueError names what is missing."""
+    """A comma-separated table with these columns; a ValueError names a missing one."""
     with reading(path):
         table = pd.read_csv(path, skipinitialspace=True)
         for column in columns:
@@ -107,7 +108,7 @@ def read_table(path: Path, *columns: str) -> pd.DataFrame:
 
 
 def read_json(path: Path, leave_out: str | None = None) -> Any:
-    """The content of a JSON file, but for one key, at any depth, that would fill the memory."""
+    """The content of a JSON file without one key, at any depth, that would take too much memory."""
 
     def lighter(mapping: dict) -> dict:
         mapping.pop(leave_out, None)

@@ -8,7 +8,7 @@ from .. import manifests
 from .files import check_complete, reading
 from .image_file import ImageFile, Images, by_class
 
-# The reader of each dataset, and the folder that it looks for.
+# The reader of each dataset, and the name of its folder.
 _READERS = {
     "aircraft": (FGVCAircraft, "fgvc-aircraft-2013b"),
     "flowers102": (Flowers102, "flowers-102"),
@@ -34,13 +34,13 @@ def records(entry: manifests.Entry, root: Path, split: str) -> Images:
 
 
 def _read(entry: manifests.Entry, reader: type, home: Path, split: str):
-    """torchvision's dataset: only its lists are read, and nothing is downloaded."""
+    """torchvision's dataset, of which only the lists are read; nothing is downloaded."""
     try:
         with reading(home):
             return reader(home.parent, split=split, download=False)
     except FileNotFoundError as error:
         raise _missing(entry, f"nothing at {error.filename}") from error
-    except RuntimeError as error:  # torchvision's own, which names no place
+    except RuntimeError as error:  # torchvision's own error, which names no path
         state = "is not complete, or of another version" if home.is_dir() else "is not there"
         raise _missing(entry, f"{home} {state}") from error
 
@@ -50,7 +50,7 @@ def _missing(entry: manifests.Entry, problem: str) -> FileNotFoundError:
 
 
 def _listed(dataset) -> list[tuple[Path, int]]:
-    """The files with their classes; torchvision's datasets keep them in one of two ways."""
+    """The files with their classes, which torchvision's datasets store in one of two ways."""
     if isinstance(dataset, StanfordCars):
         return [(Path(path), target) for path, target in dataset._samples]
     return [(Path(path), c) for path, c in zip(dataset._image_files, dataset._labels)]

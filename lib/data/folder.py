@@ -1,4 +1,4 @@
-"""A user's own folder of images, with or without a sub-folder a class."""
+"""A user's own folder of images, with or without one sub-folder per class."""
 
 import warnings
 from pathlib import Path
@@ -10,22 +10,22 @@ from .image_file import SUFFIXES, Images, image_files
 from .own_annotations import MASKS, TABLE, find_masks, read_boxes
 from .own_image import OwnImage
 
-# What systems and programs put into folders, beside names that begin as here.
+# Files and folders of operating systems and programs, besides names with the beginnings in _HIDDEN.
 _HIDDEN = (".", "__", "@", "#", "$")
 _FOLDERS_OF_SYSTEMS = {"lost+found", "system volume information"}
 _FILES_OF_SYSTEMS = {"thumbs.db", "desktop.ini"}
 
 
 def records(entry: manifests.Entry, root: Path, split: str | None) -> Images:
-    """The images sorted by folder and name, and the folders' names as the classes.
+    """The images, sorted by folder and name, and the folders' names as classes.
 
-    A root that is a file is one image without a class.
+    If the root is a file, it is one image without a class.
     """
     if root.is_file():
         return [_single(root)], None
     loose = image_files(root)
     folders = {folder.name: image_files(folder) for folder in _class_folders(root)}
-    if any(folders.values()):  # a folder named as an image is a class among others
+    if any(folders.values()):  # a folder with the name of an image is a class
         loose = [path for path in loose if not path.is_dir()]
     classes = tuple(_classes(root, loose, folders))
     targets = {path.name: None for path in loose} | {
@@ -44,7 +44,7 @@ def records(entry: manifests.Entry, root: Path, split: str | None) -> Images:
 
 
 def _say_left_out(root: Path, classes: list[Path]) -> None:
-    """A warning of the files that are no images, and of folders in class folders."""
+    """Warns of files that are not images and of folders inside class folders."""
     found = [path for path in root.iterdir() if not path.is_dir() and path.name != TABLE]
     found += [path for folder in classes for path in folder.iterdir()]
     left_out = sorted(
@@ -80,7 +80,7 @@ def _is_hidden(name: str) -> bool:
 
 
 def _classes(root: Path, loose: list[Path], folders: dict[str, list[Path]]) -> list[str]:
-    """The names of the folders that are classes: all, or none of them."""
+    """The names of the class folders: all folders or none; an error for a mixture."""
     filled = [name for name, images in folders.items() if images]
     if not filled:
         return []
@@ -90,7 +90,7 @@ def _classes(root: Path, loose: list[Path], folders: dict[str, list[Path]]) -> l
             f"({loose[0].name}); move either away"
         )
     if empty := [name for name in folders if name not in filled]:
-        # Left out, it would shift the numbers of all classes after it.
+        # Leaving it out would shift the numbers of all classes after it.
         raise ValueError(
             f"the class folder {empty[0]!r} of {root} holds no images itself; fill it, or remove "
             "it if it is no class"
@@ -100,7 +100,7 @@ def _classes(root: Path, loose: list[Path], folders: dict[str, list[Path]]) -> l
 
 
 def _check_alike(names: list[str]) -> None:
-    """An error where some folders are named by WordNet ids, or by indices, and others are not."""
+    """Raises an error if only some of the folders are named by WordNet ids, or by indices."""
     kinds = {
         "WordNet id of ImageNet": imagenet_indices().__contains__,
         "class index": str.isdecimal,

@@ -22,7 +22,7 @@ from .pixels import departs, to_grey, to_rgb
 
 
 def _readable_suffixes() -> frozenset[str]:
-    """Those of the images that Pillow reads here, with its plugins, and of DICOM."""
+    """The file suffixes that Pillow can read, with its plugins, and those of DICOM."""
     of_format = Image.registered_extensions().items()
     images = (
         suffix
@@ -32,7 +32,7 @@ def _readable_suffixes() -> frozenset[str]:
     return frozenset({*images, ".dcm"})
 
 
-SUFFIXES = _readable_suffixes()  # of an animation, the first frame is read
+SUFFIXES = _readable_suffixes()  # the first frame of an animation is read
 
 MAJORITY = 128  # a mask's grey value may be the share of people who marked the pixel
 
@@ -44,16 +44,16 @@ Images = tuple[list["ImageFile"], tuple[str, ...] | None]  # and the names of th
 class ImageFile:
     """An image file with its class, boxes and mask.
 
-    Boxes and masks are in the frame of the pixels as they are stored, in which the published
-    datasets annotate them: what a camera notes of its orientation is not followed.
+    Boxes and masks are in the frame of the stored pixels, as in the published datasets. The
+    camera's orientation tag is ignored.
 
     Attributes:
         boxes: in the coordinates of `frame`; None with a mask is the tight box of the mask.
-        frame: (height, width) in which the boxes are given; None is the image's own.
+        frame: (height, width) in which the boxes are given; None for the image's own size.
         annotation: a Pascal VOC file that is read with the image, in place of `boxes`.
         group, question: as in `Sample`.
-        mask: the file of the object's silhouette, bright on the object; None where there is none.
-        doubted: the class of which it is not sure that this is it; not part of the content.
+        mask: the file of the object's silhouette, bright on the object; None if there is none.
+        doubted: the class that is doubtful for this image; not part of the content.
     """
 
     path: Path
@@ -81,7 +81,7 @@ class ImageFile:
         return frozenset(name for name, there in given.items() if there)
 
     def sample(self, size: Size) -> Sample:
-        """Decode the file and resize it to (height, width), without cropping."""
+        """The sample at (height, width): the decoded file, resized without cropping."""
         image = self.decoded()
         silhouette = self.silhouette(image)
         return Sample(
@@ -107,7 +107,7 @@ class ImageFile:
         return self.content() if self.mask is None else digest_of(self.content(), self.mask)
 
     def content(self) -> str:
-        """The fingerprint but for the mask."""
+        """The content on which the fingerprint depends, without the mask."""
         digest = hashlib.sha256(seen(self.path))
         annotations = [self.target, self._read_boxes(), self.frame, self.question]
         digest.update(json.dumps(annotations).encode())
@@ -136,16 +136,18 @@ def image_files(folder: Path) -> list[Path]:
 
 
 def by_class(images: list[ImageFile]) -> list[ImageFile]:
-    """Sorted by class and then by name, so in one order in every layout."""
+    """The images sorted by class and then by name: the same order for every folder layout."""
     return sorted(images, key=lambda image: (image.target, image.id))
 
 
 def decode(path: Path, *, upright: bool = False) -> Image.Image:
-    """The file as an RGB image, as `to_rgb` reads its pixels; a ValueError names a file that is
-    truncated, no image, or not there.
+    """The file as an RGB image, converted by `to_rgb`.
 
     Args:
-        upright: turned as the camera noted in the file, as viewers show it.
+        upright: whether to turn it by the orientation in the file, as viewers do.
+
+    Raises:
+        ValueError: the file is truncated, not an image, or missing; the message names it.
     """
     if path.suffix.lower() == ".dcm":
         from .dicom import decode_dicom  # which loads pydicom
@@ -155,11 +157,14 @@ def decode(path: Path, *, upright: bool = False) -> Image.Image:
 
 
 def read_mask(path: Path, image: Image.Image, *, upright: bool = False) -> Image.Image:
-    """A mask's file in grey; a ValueError names one that is damaged or of another shape.
+    """A mask file in grey.
 
     Args:
-        image: the decoded image that it is of.
-        upright: as of `decode`.
+        image: the decoded image to which the mask belongs.
+        upright: as for `decode`.
+
+    Raises:
+        ValueError: the mask is damaged or has another shape; the message names it.
     """
     grey = to_grey(_opened(path, "mask", upright), f"the mask {path}")
     if not _alike(grey.size, image.size):
@@ -171,19 +176,19 @@ def read_mask(path: Path, image: Image.Image, *, upright: bool = False) -> Image
 
 
 def seen(path: Path, what: str = "image") -> bytes:
-    """What decides the pixels of a file: its bytes, and how they are read where that is not plain."""
+    """The bytes of a file, and how its pixels are read if that differs from Pillow's conversion."""
     with opening(path, what) as file:
         content = file.read()
     how = ""
-    # What Pillow's decoders raise is named when the pixels are asked for.
+    # Errors of Pillow's decoders are reported when the pixels are read.
     with suppress(Exception), Image.open(BytesIO(content)) as image:
         how = departs(image)
     return content + how.encode()
 
 
 def _opened(path: Path, what: str, upright: bool) -> Image.Image:
-    """The loaded pixels as the file has them."""
-    # Of a file by its name, Pillow maps some into memory, and garbles a TIFF that is turned.
+    """The image with loaded pixels, in the mode of the file."""
+    # Given a file name, Pillow maps some files into memory, and garbles TIFFs that are turned.
     with opening(path, what) as file:
         try:
             image = Image.open(file)
@@ -196,7 +201,7 @@ def _opened(path: Path, what: str, upright: bool) -> Image.Image:
 
 
 def _alike(one: tuple[int, int], other: tuple[int, int]) -> bool:
-    """Whether one size is the other one scaled, to a pixel of the smaller."""
+    """Whether one size is the other one scaled, up to a pixel of the smaller."""
     (w, h), (width, height) = sorted((one, other))
     return min(abs(w * height / width - h), abs(h * width / height - w)) <= 1
 
@@ -206,7 +211,7 @@ def _shape(image: Image.Image) -> str:
 
 
 def _mask(silhouette: Image.Image, size: Size) -> Tensor:
-    """The pixels (H,W) that most people marked as the object's."""
+    """The pixels (H,W) that the majority of annotators marked as the object's."""
     grey = silhouette.resize(size[::-1], Image.Resampling.NEAREST)
     return torch.from_numpy(np.array(grey) >= MAJORITY)
 

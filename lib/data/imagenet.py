@@ -14,7 +14,7 @@ Solution = dict[str, tuple[int, tuple[Box, ...]]]  # class and boxes by image
 
 
 def records(entry: manifests.Entry, root: Path, split: str | None) -> Images:
-    """The validation images, sorted by class and then by name, so in one order in every layout."""
+    """The validation images, sorted by class and then by name, the same order for every layout."""
     solution = _read_solution(root)
     annotations = _annotation_files(root)
     images = [
@@ -56,7 +56,7 @@ def _flat_files(root: Path, solution: Solution) -> Iterator[tuple[Path, int]]:
 
 
 def _read_solution(root: Path) -> Solution:
-    """Kaggle's table of classes and boxes; empty where there is none."""
+    """Kaggle's table of classes and boxes; empty if there is none."""
     path = root / SOLUTION
     if not path.is_file():
         return {}
@@ -66,7 +66,7 @@ def _read_solution(root: Path) -> Solution:
 
 def _parse_prediction(row: dict[str, str], path: Path) -> tuple[int, tuple[Box, ...]]:
     try:
-        words = row["PredictionString"].split()  # wnid x0 y0 x1 y1, once an object
+        words = row["PredictionString"].split()  # wnid x0 y0 x1 y1, once per object
         objects = [words[i : i + 5] for i in range(0, len(words), 5)]
         boxes = tuple((float(x0), float(y0), float(x1), float(y1)) for _, x0, y0, x1, y1 in objects)
         return imagenet_indices()[words[0]], boxes
@@ -75,7 +75,7 @@ def _parse_prediction(row: dict[str, str], path: Path) -> tuple[int, tuple[Box, 
 
 
 def _annotation_files(root: Path) -> dict[str, Path]:
-    """Pascal VOC files by image; empty where there are none."""
+    """Pascal VOC files by image; empty if there are none."""
     for folder in (root / "Annotations/CLS-LOC/val", root / "ILSVRC/Annotations/CLS-LOC/val"):
         if folder.is_dir():
             return {path.stem: path for path in folder.glob("*.xml")}

@@ -1,4 +1,4 @@
-"""Photographs of ImageNet classes in two packages, with labels and boxes of our own."""
+"""Photographs of ImageNet classes in two packages, with labels and boxes made for this project."""
 
 import csv
 from collections import defaultdict
@@ -21,7 +21,7 @@ def records(entry: manifests.Entry, root: Path, split: str | None) -> Images:
 
 
 def _rows(path: Path) -> dict[str, list[dict[str, str]]]:
-    """The rows of each file's boxes."""
+    """The rows of the table of boxes, by file."""
     rows = defaultdict(list)
     with path.open(newline="") as file:
         for row in csv.DictReader(file):
@@ -30,7 +30,7 @@ def _rows(path: Path) -> dict[str, list[dict[str, str]]]:
 
 
 def _image(path: Path, rows: list[dict[str, str]], frame: tuple[int, int]) -> ImageFile:
-    first = rows[0]  # what is said of the whole photograph stands in each
+    first = rows[0]  # each row repeats the columns on the photograph
     boxes = tuple(tuple(float(row[side]) for side in SIDES) for row in rows)
     target = int(first["class"])
     doubted = target if first["doubtful"] == "1" else None

@@ -12,14 +12,14 @@ CLASSES = tuple(
     "polyps ulcerative-colitis".split()
 )
 
-# Opti-CAM splits 8,000 images in 6,000, 1,000 and 1,000: of each class, these eighths.
+# Opti-CAM splits 8,000 images into 6,000, 1,000 and 1,000: these eighths of each class.
 _EIGHTHS = {"test": (0, 1), "val": (1, 2), "train": (2, 8)}
 
 
 def records(entry: manifests.Entry, root: Path, split: str) -> Images:
     """The images of a split, sorted by class and then by name.
 
-    Kvasir comes without splits. Each class is shuffled, by its name alone, and then cut.
+    Kvasir has no splits of its own. Each class is shuffled, seeded by its name alone, and then cut.
     """
     places = (root, root / "kvasir-dataset-v2", root / "kvasir-dataset")
     folder = next((path for path in places if (path / CLASSES[0]).exists()), root)

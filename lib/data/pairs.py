@@ -1,4 +1,4 @@
-"""Two images side by side, so that it is known which object is where."""
+"""Pairs of images side by side, in which the place of each object is known."""
 
 import hashlib
 from dataclasses import dataclass, replace
@@ -10,13 +10,14 @@ from .dataset import Dataset, Record, Sample, Size
 
 
 def pairs(asked: Dataset, beside: Dataset) -> Dataset:
-    """Each image of a dataset with one of another beside it, by turns at its left and its right.
+    """Each image of a dataset beside an image of another one, alternately at the left and the
+    right.
 
-    Of each image it takes the upright strip, half as wide, around the middle of its boxes. Class, boxes
-    and mask are those of the image of `asked`.
+    From each image, the vertical strip of half its width around the middle of its boxes is taken.
+    Class, boxes and mask are those of the image from `asked`.
 
     Raises:
-        ValueError: the datasets have not as many images, or not of one size.
+        ValueError: the datasets differ in the number or the size of their images.
 
     Example:
         >>> photographs = load("imagenet_embedded")
@@ -38,8 +39,8 @@ class Pair:
     """An image with another one beside it.
 
     Attributes:
-        asked: the image whose class and annotations it has.
-        right: whether `asked` stands at the right.
+        asked: the image whose class and annotations the pair has.
+        right: whether `asked` is at the right.
     """
 
     asked: Record
@@ -98,7 +99,7 @@ class Pair:
 
 
 def _strip(sample: Sample, width: int) -> Sample:
-    """The columns around the middle of what the boxes hold, or else of the image."""
+    """The columns around the middle of the boxes, or of the image if there are none."""
     height, whole = sample.image.shape[1:]
     middle = whole / 2
     if sample.boxes is not None and len(sample.boxes):

@@ -1,7 +1,7 @@
-"""What the pixels of an image file show, in 8 bits, whatever the mode in which it has them.
+"""The pixels of an image file in 8 bits, for every mode that the file may have.
 
-Pillow converts most modes. It clips those of more than 8 bits, and drops transparency, so that colours
-show that nobody is meant to see: both are read here.
+Pillow converts most modes, but clips those of more than 8 bits, and drops transparency, which
+reveals hidden colours. Both are handled here.
 """
 
 import numpy as np
@@ -17,15 +17,15 @@ _SIXTEEN_BITS = ("PNG", "PPM")  # formats whose wide greys Pillow may give in 32
 
 
 def to_rgb(image: Image.Image, what: str) -> Image.Image:
-    """RGB of 8 bits: white where it is transparent, as viewers show it.
+    """The image in 8-bit RGB, white where it is transparent, as viewers show it.
 
     Greys of 16 bits are divided by 65535 (12 bits: by 4095), and floats are taken in [0, 1].
 
     Args:
-        what: names the image in an error.
+        what: the name of the image in an error message.
 
     Raises:
-        ValueError: floats outside [0, 1], or a mode that says not how bright its numbers are.
+        ValueError: floats lie outside [0, 1], or the mode does not define the range of brightness.
 
     Example:
         >>> to_rgb(Image.open("scan.tif"), "the image scan.tif").mode
@@ -35,12 +35,12 @@ def to_rgb(image: Image.Image, what: str) -> Image.Image:
 
 
 def to_grey(image: Image.Image, what: str) -> Image.Image:
-    """Grey of 8 bits, as `to_rgb`, but black where it is transparent: of a mask, what is marked."""
+    """The image in 8-bit grey, as `to_rgb` but black where it is transparent; for masks."""
     return _convert(image, "L", "black", what)
 
 
 def departs(image: Image.Image) -> str:
-    """How the pixels are read where Pillow's own conversion would not do, or ""; from the file's head."""
+    """How pixels are read if not by Pillow's own conversion, else ""; from the file's header."""
     if _is_wide(image):
         return "wide"
     return "transparent" if image.has_transparency_data else ""

@@ -10,15 +10,17 @@ from .splits import part
 
 CLASSES = ("Normal", "Pneumonia")
 
-# Those that the dataset itself calls neither are left out, as in DiffCAM: 14,863 of 26,684 stay.
+# Images that the dataset itself labels as neither class are left out, as in DiffCAM: 14,863 of
+# 26,684 stay.
 _TARGETS = {"Normal": 0, "Lung Opacity": 1}
 
 
 def records(entry: manifests.Entry, root: Path, split: str) -> Images:
     """The radiographs of a split, sorted by class and then by name.
 
-    The challenge keeps the annotations of its own test images, so its training images are split,
-    each class by itself: 81, 9 and 10 %, which gives DiffCAM's numbers of both classes exactly.
+    The challenge does not publish the annotations of its test images, so its training images are
+    split, separately by class, into 81, 9 and 10 %. This gives exactly DiffCAM's numbers of images
+    in both classes.
     """
     images = present(entry, root / "stage_2_train_images", root / "rsna/stage_2_train_images")
     info = present(entry, images.parent / "stage_2_detailed_class_info.csv")
@@ -35,7 +37,7 @@ def records(entry: manifests.Entry, root: Path, split: str) -> Images:
 
 
 def _boxes(path: Path) -> dict[str, tuple[Box, ...]]:
-    """The boxes of each image that has any; a row has one."""
+    """The boxes of each image that has any; one box per row."""
     labels = read_table(path, "patientId", "x", "y", "width", "height", "Target")
     found = defaultdict(list)
     for row in labels[labels["Target"] == 1].itertuples():

@@ -15,7 +15,7 @@ from .splits import part
 
 CLASSES = ("Normal", "Pneumothorax")
 
-Runs = tuple[tuple[int, int], ...]  # of each: the pixels from the end of the last one, and its own
+Runs = tuple[tuple[int, int], ...]  # each run: pixels since the end of the last, and its length
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Radiograph(ImageFile):
     """A radiograph with the run-length codes of its mask, one for each person or region.
 
     Attributes:
-        runs: down the columns, the first column first.
+        runs: run-length codes down the columns, from the first column on.
     """
 
     runs: tuple[Runs, ...] = ()
@@ -33,7 +33,7 @@ class Radiograph(ImageFile):
         return super().annotated | ({"mask", "boxes"} if self.runs else set())
 
     def silhouette(self, image: Image.Image) -> Image.Image | None:
-        """All the runs together."""
+        """The mask that joins all runs."""
         if not self.runs:
             return None
         marked = np.zeros(image.width * image.height, np.uint8)
@@ -57,8 +57,8 @@ class Radiograph(ImageFile):
 def records(entry: manifests.Entry, root: Path, split: str) -> Images:
     """The radiographs of a split, sorted by class and then by name.
 
-    The competition keeps the masks of its test images, so its training images are split, all
-    together: 81, 9 and 10 %, which gives DiffCAM's numbers of images.
+    The competition does not publish the masks of its test images, so its training images are split,
+    over all classes, into 81, 9 and 10 %. This gives DiffCAM's numbers of images.
     """
     folder = present(entry, root / "dicom-images-train", root / "siim/dicom-images-train")
     codes = _codes(present(entry, folder.parent / "train-rle.csv"))
@@ -74,7 +74,7 @@ def records(entry: manifests.Entry, root: Path, split: str) -> Images:
 
 
 def _codes(path: Path) -> dict[str, tuple[Runs, ...]]:
-    """Of each image its codes; none, written -1, where there is no pneumothorax."""
+    """The run-length codes of each image; none, written as -1, if there is no pneumothorax."""
     found: dict[str, list[Runs]] = defaultdict(list)
     table = read_table(path, "ImageId", "EncodedPixels")
     with reading(path):

@@ -1,15 +1,15 @@
-"""Splits of datasets that come without them."""
+"""Splits of datasets that have none of their own."""
 
 from collections.abc import Iterable
 
 from ..seeding import stream
 
-SHARES = {"test": 0.10, "val": 0.09}  # of the images, as DiffCAM splits its radiographs
+SHARES = {"test": 0.10, "val": 0.09}  # of the images, as for DiffCAM's radiographs
 
 
 def part(names: Iterable[str], what: str, split: str) -> list[str]:
-    """The names in "test", "val" or "train", which has the rest, sorted. They are shuffled, by `what`
-    they are alone, and then cut."""
+    """The names in "test", "val" or "train" (the rest), sorted. They are shuffled with a seed made
+    from `what` alone, and then cut."""
     names = sorted(names)
     order = stream(0, what).permutation(len(names))
     test, val = (int(len(names) * share + 0.5) for share in SHARES.values())

@@ -1,7 +1,7 @@
-"""PASCAL VOC 2007: a sample for each class that an image shows.
+"""PASCAL VOC 2007: one sample for each class that an image shows.
 
-Objects marked difficult are left out, as the challenge's own evaluation does: a class of which an
-image shows only such objects makes no sample.
+Objects marked difficult are left out, as in the challenge's own evaluation. If an image shows only
+such objects of a class, there is no sample for it.
 """
 
 from collections import defaultdict
@@ -41,8 +41,10 @@ def records(entry: manifests.Entry, root: Path, split: str) -> Images:
 
 
 def _boxes_by_class(path: Path) -> dict[int, list[Box]]:
-    """The boxes of an annotation file by class index, but for difficult ones; from VOC's coordinates,
-    which begin at 1 and include the last pixel, to half-open ones."""
+    """The boxes of an annotation file by class index, without difficult ones.
+
+    VOC's coordinates, which begin at 1 and include the last pixel, become half-open ones.
+    """
     boxes = defaultdict(list)
     with reading(path):
         for thing, (x0, y0, x1, y1) in voc_objects(path):

@@ -1,7 +1,7 @@
-"""VQA v1, open-ended questions about real images (COCO 2014): a sample for each question.
+"""VQA v1, open-ended questions about real images (COCO 2014): one sample per question.
 
-The classes are the 1,000 most frequent answers (as many as Antol et al. take) to the training
-questions. A question with another answer has no class to explain and is left out.
+The classes are the 1,000 most frequent answers to the training questions, as in Antol et al. A
+question with another answer has no class to explain and is left out.
 """
 
 from collections import Counter

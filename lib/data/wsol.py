@@ -1,5 +1,5 @@
-"""The splits of the protocol for weakly supervised localisation (Choe et al. 2020), as its folders come:
-CUB and ImageNet with boxes, OpenImages with masks and regions to ignore."""
+"""The splits of the protocol for weakly supervised localisation (Choe et al. 2020), in its own
+folders: CUB and ImageNet with boxes, OpenImages with masks and regions to ignore."""
 
 import hashlib
 from collections import defaultdict
@@ -18,7 +18,7 @@ from .image_file import ImageFile, Images, read_mask, seen
 
 # The folder of each dataset under `metadata` and `dataset`.
 _NAMES = {"wsol_cub": "CUB", "wsol_imagenet": "ILSVRC", "wsol_openimages": "OpenImages"}
-Rows = dict[str, list[list[str]]]  # of a list, what stands in the lines of each image
+Rows = dict[str, list[list[str]]]  # the values in a list's lines, by image
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,8 @@ class Segmented(ImageFile):
     """An image whose object has several masks, and regions that may hold more of it.
 
     Attributes:
-        masks: files, bright on the object; it is their union.
-        ignored: a file, bright where it is not known what there is; None where all is known.
+        masks: files that are bright on the object, which is their union.
+        ignored: a file that is bright where the content is unknown; None if everything is known.
     """
 
     masks: tuple[Path, ...] = ()
@@ -48,7 +48,7 @@ class Segmented(ImageFile):
         return replace(sample, mask=mask, ignore=ignore & ~mask)
 
     def _marked(self, path: Path, size: Size) -> Tensor:
-        """What is not black (H, W), as in the protocol."""
+        """The pixels (H, W) that are not black, as in the protocol."""
         grey = read_mask(path, self.decoded()).resize(size[::-1], resample=0)  # the nearest pixel
         return torch.frombuffer(bytearray(grey.tobytes()), dtype=torch.uint8).view(size) > 0
 
@@ -95,7 +95,7 @@ def _image(
 
 
 def _folders(entry: manifests.Entry, lists: Path, split: str) -> tuple[str, ...]:
-    """The classes by the folders of their images, of the training split, where all have some."""
+    """The classes' folders in order, from the training split if there is one, as it has all."""
     of_all = lists / "train" / "class_labels.txt"
     labels = _rows(entry, of_all if of_all.is_file() else lists / split / "class_labels.txt")
     with reading(lists):
@@ -108,7 +108,7 @@ def _rows(entry: manifests.Entry, path: Path) -> Rows:
 
 
 def _optional(path: Path) -> Rows:
-    """The lines `image,value,...` of each image; none where there is no such file."""
+    """The lines `image,value,...` of each image; empty if there is no such file."""
     found: Rows = defaultdict(list)
     for line in path.read_text().splitlines() if path.is_file() else ():
         name, *values = line.split(",")

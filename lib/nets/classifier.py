@@ -166,7 +166,7 @@ class Classifier(nn.Module):
         return self.mean.dtype
 
     def batch_hint(self, x: Tensor) -> int:
-        """The number of images of this size per pass that suits the device (its cache, on a CPU)."""
+        """The number of images of this size per pass that suits the device (a CPU's cache)."""
         per_pass = 8 if self.device.type == "cpu" else 256
         return max(1, round(per_pass * 224**2 / (x.shape[2] * x.shape[3])))
 
