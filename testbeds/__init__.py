@@ -1,5 +1,5 @@
-"""What is drawn and what is trained here: generators with exact annotations, networks, recipes.
+"""The test beds: generators of drawn images with exact annotations, networks and their recipes.
 
-Each test bed is a folder: its images, its networks, their recipes. `lib` finds them by the names
-that the manifests give (`generator: testbeds.birds:records`, `birds_vgg: testbeds.birds:vgg`).
+Each test bed is a folder with its images, its networks and their recipes. `lib` finds them by the
+names in the manifests (`generator: testbeds.birds:records`, `birds_vgg: testbeds.birds:vgg`).
 """

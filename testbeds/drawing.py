@@ -58,8 +58,8 @@ class Scene:
 
     Attributes:
         light: direction the light comes from, in radians.
-        contrast: how much brighter the lit side of the scene is than the other, a fraction.
-        grain: standard deviation of the noise of a pixel.
+        contrast: the fraction by which the lit side of the scene is brighter than the other.
+        grain: standard deviation of the noise per pixel.
     """
 
     objects: tuple[Object, ...]
@@ -242,12 +242,12 @@ def step(t: ndarray) -> ndarray:
 def branches(
     rng: Generator, x: float, y: float, angle: float, length: float, width: float, forks: int
 ) -> list[Line]:
-    """A vessel that winds, thins, and forks in two, `forks` times over.
+    """A winding, thinning vessel that forks in two, `forks` times over.
 
     Args:
-        x, y: where it begins.
-        angle: the direction it sets out in, in radians.
-        length, width: of its stem.
+        x, y: its starting point.
+        angle: its initial direction, in radians.
+        length, width: the length and width of its stem.
     """
     lines = []
     for _ in range(2):
@@ -262,7 +262,7 @@ def branches(
 
 
 def strokes(lines: Sequence[Line], x: ndarray, y: ndarray, soft: float = 0.5) -> ndarray:
-    """How much of each pixel the lines cover, (H,W) in [0,1].
+    """The share of each pixel that the lines cover, (H,W) in [0,1].
 
     Args:
         x, y: the centres of the pixels, (1,W) and (H,1).
@@ -307,8 +307,8 @@ def pixels(size: Size) -> tuple[ndarray, ndarray]:
 def render(scene: Scene, size: Size) -> tuple[Tensor, Tensor]:
     """The image (3,H,W) float32 in [0,1], and the visible pixels (n,H,W) bool of each object.
 
-    A pixel is an object's when its centre lies in that object and in none in front of it. All but
-    the grain is the same at every size.
+    A pixel belongs to an object if its centre lies in that object and in none in front of it.
+    Everything but the grain is the same at every size.
 
     Example:
         >>> red = Object("circle", (1, 0, 0), x=0.5, y=0.5, radius=0.3, angle=0)
@@ -352,7 +352,7 @@ def _window(item: Object, size: Size) -> tuple[slice, slice]:
 def _paint(
     image: ndarray, item: Object, x: ndarray, y: ndarray, light: float, size: Size
 ) -> ndarray:
-    """Paint an object and its shadow over `image` (3,h,w); True (h,w) where it is."""
+    """Paints an object and its shadow over `image` (3,h,w); gives its pixels (h,w) bool."""
     x, y = (x - item.x) / item.radius, (y - item.y) / item.radius
     cos, sin = math.cos(item.angle), math.sin(item.angle)
     distance = SHAPES[item.shape](cos * x + sin * y, cos * y - sin * x)  # (h,w)
@@ -379,7 +379,7 @@ def boxes(masks: Tensor) -> Tensor:
 
 
 def pick(rng: Generator, choices: Sequence) -> Any:
-    """One of the choices, each as likely."""
+    """One of the choices, with equal probability."""
     return choices[int(rng.integers(len(choices)))]
 
 
@@ -389,7 +389,7 @@ def scatter(
     """Random centres for circles of these radii.
 
     Args:
-        apart: the least distance of two centres, as a fraction of the sum of their radii.
+        apart: the smallest distance of two centres, as a fraction of the sum of their radii.
         place: a random coordinate for a circle of the given radius; called for x, then for y.
     """
     found: list[tuple[float, float]] = []
@@ -401,7 +401,7 @@ def scatter(
             for (a, b), other in zip(found, radii)
         ):
             found.append((x, y))
-        elif tries % 50 == 0:  # there may be no room left: begin anew
+        elif tries % 50 == 0:  # there may be no room left: start again
             found = []
         if len(found) == len(radii):
             return found
@@ -411,10 +411,10 @@ def scatter(
 def by_class(
     draw: Callable[[int, str, int], Record], seed: int, split: str, n: int, classes: int
 ) -> tuple[Record, ...]:
-    """The n records of a split, sorted by class, the classes as even as may be.
+    """The n records of a split, sorted by class, with classes of as equal size as possible.
 
     Args:
-        draw: `draw(seed, name, class)` makes one of them.
+        draw: `draw(seed, name, class)` makes one record.
     """
     targets = [i * classes // n for i in range(n)]
     return tuple(draw(seed, f"{split}_{i:05}", target) for i, target in enumerate(targets))

@@ -1,4 +1,4 @@
-"""Networks of torchvision, fine-tuned on real datasets that lie in a folder."""
+"""Networks of torchvision, fine-tuned on real datasets that are read from a folder."""
 
 from dataclasses import replace
 
@@ -10,7 +10,7 @@ from lib.nets.weights import IMAGENET_MEAN, IMAGENET_STD
 from .recipe import Recipe, class_count
 from .training import Phase
 
-# What lies before the last linear layer.
+# The submodules before the last linear layer.
 RESNET50_BACKBONE = ("conv1", "bn1", "layer1", "layer2", "layer3", "layer4")
 VGG16_BN_BACKBONE = ("features", "classifier.0", "classifier.3")
 
@@ -32,8 +32,8 @@ def vgg16_bn(classes: int) -> nn.Module:
 
 
 def inception_v3(classes: int) -> nn.Module:
-    """Without its auxiliary classifier. Its weights are for images of mean and deviation 0.5, which
-    torchvision makes of its usual ones inside."""
+    """Inception-V3 without its auxiliary classifier. Its weights are for images with mean and
+    deviation 0.5, to which torchvision's network converts its usual input inside."""
     return tv.inception_v3(num_classes=classes, aux_logits=False, init_weights=False)
 
 
@@ -152,4 +152,4 @@ flowers102_alexnet, flowers102_vgg16 = (
 )
 cars_alexnet, cars_vgg16 = (_fine_grained("stanford_cars", network) for network in CONTRASTED)
 
-cub_resnet50 = _fine_grained("cub", "resnet50")  # DiffCAM does not say how its network learnt
+cub_resnet50 = _fine_grained("cub", "resnet50")  # DiffCAM does not say how its network was trained

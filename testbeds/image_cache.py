@@ -1,4 +1,4 @@
-"""A dataset's images as bytes, made once by all cores; drawn ones are kept in `build/images`."""
+"""A dataset's images as bytes, made once on all cores; drawn ones are stored in `build/images`."""
 
 import os
 
@@ -13,14 +13,14 @@ from lib.store import keep, key, recall
 FOLDER = BUILD / "images"
 
 PROCESSES = min(8, os.cpu_count() or 1)  # that draw or decode at once
-PER_TASK = 64  # images that a process makes before it hands them over
+PER_TASK = 64  # images that a process makes before it returns them
 
 
 def images(data: Dataset) -> Tensor:
     """All images (N,3,H,W) as bytes.
 
-    A file is named by a hash of what each image shows, of the code that draws it, and of the size;
-    images that are read from files are not kept a second time.
+    A file is named by a hash of the content of each image, of the code that draws it, and of the
+    size. Images that are read from files are not stored again.
 
     Example:
         >>> images(data.load("scenes", limit=4, size=64)).shape
@@ -43,18 +43,18 @@ def is_drawn(data: Dataset) -> bool:
 
 
 def as_bytes(sample: Sample) -> Tensor:
-    """Its image (3,H,W), in 256 steps."""
+    """The sample's image (3,H,W), in 256 steps."""
     return sample.image.mul(255).round().byte()
 
 
 def _made(data: Dataset) -> Tensor:
-    """The images, drawn or decoded in as many processes as there are cores."""
+    """The images, drawn or decoded in several processes."""
     few = len(data) <= PER_TASK
     batches = DataLoader(
         _Bytes(data),
         PER_TASK,
         num_workers=0 if few else PROCESSES,
-        generator=torch.Generator(),  # so that it takes none of the caller's random numbers
+        generator=torch.Generator(),  # leaves the caller's random numbers alone
     )
     return torch.cat(list(batches))
 

@@ -1,4 +1,4 @@
-"""Painting with smooth outlines, layer over layer, with exact labels of what is seen.
+"""Painting with smooth outlines, layer over layer, with exact labels of the visible pixels.
 
 Points (n,2) are x, y in the scene's frame: the unit square, x to the right and y down.
 """
@@ -35,7 +35,7 @@ def spline(knots: ndarray, closed: bool = True) -> ndarray:
 
 @cache
 def _basis(n: int, closed: bool) -> ndarray:
-    """What each knot contributes to each point of the curve."""
+    """The contribution of each knot to each point of the curve."""
     segments = n if closed else n - 1
     t = np.arange(_STEPS)[:, None] / _STEPS
     weights = 0.5 * np.hstack(
@@ -64,7 +64,7 @@ def ribbon(knots: ndarray, widths: float | Sequence[float]) -> ndarray:
 
 @cache
 def _slopes(n: int) -> ndarray:
-    """What each knot contributes to the direction of an open curve at each of its points."""
+    """The contribution of each knot to the direction of an open curve at each of its points."""
     return np.gradient(_basis(n, False), axis=0)
 
 
@@ -87,7 +87,7 @@ class Patch(NamedTuple):
 
     Attributes:
         window: its rows and columns.
-        cover: how much of each pixel lies inside the outline, (h,w) in [0,1].
+        cover: the share of each pixel inside the outline, (h,w) in [0,1].
         x, y: the centres of the pixels, (1,w) and (h,1).
     """
 
@@ -102,7 +102,8 @@ class Canvas:
 
     Attributes:
         image: (3,H,W) float32.
-        labels: (H,W) uint8, of the last layer that covers at least half of a pixel; 0 at first.
+        labels: (H,W) uint8, the label of the last layer that covers at least half of the pixel; 0
+            at first.
     """
 
     def __init__(self, size: Size):
@@ -110,12 +111,12 @@ class Canvas:
         self.x, self.y = pixels(size)
         self.image = np.zeros((3, *size), dtype=np.float32)
         self.labels = np.zeros(size, dtype=np.uint8)
-        # Where outlines are filled, at several pixels for each one of the image.
+        # Outlines are filled on this finer grid of pixels.
         self._fine = Image.new("L", (_SUBPIXELS * size[1], _SUBPIXELS * size[0]))
         self._pen = ImageDraw.Draw(self._fine)
 
     def patch(self, *outlines: ndarray) -> Patch | None:
-        """Where closed outlines (n,2) lie, together; None when that is outside of the image."""
+        """The patch that closed outlines (n,2) cover together; None if it is outside the image."""
         height, width = self.size
         points = np.concatenate(outlines) * (width, height)
         left, top = (max(math.floor(low), 0) for low in points.min(0).tolist())

@@ -1,11 +1,11 @@
-"""Recipes of networks that are trained here: each trained once, then read from `build/networks`.
+"""Recipes of networks that are trained here: each is trained once, then read from `build/networks`.
 
-A file is named by a hash of everything that decides the weights: the recipe, the source code of
+A file is named by a hash of everything on which the weights depend: the recipe, the source code of
 network, dataset and training, the dataset's manifest, and torch. A dataset with splits that is read
-from a folder is known by the folder's path, one's own images by what they show.
+from a folder is identified by the folder's path, and a user's own images by their content.
 
 To add a network, write its recipe in the module of its test bed and name it in
-`data_manifests/networks.yaml`. Recipes whose names end in `_quick` see a few images once: they are
+`data_manifests/networks.yaml`. Recipes whose names end in `_quick` see a few images once. They are
 for trying a page, not for its numbers.
 """
 
@@ -32,7 +32,7 @@ FOLDER = BUILD / "networks"
 
 
 def class_count(train: data.Dataset) -> dict[str, int]:
-    """What a classifier must know of its training data: how many classes there are."""
+    """The arguments of a classifier from its training data: the number of classes."""
     if train.classes is None:
         raise ValueError(f"{train.name} has no classes: a classifier needs a labelled dataset")
     return {"classes": len(train.classes)}
@@ -40,38 +40,41 @@ def class_count(train: data.Dataset) -> dict[str, int]:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How one network is made and trained; everything here decides its weights.
+    """How one network is built and trained; the weights depend on everything here.
 
     Attributes:
-        build: makes the network, with random weights, from what `arguments` finds. It takes
-            normalised images, and the tokens of questions too where `questions` is set.
-        arguments: what `build` must know of the training data, as plain values.
-        dataset: a dataset of `lib.data`, whose `splits` are for training and for testing. Of one without
-            splits, every fifth image of a class is for testing.
-        floor: the least test accuracy; with less, training fails.
-        mean, std: of each colour channel, subtracted and divided before the network.
-        validation: the split by whose loss the best epoch is chosen; None for the last one.
-        questions: the network takes the questions about an image beside it, and has `encode`; the
-            samples of a group share their image, which is seen once for all of them.
-        pretrained: the submodules that begin with a manifest's weights ("" is the network), by the
-            name of the network that they are taken from. A classifier of other classes begins anew.
+        build: a function that gives the network with random weights, from the result of
+            `arguments`. The network takes normalised images, and the tokens of questions too if
+            `questions`.
+        arguments: a function that gives the arguments of `build` from the training data.
+        dataset: a dataset of `lib.data`, whose `splits` are for training and for testing. If it has
+            no splits, every fifth image of a class is for testing.
+        floor: the lowest accepted test accuracy; training fails below it.
+        mean, std: the values per colour channel that are subtracted and divided by.
+        validation: the split whose loss chooses the best epoch; None for the last epoch.
+        questions: whether the network also takes questions about an image, and has `encode`. The
+            samples of a group share their image, which is processed once for all of them.
+        pretrained: the submodules that start from a manifest's weights ("" is the whole network),
+            by the name of the network that gives them. A classifier of other classes starts at
+            random.
         before: phases of training that come first.
-        frozen: the submodules that stay as they are, after those phases.
-        limit: at most so many images of each split.
-        in_memory: the images are drawn or decoded once, and kept; else in every epoch.
+        frozen: the submodules that are not trained after those phases.
+        limit: the largest number of images of each split.
+        in_memory: whether images are drawn or decoded once and kept, instead of in every epoch.
         optimizer: "adamw", or "sgd" with momentum 0.9.
-        schedule: "cycle", where the learning rate rises for a fraction `warmup` of the steps and then
-            falls to zero, "constant", or "steps", a tenth after every thirty epochs.
-        learning_rate: its peak.
+        schedule: "cycle", in which the learning rate rises for a fraction `warmup` of the steps and
+            then falls to zero; "constant"; or "steps", divided by ten after every thirty epochs.
+        learning_rate: the peak of the learning rate.
         faster: the submodules whose learning rate is ten times as high.
-        shift, flip: random translation by up to so many pixels, and mirroring, in training.
-        loss: of the network, a batch of normalised images and their targets, in training; None for the
-            cross-entropy of what the network gives. A function of a module.
-        permuted: the labels of the training images are shuffled among them, so that there is
-            nothing to learn but the images themselves.
-        reproducible: trained in double precision, on the CPU. Training multiplies a difference in
-            rounding ten-million-fold; this one is too small for that, and the weights come out the
-            same, in single precision, on another machine or with another number of threads.
+        shift, flip: random translation by up to `shift` pixels, and mirroring, in training.
+        loss: a function, at the top level of a module, of the network in training, a batch of
+            normalised images and their targets; None for the cross-entropy of the network's output.
+        permuted: whether the labels of the training images are shuffled among them, so that the
+            network can only learn them by heart.
+        reproducible: whether the network is trained in double precision on the CPU. Training
+            multiplies rounding differences ten-million-fold. In double precision they are so small
+            that the weights, in single precision, are the same on another machine or with another
+            number of threads.
     """
 
     name: str
@@ -108,21 +111,21 @@ class Recipe:
 
     @property
     def dtype(self) -> torch.dtype:
-        """What it is trained in; the weights are kept in single precision."""
+        """The precision of training; the weights are stored in single precision."""
         return torch.float64 if self.reproducible else torch.float32
 
     def train(
         self, *, root: str | Path | None = None, device: str | torch.device = "cpu"
     ) -> Trained:
-        """The trained network; it is trained now unless it has been before.
+        """The trained network; it is trained now unless it has been trained before.
 
         Args:
             root: the folder of its dataset, as for `data.load`.
-            device: where it is trained, if it is; a reproducible one is trained on the CPU.
+            device: the device of training; a reproducible network is always trained on the CPU.
 
         Raises:
-            FileNotFoundError: its dataset is not there; says how to obtain it.
-            ValueError: it does not reach the accuracy that the recipe asks for.
+            FileNotFoundError: its dataset is missing; the message says how to obtain it.
+            ValueError: it does not reach the recipe's lowest accepted accuracy.
 
         Example:
             >>> nets.recipe("scenes_vgg").train().accuracy > 0.85
@@ -149,8 +152,8 @@ class Recipe:
         """The bare network.
 
         Args:
-            weights: None for the trained ones, "random" for a fixed random initialisation, or the
-                path of a state dict.
+            weights: None for the trained weights, "random" for a fixed random initialisation, or
+                the path of a state dict.
         """
         if weights is None:
             found = self.train(root=root, device=device)
@@ -163,7 +166,7 @@ class Recipe:
         return fill(model, self.name, read_state(Path(weights), self.name), Path(weights))
 
     def classes(self, root: str | Path | None = None) -> tuple[str, ...] | None:
-        """The names of the classes, in order, of the images that it learns from; None where they have none.
+        """The names of the classes of its training images, in order; None if they have no names.
 
         Example:
             >>> nets.recipe("scenes_vgg").classes()[0]
@@ -181,16 +184,16 @@ class Recipe:
         records = data.DATASETS[self.dataset]["source"].get("generator", "").partition(":")[0]
         modules = {self.build.__module__, self.arguments.__module__, fit.__module__}
         modules |= {self.loss.__module__} if self.loss else set()
-        but = ("lib.nets.calm", "lib.nets.strides")  # of lib, what may be a part of the network
+        but = ("lib.nets.calm", "lib.nets.strides")  # may be part of the network
         outside = ("lib", "testbeds.recipe")
         code = code_key(*modules, *filter(None, [records]), outside=outside, but=but)
         place = str(Path(root).resolve()) if root else None
-        if "splits" not in data.DATASETS[self.dataset]:  # of one's own: images come, go and change
+        if "splits" not in data.DATASETS[self.dataset]:  # a user's images may change
             place = data.load(self.dataset, root=root).content
         return key(self._values(), code, data.DATASETS[self.dataset], place, torch.__version__)
 
     def _values(self) -> dict[str, Any]:
-        """The recipe in plain values; a function is known by its name, and by its code."""
+        """The recipe as plain values; a function is identified by its name and its code."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {
             name: f"{own_name(value.__module__)}.{value.__qualname__}" if callable(value) else value
@@ -216,7 +219,7 @@ def _part(images: data.Dataset, test: bool) -> data.Dataset:
 def quick(recipe: Recipe, *, images: int = 1000) -> Recipe:
     """The same network after one epoch on a few images, whatever its accuracy.
 
-    Committed outputs rest on it, which have to come out on every machine.
+    The committed outputs use it, since they must be reproducible on every machine.
     """
     return replace(
         recipe,

@@ -1,4 +1,4 @@
-"""Training by a recipe: seeded, and without a trace on the caller's random numbers."""
+"""Training by a recipe: seeded, and without effect on the caller's random numbers."""
 
 import sys
 import time
@@ -29,10 +29,10 @@ from lib.nets.weights import build, load_weights
 
 @dataclass(frozen=True)
 class Phase:
-    """A part of training: so many epochs at one peak of the learning rate.
+    """A part of training: a number of epochs at one peak learning rate.
 
     Attributes:
-        frozen: the submodules that stay as they are.
+        frozen: the submodules that are not trained.
     """
 
     epochs: int
@@ -40,7 +40,7 @@ class Phase:
     frozen: tuple[str, ...] = ()
 
 
-FASTER = 10  # times the learning rate, of a recipe's `faster`
+FASTER = 10  # factor of the learning rate for a recipe's `faster`
 EPOCHS_A_STEP = 30  # of the schedule "steps"
 
 Loss = Callable[[nn.Module, Tensor, Tensor], Tensor]
@@ -49,13 +49,13 @@ OPTIMIZERS = {"adamw": torch.optim.AdamW, "sgd": partial(torch.optim.SGD, moment
 
 
 class Trained(NamedTuple):
-    """A trained network: what rebuilds it, and how good it is.
+    """A trained network: the values that rebuild it, and its accuracy.
 
     Attributes:
-        arguments: of the recipe's `build`.
+        arguments: the arguments of the recipe's `build`.
         state_dict: the weights.
         accuracy: the fraction of test images that it classifies correctly.
-        seconds: how long training took, with the drawing of the images.
+        seconds: the time that training took, including the drawing of the images.
     """
 
     arguments: dict[str, Any]
@@ -71,13 +71,13 @@ def fit(
     device: str | torch.device,
     validation: Dataset | None = None,
 ) -> Trained:
-    """Train a network and measure its test accuracy.
+    """Trains a network and measures its test accuracy.
 
     Args:
-        validation: the images by whose loss the best epoch is chosen; None for the last epoch.
+        validation: the images whose loss chooses the best epoch; None for the last epoch.
 
     Raises:
-        ValueError: the test accuracy is below the recipe's floor; says what it is.
+        ValueError: the test accuracy is below the recipe's floor; the message gives both.
     """
     device = torch.device("cpu" if recipe.reproducible else device)
     epochs = sum(phase.epochs for phase in (*recipe.before, recipe))
@@ -112,7 +112,8 @@ def fit(
 
 
 def permuted(data: Dataset, seed: int) -> Dataset:
-    """The same images with their labels shuffled: each keeps its number, none its meaning.
+    """The same images with their labels shuffled: the count of each label stays, its meaning is
+    lost.
 
     (Adebayo et al. 2018, section 4; Opti-CAM appendix G.)
     """
@@ -122,7 +123,7 @@ def permuted(data: Dataset, seed: int) -> Dataset:
 
 def start(recipe: "Recipe", arguments: dict[str, Any]) -> nn.Module:
     """The network before training: seeded random weights, and pretrained submodules."""
-    with _default_dtype(recipe.dtype):  # the random numbers too are rounded as finely
+    with _default_dtype(recipe.dtype):  # random numbers are drawn in that precision too
         model = untrained(recipe, arguments)
     for path, name in recipe.pretrained:
         part = model.get_submodule(path)
@@ -151,7 +152,7 @@ def untrained(recipe: "Recipe", arguments: dict[str, Any]) -> nn.Module:
 
 
 def measure(recipe: "Recipe", model: nn.Module, data: Dataset, device: torch.device) -> float:
-    """The fraction of a dataset that a network classifies correctly; it ends up in eval mode."""
+    """The fraction of a dataset that a network classifies correctly; leaves it in eval mode."""
     model.eval()
     batches = _batches(recipe, model, data, shuffle=False)
     with torch.no_grad():
@@ -161,8 +162,9 @@ def measure(recipe: "Recipe", model: nn.Module, data: Dataset, device: torch.dev
 
 
 class Best:
-    """The weights of the epoch with the least loss on images for validation; without any, it keeps
-    nothing."""
+    """Keeps the weights of the epoch with the lowest loss on images for validation, if there are
+    any.
+    """
 
     def __init__(
         self, recipe: "Recipe", model: nn.Module, data: Dataset | None, device: torch.device
@@ -172,7 +174,7 @@ class Best:
         self.loss, self.state = float("inf"), None
 
     def look(self) -> None:
-        """After an epoch; the network is left in eval mode."""
+        """Looks at the network after an epoch, and leaves it in eval mode."""
         if self.batches is None:
             return
         self.model.eval()
@@ -214,7 +216,7 @@ def _run(
     device: torch.device,
     best: Best,
 ) -> None:
-    """One phase of training, with an optimizer of its own."""
+    """Runs one phase of training, with its own optimizer."""
     _set_training(model, phase)
     optimizer = _optimizer(phase, recipe, model)
     schedule = _schedule(phase, recipe, optimizer, len(batches))
@@ -285,12 +287,12 @@ def _schedule(phase: Phase, recipe: "Recipe", optimizer: Optimizer, n: int) -> L
 
 
 class Batch(NamedTuple):
-    """B images with what is to be learned of each; Q = B, or the number of questions about them.
+    """B images with their targets; Q = B, or the number of questions about them.
 
     Attributes:
         images: (B,3,H,W) uint8.
         targets: (Q,).
-        questions: of a recipe with questions, their tokens (Q,T) and the image (Q,) of each.
+        questions: for a recipe with questions, their tokens (Q,T) and the image (Q,) of each.
     """
 
     images: Tensor
@@ -299,7 +301,7 @@ class Batch(NamedTuple):
 
 
 class _Pictures(torch.utils.data.Dataset):
-    """Images, each with all its questions (samples of one group), or one image a sample."""
+    """Images, each with all its questions (the samples of one group), or one image per sample."""
 
     def __init__(self, data: Dataset, questions: bool):
         self.data = data
@@ -318,7 +320,7 @@ class _Pictures(torch.utils.data.Dataset):
         return [self.data.records[i] for i in self.groups[index]]
 
     def in_memory(self) -> list[tuple[Tensor, list[Record]]]:
-        """All of them, each image drawn or decoded once."""
+        """All images, each drawn or decoded once."""
         images = image_cache.images(self.data.subset(group[0] for group in self.groups))
         return list(zip(images, map(self.about, range(len(self)))))
 
@@ -359,7 +361,7 @@ def _normalised(recipe: "Recipe", images: Tensor) -> Tensor:
 
 
 def _augmented(recipe: "Recipe", images: Tensor) -> Tensor:
-    """Each image mirrored or not, and shifted; what enters is the border, continued."""
+    """Each image randomly mirrored and shifted; the border continues into the gap."""
     if recipe.flip:
         mirror = torch.rand(len(images), 1, 1, 1) < 0.5
         images = torch.where(mirror.to(images.device), images.flip(3), images)
@@ -374,5 +376,5 @@ def _augmented(recipe: "Recipe", images: Tensor) -> Tensor:
 
 
 def say(line: str) -> None:
-    """A line on the terminal; no page of the book shows it."""
+    """Prints a line on the terminal; no page of the book shows it."""
     print(line, file=sys.stderr, flush=True)

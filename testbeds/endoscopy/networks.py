@@ -1,4 +1,4 @@
-"""Networks that name what a drawn endoscopic image shows; trained as those of radiographs."""
+"""Networks that classify drawn endoscopic images, trained like those for radiographs."""
 
 from dataclasses import replace
 

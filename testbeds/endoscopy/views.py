@@ -1,10 +1,10 @@
-"""A drawn dataset for classification: what an endoscope sees, in eight classes as Kvasir has them.
+"""A drawn dataset for classification: endoscopic views in the eight classes of Kvasir.
 
-Three are landmarks: the blind end of the colon (caecum), the stomach's outlet (pylorus), and the
-line between gullet and stomach (z-line). Three are findings: inflammation at that line, polyps, and
-ulcerative colitis. Two are steps of a removal: a polyp lifted by an injected blue dye, and the
-margins that stay when it is cut off. Folds, vessels, wet highlights, stains and the place of the
-dark lumen vary, and say nothing of the class.
+Three classes are landmarks: the blind end of the colon (caecum), the stomach's outlet (pylorus),
+and the line between gullet and stomach (z-line). Three are findings: inflammation at that line,
+polyps, and ulcerative colitis. Two are steps of a removal: a polyp lifted by an injected blue dye,
+and the margins that remain when it is cut off. Folds, vessels, wet highlights, stains and the place
+of the dark lumen vary independently of the class.
 """
 
 import math
@@ -50,7 +50,7 @@ class Lumen:
     """The dark opening: its centre and radius in the image, and its outline.
 
     Attributes:
-        lobes, lobing: in how many lobes it lies, and how deep they are.
+        lobes, lobing: the number of its lobes, and their depth.
         turn: rotation in radians.
     """
 
@@ -67,11 +67,11 @@ class Mucosa:
     """The wall around it.
 
     Attributes:
-        colours: between which it varies.
-        folds: how dark the folds' shadows are.
+        colours: the colours between which it varies.
+        folds: the darkness of the folds' shadows.
         spacing: the distance of two folds, in powers of e from the lumen.
-        vessels: how dark vessels are.
-        seed: of everything irregular.
+        vessels: the darkness of vessels.
+        seed: the seed of everything irregular.
     """
 
     colours: tuple[Colour, Colour]
@@ -83,7 +83,7 @@ class Mucosa:
 
 @dataclass(frozen=True)
 class Finding:
-    """A patch of the wall that is not as the wall is; `stretch` is its length over its width."""
+    """A patch of the wall that differs from it; `stretch` is its length over its width."""
 
     kind: str
     x: float
@@ -103,7 +103,7 @@ class Scope:
     Attributes:
         view: radius of the round view, in half sides of the image.
         light: brightness, and how fast it falls with the distance from (x, y).
-        grain: standard deviation of the noise of a pixel.
+        grain: standard deviation of the noise per pixel.
     """
 
     view: float
@@ -116,7 +116,7 @@ class Scope:
 
 @dataclass(frozen=True)
 class View:
-    """A site, what is found there, and the instrument; its class follows from the former two."""
+    """A site, its findings, and the instrument; the class follows from site and findings."""
 
     id: str
     target: int
@@ -128,15 +128,15 @@ class View:
 
     @property
     def annotated(self) -> frozenset[str]:
-        """Boxes and mask of what there is to be seen, if there is more than stains."""
+        """Boxes and mask of the findings, if there are any besides stains."""
         lesions = [finding for finding in self.findings if finding.kind != "stain"]
         return frozenset({"boxes", "mask"} if lesions else ())
 
     def sample(self, size: Size) -> Sample:
-        """Draw it at (height, width).
+        """The view at (height, width).
 
-        There is a box for each finding, and the mask is that of all of them; a polyp and the dye
-        beneath it are one. Both are empty where the class is a landmark.
+        There is one box per finding, and the mask is that of all findings; a polyp and the dye
+        beneath it are one finding. Both are empty if the class is a landmark.
         """
         canvas = _Canvas(self, size)
         _SITES[self.site](canvas)
@@ -164,9 +164,9 @@ class _Canvas:
         depth: log distance of each pixel from the lumen's edge, 0 there, (H,W).
         angle: its direction as seen from the lumen, (H,W).
         albedo: the wall's colour, (3,H,W).
-        shade: the light that it gets, (H,W).
-        visible: what the round view shows, (H,W).
-        rng: the numbers of everything irregular.
+        shade: the light on the wall, (H,W).
+        visible: the pixels that the round view shows, (H,W).
+        rng: the random numbers of everything irregular.
     """
 
     def __init__(self, view: View, size: Size):
@@ -188,7 +188,7 @@ class _Canvas:
         self.visible = self.edge < scope.view
 
     def noise(self, grid: int) -> ndarray:
-        """Smooth noise around 0, between -0.5 and 0.5, on a square grid of so many points."""
+        """Smooth noise around 0, between -0.5 and 0.5, on a square grid of `grid` points a side."""
         return smooth_noise(self.rng.random((grid, grid)), self.x, self.y) - 0.5
 
     def tint(self, colour: Colour, share: ndarray) -> None:
@@ -235,7 +235,7 @@ def _colon(canvas: _Canvas) -> None:
 
 
 def _rings(canvas: _Canvas) -> None:
-    """Folds: each is lit at its edge, and throws a shadow on what lies behind it."""
+    """Folds: each is lit at its edge, and throws a shadow on the wall behind it."""
     mucosa = canvas.view.mucosa
     turns = (canvas.depth + 0.25 * np.cos(2 * canvas.angle + 1)) / mucosa.spacing
     part = turns + 0.6 * canvas.noise(5)
@@ -318,7 +318,7 @@ def _line(canvas: _Canvas) -> ndarray:
 
 
 def _patch(canvas: _Canvas, finding: Finding, torn: float) -> ndarray:
-    """How deep in a finding a pixel is: 1 in its middle, 0 at its edge, negative outside."""
+    """The depth of a pixel in a finding: 1 in its middle, 0 at its edge, negative outside."""
     rng = np.random.default_rng(finding.seed)
     dx, dy = canvas.x - finding.x, canvas.y - finding.y
     cos, sin = math.cos(finding.angle), math.sin(finding.angle)
@@ -335,7 +335,7 @@ def _edge(canvas: _Canvas, finding: Finding, depth: ndarray, soft: float) -> nda
 
 
 def _polyp(canvas: _Canvas, finding: Finding) -> ndarray:
-    """A bump: it shades what is around it, and its own flanks."""
+    """A bump, which shades its surroundings and its own flanks."""
     depth = _patch(canvas, finding, 0.35)
     cover = _edge(canvas, finding, depth, 0.1)
     canvas.shade *= 1 - 0.45 * np.exp(-np.maximum(-depth, 0) / 0.18) * (1 - cover)
@@ -360,7 +360,7 @@ def _dye(canvas: _Canvas, finding: Finding) -> ndarray:
 
 
 def _wound(canvas: _Canvas, finding: Finding) -> ndarray:
-    """What is left when a polyp is cut off: a flat pale ground in a torn red rim."""
+    """The wound of a removed polyp: a flat pale ground in a ragged red rim."""
     depth = _patch(canvas, finding, 0.8)
     cover = _edge(canvas, finding, depth, 0.12)
     rough = smooth_noise(np.random.default_rng(finding.seed).random((20, 20)), canvas.x, canvas.y)
@@ -471,7 +471,7 @@ def _scope(rng: Generator) -> Scope:
 
 
 def _found(rng: Generator, kind: str, lumen: Lumen) -> list[Finding]:
-    """The findings of one kind: several erosions or patches, else mostly one."""
+    """The findings of one kind: several for erosions or patches, otherwise mostly one."""
     most = {"erosion": 4, "inflammation": 4, "polyp": 2}.get(kind, 1)
     return [_finding(rng, kind, lumen) for _ in range(int(rng.integers(1, most + 1)))]
 
@@ -506,7 +506,7 @@ def _finding(rng: Generator, kind: str, lumen: Lumen) -> Finding:
 
 
 def _place(rng: Generator, radius: float, lumen: Lumen) -> tuple[float, float]:
-    """On the wall, the middle not in the lumen and well in the view."""
+    """A place on the wall, with its middle outside the lumen and well inside the view."""
     while True:
         x, y = rng.uniform(0.15, 0.85, 2).tolist()
         away = math.hypot(x - lumen.x, y - lumen.y)

@@ -1,6 +1,6 @@
-"""Drawn birds and scenes for localisation: what lies hidden of an object is neither object nor background.
+"""Drawn birds and scenes for localisation, where hidden pixels of the object are ignored.
 
-Their pictures are those of `testbeds.birds` and `testbeds.scenes`, with a split more.
+The pictures are those of `testbeds.birds` and `testbeds.scenes`, with one more split.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ Located = tuple[tuple["Hidden", ...], tuple[str, ...]]
 
 @dataclass(frozen=True)
 class Hidden:
-    """A picture with the pixels to ignore: where its object would be seen, were nothing before it."""
+    """A picture with the pixels to ignore: those of the object that something else hides."""
 
     picture: Bird | Scene
     target: int

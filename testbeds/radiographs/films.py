@@ -1,10 +1,10 @@
 """Drawn datasets for classification: frontal chest radiographs, normal or with one of two diseases.
 
-What X-rays pass on their way adds up, and dense is bright: the body, the air in the lungs, ribs,
-spine, clavicles, heart and vessels. Pneumonia adds soft opacities, one to four inside the lungs; a
+The densities that X-rays pass add up, and dense is bright: the body, the air in the lungs, ribs,
+spine, clavicles, heart and vessels. Pneumonia adds one to four soft opacities inside the lungs. A
 pneumothorax is air between a lung and the ribs: a dark rim without vessels, behind a thin line.
 People, poses and exposures vary, and so do harmless shadows: breasts, shoulder blades, large
-vessels. A letter that marks the side lies in a corner, whatever the class.
+vessels. A letter in a corner marks the side, independent of the class.
 
 The chest's frame has its origin in the middle of the chest, u to the right of the image and v down,
 in half widths of the rib cage.
@@ -45,16 +45,16 @@ class Chest:
     Attributes:
         x, y: the middle of the chest in the image.
         size: half the width of the rib cage, in the image.
-        height: how much longer than usual the chest is.
+        height: the length of the chest relative to the usual.
         tilt: rotation in radians.
-        turn: how far spine and heart are off the middle, as when a person turns.
+        turn: the shift of spine and heart from the middle, as when a person turns.
         domes: v of the top of the diaphragm, at the left and the right of the image.
         heart: its radius.
         spacing, phase: distance of neighbouring ribs, and where they begin.
         bone: density of the ribs.
         breast: density of the breasts.
         vessels: density of the vessels.
-        seed: of the branching of the vessels.
+        seed: the seed of the branching of the vessels.
     """
 
     x: float
@@ -86,7 +86,7 @@ class Opacity:
     seed: int
 
     def shadow(self, view: "_View") -> tuple[ndarray, ndarray]:
-        """Its mask is where it has half of its density at least, inside the lungs."""
+        """Its shadow, and its mask: where it has at least half of its density, inside the lungs."""
         share = _share(view, self)
         mask = (share > 0.5) & (view.lungs > 0)
         return self.density * share * view.inside(view.lungs, 0.1), mask
@@ -111,7 +111,7 @@ class Pneumothorax:
     line: float
 
     def shadow(self, view: "_View") -> tuple[ndarray, ndarray]:
-        """Its mask is what lies between the ribs and the lung's edge."""
+        """Its shadow, and its mask: the region between the ribs and the lung's edge."""
         gap = self.width * step((self.base - view.v) / 0.7)
         depth = gap - (0.93 * view.cage - view.q)  # outwards from the lung's edge
         depth = np.where(view.right == (self.side == RIGHT), depth, -1)
@@ -131,11 +131,11 @@ class Exposure:
     """How the film shows density.
 
     Attributes:
-        black, white: brightness of no density, and of much.
+        black, white: brightness of no density and of high density.
         gamma: above 1, middle densities are darker.
-        grain: standard deviation of the noise of a pixel.
+        grain: standard deviation of the noise per pixel.
         marker: the corner of the letter, at the left or the right of the image.
-        seed: of the unevenness of the film.
+        seed: the seed of the unevenness of the film.
     """
 
     black: float
@@ -148,7 +148,7 @@ class Exposure:
 
 @dataclass(frozen=True)
 class Radiograph:
-    """A chest, its lesions (none where it is normal), and the film."""
+    """A chest, its lesions (none if it is normal), and the film."""
 
     id: str
     target: int
@@ -158,11 +158,11 @@ class Radiograph:
 
     @property
     def annotated(self) -> frozenset[str]:
-        """Boxes and mask of what there is to be seen, if anything."""
+        """Boxes and mask of the lesions, if there are any."""
         return frozenset({"boxes", "mask"} if self.lesions else ())
 
     def sample(self, size: Size) -> Sample:
-        """Draw it at (height, width), with a box for each lesion, and none on a normal film."""
+        """The film at (height, width), with one box per lesion, and none on a normal film."""
         view = _View(self.chest, size)
         air = _air(view) * (1 - 0.75 * view.heart)
         density = _body(view) - 0.56 * air + 0.1 * view.heart
@@ -190,11 +190,11 @@ class _View:
         x, y: of the image, (1,W) and (H,1).
         u, v: of the chest, (H,W).
         pixel: the side of a pixel in the chest's frame.
-        q: for each side, how far a pixel is from the spine, outwards.
-        t: the same over the half width of the rib cage at this height.
-        lungs: how deep in a lung a pixel is; negative outside.
-        heart: how much of the way through the chest is heart or great vessels.
-        vessels: the density of those in the lungs, the heart aside.
+        q: for each side, the distance of a pixel from the spine, outwards.
+        t: the same divided by the half width of the rib cage at this height.
+        lungs: the depth of a pixel in a lung; negative outside.
+        heart: the share of the way through the chest that is heart or great vessels.
+        vessels: the density of the vessels in the lungs, outside the heart.
     """
 
     def __init__(self, chest: Chest, size: Size):
@@ -232,7 +232,7 @@ def _cage(v: ndarray) -> ndarray:
 def _lungs(
     chest: Chest, u: ndarray, v: ndarray, q: ndarray, cage: ndarray, right: ndarray
 ) -> ndarray:
-    """How deep in a lung a place is: from the ribs, the middle of the chest, the diaphragm."""
+    """The depth of a place in a lung, measured from ribs, middle of the chest, and diaphragm."""
     dome = np.where(right, chest.domes[1], chest.domes[0])
     dome = dome + np.where(q > 0.45, 0.95, 0.5) * (q - 0.45) ** 2
     depth = np.minimum(0.93 * cage - q, q - 0.13 - 0.05 * np.maximum(v, 0))
@@ -257,7 +257,7 @@ def _air(view: _View) -> ndarray:
 def _bones(view: _View) -> ndarray:
     """Ribs behind and, fainter, in front; spine, clavicles and shoulder blades."""
     chest, q, v, t = view.chest, view.q, view.v, view.t
-    fall = np.minimum(t, 1) ** 2.4  # how far a rib has come down on its way outwards
+    fall = np.minimum(t, 1) ** 2.4  # the descent of a rib on its way outwards
     behind = 0.46 * fall - 0.05 * np.sin(2.8 * np.minimum(t, 1))
     front = 0.46 + 0.5 * (1 - np.minimum(t, 1)) ** 0.8
     within = view.inside(view.cage - q) * view.inside(q - 0.1)
@@ -287,7 +287,7 @@ def _ribs(view: _View, height: ndarray, slope: ndarray | float) -> ndarray:
 
 
 def _heart(view: _View) -> ndarray:
-    """How much of the way through the chest is heart or great vessels."""
+    """The share of the way through the chest that is heart or great vessels."""
     v, radius = view.v, view.chest.heart
     u = view.u - view.chest.turn
     a, b = (u - 0.17) * 0.8 + (v - 0.36) * 0.6, (v - 0.36) * 0.8 - (u - 0.17) * 0.6
@@ -299,7 +299,7 @@ def _heart(view: _View) -> ndarray:
 
 
 def _soft(view: _View) -> ndarray:
-    """The roots of the lungs, breasts, and what lies below the diaphragm."""
+    """The roots of the lungs, the breasts, and the region below the diaphragm."""
     v = view.v
     root = np.exp(-(((view.q - 0.27) / 0.1) ** 2) - ((v + 0.02) / 0.17) ** 2)
     breast = view.inside(0.52 - np.hypot(view.q - 0.52, (v - 0.38) * 1.15), 0.12) * step(1.6 * v)
@@ -335,7 +335,7 @@ def _lines(chest: Chest) -> list[Line]:
 
 
 def _share(view: _View, opacity: Opacity) -> ndarray:
-    """An opacity's density at each pixel, as a fraction of its own: soft, and torn at the edge."""
+    """An opacity's density at each pixel, as a fraction of its own: soft, with a ragged edge."""
     rng = np.random.default_rng(opacity.seed)
     du, dv = view.u - opacity.u, view.v - opacity.v
     cos, sin = math.cos(opacity.angle), math.sin(opacity.angle)
@@ -358,7 +358,7 @@ def _expose(exposure: Exposure, density: ndarray, view: _View) -> ndarray:
 
 
 def _letter(corner: int) -> tuple[Line, ...]:
-    """An L, as it marks the left of the person, in a corner at the top."""
+    """An L, which marks the person's left, in an upper corner."""
     x = 0.07 if corner == LEFT else 0.9
     return (x, 0.06, x, 0.12, 0.014), (x, 0.12, x + 0.035, 0.12, 0.014)
 
@@ -453,5 +453,5 @@ def _pneumothorax(rng: Generator, chest: Chest) -> tuple[Pneumothorax, ...]:
     )
 
 
-_with_pneumonia = partial(_film, _opacities)  # one function each: `by_class` remembers by it
+_with_pneumonia = partial(_film, _opacities)  # one function for each: `by_class` caches by it
 _with_pneumothorax = partial(_film, _pneumothorax)

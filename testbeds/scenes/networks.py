@@ -1,4 +1,4 @@
-"""Networks that tell the shape of a scene's main object."""
+"""Networks that classify the shape of a scene's main object."""
 
 from dataclasses import replace
 
@@ -19,8 +19,8 @@ vgg = Recipe(
     flip=True,
 )
 
-# Five hundred pictures are known by heart after thirty epochs: no augmentation, which would make
-# them others. The floor is of test accuracy, and that is chance.
+# Thirty epochs suffice to memorise five hundred pictures, without augmentation, which would change
+# them. The floor is one of test accuracy, which is at chance here.
 vgg_permuted = replace(
     vgg,
     name="scenes_vgg_permuted",

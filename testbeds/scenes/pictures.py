@@ -1,8 +1,8 @@
 """A drawn dataset for classification: which shape is the largest object of the scene?
 
-The class is the shape of the main object, which lies anywhere, in any colour, size and rotation,
-before a textured background. Smaller objects of other shapes surround it; those that are drawn
-after it hide a part of it, and the image's border may cut it.
+The class is the shape of the main object, which has any place, colour, size and rotation, in front
+of a textured background. Smaller objects of other shapes surround it. Objects that are drawn after
+it may hide a part of it, and the image's border may cut it.
 """
 
 import math
@@ -42,7 +42,7 @@ class Picture:
     annotated = frozenset({"boxes", "mask"})
 
     def sample(self, size: Size) -> Sample:
-        """Draw it at (height, width); mask and box are those of the main object's visible part."""
+        """The picture at (height, width), with mask and box of the main object's visible part."""
         image, visible = render(self.scene, size)
         mask = visible[self.main]  # (H,W)
         return Sample(image, self.target, self.id, boxes(mask[None]), mask)
@@ -59,7 +59,7 @@ def records(seed: int, split: str, n: int) -> tuple[tuple[Picture, ...], tuple[s
 def _picture(seed: int, name: str, target: int) -> Picture:
     rng = stream(seed, name)
     objects = _objects(rng, CLASSES[target])
-    # Drawn from back to front: what comes after the main object may hide a part of it.
+    # Drawn from back to front: objects after the main object may hide a part of it.
     main = int(rng.integers(len(objects)))
     objects.insert(main, objects.pop(0))
     scene = Scene(
