@@ -80,7 +80,7 @@ kvasir_vgg16_bn = replace(
     before=(Phase(10, 5e-3, VGG16_BN_BACKBONE),),
 )
 
-# DiffCAM, appendix F.1.3, which does not name the epochs: the one of the least validation loss stays.
+# DiffCAM, appendix F.1.3, which does not name the epochs; the one of lowest validation loss is kept.
 rsna_inception_v3 = Recipe(
     name="rsna_inception_v3",
     build=inception_v3,
@@ -104,11 +104,11 @@ siim_inception_v3 = replace(
     rsna_inception_v3, name="siim_inception_v3", dataset="siim_pneumothorax", floor=0.78
 )
 
-# "Why not other classes?" leaves its fine-tuning to its authors' code, which has that of CUB-200: SGD
-# in batches of 128 at a constant rate, for 200 epochs, from ImageNet's weights. It is taken for all
-# five datasets. Their code fine-tunes VGG-16 with batch normalisation, where the paper says VGG-16,
-# and distorts the images in more ways than mirroring and shifting them; it sets no accuracy to
-# reach, and the floors are ours.
+# "Why not other classes?" leaves its fine-tuning to its authors' code, which has only that for
+# CUB-200: SGD in batches of 128 at a constant rate, for 200 epochs, from ImageNet's weights. It is
+# used here for all five datasets. Their code fine-tunes VGG-16 with batch normalisation, where the
+# paper says VGG-16, and augments the images in more ways than mirroring and shifting. It demands no
+# accuracy; the floors are chosen here.
 FINE_GRAINED = {  # by dataset: the split for training, and the floor
     "cub": ("train", 0.4),
     "aircraft": ("trainval", 0.4),

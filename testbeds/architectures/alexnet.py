@@ -1,9 +1,9 @@
 """Small networks in the style of AlexNet, to be trained in the build.
 
-Five convolutions, overlapping max-pooling after the first two and the last, then hidden linear
-layers. As in AlexNet, the head behind the last convolution is not affine: max-pooling and two ReLUs
-stand between the maps and the logits. Batch normalisation, without which learning begins only after
-many epochs, takes the place of local response normalisation and of dropout.
+They have five convolutions, overlapping max-pooling after the first two and the last, and hidden
+linear layers. As in AlexNet, the head after the last convolution is not affine: max-pooling and two
+ReLUs are between the maps and the logits. Batch normalisation replaces local response normalisation
+and dropout; without it, learning begins only after many epochs.
 """
 
 from collections.abc import Sequence
@@ -54,9 +54,9 @@ class AlexNet(nn.Module):
     """Convolutions, then linear layers with ReLU between them; gives logits (B, classes).
 
     Args:
-        classes: how many.
+        classes: the number of classes.
         layers: the convolutions.
-        grid: height and width of what they give.
+        grid: height and width of their output.
         hidden: the widths of the hidden linear layers.
 
     Example:

@@ -1,7 +1,7 @@
 """Small residual networks, to be trained in the build.
 
-Blocks of two 3 x 3 convolutions with batch normalisation and a connection past them. As in
-ResNet-50, the head behind the last activation is affine: average pooling and one linear layer.
+They consist of blocks of two 3 x 3 convolutions with batch normalisation and a skip connection. As
+in ResNet-50, the head after the last activation is affine: average pooling and one linear layer.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ SMALL = (16, 32, 96)  # of 64 x 64 pixels: the last activation is (96, 8, 8)
 class Block(nn.Module):
     """relu(x + two convolutions of x), (B, before, H, W) to (B, channels, H / stride, W / stride).
 
-    Where the shapes differ, a 1 x 1 convolution stands in for x.
+    If the shapes differ, a 1 x 1 convolution of x replaces x.
     """
 
     def __init__(self, before: int, channels: int, stride: int):
@@ -42,7 +42,7 @@ class ResNet(nn.Module):
     """A convolution of stride 2, blocks, and an affine head; gives logits (B, classes).
 
     Args:
-        classes: how many.
+        classes: the number of classes.
         widths: the channels of each block; each but the first halves the grid.
 
     Example:

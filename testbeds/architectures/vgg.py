@@ -1,9 +1,9 @@
 """Small networks in the style of VGG, to be trained in the build.
 
-Blocks of 3 x 3 convolutions, each followed by batch normalisation and ReLU, with max-pooling after
-every block; then hidden linear layers, with batch normalisation too: without it, learning begins
-only after many epochs. As in VGG-16, the head behind the last convolution is not affine:
-max-pooling and two ReLUs stand between the maps and the logits.
+They consist of blocks of 3 x 3 convolutions, each followed by batch normalisation and ReLU, with
+max-pooling after every block, and of hidden linear layers. These have batch normalisation too,
+since without it learning begins only after many epochs. As in VGG-16, the head after the last
+convolution is not affine: max-pooling and two ReLUs are between the maps and the logits.
 """
 
 from collections.abc import Sequence
@@ -40,7 +40,7 @@ class VGG(nn.Module):
     """Convolutions, then linear layers with ReLU between them; gives logits (B, classes).
 
     Args:
-        classes: how many.
+        classes: the number of classes.
         blocks: as for `convolutions`.
         size: height and width of the images.
         hidden: the widths of the hidden linear layers.

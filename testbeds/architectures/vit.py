@@ -1,10 +1,11 @@
-"""Small vision transformers, to be trained in the build: timm's own classes, with other numbers.
+"""Small vision transformers, to be trained in the build: timm's own classes with smaller sizes.
 
-`vit` reads its class token; `deit` has a distillation token beside it, with a head of its own, and
-gives the mean of both heads, in training too: without a teacher both learn the labels.
+`vit` reads its class token. `deit` also has a distillation token with its own head, and gives the
+mean of both heads, in training too: without a teacher both learn the labels.
 
-Weights begin at the scale of their width (Glorot & Bengio 2010). timm's standard deviation of 0.02
-suits a width of 768; at 64 all tokens look alike, and attention learns late.
+Weights are initialised at the scale of their width (Glorot & Bengio 2010). timm's standard
+deviation of 0.02 suits a width of 768; at width 64 all tokens would look alike, and attention would
+learn late.
 """
 
 from timm.models.deit import VisionTransformerDistilled
@@ -19,7 +20,7 @@ def vit(classes: int, *, size: int = 28, **options) -> VisionTransformer:
 
     Args:
         size: height and width of the images.
-        options: of timm's VisionTransformer, in place of `SMALL`.
+        options: the options of timm's VisionTransformer, in place of `SMALL`.
 
     Example:
         >>> vit(10)(torch.rand(1, 3, 28, 28)).shape
@@ -36,7 +37,7 @@ def deit(classes: int, *, size: int = 28, **options) -> VisionTransformerDistill
 
 
 def _scaled(model: VisionTransformer) -> VisionTransformer:
-    """The network with its random weights at the scale of their width."""
+    """The network with random weights at the scale of their width."""
     for module in model.modules():
         if isinstance(module, nn.Linear):
             nn.init.xavier_uniform_(module.weight)

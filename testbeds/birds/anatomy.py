@@ -1,9 +1,9 @@
-"""Drawing a bird: what its parts look like in any pose, and which of them are seen.
+"""Drawing a bird: the look of its parts in any pose, and which of them are visible.
 
-A bird is drawn in its own frame: X to where it faces, Y down, in half lengths of its torso. Torso
-and head are round: colours lie on an ellipsoid and a sphere, so that a turned head shows what it
-should. Each pixel of a bird belongs to one part: the cheeks are the throat's, the rump the back's,
-the flanks the belly's, and a crest the crown's.
+A bird is drawn in its own frame: X in the direction it faces, Y down, in half lengths of its torso.
+Torso and head are round: their colours lie on an ellipsoid and a sphere, so that a turned head
+shows the right parts. Each pixel of a bird belongs to one part: the cheeks belong to the throat,
+the rump to the back, the flanks to the belly, and a crest to the crown.
 """
 
 import math
@@ -21,26 +21,26 @@ LABELS = {part: i + 1 for i, part in enumerate(PARTS)}  # on the canvas
 
 @dataclass(frozen=True)
 class Bird:
-    """One bird, wherever and however it sits; none of this depends on its species.
+    """One bird with its place and pose; none of its values but `species` depends on the species.
 
     Attributes:
         species: one of `CLASSES`.
         x, y: the middle of the torso in the scene.
         scale: half the length of the torso in the scene.
-        right: it faces the right of the image, so that its right side is seen.
+        right: whether it faces the right of the image, so that its right side is visible.
         pitch: how upright the torso is, in radians; 0 is level.
         yaw: how far the torso is turned to the viewer.
-        head_yaw: the same of the head; beyond a quarter turn it looks back.
+        head_yaw: the same for the head; beyond a quarter turn it looks back.
         nod: how far the beak points up.
         stretch: length of the neck.
         plump: thickness of the torso, about 1.
         head: radius of the head.
         leg: length of the visible leg.
         tail: how far the tail hangs down from the torso's axis, in radians.
-        wings: direction of the raised wings, in radians from the front; None when they are folded.
+        wings: direction of the raised wings, in radians from the front; None if they are folded.
         crest: how far a crest is raised, about 1.
-        tint: what is added to the lightness, chroma and hue of its colours.
-        phase: where patterns begin, in turns.
+        tint: the shift in lightness, chroma and hue of its colours.
+        phase: the start of patterns, in turns.
     """
 
     species: str
@@ -64,17 +64,17 @@ class Bird:
 
     @property
     def feet(self) -> tuple[float, float]:
-        """Where it stands in the scene."""
+        """The place in the scene where it stands."""
         figure = _Figure(self, (0.0, -1.0, 0.0))
         x, y = figure.to_scene(figure.foot)
         return float(x), float(y)
 
 
 def draw(canvas: Canvas, bird: Bird, light: tuple[float, float, float]) -> None:
-    """Paint a bird, each part with its label.
+    """Paints a bird, each part with its label.
 
     Args:
-        light: the direction that light comes from: right, down, towards the viewer.
+        light: the direction from which light comes: right, down, towards the viewer.
     """
     figure = _Figure(bird, light)
     near, far = ("right", "left") if bird.right else ("left", "right")
@@ -107,8 +107,8 @@ class _Figure:
 
     Attributes:
         light: its direction in the bird's frame: to the front, down, towards the viewer.
-        glint: 1 or -1, the side of the eye that light falls on.
-        short: how much the turned torso is shortened.
+        glint: 1 or -1, the side of the eye on which light falls.
+        short: the foreshortening of the turned torso.
         thick: half the height of the torso.
         neck: direction of the neck, in radians above the front.
         centre: of the head.
@@ -132,37 +132,37 @@ class _Figure:
         self._colours: dict[str, ndarray] = {}
 
     def to_scene(self, points: ndarray) -> ndarray:
-        """From the bird's frame (n,2)."""
+        """Points (n,2) from the bird's frame, in the scene."""
         bird = self.bird
         return points * (self.side * bird.scale, bird.scale) + (bird.x, bird.y)
 
     def from_torso(self, points) -> ndarray:
-        """Along the torso to its front, and across it: into the bird's frame."""
+        """Points along and across the torso, in the bird's frame."""
         u, v = np.asarray(points, dtype=float).T
         u = u * self.short
         return np.stack([self.cos * u + self.sin * v, self.cos * v - self.sin * u], axis=-1)
 
     def from_head(self, points) -> ndarray:
-        """To the beak and up, in radii of the head, before the head turns: into the bird's frame."""
+        """Points towards the beak and up, in radii of the unturned head, in the bird's frame."""
         p, q = np.asarray(points, dtype=float).T
         cos, sin = math.cos(self.bird.nod), math.sin(self.bird.nod)
         turned = np.stack([cos * p - sin * q, -sin * p - cos * q], axis=-1)
         return self.centre + self.bird.head * turned
 
     def torso(self, patch: Patch) -> tuple[ndarray, ndarray]:
-        """Where the pixels of a patch are, along and across the torso."""
+        """The places of a patch's pixels, along and across the torso."""
         x, y = self.own(patch)
         return (self.cos * x - self.sin * y) / self.short, self.sin * x + self.cos * y
 
     def head(self, patch: Patch) -> tuple[ndarray, ndarray]:
-        """Where the pixels of a patch are in the head's frame, to the beak and up."""
+        """The places of a patch's pixels in the head's frame, towards the beak and up."""
         x, y = self.own(patch)
         x, y = (x - self.centre[0]) / self.bird.head, (y - self.centre[1]) / self.bird.head
         cos, sin = math.cos(self.bird.nod), math.sin(self.bird.nod)
         return cos * x - sin * y, -sin * x - cos * y
 
     def own(self, patch: Patch) -> tuple[ndarray, ndarray]:
-        """Where the pixels of a patch are, in the bird's frame."""
+        """The places of a patch's pixels in the bird's frame."""
         bird = self.bird
         return (patch.x - bird.x) * (self.side / bird.scale), (patch.y - bird.y) / bird.scale
 
@@ -285,7 +285,7 @@ def _shade(figure: _Figure, nx: ndarray, ny: ndarray, nz: ndarray) -> ndarray:
 
 
 def _fine(figure: _Figure, canvas: Canvas, length: float) -> float:
-    """How well a texture of this length is resolved: 0 when it is finer than two pixels."""
+    """How well a texture of this length is resolved: 0 if it is finer than two pixels."""
     across = length * figure.bird.scale * math.sqrt(canvas.size[0] * canvas.size[1])
     return min(max(across / 2 - 1, 0.0), 1.0)
 
@@ -345,7 +345,7 @@ def _feathers(
     Args:
         row: from 0 at the shoulder to about 1 at the tips; a barred wing has two bars along it.
         place: along the wing and across it, for other patterns.
-        scales, vanes: where in its feather a place is, if that is a covert or a long one.
+        scales, vanes: the position in its feather of each place, for coverts and for long feathers.
     """
     look = figure.attributes[part]
     if look.pattern == "barred":
@@ -462,7 +462,7 @@ def _beak(canvas: Canvas, figure: _Figure) -> None:
 
 
 def _on_sphere(figure: _Figure, f: ndarray, up: ndarray, side: int) -> tuple[ndarray, ndarray]:
-    """Places on the head as they are seen: (n,2) in the head's frame, and how near the viewer."""
+    """Places on the head as seen: (n,2) in the head's frame, and their nearness to the viewer."""
     out = side * np.sqrt(np.maximum(1 - f**2 - up**2, 0))
     cos, sin = math.cos(figure.bird.head_yaw), math.sin(figure.bird.head_yaw)
     return np.stack([cos * f - sin * out, up], axis=-1), sin * f + cos * out

@@ -1,4 +1,4 @@
-"""Where the birds of the test bed are: what lies behind them, under their feet, and in front."""
+"""The habitats of the test bed's birds: the backdrop, the perch, and the leaves in front."""
 
 import math
 from collections.abc import Callable
@@ -19,7 +19,7 @@ class Habitat:
     Attributes:
         kind: one of `HABITATS`.
         perch: what the bird stands on, one of `PERCHES`.
-        leaves, blades, twigs: how many are in front.
+        leaves, blades, twigs: the numbers of each in front of the bird.
     """
 
     kind: str
@@ -31,14 +31,14 @@ class Habitat:
 
 
 def paint_behind(canvas: Canvas, habitat: Habitat, feet: tuple[float, float]) -> None:
-    """Paint the backdrop, and what a bird with its feet there stands on."""
+    """Paints the backdrop, and the perch under the feet of a bird."""
     rng = np.random.default_rng([habitat.seed, 0])
     canvas.image[:] = HABITATS[habitat.kind](canvas, rng)
     PERCHES[habitat.perch](canvas, rng, *feet)
 
 
 def paint_before(canvas: Canvas, habitat: Habitat, around: tuple[float, float]) -> None:
-    """Paint leaves, blades of grass and twigs in front of a bird that is `around` there."""
+    """Paints leaves, blades of grass and twigs in front of a bird whose place is `around`."""
     rng = np.random.default_rng([habitat.seed, 1])
     for _ in range(habitat.twigs):
         _twig(canvas, rng, around)
@@ -151,7 +151,7 @@ HABITATS: dict[str, Callable[[Canvas, Generator], ndarray]] = {
 
 
 def _glaze(canvas: Canvas, outline: ndarray, colour: ndarray, opacity: float) -> None:
-    """Paint an outline so that what lies behind it shines through."""
+    """Paints an outline transparently."""
     if patch := canvas.patch(outline):
         canvas.lay(patch._replace(cover=opacity * patch.cover), channels(colour), 0)
 

@@ -1,4 +1,4 @@
-"""Networks that tell the species of a bird."""
+"""Networks that classify the species of a bird."""
 
 from dataclasses import replace
 

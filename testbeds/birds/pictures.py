@@ -1,9 +1,8 @@
 """A drawn dataset for fine-grained classification: which species is the bird?
 
-The species of a family differ in the look of one to three parts, and nothing but the look of its
-parts tells a species: poses, proportions, places, habitats, light and what hides a part of the bird
-are drawn for all alike. What is annotated is exact: the mask of the bird and of each part, as far
-as they are seen.
+The species of a family differ in the look of one to three parts, and only the look of its parts
+reveals a species: poses, proportions, places, habitats, light and occlusions are drawn alike for
+all. The annotations are exact: the masks of the visible pixels of the bird and of each part.
 """
 
 import math
@@ -29,11 +28,11 @@ class Picture:
     """A bird in its habitat, under one light.
 
     Attributes:
-        light: the direction that light comes from: right, down, towards the viewer.
+        light: the direction from which light comes: right, down, towards the viewer.
         glow: brightness of red, green and blue.
-        contrast: how much brighter the lit side of the image is than the other, a fraction.
-        grain: standard deviation of the noise of a pixel.
-        seed: of the noise.
+        contrast: the fraction by which the lit side of the image is brighter than the other.
+        grain: standard deviation of the noise per pixel.
+        seed: the seed of the noise.
     """
 
     id: str
@@ -48,7 +47,7 @@ class Picture:
     annotated = frozenset({"boxes", "mask", "parts"})
 
     def sample(self, size: Size) -> Sample:
-        """Draw it at (height, width); parts that are nowhere seen are left out."""
+        """The picture at (height, width); parts without visible pixels are left out."""
         canvas = _painted(self.bird, self.habitat, self.light, size)
         mask = torch.from_numpy(canvas.labels > 0)
         return Sample(
@@ -69,7 +68,7 @@ class Picture:
 
 @lru_cache(maxsize=256)  # a page shows the same birds to many methods
 def _painted(bird: Bird, habitat: Habitat, light: tuple[float, float, float], size: Size) -> Canvas:
-    """The picture before it is exposed; nobody paints over it."""
+    """The picture before it is exposed; it is cached, so it must not be changed."""
     canvas = Canvas(size)
     paint_behind(canvas, habitat, bird.feet)
     draw(canvas, bird, light)
@@ -78,7 +77,7 @@ def _painted(bird: Bird, habitat: Habitat, light: tuple[float, float, float], si
 
 
 def _parts(canvas: Canvas) -> dict[str, Part]:
-    """The visible pixels of each part, and the one of them that is nearest to their mean."""
+    """The visible pixels of each part, and its point: the pixel nearest to their mean."""
     rows, columns = np.nonzero(canvas.labels)
     labels = canvas.labels[rows, columns]
     count = np.maximum(np.bincount(labels), 1)

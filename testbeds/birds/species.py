@@ -1,7 +1,7 @@
 """The birds of the test bed: families, their species, and the look of every part of each.
 
 An attribute is written as `[shape] colour [pattern colour]`, such as "forked brown barred white".
-The species of a family share all attributes but those that stand beside their names. The two eyes,
+The species of a family share all attributes except those listed with their names. The two eyes,
 legs and wings of a bird are alike.
 """
 
@@ -220,7 +220,7 @@ ATTRIBUTES: dict[str, dict[str, Attribute]] = {
 
 
 def differing_parts(a: str, b: str) -> tuple[str, ...]:
-    """The parts whose attributes tell two species apart.
+    """The parts whose attributes differ between two species.
 
     Example:
         >>> differing_parts("plain finch", "red-capped finch")
@@ -230,7 +230,7 @@ def differing_parts(a: str, b: str) -> tuple[str, ...]:
 
 
 def differing(sample: Sample, a: str, b: str) -> Tensor:
-    """The pixels (H, W) of the parts, as far as they are seen, that tell two species of bird apart.
+    """The visible pixels (H, W) of the parts that differ between two species of bird.
 
     Example:
         >>> differing(bird, "plain finch", "red-capped finch")  # its crown

@@ -17,11 +17,11 @@ from .architecture import VQA
 
 @dataclass(frozen=True)
 class Answerer:
-    """A `VQA` with what its images need.
+    """A `VQA` with the preprocessing of its images.
 
     Attributes:
         model: the bare network of images and questions.
-        recipe: with the mean, standard deviation and size of its images.
+        recipe: its recipe, with the mean, standard deviation and size of its images.
     """
 
     model: VQA
@@ -43,7 +43,7 @@ class Answerer:
         All of them share the weights of one network.
 
         Raises:
-            UnknownName: a word that is not in the vocabulary, which the message lists.
+            UnknownName: a word is not in the vocabulary, which the message lists.
         """
         return Classifier(
             self.model.ask(question),
@@ -60,7 +60,7 @@ def answering(name: str) -> Recipe:
     """The recipe of a network of this project that answers questions about images.
 
     Raises:
-        UnknownName: no such network; lists those that there are.
+        UnknownName: there is no such network; the message lists the valid names.
     """
     if name not in RECIPES or not recipe(name).questions:
         able = [known for known in RECIPES if recipe(known).questions]
@@ -79,7 +79,7 @@ def answerer(
     """A network of this project that answers questions about images.
 
     Args:
-        name: `scenes_vqa`, or `vqa_v1` where that dataset is.
+        name: `scenes_vqa`, or `vqa_v1` if that dataset is available.
         weights, root, device, dtype: as for `nets.load` and `data.load`.
 
     Raises:

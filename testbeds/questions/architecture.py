@@ -1,10 +1,11 @@
-"""Visual question answering (Antol et al., 2015, section 4.1): image and question give an answer.
+"""Visual question answering (Antol et al., 2015, section 4.1): an answer from image and question.
 
     v = f(W_v CNN(image))                             (B, D)
     q = tanh(W_q [c_T, h_T]),  (c, h) = LSTM(words)    (B, D)
     logits = MLP(v * q)                               (B, answers)
 
-In the paper f, and the non-linearity of the MLP, is tanh. With the question fixed, q is a constant, and what is left is a classifier of images.
+In the paper f and the non-linearity of the MLP are tanh. If the question is fixed, q is a constant,
+and the network is a classifier of images.
 """
 
 import re
@@ -20,8 +21,8 @@ from lib.errors import unknown
 
 from ..architectures.vgg import SMALL, convolutions
 
-PADDING = 0  # the token behind the end of a question
-UNKNOWN = "<unknown>"  # stands for every word not in the vocabulary, where the vocabulary has it
+PADDING = 0  # the token after the end of a question
+UNKNOWN = "<unknown>"  # if in the vocabulary, it stands for every word that is not
 
 
 def words_in(question: str) -> list[str]:
@@ -38,17 +39,17 @@ class VQA(nn.Module):
     """Answers questions about images; gives logits (B, answers).
 
     Args:
-        backbone: images (B, 3, H, W) to features, of any shape (B, ...).
-        features: how many features that are for an image.
-        words: the vocabulary; with `UNKNOWN` in it, any other word is read as that one.
+        backbone: the network from images (B, 3, H, W) to features of any shape (B, ...).
+        features: the number of features per image.
+        words: the vocabulary; if it has `UNKNOWN`, any other word is read as that.
         answers: the names of the answers.
         embedding, state: the widths of a word's embedding and of the LSTM's state.
-        layers: the LSTM's.
+        layers: the number of layers of the LSTM.
         width: D, the common width of image and question.
         hidden: the widths of the hidden layers between the product and the answers.
         dropout: the probability with which a unit before a linear layer of the MLP is dropped.
         activation: f, and the non-linearity of the MLP.
-        batch_norm: normalise what f and the question's tanh are applied to over the batch.
+        batch_norm: whether the inputs of f and of the question's tanh are batch-normalised.
 
     Example:
         >>> vqa = nets.answerer("scenes_vqa").model
@@ -89,7 +90,7 @@ class VQA(nn.Module):
         Args:
             images: (B, 3, H, W), normalised.
             questions: tokens (Q, T), as `encode` gives them.
-            about: (Q,) the image of each question; None for one question an image.
+            about: (Q,) the image of each question; None for one question per image.
         """
         v = self.image(self.backbone(images))  # (B, D)
         return self.classifier((v if about is None else v[about]) * self.read(questions))
@@ -98,8 +99,8 @@ class VQA(nn.Module):
         """Tokens (B, T) of questions, padded to the longest.
 
         Raises:
-            UnknownName: a word that is not in the vocabulary, which the message lists.
-            ValueError: a question without words.
+            UnknownName: a word is not in the vocabulary, which the message lists.
+            ValueError: a question has no words.
         """
         return pad_sequence([self._encode(q) for q in questions], True, PADDING)
 
@@ -114,7 +115,7 @@ class VQA(nn.Module):
         return torch.tensor([self._tokens.get(word, spare) for word in words])
 
     def read(self, questions: Tensor) -> Tensor:
-        """q (B, D) of tokens (B, T)."""
+        """q (B, D) from tokens (B, T)."""
         lengths = (questions != PADDING).sum(1).cpu()
         words = self.embedding(questions).tanh()  # (B, T, embedding)
         packed = pack_padded_sequence(words, lengths, batch_first=True, enforce_sorted=False)
@@ -127,9 +128,9 @@ class VQA(nn.Module):
 
 
 class Asked(nn.Module):
-    """A `VQA` whose question is fixed: images (B, 3, H, W) to logits (B, answers).
+    """A `VQA` with a fixed question: images (B, 3, H, W) to logits (B, answers).
 
-    It shares the modules of `vqa`; the question's embedding is computed here, once, and is part of
+    It shares the modules of `vqa`. The question's embedding is computed once, here, and is part of
     the state dict.
     """
 
@@ -165,12 +166,12 @@ def _perceptron(
 
 
 def of_questions(train: Dataset) -> dict[str, list[str]]:
-    """What a `VQA` must know of its training data: the words of the questions, and the answers."""
+    """The arguments of a `VQA` from its training data: the words of questions, and the answers."""
     return {"words": _vocabulary(train), "answers": list(train.classes)}
 
 
 def of_questions_at_large(train: Dataset) -> dict[str, list[str]]:
-    """The same where people ask, so that new words turn up later."""
+    """The same for questions of people, in which new words may occur later."""
     return {"words": [UNKNOWN, *_vocabulary(train)], "answers": list(train.classes)}
 
 
@@ -182,8 +183,8 @@ def _vocabulary(train: Dataset) -> list[str]:
 def small(words: Sequence[str], answers: Sequence[str]) -> VQA:
     """For drawn images of 64 x 64: the last activation is (128, 8, 8).
 
-    ReLU and batch normalisation are not in the paper: without them, minutes of training teach it
-    little more than which answers fit which question.
+    ReLU and batch normalisation are not in the paper. Without them, the network learns little more
+    in minutes of training than which answers fit which question.
     """
     return VQA(
         convolutions(SMALL),

@@ -1,9 +1,9 @@
 """A drawn dataset of visual questions: colour, shape, count and place of objects in a scene.
 
-Two to four objects, each in a quarter of its own, lie on a quiet background. Each scene is asked
-one question of each of the four kinds, whose answers never coincide: the image alone tells at most
-one answer in four. And as colours, shapes, counts and quarters are drawn independently of what is
-asked, the question alone tells no more than a guess (1/6, 1/6, 1/4 and 1/4 for the kinds).
+Two to four objects, each in its own quarter, lie on a quiet background. Each scene has one question
+of each of the four kinds, whose answers never coincide, so the image alone gives at most one answer
+in four. Colours, shapes, counts and quarters are drawn independently of the question, so the
+question alone allows no more than a guess (1/6, 1/6, 1/4 and 1/4 for the kinds).
 """
 
 import math
@@ -65,11 +65,11 @@ class Question:
 
     @property
     def annotated(self) -> frozenset[str]:
-        """The question, and boxes and mask of the objects asked about, if they are there."""
+        """The question, and boxes and mask of the objects asked about, if there are any."""
         return frozenset({"question", "boxes", "mask"} if self.about else {"question"})
 
     def sample(self, size: Size) -> Sample:
-        """Draw it at (height, width); a box for each object asked about, and the mask of all."""
+        """The scene at (height, width), with one box per object asked about and the mask of all."""
         image, visible = render(self.scene, size)
         asked = visible[list(self.about)]  # (n,H,W)
         return Sample(
@@ -125,7 +125,7 @@ def _ask(seed: int, name: str) -> list[Question]:
 def _contents(rng: Generator) -> tuple[list[tuple[str, str]], str]:
     """The (shape, colour) of every object, and the shape or colour to be counted.
 
-    The number of objects to be counted is drawn first, so that every count is as likely.
+    The number of objects to be counted is drawn first, so that all counts are equally likely.
     """
     count = int(rng.integers(len(COUNTS)))
     n = int(rng.integers(max(2, count + 1), 5))
@@ -145,7 +145,7 @@ def _contents(rng: Generator) -> tuple[list[tuple[str, str]], str]:
 
 
 def _scene(rng: Generator, contents: list[tuple[str, str]]) -> Scene:
-    """Each object in a quarter of its own, clearly off the middle."""
+    """A scene with each object in its own quarter, clearly off the middle."""
     places = rng.permutation(len(QUARTERS))[: len(contents)].tolist()
     objects = tuple(
         Object(

@@ -1,4 +1,4 @@
-"""Adversarial complementary learning: a second classifier sees what the first did not need."""
+"""Adversarial complementary learning: a second classifier sees what the first does not mark."""
 
 import torch
 from torch import Tensor, nn
@@ -8,13 +8,13 @@ from .backbone import CHANNELS, attention, backbone
 
 
 class ACoL(nn.Module):
-    """Two classifiers on one feature map; the second sees it without the places where the first's map of
-    the class is at least a threshold of its range (Zhang et al. 2018, section 3).
+    """Two classifiers on one feature map; the second sees it without the places where the first
+    one's map of the class, scaled to [0, 1], reaches a threshold (Zhang et al. 2018, section 3).
 
-    It gives the logits of the first. Its map is the larger of both, see `maps`.
+    The output is the logits of the first classifier; the map is the larger of both maps (`maps`).
 
     Args:
-        features: gives A (B, K, h, w).
+        features: the network that gives A (B, K, h, w).
         channels: K.
     """
 
@@ -27,7 +27,8 @@ class ACoL(nn.Module):
         return self.first(self.features(x)).mean((2, 3))
 
     def both(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """The class maps (B, C, h, w) of both classifiers, where y (B,) is what the first looks for."""
+        """The class maps (B, C, h, w) of both classifiers; the first's map of y (B,) is erased for
+        the second."""
         A = self.features(x)
         first = self.first(A)
         return first, self.second(A * (attention(first, y) < self.threshold))

@@ -1,4 +1,4 @@
-"""Attention-based dropout layer: where the network looks is dropped or stressed while it learns."""
+"""Attention-based dropout layer: in training, attended positions are dropped or emphasised."""
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +12,7 @@ class ADL(nn.Module):
     section 3).
 
     Args:
-        rate: how often it is the drop mask, drawn for each batch.
+        rate: the probability of the drop mask, drawn for each batch.
         threshold: $\gamma$.
     """
 
@@ -30,6 +30,6 @@ class ADL(nn.Module):
 
 
 def adl(classes: int) -> CAM:
-    """The backbone with CAM's head, and such a layer behind each of its blocks."""
+    """The backbone with CAM's head, and such a layer after each of its blocks."""
     stem, first, second = backbone()
     return CAM(nn.Sequential(stem, first, ADL(), second, ADL()), CHANNELS, classes)

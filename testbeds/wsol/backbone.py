@@ -1,4 +1,4 @@
-"""What the networks for localisation have in common, and the plainest of them: CAM's."""
+"""The common backbone of the networks for localisation, and the simplest of them, CAM's."""
 
 import torch
 from torch import Tensor, nn
@@ -13,11 +13,11 @@ SIZE = 64  # of the images
 
 
 def backbone(stride: int = 1) -> nn.Sequential:
-    """Images (B, 3, 64, 64) to A (B, 64, 16, 16), as a ResNet begins: a convolution and a max-pooling of
-    stride 2 each, then residual blocks.
+    """A network from images (B, 3, 64, 64) to A (B, 64, 16, 16), built like the beginning of a
+    ResNet: a convolution and a max-pooling of stride 2 each, then residual blocks.
 
     Args:
-        stride: of the last block; 2 as in a ResNet, for a grid of 8 x 8.
+        stride: the stride of the last block; 2, as in a ResNet, gives a grid of 8 x 8.
 
     Example:
         >>> backbone()(torch.rand(1, 3, 64, 64)).shape
@@ -37,10 +37,10 @@ def backbone(stride: int = 1) -> nn.Sequential:
 
 
 class CAM(nn.Module):
-    """Features, global average pooling, one linear layer: the head that CAM reads (Zhou et al. 2016).
+    """Features, global average pooling and one linear layer, as CAM requires (Zhou et al. 2016).
 
     Args:
-        features: gives A (B, K, h, w).
+        features: the network that gives A (B, K, h, w).
         channels: K.
     """
 
@@ -52,7 +52,7 @@ class CAM(nn.Module):
         return self.classifier(self.features(x).mean((2, 3)))
 
     def class_maps(self, A: Tensor) -> Tensor:
-        """The maps (B, C, h, w) of all classes, whose means are the logits but for the bias."""
+        """The maps (B, C, h, w) of all classes, whose means are the logits up to the bias."""
         return torch.einsum("ck,bkhw->bchw", self.classifier.weight, A)
 
 
@@ -62,6 +62,6 @@ def cam(classes: int) -> CAM:
 
 
 def attention(maps: Tensor, y: Tensor) -> Tensor:
-    """The map of each image's class in [0, 1], (B, 1, h, w), of maps (B, C, h, w): by its least and
-    largest value, and a constant for the gradient."""
+    """The map of each image's class, min-max scaled to [0, 1] and detached, (B, 1, h, w), from maps
+    (B, C, h, w)."""
     return normalise(maps[torch.arange(len(y), device=y.device), y].detach())[:, None]

@@ -9,23 +9,26 @@ from .backbone import CHANNELS, backbone
 
 
 def calm(classes: int) -> CALM:
-    """The backbone with CALM's head, as the authors train it."""
+    """The backbone with CALM's head, trained as by the authors."""
     return CALM(backbone(), CHANNELS, classes)
 
 
 def calm_live(classes: int) -> CALM:
-    """The same, with the gradient of the sum that divides h."""
+    """The same, with a gradient through the sum that divides h."""
     return CALM(backbone(), CHANNELS, classes, detach_norm=False)
 
 
 def calm_coarse(classes: int) -> CALM:
-    """As the authors train it, on a grid of 8 x 8."""
+    """The same as `calm`, on a grid of 8 x 8."""
     return CALM(backbone(stride=2), CHANNELS, classes)
 
 
 def calm_ml(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
-    """The negative log-likelihood of a batch, CALM supplement eq. (f). A cross-entropy is equal to it, and
-    has another gradient where the sum that divides h is detached: it would divide by it once more."""
+    """The negative log-likelihood of a batch, CALM supplement eq. (f).
+
+    The cross-entropy has the same value, but another gradient if the sum that divides h is
+    detached, since it would divide by that sum once more.
+    """
     return F.nll_loss(model(x), y)
 
 

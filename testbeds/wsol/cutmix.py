@@ -1,4 +1,4 @@
-"""CutMix: a patch of another image is pasted in, and the label mixed as the areas are."""
+"""CutMix: a patch of another image is pasted in, and the labels are mixed by their areas."""
 
 import torch
 from torch import Tensor, nn
@@ -6,12 +6,12 @@ from torch.nn import functional as F
 
 
 def paste(x: Tensor, other: Tensor, share: float) -> tuple[Tensor, float]:
-    """Images (B, C, H, W) with one rectangle of others, and the share of the area that stays theirs.
+    """Images (B, C, H, W) with one rectangle from others, and the share of the area that is kept.
 
     (Yun et al. 2019, eq. (1)-(2).)
 
     Args:
-        share: of the area that stays, before the rectangle is cut at the border.
+        share: the share of the area to keep, before the rectangle is cut at the border.
     """
     height, width = x.shape[2:]
     side = (1 - share) ** 0.5

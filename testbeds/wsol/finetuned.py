@@ -1,5 +1,5 @@
-"""Networks for localisation that begin with ImageNet's weights: in the published setting, and on images of
-one's own."""
+"""Networks for localisation that start from ImageNet's weights: in the published setting, and on a
+user's own images."""
 
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -16,16 +16,16 @@ from ..recipe import Recipe, class_count
 from . import acol, calm, cutmix, has
 from .backbone import CAM
 
-# By network: the layers that lose their strides, and the one that is cut. The published grid is 28 x 28, as
-# of ResNet-50 here; VGG-16 has 27 x 27. The strides of Inception-V3 behind Mixed_6a are no modules, so
-# that it loses an earlier one and has 24 x 24.
+# By network: the layers that lose their strides, and the target layer. The published grid is
+# 28 x 28, as for ResNet-50 here; VGG-16 has 27 x 27. The strides of Inception-V3 after Mixed_6a are
+# not modules, so it loses an earlier one and has 24 x 24.
 CUTS = {
     "resnet50": (("layer3", "layer4"), "layer4"),
     "vgg16": (("features.23",), "features.29"),
     "inception_v3": (("maxpool2",), "Mixed_6e"),
 }
 DATASETS = {"cub": 3e-5, "openimages": 5e-5, "imagenet": 7e-5}  # learning rates, CALM appendix C
-# What is made of the features, what of it learns faster, and the loss.
+# By head: the function that adds it to the features, the submodules that learn faster, the loss.
 HEADS: dict[str, tuple[Callable[..., nn.Module], tuple[str, ...], Callable | None]] = {
     "cam": (CAM, ("classifier",), None),
     "calm_em": (CALM, ("g", "h"), calm.calm_em),
@@ -37,7 +37,7 @@ HEADS: dict[str, tuple[Callable[..., nn.Module], tuple[str, ...], Callable | Non
 
 
 def trunk(name: str) -> Trunk:
-    """The features of a network of torchvision's on its finer grid, with random weights."""
+    """The features of a torchvision network on its finer grid, with random weights."""
     layers, cut = CUTS[name]
     options = {"init_weights": False} if name == "inception_v3" else {}
     model = without_strides(build(f"torchvision:{name}", **options), layers)
@@ -45,7 +45,7 @@ def trunk(name: str) -> Trunk:
 
 
 class Builder:
-    """Makes a network of a head on a trunk: a function of the number of classes, known by its name."""
+    """A function of the number of classes, identified by its name, that puts a head on a trunk."""
 
     def __init__(self, name: str, head: str):
         self.name, self.head = name, head
@@ -57,8 +57,10 @@ class Builder:
 
 
 def published(dataset: str, name: str, head: str, of: str = "") -> Recipe:
-    """As CALM's supplement says (appendix C). What it leaves open, batch size, epochs, the steps of the
-    rate and that of the head, is as in the authors' code; the floors are ours.
+    """The recipe of CALM's supplement (appendix C).
+
+    Batch size, epochs, the steps of the learning rate and the rate of the head, which it leaves
+    open, are as in the authors' code. The floors are chosen here.
 
     Args:
         of: the dataset of `lib.data`, by default that of the localisation protocol.

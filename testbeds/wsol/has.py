@@ -1,15 +1,15 @@
-"""Hide-and-Seek: patches of the image are hidden at random, so that other parts must do."""
+"""Hide-and-Seek: patches of the image are hidden at random, so that other parts must be used."""
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-GRID = 4  # patches a side; the paper's are of a seventh to a quarter of 224 pixels, or finer
+GRID = 4  # patches per side; the paper's are a seventh to a quarter of 224 pixels, or finer
 RATE = 0.5
 
 
 def hide(x: Tensor, grid: int = GRID, rate: float = RATE) -> Tensor:
-    """Normalised images without the patches that fall: these have the mean colour, zero.
+    """Normalised images whose hidden patches have the mean colour, zero.
 
     (Singh & Lee 2017, section 3.1.)
     """

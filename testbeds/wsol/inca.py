@@ -1,4 +1,4 @@
-"""In-sample contrast and consistent attention: object and background of one image are told apart."""
+"""In-sample contrast and consistent attention, which separate the object from its background."""
 
 import torch
 from torch import Tensor, nn
@@ -7,17 +7,19 @@ from torch.nn import functional as F
 from .backbone import CAM, CHANNELS, backbone
 
 OBJECT, BACKGROUND = 0.5, 0.3  # of the attention's maximum
-DROP = 0.8  # above this share the most discriminative places are dropped
+DROP = 0.8  # the most discriminative places, above this share, are dropped
 MARGIN = 1.0
 EMBEDDED = 32
 
 
 class InCA(CAM):
-    """CAM's network that learns by two more losses of its attention, the channel mean of a layer: in an
-    embedding the object without its most discriminative places is nearer to the object than to the
-    background; and an earlier layer attends to what the last one does (Ki et al. 2020, section 3).
+    """CAM's network, trained with two more losses on its attention, the channel mean of a layer.
 
-    The paper has non-local blocks in the place of channel means; here are means.
+    In an embedding, the object without its most discriminative places should be nearer to the
+    object than to the background; and an earlier layer should attend to the same places as the last
+    one (Ki et al. 2020, section 3).
+
+    The paper has non-local blocks in place of the channel means used here.
     """
 
     def __init__(self, blocks: nn.Sequential, classes: int):
@@ -25,7 +27,7 @@ class InCA(CAM):
         self.embedding = nn.Conv2d(CHANNELS, EMBEDDED, 1)
 
     def layers(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """The activations before the last block, and behind it."""
+        """The activations before and after the last block."""
         earlier = self.features[:-1](x)
         return earlier, self.features[-1](earlier)
 
@@ -42,14 +44,14 @@ def inca(classes: int) -> InCA:
 
 
 def attention(A: Tensor) -> Tensor:
-    """The channel mean (B, 1, h, w) by its maximum."""
+    """The channel mean (B, 1, h, w) divided by its maximum."""
     M = A.mean(1, keepdim=True)
     return M / M.amax((2, 3), keepdim=True).clamp_min(torch.finfo(A.dtype).tiny)
 
 
 def masks(M: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Of attention in [0, 1]: the object, the object without its most discriminative places, and the
-    background."""
+    """Masks from attention in [0, 1]: the object, the object without its most discriminative
+    places, and the background."""
     there = M > OBJECT
     return there.to(M), (there & (M < DROP)).to(M), (M < BACKGROUND).to(M)
 

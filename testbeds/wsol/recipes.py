@@ -5,7 +5,7 @@ from types import SimpleNamespace
 from ..recipe import Recipe, class_count, quick
 from . import acol, adl, backbone, calm, cutmix, has, inca, spg
 
-NETWORKS = {  # what makes each, and its loss where that is no cross-entropy of what it gives
+NETWORKS = {  # the function that makes each, and its loss unless that is the cross-entropy
     "cam": (backbone.cam, None),
     "calm_em": (calm.calm, calm.calm_em),
     "calm_ml": (calm.calm, calm.calm_ml),
@@ -23,9 +23,12 @@ FEW = 240  # images of a quick network
 
 
 def localiser(dataset: str, name: str) -> Recipe:
-    """One of these networks on one of the drawn datasets, all trained alike: of 6 and 9 epochs, and rates of 0.002,
-    0.004 and 0.008, with those that are best for CAM and CALM on the images for validation, in the mean. On the
-    scenes CALM takes twice the epochs to classify these images as well as CAM's network."""
+    """The recipe of one of these networks on one of the drawn datasets; all are trained alike.
+
+    Epochs (6 or 9) and learning rate (0.002, 0.004 or 0.008) are those that are best for CAM and
+    CALM on average, on the images for validation. On the scenes CALM is trained for twice the
+    epochs, which it needs to classify these images as well as CAM's network.
+    """
     build, loss = NETWORKS[name]
     return Recipe(
         name=f"{dataset}_{name}",
@@ -44,7 +47,7 @@ def localiser(dataset: str, name: str) -> Recipe:
 
 
 def localisers(dataset: str) -> tuple[SimpleNamespace, SimpleNamespace]:
-    """All of them by name, and their quick twins."""
+    """All recipes by name, and their quick versions."""
     found = {name: localiser(dataset, name) for name in NETWORKS}
     twins = {name: quick(recipe, images=FEW) for name, recipe in found.items()}
     return SimpleNamespace(**found), SimpleNamespace(**twins)

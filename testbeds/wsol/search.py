@@ -1,4 +1,4 @@
-"""The learning rate of a network by random search: the protocol's only choice (CALM supplement, appendix E)."""
+"""Random search for the learning rate, the protocol's only choice (CALM supplement, appendix E)."""
 
 import math
 from collections.abc import Callable
@@ -13,11 +13,11 @@ from lib.seeding import stream
 from ..recipe import Recipe
 
 PRINTED = (5.0**-5, 5.0**-1)  # the range as appendix E prints it
-MEANT = (5e-5, 5e-1)  # and as it makes sense: the rates of appendix C are of its order
+MEANT = (5e-5, 5e-1)  # the range as it makes sense: the rates of appendix C are of its order
 
 
 class Tried(NamedTuple):
-    """A learning rate, the recipe with it, and how well its network localises on images for validation."""
+    """A learning rate, the recipe with it, and its score on images for validation."""
 
     learning_rate: float
     recipe: Recipe
@@ -28,7 +28,7 @@ def rates(draws: int, low: float, high: float, seed: int = 0) -> list[float]:
     """Learning rates from a log-uniform distribution.
 
     Raises:
-        ValueError: not 0 < low < high.
+        ValueError: 0 < low < high does not hold.
 
     Example:
         >>> len(rates(30, *MEANT))
@@ -51,11 +51,11 @@ def search(
     seed: int = 0,
     **how,
 ) -> list[Tried]:
-    """The recipe at random learning rates, the best first; each network is trained once, and kept.
+    """The recipe at random learning rates, the best first; each network is trained once and stored.
 
     Args:
-        score: of a trained network on images for validation, never on those for the test; higher is
-            better.
+        score: a function that scores a trained network on images for validation, never on test
+            images; higher is better.
         how: further arguments of `Recipe.load`, such as the dataset's root.
 
     Example:

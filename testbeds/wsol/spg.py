@@ -1,4 +1,4 @@
-"""Self-produced guidance: what the class map is sure of teaches earlier layers where the object is."""
+"""Self-produced guidance: confident parts of the class map guide the masks of earlier layers."""
 
 import torch
 from torch import Tensor, nn
@@ -6,16 +6,17 @@ from torch.nn import functional as F
 
 from .backbone import CHANNELS, WIDTHS, attention, backbone
 
-# Above the first it is object, below the second background; what is between is left out.
+# Values above the first are object, those below the second background; those between are ignored.
 THRESHOLDS = {"second": (0.5, 0.05), "first": (0.7, 0.1), "last": (0.7, 0.1)}
 LEAST = 0.7  # of the maximum: object where too little is above the threshold
 FEW = 30 / 224**2  # of the image
 
 
 class SPG(nn.Module):
-    """A classifier of 1 x 1 convolutions, and masks of the object from three of its layers, of which each
-    learns from another: the second's from the class map, the first's from the second's, and the last's
-    from the mean of both (Zhang et al. 2018, section 3). Masks serve in training alone.
+    """A classifier of 1 x 1 convolutions, and masks of the object from three of its layers.
+
+    The second layer's mask learns from the class map, the first's from the second's, and the last's
+    from the mean of both (Zhang et al. 2018, section 3). The masks are used in training only.
     """
 
     def __init__(self, blocks: nn.Sequential, classes: int):
@@ -54,7 +55,7 @@ def spg(classes: int) -> SPG:
 
 
 def seeds(map: Tensor, high: float, low: float) -> Tensor:
-    """Of maps (B, 1, H, W) in [0, 1]: 1 on the object, 0 on the background, NaN where it is not sure."""
+    """Labels from maps (B, 1, H, W) in [0, 1]: 1 on object, 0 on background, NaN where uncertain."""
     top = map.amax((2, 3), keepdim=True)
     above = map > high
     few = above.float().mean((2, 3), keepdim=True) < FEW
