@@ -1,7 +1,7 @@
-"""Measure, print and write `benchmarks/results.md` and `results.csv`.
+"""Measures speed and memory, prints them, and writes `benchmarks/results.md` and `results.csv`.
 
-Each comparison runs both sides in turn, A B A B, on the same photographs, network and threads, and
-reports the ratio of each pair: machines drift, ratios hold.
+Each comparison runs both sides in turn, A B A B, on the same photographs, network and threads. It
+reports the ratio of each pair, which is stable although the speed of a machine drifts.
 """
 
 import platform
@@ -53,7 +53,7 @@ def main(repeats: int) -> None:
 
 
 class Bench:
-    """One network on the embedded photographs, as `lib` and as other libraries hold it."""
+    """One network on the embedded photographs, as a `Classifier` and as other libraries take it."""
 
     def __init__(self, repeats: int):
         self.repeats = repeats
@@ -113,7 +113,7 @@ class Bench:
         return self._row("opti_cam", 8, ours, peer, against="a plain loop")
 
     def shap_cam(self):
-        """Ten orderings through a small head and through VGG-16's, against algorithm 1."""
+        """SHAP-CAM with ten orderings, for a small head and for VGG-16's, against algorithm 1."""
         lite = nets.load("tf_efficientnet_lite0", layer="blocks.6")
         vgg = nets.load("torchvision:vgg16", weights="random")
         for on, net, repeats in (("EfficientNet-Lite0", lite, 0), ("VGG-16", vgg, 1)):
@@ -132,13 +132,13 @@ class Bench:
             yield self._row("shap_cam", 1, ours, peer, repeats, "algorithm 1 through the head", on)
 
     def lift_cam(self, batch: int = 16):
-        """VGG-16 with random weights: the head alone, and from the image."""
+        """LIFT-CAM for VGG-16 with random weights: the head alone, and from the image."""
         from captum.attr import DeepLift, LayerDeepLift
 
         net = nets.load("torchvision:vgg16", weights="random")
         model = weights.build("torchvision:vgg16").eval()
         for module in model.modules():
-            module.inplace = False  # which captum does not take
+            module.inplace = False  # captum does not support it
         x, target = self.x[:batch], self.target[:batch]
         with torch.no_grad():
             A, context = net.cut(x)
@@ -176,7 +176,7 @@ class Bench:
         )
 
     def one_at_a_time(self, batch: int = 8):
-        """What is perturbed many times, against one image and one step per pass."""
+        """Methods and metrics with many perturbations, against one image and one step per pass."""
         for on, name, weight, patch in (
             ("EfficientNet-Lite0", "tf_efficientnet_lite0", None, 14),
             ("VGG of the scenes", "scenes_vgg", "random", 8),
@@ -221,7 +221,7 @@ class Bench:
                 yield self._row(method, batch, ours, peer, against=against, on=on)
 
     def diff_cam(self, batch: int = 16, n: int = 50):
-        """The direction from 50 references of each image's own, among 1280 channels."""
+        """DiffCAM's direction from 50 references of each image, for 1280 channels."""
         R = reference_set(self.net, data.load("imagenet_embedded", size=self.net.input_size))
         z = R.z[:batch].double()
         distance = torch.cdist(z, R.z.double())
@@ -239,7 +239,7 @@ class Bench:
         return self._row("diff_cam", batch, ours, peer, against="a covariance of K x K, solved")
 
     def localisation(self, batch: int = 8):
-        """All thresholds of the maps of photographs at once, against one at a time."""
+        """All thresholds of the maps of photographs at once, against one threshold at a time."""
         S = explain("grad_cam", self.net, self.x[:batch], self.target[:batch])
         boxes = [s.boxes for s in data.load("imagenet_embedded", limit=16, size=self.net.input_size)]
         mask = unions(boxes[:batch], S)
@@ -258,7 +258,7 @@ class Bench:
 
         assert torch.allclose(all_boxes(), plain_boxes())
         assert abs(area() - plain_area()) < 1e-9
-        against = "one threshold a pass"
+        against = "one threshold per pass"
         yield self._row("max_box_acc_v2", batch, all_boxes, plain_boxes, against=against)
         yield self._row("pxap", batch, area, plain_area, against=against)
 
@@ -294,7 +294,7 @@ class Bench:
         against: str = "pytorch-grad-cam",
         on: str = "EfficientNet-Lite0",
     ) -> dict:
-        """Both sides in turn, after one call each to warm up where that is cheap."""
+        """Runs both sides in turn, after one warm-up call each if that is cheap."""
         if batch > 1:
             ours(), peer()
         pairs = [
@@ -326,7 +326,7 @@ class _Normalise(torch.nn.Module):
 
 
 def _bare(name: str, weight: str | None) -> torch.nn.Module:
-    """A network as it comes, its parameters not frozen."""
+    """A network without a wrapper, with parameters that are not frozen."""
     if name in nets.RECIPES:
         return nets.recipe(name).load(weight).eval()
     return weights.load_weights(weights.build(name), name, weight).eval()

@@ -1,4 +1,4 @@
-"""Peak memory that one Score-CAM adds, in a process of its own: `python -m benchmarks.memory lib 8`."""
+"""Peak memory that one Score-CAM adds, in its own process: `python -m benchmarks.memory lib 8`."""
 
 import sys
 from pathlib import Path
@@ -30,7 +30,7 @@ def main(library: str, size: int) -> None:
 
 
 def _mebibytes(field: str) -> float:
-    """A line of the process's status: VmRSS is what it holds, VmHWM the most that it held."""
+    """A line of the process's status: VmRSS is its memory, VmHWM its peak memory."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return int(next(line for line in lines if line.startswith(field)).split()[1]) / 1024
 

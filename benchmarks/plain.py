@@ -1,6 +1,6 @@
-"""The plain loops that methods are usually run as: what `lib` is measured against.
+"""The plain loops in which methods usually run, against which `lib` is measured.
 
-The mathematics are those of `lib.methods`.
+The mathematics is that of `lib.methods`.
 """
 
 from collections.abc import Sequence
@@ -45,7 +45,7 @@ def opti_cam(
 
 @torch.no_grad()
 def shap_cam(head: nn.Module, A: Tensor, target: int, orderings: Tensor) -> Tensor:
-    """LIFT-CAM's algorithm 1 as printed, for A (1, K, h, w): two passes through the head a channel."""
+    """LIFT-CAM's algorithm 1 as printed, for A (1, K, h, w): two passes of the head per channel."""
     alpha = torch.zeros(A.shape[1])
     for ordering in orderings:
         kept = torch.zeros_like(A)
@@ -61,7 +61,7 @@ def extremal_perturbation(
 ) -> Tensor:
     """Raw maps (B, H, W): one image, one area, one step per pass; `model` normalises inside.
 
-    Parameters keep their gradients; each step blurs the image and puts all pixels in order anew.
+    Parameters keep their gradients; each step blurs the image and sorts all pixels anew.
     """
     means = []
     for image, c in zip(x.split(1), target.tolist()):
@@ -119,7 +119,7 @@ def insertion_and_deletion(
 def aopc(
     model: nn.Module, x: Tensor, target: Tensor, S: Tensor, patch: int = 14, regions: int = 10
 ) -> Tensor:
-    """Areas over the perturbation curves (B,): one image, one patch a pass, black patches."""
+    """Areas over the perturbation curves (B,): one image, one black patch per pass."""
     found = []
     for image, c, s in zip(x.clone().split(1), target.tolist(), S):
         sums = F.avg_pool2d(s[None, None].double(), patch, ceil_mode=True, divisor_override=1)[0, 0]
