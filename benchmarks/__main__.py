@@ -343,7 +343,7 @@ def _seconds(run: Callable) -> float:
 
 
 def _page(speed: pd.DataFrame, memory: pd.DataFrame) -> str:
-    lines = ["| method | network | against | batch | here (ms an image) | there (ms an image) | times faster | over pairs |",
+    lines = ["| method | network | against | batch | here (ms per image) | there (ms per image) | times faster | over pairs |",
              "|---|---|---|--:|--:|--:|--:|---|"]  # fmt: skip
     for r in speed.itertuples():
         lines.append(
@@ -354,12 +354,12 @@ def _page(speed: pd.DataFrame, memory: pd.DataFrame) -> str:
     use += [f"| {a} | {b} | {c:,} |" for a, b, c in memory.itertuples(index=False)]
     return "\n".join([
         "# Benchmarks", "",
-        "Written by `make bench`. Embedded photographs; both sides run in turn in one",
-        "process, with the same threads, and the ratio is the median over pairs. Absolute times are those of",
-        "one machine; the ratios are what to read.", "",
+        "Written by `make bench`, on the embedded photographs. Both sides run in turn in one process, with",
+        "the same number of threads, and the ratio is the median over pairs of runs. Read the ratios:",
+        "absolute times depend on the machine.", "",
         f"torch {torch.__version__}, {platform.machine()} CPU, {torch.get_num_threads()} threads.", "",
         *lines, "",
-        "Memory of Score-CAM on one image with 1280 channels: bounded by the chunk, not by the channels.", "",
+        "Memory of Score-CAM on one image with 1280 channels, which the chunk bounds, not the channels.", "",
         *use, "",
     ])  # fmt: skip
 
