@@ -20,7 +20,6 @@ from tqdm import tqdm
 
 import lib
 from lib import data, nets
-from lib.nets import weights
 from lib.methods.fisher import fisher_direction
 from lib.methods.lift_cam import contributions
 from lib.methods.shap_cam import orderings
@@ -28,6 +27,7 @@ from lib.metrics import METRICS
 from lib.metrics.box_accuracy import overlaps_of_all
 from lib.metrics.boxes import unions
 from lib.metrics.pxap import histograms
+from lib.nets import weights
 from lib.reference import reference_set
 from lib.saliency import attribute, explain, normalise, predict, raw_map, upsample
 
@@ -241,7 +241,9 @@ class Bench:
     def localisation(self, batch: int = 8):
         """All thresholds of the maps of photographs at once, against one threshold at a time."""
         S = explain("grad_cam", self.net, self.x[:batch], self.target[:batch])
-        boxes = [s.boxes for s in data.load("imagenet_embedded", limit=16, size=self.net.input_size)]
+        boxes = [
+            s.boxes for s in data.load("imagenet_embedded", limit=16, size=self.net.input_size)
+        ]
         mask = unions(boxes[:batch], S)
 
         def all_boxes():

@@ -9,7 +9,10 @@ from lib.paths import absolute
 
 from .parameters import PATHS, PROFILES
 
-PATH = {"type": absolute, "metavar": "PATH"}  # for options: shells do not expand the ~ in --out=~/mine
+PATH = {
+    "type": absolute,
+    "metavar": "PATH",
+}  # for options: shells do not expand the ~ in --out=~/mine
 
 
 @click.command()
@@ -36,16 +39,22 @@ PATH = {"type": absolute, "metavar": "PATH"}  # for options: shells do not expan
     help="Build this page alone, such as opticam/07; may be repeated.",
 )
 @click.option(
-    "--out", **PATH, help="The folder of the book.  [default: build/PROFILE; with --page, build/pages]"
+    "--out",
+    **PATH,
+    help="The folder of the book.  [default: build/PROFILE; with --page, build/pages]",
 )
 @click.option(
     "--refresh", is_flag=True, help="Also replace the committed notebooks by the executed ones."
 )
 @click.option(
-    "--as-is", is_flag=True, help="Execute nothing; a page whose inputs have changed since its execution says so."
+    "--as-is",
+    is_flag=True,
+    help="Execute nothing; a page whose inputs have changed since its execution says so.",
 )
 @click.option(
-    "--check", is_flag=True, help="Build nothing; fail and list the pages if inputs of any have changed since their execution."
+    "--check",
+    is_flag=True,
+    help="Build nothing; fail and list the pages if inputs of any have changed since their execution.",
 )
 def book(
     profile: str,
@@ -127,7 +136,9 @@ def survey() -> None:
 )
 @click.option("--root", **PATH, help="The folder that holds the dataset.")
 @click.option("--questions", "n", default=20, show_default=True, type=click.IntRange(min=1))
-@click.option("--seed", default=0, show_default=True, help="Of the order, and of which network is A.")
+@click.option(
+    "--seed", default=0, show_default=True, help="Of the order, and of which network is A."
+)
 @click.option("--store", **PATH, help="The store of saliency maps from earlier runs.")
 @click.option("--out", default="survey", show_default=True, **PATH)
 def make(

@@ -47,7 +47,9 @@ def tree() -> Node:
 
 
 def _node(paths: list[tuple[int, tuple[str, ...]]], step: int, depth: int) -> Node:
-    while len(paths) > 1 and len({path[step + 1] for _, path in paths if len(path) > step + 1}) == 1:
+    while (
+        len(paths) > 1 and len({path[step + 1] for _, path in paths if len(path) > step + 1}) == 1
+    ):
         if any(len(path) == step + 1 for _, path in paths):
             break
         step += 1
@@ -75,10 +77,20 @@ def icicle(root: Node, supersets: Supersets) -> Figure:
         own = {supersets[i] for i in node.classes}
         [one] = own if len(own) == 1 else [frozenset()]
         height = levels - node.depth if not node.below else 1
-        look = {"facecolor": colour.get(one, _GREY if not node.below else "#f1f1f4"), "linewidth": 0}
+        look = {
+            "facecolor": colour.get(one, _GREY if not node.below else "#f1f1f4"),
+            "linewidth": 0,
+        }
         ax.add_patch(Rectangle((left, node.depth), len(node.classes), height - 0.06, **look))
         if len(node.classes) >= _LETTER * len(node.name):
-            ax.text(left + len(node.classes) / 2, node.depth + 0.45, node.name, ha="center", va="center", fontsize=8)
+            ax.text(
+                left + len(node.classes) / 2,
+                node.depth + 0.45,
+                node.name,
+                ha="center",
+                va="center",
+                fontsize=8,
+            )
     _name_supersets(ax, root, place, levels)
     ax.set(xlim=(0, len(place)), ylim=(0, levels), yticks=range(0, levels, 2), ylabel="depth")
     ax.set_xticks([])
@@ -99,7 +111,9 @@ def _name_supersets(ax, root: Node, place: dict[int, int], levels: int) -> None:
         among = sorted(place[i] for i in classes_below(row.synset))
         if len(among) >= 13:
             middle = among[len(among) // 2]
-            ax.text(middle, levels + 0.15, row.name, rotation=55, ha="left", va="bottom", fontsize=8)
+            ax.text(
+                middle, levels + 0.15, row.name, rotation=55, ha="left", va="bottom", fontsize=8
+            )
 
 
 def _all(node: Node) -> Sequence[Node]:
@@ -114,7 +128,9 @@ class Search:
     supersets: Supersets
 
     def __repr__(self) -> str:
-        return f"{len(self.root.classes)} classes below {self.root.name!r}, to be opened and searched"
+        return (
+            f"{len(self.root.classes)} classes below {self.root.name!r}, to be opened and searched"
+        )
 
     def _repr_html_(self) -> str:
         listed = {row.synset for row in table_a()}
@@ -134,7 +150,7 @@ class Search:
         name = f"{node.name} ({node.synset}), {len(node.classes)}"
         name = f"<strong>{escape(name)}</strong>" if node.synset in listed else escape(name)
         inside = "".join(self._item(child, listed) for child in node.below)
-        return f'<details{" open" * opened}><summary>{name}</summary>{inside}</details>'
+        return f"<details{' open' * opened}><summary>{name}</summary>{inside}</details>"
 
 
 # Shows the items that contain the text, and opens their parents; without a text all are shown and closed.

@@ -56,5 +56,7 @@ def _of_classes(net, x: Tensor, target: Tensor, classes: list[list[int]]) -> tup
 
 
 def _of_model(page: Page, net, images: Dataset) -> Tensor:
-    found = [net.model.maps(net.normalise(x), target).cpu() for x, target in page.batches(net, images)]
+    found = [
+        net.model.maps(net.normalise(x), target).cpu() for x, target in page.batches(net, images)
+    ]
     return finish("cam", torch.cat(found), images.size)

@@ -45,7 +45,11 @@ def _deep_lift(net) -> str:
 
 
 def _imagenet(net) -> str:
-    return "" if net.classes == imagenet_descriptions() else f"the classes of {net.name} are not ImageNet's"
+    return (
+        ""
+        if net.classes == imagenet_descriptions()
+        else f"the classes of {net.name} are not ImageNet's"
+    )
 
 
 def _pools_classes(net) -> str:
@@ -57,7 +61,9 @@ def _pools_classes(net) -> str:
 
 def _refusal(net, tried: Callable[[torch.Tensor], object]) -> str:
     """The error of a function on an image of noise; empty if it runs."""
-    noise = torch.rand(1, 3, net.input_size, net.input_size, generator=torch.Generator().manual_seed(0))
+    noise = torch.rand(
+        1, 3, net.input_size, net.input_size, generator=torch.Generator().manual_seed(0)
+    )
     try:
         tried(noise)
     except ValueError as error:

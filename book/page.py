@@ -89,7 +89,14 @@ class Page:
 
     def _asked(self, limited: bool) -> dict[str, Any]:
         """The parameters that name experiments, where they are given."""
-        named = ["network", "weights", "layer", "dataset", "root", *(["n_images"] if limited else [])]
+        named = [
+            "network",
+            "weights",
+            "layer",
+            "dataset",
+            "root",
+            *(["n_images"] if limited else []),
+        ]
         return {key: self.parameters[key] for key in named if self.parameters.get(key)}
 
     # ------------------------------------------------------------------------------ what is run
@@ -162,7 +169,11 @@ class Page:
         """Double precision where committed outputs are compared. Opti-CAM's first steps multiply differences
         in rounding, such as from another number of threads, by 100,000; in double precision they do not
         show."""
-        compared = self.profile == "smoke" and self.as_planned and self.parameters.get("device", "cpu") == "cpu"
+        compared = (
+            self.profile == "smoke"
+            and self.as_planned
+            and self.parameters.get("device", "cpu") == "cpu"
+        )
         return {"dtype": torch.float64} if compared else {}
 
     def _predicted(self, net, images: Dataset) -> Dataset:
@@ -173,7 +184,9 @@ class Page:
             found |= dict(zip(readable.ids[len(found) :], classes.tolist()))
         return named(net, images.relabelled(map(found.get, images.ids)))
 
-    def beside(self, network: str, dataset: str, limit: int | None = None) -> tuple[Any, Dataset] | None:
+    def beside(
+        self, network: str, dataset: str, limit: int | None = None
+    ) -> tuple[Any, Dataset] | None:
         """An optional network and images in addition to the planned ones. None if others run in place of the
         plan, if the limit is 0, or if the network is not available; then it prints why."""
         if not self.as_planned or limit == 0:
@@ -227,13 +240,17 @@ class Page:
                 data = self.references(net).readable()
                 found = reference_set(net, data, batch_size=self.batch_size, store=self.store)
             if net.name in self.unlabelled and len(set(data.targets)) == 1:
-                found = replace(found, classes=None)  # all of one predicted class: each has the others as references
+                found = replace(
+                    found, classes=None
+                )  # all of one predicted class: each has the others as references
             self._references[net.fingerprint] = found
         return self._references[net.fingerprint]
 
     def references(self, net) -> Dataset:
         """The reference images of a network, with the network's classes."""
-        images = next((images for one, images in self.opened if one.name == net.name), self.opened[0][1])
+        images = next(
+            (images for one, images in self.opened if one.name == net.name), self.opened[0][1]
+        )
         given = self.parameters.get("reference", "")
         found = self.experiment(net).references(images, given, self.root).at(images.size)
         return matched(found, net)
@@ -276,7 +293,9 @@ class Page:
         if net is not None:
             printed = [*cells["network"].unique()]
             alike = counterparts(net.name, printed, net.architecture)
-            alike = alike or counterparts("", printed, net.architecture)  # the table has no network of this kind
+            alike = alike or counterparts(
+                "", printed, net.architecture
+            )  # the table has no network of this kind
             cells = cells[cells["network"].isin(alike)]
         return [name for name in cells["method"].unique() if name in METHODS]
 
@@ -330,7 +349,9 @@ class Page:
         for net, images in self.opened if opened is None else opened:
             chosen = self.methods(methods(net) if callable(methods) else methods, net)
             self.note(net, (name for name, _ in chosen.values()))
-            measured, images = self._measurable(metrics(net) if callable(metrics) else metrics, images)
+            measured, images = self._measurable(
+                metrics(net) if callable(metrics) else metrics, images
+            )
             for some, seen in self.by_cost(chosen, net, images) if measured else []:
                 showing = progress.of(net.name)
                 found = evaluation.evaluate(net, seen, some, measured, progress=showing, **self.how)
@@ -363,7 +384,9 @@ class Page:
                 measured[label], images = of, some
         return measured, images
 
-    def times(self, methods: Methods, opened: Sequence[tuple[Any, Dataset]] | None = None) -> pd.DataFrame:
+    def times(
+        self, methods: Methods, opened: Sequence[tuple[Any, Dataset]] | None = None
+    ) -> pd.DataFrame:
         """Rows of the seconds that methods take on each network, see `lib.timing.times`.
 
         Args:
@@ -468,7 +491,11 @@ class Page:
             alt=f"{report.symbols(metrics)} of each method, as measured here with 95 % intervals and as printed: "
             f"{found}.",
             caption=f"{title} as a picture: filled markers are {here} with their 95 % intervals"
-            + (f", hollow markers are the printed values {printed}." if any(compared["paper"]) else ".")
+            + (
+                f", hollow markers are the printed values {printed}."
+                if any(compared["paper"])
+                else "."
+            )
             + (f" {found[0].upper()}{found[1:]}." if found else ""),
             data=report.plain(compared),
         )
@@ -499,7 +526,14 @@ class Page:
             names = self.methods(methods, net)
             methods = {METHODS[m].title: self.maps(net, images, m) for m in names}
         titles = images.labels if titles is None else titles
-        alt = alt or "Saliency maps of " + ", ".join(methods) + " for images of " + ", ".join(titles) + "."
+        alt = (
+            alt
+            or "Saliency maps of "
+            + ", ".join(methods)
+            + " for images of "
+            + ", ".join(titles)
+            + "."
+        )
         figure = report.gallery(
             [sample.image for sample in images], methods, titles, columns=columns, signed=signed
         )
@@ -569,5 +603,7 @@ def batch(net, images: Dataset) -> tuple[Tensor, Tensor]:
     predicted classes; or `NO_CLASS` if the network predicts none."""
     x = torch.stack([sample.image for sample in images]).to(net.device, net.dtype)
     if None in images.targets:
-        return x, predict(net, x) if net.num_classes else x.new_full((len(x),), NO_CLASS, dtype=torch.long)
+        return x, predict(net, x) if net.num_classes else x.new_full(
+            (len(x),), NO_CLASS, dtype=torch.long
+        )
     return x, torch.tensor(images.targets, device=net.device)

@@ -72,7 +72,11 @@ def _check_type(name: str, value: Any, default: Any) -> None:
     # By exact type, since a bool is an int to Python.
     if type(value) is not type(default) and (type(default), type(value)) != (float, int):
         # papermill and YAML read a text such as 2024 or yes as another type.
-        remedy = ": write a path so that it is a text, such as ./2024" if isinstance(default, str) else ""
+        remedy = (
+            ": write a path so that it is a text, such as ./2024"
+            if isinstance(default, str)
+            else ""
+        )
         expected = type(default).__name__
         raise ValueError(
             f"parameter {name!r} is of type {expected} (such as {default!r}), got {value!r}{remedy}"
@@ -80,7 +84,9 @@ def _check_type(name: str, value: Any, default: Any) -> None:
     if type(default) is int and value < (least := min(default, 1)):
         raise ValueError(f"parameter {name!r} is at least {least}, got {value}")
     if type(default) is float and not math.isfinite(value):
-        raise ValueError(f"parameter {name!r} is a finite number (such as {default!r}), got {value}")
+        raise ValueError(
+            f"parameter {name!r} is a finite number (such as {default!r}), got {value}"
+        )
 
 
 def check_given(namespace: Mapping[str, Any]) -> dict[str, Any]:

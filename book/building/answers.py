@@ -43,7 +43,11 @@ def answer(page: Executed, caution: str = "") -> str:
     found = judged(page.verdicts)
     told = {"Answer": NONE} if page.paper in PAPERS else {}
     if len(found):
-        told = {"Answer": _counts(found), "First decided claim": _headline(found, page.name), "Rests on": _bases(found)}
+        told = {
+            "Answer": _counts(found),
+            "First decided claim": _headline(found, page.name),
+            "Rests on": _bases(found),
+        }
     if caution:
         told["Caution"] = escape(caution)
     items = "".join(f"<dt>{term}</dt><dd>{html}</dd>" for term, html in told.items() if html)
@@ -96,7 +100,9 @@ def first_decided(found: pd.DataFrame) -> tuple[Mapping[str, Any], Mapping[str, 
     """
     rows = found.to_dict("records")
     row = next((row for row in rows if row["verdict"] in DECIDED), rows[0])
-    return row, next((one for one in row["each"] if one["verdict"] == row["verdict"]), row["each"][0])
+    return row, next(
+        (one for one in row["each"] if one["verdict"] == row["verdict"]), row["each"][0]
+    )
 
 
 def _headline(found: pd.DataFrame, at: str) -> str:

@@ -28,7 +28,11 @@ _COUNTED = {
     "untested": ("not enough images", "not testable here", "not run"),
 }
 
-_HYPHENED = {"undecided": "unde&shy;cided", "untested": "un&shy;tested", "doubted": "doubt&shy;ed"}  # on a phone
+_HYPHENED = {
+    "undecided": "unde&shy;cided",
+    "untested": "un&shy;tested",
+    "doubted": "doubt&shy;ed",
+}  # on a phone
 
 
 def summary(found: pd.DataFrame) -> str:
@@ -47,7 +51,9 @@ def summary(found: pd.DataFrame) -> str:
     rows = []
     for paper, of in table.groupby("paper", sort=False):
         counts = Counter(of["verdict"])
-        cells = "".join(f"<td>{_count(paper, verdicts, counts)}</td>" for verdicts in columns.values())
+        cells = "".join(
+            f"<td>{_count(paper, verdicts, counts)}</td>" for verdicts in columns.values()
+        )
         name = f'<a href="scoreboard.html#paper={paper}">{escape(PAPERS[paper])}</a>'
         rows.append(f'<tr><th scope="row">{name}</th>{cells}<td>{len(of)}</td></tr>')
     return (

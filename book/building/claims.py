@@ -85,7 +85,11 @@ def write(judged: pd.DataFrame, titles: Mapping[str, str], source: Path, whole: 
 
 
 def page(
-    row: Row, claim: Claim | None, beside: Sequence[Row], titles: Mapping[str, str], whole: bool = True
+    row: Row,
+    claim: Claim | None,
+    beside: Sequence[Row],
+    titles: Mapping[str, str],
+    whole: bool = True,
 ) -> str:
     """The Markdown of a claim's page.
 
@@ -106,7 +110,12 @@ def page(
 
 
 def _summary(
-    row: Row, claim: Claim | None, beside: Sequence[Row], titles: Mapping[str, str], whole: bool, at: str
+    row: Row,
+    claim: Claim | None,
+    beside: Sequence[Row],
+    titles: Mapping[str, str],
+    whole: bool,
+    at: str,
 ) -> str:
     """The facts about a claim, as a list of terms."""
     judges = link(f"{row['page']}#{anchor(row['id'])}", at)
@@ -122,7 +131,9 @@ def _summary(
             f'<li>{verdict_html(one["verdict"])} <a href="{one["id"]}.html">{escape(one["text"])}</a></li>'
             for one in beside
         )
-        told["Same statement"] = f"Claims from one sentence of the paper count as one statement.<ul>{others}</ul>"
+        told["Same statement"] = (
+            f"Claims from one sentence of the paper count as one statement.<ul>{others}</ul>"
+        )
     told["Data"] = f'<a href="{_file(at, row["id"])}" download>CSV of all differences</a>'
     if whole:
         board = link(f"book/scoreboard#paper={row['paper']}", at)
@@ -149,13 +160,19 @@ def on_networks(row: Mapping[str, Any]) -> str:
 
 def _network(verdict: Verdict) -> str:
     """The result on one network."""
-    title = f"On {_markdown(verdict['network'])}" if verdict["network"] else "Why there is no verdict"
+    title = (
+        f"On {_markdown(verdict['network'])}" if verdict["network"] else "Why there is no verdict"
+    )
     decides = escape(verdict["evidence"])
     differences = verdict.get("differences") or []
     lines = [f"<p>{verdict_html(verdict['verdict'])} {decides}</p>"]
     if why := _why(verdict, differences):
         lines.append(f"<p>{escape(why)}</p>")
-    return f'## {title}\n\n<div class="cams-evidence">\n' + "\n".join(lines) + f"\n{forest(differences)}</div>"
+    return (
+        f'## {title}\n\n<div class="cams-evidence">\n'
+        + "\n".join(lines)
+        + f"\n{forest(differences)}</div>"
+    )
 
 
 def _why(verdict: Verdict, differences: Sequence[Mapping[str, Any]]) -> str:
@@ -164,7 +181,11 @@ def _why(verdict: Verdict, differences: Sequence[Mapping[str, Any]]) -> str:
     if not differences:
         if what == "not run" and not verdict["evidence"]:
             return "The method, the metric or a network of this kind did not run in this copy."
-        return "The notebook of this copy has kept only the deciding difference." if what in _DIFFER else ""
+        return (
+            "The notebook of this copy has kept only the deciding difference."
+            if what in _DIFFER
+            else ""
+        )
     reason = {
         "undecided": "Not every interval lies on the claimed side, and no difference certainly lies on the other side.",
         "fails": "A difference lies on the other side, also after Holm's correction over all differences.",
@@ -241,4 +262,8 @@ def methods(claim: Claim | None) -> list[str]:
         >>> methods(known()["opticam-best-average-gain"])
         ['Opti-CAM']
     """
-    return [] if claim is None or claim.method is None else [method_title(variant_of(claim.method).method)]
+    return (
+        []
+        if claim is None or claim.method is None
+        else [method_title(variant_of(claim.method).method)]
+    )

@@ -38,7 +38,9 @@ def refresh(root: Path, executed: Path) -> list[Path]:
                 cell.outputs = [o for o in cell.outputs if o.get("name") != "stderr"]
                 for output in cell.outputs:
                     _shrink(output)
-                    output.get("metadata", {}).pop("differences", None)  # long, and changed by every digit
+                    output.get("metadata", {}).pop(
+                        "differences", None
+                    )  # long, and changed by every digit
                     if "nbval-check-output" not in _tags(cell) and "text/html" in output.get(
                         "data", {}
                     ):

@@ -42,7 +42,9 @@ class Item:
 
     def __post_init__(self) -> None:
         if bool(self.at) == bool(self.not_run):
-            raise ValueError(f"{self.title}: say either where it is recomputed (at) or why not (not_run)")
+            raise ValueError(
+                f"{self.title}: say either where it is recomputed (at) or why not (not_run)"
+            )
 
     @property
     def title(self) -> str:
@@ -105,7 +107,9 @@ def gaps(page: Executed, anchor: str, title: str) -> list[str]:
         title: of the table. If no caption names it, all tables under the heading count.
     """
     tables = [table for output in _under(page.notebook, anchor) for table in _comparisons(output)]
-    own = [table for table in tables if table.caption and table.caption.text.startswith(f"{title}.")]
+    own = [
+        table for table in tables if table.caption and table.caption.text.startswith(f"{title}.")
+    ]
     return [words for table in own or tables if (words := _missing(table))]
 
 
@@ -122,7 +126,11 @@ def _under(notebook: NotebookNode, anchor: str) -> Iterator[NotebookNode]:
 
 def _comparisons(output: NotebookNode) -> list[Any]:
     html = output.get("data", {}).get("text/html", "")
-    return BeautifulSoup(html, "html.parser").select("table.comparison") if "comparison" in html else []
+    return (
+        BeautifulSoup(html, "html.parser").select("table.comparison")
+        if "comparison" in html
+        else []
+    )
 
 
 def _missing(table: Any) -> str:
@@ -130,12 +138,19 @@ def _missing(table: Any) -> str:
     missing = []
     for row in table.tbody.find_all("tr"):
         cells = row.find_all("td")
-        pairs = [(theirs.text.strip(), ours.text.strip()) for theirs, ours in zip(cells[::2], cells[1::2])]
+        pairs = [
+            (theirs.text.strip(), ours.text.strip())
+            for theirs, ours in zip(cells[::2], cells[1::2])
+        ]
         printed = [ours for theirs, ours in pairs if re.match(r"[−-]?\d", theirs)]
         without = [ours for ours in printed if not re.match(r"[−-]?\d", ours)]
         if without:
             name = row.th.find(string=True, recursive=False).strip()
-            missing.append(name if len(without) == len(printed) else f"{name} ({len(without)} of {len(printed)})")
+            missing.append(
+                name
+                if len(without) == len(printed)
+                else f"{name} ({len(without)} of {len(printed)})"
+            )
     network = table.caption.find("code") if table.caption else None
     where = f"on {network.text} " if network else ""
     return f"{where}without {', '.join(missing)}" if missing else ""
@@ -170,7 +185,12 @@ def counts(listed: Sequence[Item]) -> dict[str, int]:
 
 def _row(one: Item, pages: Mapping[str, Executed]) -> str:
     here = [pages[place.partition("#")[0]] for place in one.at if place.partition("#")[0] in pages]
-    cells = [escape(one.shows), _recomputed(one, pages), escape(_bases(one, here)) or "–", _time(here)]
+    cells = [
+        escape(one.shows),
+        _recomputed(one, pages),
+        escape(_bases(one, here)) or "–",
+        _time(here),
+    ]
     row = "".join(f"<td>{cell}</td>" for cell in cells)
     # The paper is named above the table; here it is for searches and for screen readers.
     paper = f'<span class="visually-hidden">{escape(PAPERS[one.paper])}, </span>'

@@ -90,9 +90,7 @@ def parameters(path: Path) -> dict[str, Any]:
     Raises:
         ValueError: it has not exactly one cell tagged `parameters`, or that cell computes.
     """
-    cells = [
-        cell for cell in script(path).cells if "parameters" in cell.metadata.get("tags", [])
-    ]
+    cells = [cell for cell in script(path).cells if "parameters" in cell.metadata.get("tags", [])]
     if len(cells) != 1:
         raise ValueError(f"{path}: one cell is to be tagged 'parameters', found {len(cells)}")
     return assigned(cells[0].source)

@@ -73,7 +73,9 @@ class Executed:
         return next((cell.source for cell in tagged), "")
 
 
-def read(root: Path, executed: Path, scripts: Sequence[Path], tasks: Sequence[Task]) -> list[Executed]:
+def read(
+    root: Path, executed: Path, scripts: Sequence[Path], tasks: Sequence[Task]
+) -> list[Executed]:
     """The executed notebooks of pages.
 
     Args:

@@ -34,7 +34,10 @@ def told(differences: Sequence[Record]) -> str:
         >>> told(differences)
         '9 of 11 intervals lie on the claimed side; 2 on both sides: LIME and Score-CAM.'
     """
-    sides = {side: [one for one in differences if lies(one) == side] for side in ("for", "against", "open")}
+    sides = {
+        side: [one for one in differences if lies(one) == side]
+        for side in ("for", "against", "open")
+    }
     n = len(differences)
     lie = "interval lies" if n == 1 else "intervals lie"
     words = [f"{len(sides['for'])} of {n} {lie} on the claimed side"]
@@ -113,7 +116,7 @@ def _table(rows: Sequence[Record]) -> str:
         f'<table class="cams forest"><caption>{_caption(rows)}</caption>'
         f'<thead><tr><th scope="col">{_heading(rows)}</th><th scope="col" class="drawn">{axis.title}</th>'
         f'<th scope="col">{"Largest of all images" if _identity(rows[0]) else "Mean [95 % interval]"}</th></tr></thead>'
-        f"<tbody>{body}</tbody><tfoot><tr><td></td><td class=\"drawn\">{axis.ticks()}</td><td></td></tr></tfoot></table>\n"
+        f'<tbody>{body}</tbody><tfoot><tr><td></td><td class="drawn">{axis.ticks()}</td><td></td></tr></tfoot></table>\n'
     )
 
 
@@ -142,13 +145,17 @@ def _heading(rows: Sequence[Record]) -> str:
 
 
 def _row(one: Record, axis: "_Axis", alone: bool) -> str:
-    label = name(one) if alone or not one["rival"] else f"{method_title(one['method'])} against {name(one)}"
+    label = (
+        name(one)
+        if alone or not one["rival"]
+        else f"{method_title(one['method'])} against {name(one)}"
+    )
     decides = ' <span class="decides">decides</span>' if one["decides"] else ""
     same = "<br><small>the same on every image</small>" if one["same"] else ""
     kind = ' class="deciding"' if one["decides"] else ""
     return (
         f'<tr{kind}><th scope="row">{escape(label)}{decides}</th><td class="drawn">{axis.drawn(one)}</td>'
-        f'<td>{escape(value(one))}{same}<br><small>n = {one["n"]}</small></td></tr>'
+        f"<td>{escape(value(one))}{same}<br><small>n = {one['n']}</small></td></tr>"
     )
 
 
@@ -161,7 +168,9 @@ class _Axis:
 
     def __init__(self, rows: Sequence[Record]) -> None:
         first = rows[0]
-        self.lines = [-first["line"], first["line"]] if first["side"] == "within" else [first["line"]]
+        self.lines = (
+            [-first["line"], first["line"]] if first["side"] == "within" else [first["line"]]
+        )
         self.side = first["side"]
         ends = [one[key] for one in rows for key in ("low", "high", "mean") if one[key] is not None]
         low, high = min([*ends, *self.lines]), max([*ends, *self.lines])
@@ -180,16 +189,21 @@ class _Axis:
             "below": (0.0, self.at(self.lines[0])),
             "within": (self.at(self.lines[0]), self.at(self.lines[-1])),
         }[self.side]
-        parts = [f'<rect class="wanted" x="{left}%" width="{round(right - left, 2)}%" y="0" height="100%"/>']
+        parts = [
+            f'<rect class="wanted" x="{left}%" width="{round(right - left, 2)}%" y="0" height="100%"/>'
+        ]
         parts += [
-            f'<line class="zero" x1="{self.at(x)}%" x2="{self.at(x)}%" y1="0" y2="100%"/>' for x in self.lines
+            f'<line class="zero" x1="{self.at(x)}%" x2="{self.at(x)}%" y1="0" y2="100%"/>'
+            for x in self.lines
         ]
         if one["low"] is not None and one["high"] is not None:
             low, high = self.at(one["low"]), self.at(one["high"])
             parts.append(f'<line class="interval" x1="{low}%" x2="{high}%" y1="50%" y2="50%"/>')
         if one["mean"] is not None:
             x = self.at(one["mean"])
-            parts.append(f'<circle class="mean" cx="{x}%" cy="50%" r="{5 if one["decides"] else 4}"/>')
+            parts.append(
+                f'<circle class="mean" cx="{x}%" cy="50%" r="{5 if one["decides"] else 4}"/>'
+            )
         return f'<svg aria-hidden="true" focusable="false">{"".join(parts)}</svg>'
 
     def ticks(self) -> str:

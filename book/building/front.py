@@ -68,12 +68,20 @@ def _drawn() -> dict[str, dict]:
 
 def test_beds() -> str:
     """A list of the drawn datasets, with the networks that are trained on images of the same program."""
-    recipes = {name: entry["recipe"] for name, entry in networks().items() if not name.endswith("_quick")}
+    recipes = {
+        name: entry["recipe"] for name, entry in networks().items() if not name.endswith("_quick")
+    }
     lines = []
     for name, entry in _drawn().items():
         module = entry["source"]["generator"].partition(":")[0]
-        trained = [f"`{network}`" for network, recipe in recipes.items() if recipe.startswith(f"{module}:")]
-        lines.append(f"* *{name}*: {entry['title']}" + (f"; networks: {', '.join(trained)}" if trained else "") + ".")
+        trained = [
+            f"`{network}`" for network, recipe in recipes.items() if recipe.startswith(f"{module}:")
+        ]
+        lines.append(
+            f"* *{name}*: {entry['title']}"
+            + (f"; networks: {', '.join(trained)}" if trained else "")
+            + "."
+        )
     return "\n".join(lines) + "\n"
 
 

@@ -69,7 +69,10 @@ def bibtex(page: Executed, book: Mapping[str, str]) -> str:
     made = page.provenance
     version = ", ".join(
         f"{what} {value}"
-        for what, value in (("version", made.get("versions", {}).get("lib")), ("commit", made.get("commit")))
+        for what, value in (
+            ("version", made.get("versions", {}).get("lib")),
+            ("commit", made.get("commit")),
+        )
         if value
     )
     fields = {

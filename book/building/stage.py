@@ -99,7 +99,10 @@ def stage(
     facts = front.facts(pages, found)
     for text in (source / "book").glob("*.md"):
         text.write_text(_with_facts(text.read_text("utf-8"), facts), "utf-8")
-    files = {"claims.csv": claims.table(found.to_dict("records")), "claims.json": board.as_json(found)}
+    files = {
+        "claims.csv": claims.table(found.to_dict("records")),
+        "claims.json": board.as_json(found),
+    }
     for name, text in files.items():
         (source / "book" / "_static" / name).write_text(text, "utf-8")
     reference.write(source, verdicts, whole=(root / "book" / "methods.md").is_file())
@@ -147,7 +150,9 @@ def _link_claims(output: NotebookNode, page: str, marked: set[str]) -> None:
         marked.add(claim)
         return anchor, contents.link(claims.name(claim), page)
 
-    records = output.get("data", {}).pop(VERDICTS_MIME, None)  # already collected; a page cannot show it
+    records = output.get("data", {}).pop(
+        VERDICTS_MIME, None
+    )  # already collected; a page cannot show it
     output.get("metadata", {}).pop("differences", None)
     if records:
         output.data["text/html"] = STYLE + claims_html(pd.DataFrame(records), mark)
@@ -156,7 +161,11 @@ def _link_claims(output: NotebookNode, page: str, marked: set[str]) -> None:
 def _about(root: Path) -> dict[str, str]:
     """The title, author and year of the book."""
     config = yaml.safe_load((root / "_config.yml").read_text("utf-8")) or {}
-    return {"title": config.get("title", ""), "author": config.get("author", ""), "year": str(config.get("copyright", ""))}
+    return {
+        "title": config.get("title", ""),
+        "author": config.get("author", ""),
+        "year": str(config.get("copyright", "")),
+    }
 
 
 def _built_with(profile: str, parameters: Mapping[str, Any]) -> str:

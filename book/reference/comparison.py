@@ -50,7 +50,11 @@ class Comparison:
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         data = self.data | {"baseline": self.baseline}
-        return {"text/html": against_one(data), "text/plain": repr(self), COMPARED_MIME: as_text(data)}
+        return {
+            "text/html": against_one(data),
+            "text/plain": repr(self),
+            COMPARED_MIME: as_text(data),
+        }
 
 
 def as_text(data: Mapping[str, Any]) -> str:

@@ -243,7 +243,9 @@ def tile(network: str, image: Mapping, method: str, source: Source, method_pages
 
 def photo(network: str, image: Mapping, source: Source) -> str:
     """The style of an element whose maps lie over an image."""
-    return f"--map-photo: url({source(picture_name(network, image['id'], 'image'), image['picture'])})"
+    return (
+        f"--map-photo: url({source(picture_name(network, image['id'], 'image'), image['picture'])})"
+    )
 
 
 def small(network: str, image: Mapping, method: str, source: Source) -> str:

@@ -25,7 +25,16 @@ from .tables import (
     plain,
     scrolled,
 )
-from .verdicts import MIN_IMAGES, MIN_REPETITIONS, RULE, SYMBOLS, cell_verdict, combine, judge, verdicts_by
+from .verdicts import (
+    MIN_IMAGES,
+    MIN_REPETITIONS,
+    RULE,
+    SYMBOLS,
+    cell_verdict,
+    combine,
+    judge,
+    verdicts_by,
+)
 
 __all__ = [
     "Box",

@@ -55,7 +55,9 @@ _OTHERS = {  # measured on something else than a finished map
     # by how much an inequality is violated; no image violates it where the largest value is below zero
     "jensen_excess": Label("(g) − (h)", "nats", higher_is_better=False, identity=True),
     "entropy_excess": Label("(h) − (i)", "nats", higher_is_better=False, identity=True),
-    "likelihood_fall": Label("fall of the likelihood", "nats", higher_is_better=False, identity=True),
+    "likelihood_fall": Label(
+        "fall of the likelihood", "nats", higher_is_better=False, identity=True
+    ),
     # of a criterion, as a share of its largest value
     "share_of_best": Label("share of the largest", "", higher_is_better=True, range=_UNIT),
     # to the map of a network with random weights
@@ -72,7 +74,9 @@ _OTHERS = {  # measured on something else than a finished map
     "negative_mean": Label("p₋ mean", "", higher_is_better=False, range=_UNIT),
     # of signed maps: between two maps; and of one map on the parts that tell two classes apart
     "correlation": Label("r", "", higher_is_better=True, range=_SIGNED),
-    "correlation_between_classes": Label("r between classes", "", higher_is_better=False, range=_SIGNED),
+    "correlation_between_classes": Label(
+        "r between classes", "", higher_is_better=False, range=_SIGNED
+    ),
     "correlation_to_original": Label("r", "", higher_is_better=True, range=_SIGNED),
     "correlation_to_plain": Label("r", "", higher_is_better=True, range=_SIGNED),
     "correlation_to_max": Label("r", "", higher_is_better=True, range=_SIGNED),
@@ -94,16 +98,26 @@ _OTHERS = {  # measured on something else than a finished map
         for n in (1, 2, 3)
     },
     # of DiffCAM's map with maps of other questions
-    "correlation_between_rivals": Label("r between rivals", "", higher_is_better=True, range=_SIGNED),
+    "correlation_between_rivals": Label(
+        "r between rivals", "", higher_is_better=True, range=_SIGNED
+    ),
     "correlation_to_why": Label("r with “why is”", "", higher_is_better=True, range=_SIGNED),
-    "correlation_to_why_all": Label("r with “why is”, all", "", higher_is_better=True, range=_SIGNED),
+    "correlation_to_why_all": Label(
+        "r with “why is”, all", "", higher_is_better=True, range=_SIGNED
+    ),
     "correlation_to_grad_cam": Label("r with Grad-CAM", "", higher_is_better=True, range=_SIGNED),
     # change by erasing, of the logit of the class minus that of the rival
     "shift_black": Label("shift, black", "", higher_is_better=True),
     # a point of the curve of remove and classify
-    **{f"remove_and_classify_{k}": Label(f"R, {k} %", "", higher_is_better=False, range=(0.0, math.inf))
-       for k in (10, 30, 50, 70, 90)},
-    "agreement": Label("the same", "%", higher_is_better=True, range=_UNIT),  # with the printed value
+    **{
+        f"remove_and_classify_{k}": Label(
+            f"R, {k} %", "", higher_is_better=False, range=(0.0, math.inf)
+        )
+        for k in (10, 30, 50, 70, 90)
+    },
+    "agreement": Label(
+        "the same", "%", higher_is_better=True, range=_UNIT
+    ),  # with the printed value
     "localization": Label("localisation", "%", higher_is_better=True, range=_UNIT),  # of both kinds
     "shift_rival": Label("shift, rival's mean", "", higher_is_better=True),
     # of a map and a region: the lesions, or the half of the object that is asked about

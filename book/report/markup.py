@@ -93,7 +93,9 @@ def _caption(part: pd.DataFrame, name: str) -> str:
     times = " T: seconds, here per image." if "seconds" in set(part["metric"]) else ""
     theirs = theirs or "no network of this kind"
     title = f"<b>{escape(name)}.</b> " if name else ""
-    return f"{title}<b>Here:</b> {ours}, mean [95 % interval]. <b>Paper:</b> {theirs}{lines}.{times}"
+    return (
+        f"{title}<b>Here:</b> {ours}, mean [95 % interval]. <b>Paper:</b> {theirs}{lines}.{times}"
+    )
 
 
 def _n(part: pd.DataFrame) -> int:
@@ -145,7 +147,9 @@ def _bold(text: str, is_best: bool, cell: Any) -> str:
     return f"<b>{text}</b>" if is_best and cell.method not in _NOT_RANKED else text
 
 
-def claims_html(judged: pd.DataFrame, marked: Callable[[str], tuple[str, str]] | None = None) -> str:
+def claims_html(
+    judged: pd.DataFrame, marked: Callable[[str], tuple[str, str]] | None = None
+) -> str:
     """One row per claim: its place in the paper, the verdict, and the deciding evidence on each network.
 
     Args:

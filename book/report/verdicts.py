@@ -129,7 +129,9 @@ def verdicts_by(claims: Sequence[Claim], frames: Mapping[str, pd.DataFrame]) -> 
     Example:
         >>> verdicts_by(claims("opticam", "Table A7"), {"all images": frame, "small boxes": small})
     """
-    judged = [judge(claims, frame).set_index(["id", "network"])["verdict"] for frame in frames.values()]
+    judged = [
+        judge(claims, frame).set_index(["id", "network"])["verdict"] for frame in frames.values()
+    ]
     found = pd.concat(judged, axis=1, keys=frames.keys()).fillna("not run")
     return found.rename_axis(["claim", "network"])
 
@@ -174,7 +176,9 @@ def _decide(claim: Claim, images: pd.DataFrame, basis: str) -> Decision:
     return Decision(verdict, said, _records(compared, decisive))
 
 
-def _records(compared: Sequence[Evidence], decisive: Evidence | None = None) -> list[dict[str, Any]]:
+def _records(
+    compared: Sequence[Evidence], decisive: Evidence | None = None
+) -> list[dict[str, Any]]:
     """Each difference that was compared, once: the kind "alike" tests each difference twice."""
     once = {item.of[:3]: item for item in compared}
     return [record(item, decisive is not None and item.of == decisive.of) for item in once.values()]

@@ -102,7 +102,8 @@ class Scope:
 
     Attributes:
         view: radius of the round view, in half sides of the image.
-        light: brightness, and how fast it falls with the distance from (x, y).
+        light: brightness at (x, y).
+        falloff: the distance from (x, y) at which half of it is left.
         grain: standard deviation of the noise per pixel.
     """
 

@@ -17,8 +17,8 @@ from . import acol, calm, cutmix, has
 from .backbone import CAM
 
 # By network: the layers that lose their strides, and the target layer. The published grid is
-# 28 x 28, as for ResNet-50 here; VGG-16 has 27 x 27. The strides of Inception-V3 after Mixed_6a are
-# not modules, so it loses an earlier one and has 24 x 24.
+# 28 x 28, as for ResNet-50 here; VGG-16 has 27 x 27. The stride inside Mixed_6a of Inception-V3 is
+# no module, so it loses an earlier one and has 24 x 24.
 CUTS = {
     "resnet50": (("layer3", "layer4"), "layer4"),
     "vgg16": (("features.23",), "features.29"),

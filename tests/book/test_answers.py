@@ -34,12 +34,20 @@ def test_the_first_decided_claim_is_quoted_on_the_first_network_that_decides_it(
         verdict("c", "holds"),
     ]
     soup = box(*found)
-    assert told(soup)["First decided claim"] == "Claim b < all ✗ fails on 1 of 2 networksAG −3 against c, n = 40 (two)"
-    assert soup.find("dt", string="First decided claim").find_next("a")["href"] == "../../book/claims/b.html"
+    assert (
+        told(soup)["First decided claim"]
+        == "Claim b < all ✗ fails on 1 of 2 networksAG −3 against c, n = 40 (two)"
+    )
+    assert (
+        soup.find("dt", string="First decided claim").find_next("a")["href"]
+        == "../../book/claims/b.html"
+    )
 
 
 def test_without_a_decided_claim_the_first_one_is_quoted_and_said_to_be_open():
-    assert told(box(verdict("a", "undecided")))["First decided claim"].startswith("No claim is decided; the first is: Claim a")
+    assert told(box(verdict("a", "undecided")))["First decided claim"].startswith(
+        "No claim is decided; the first is: Claim a"
+    )
 
 
 def test_what_is_doubted_is_decided():
@@ -48,7 +56,11 @@ def test_what_is_doubted_is_decided():
 
 
 def test_it_says_what_the_verdicts_rest_on_with_the_networks():
-    found = [verdict("a", "holds", "one"), verdict("b", "holds", "two", rests_on="test bed"), verdict("c", "holds", "one")]
+    found = [
+        verdict("a", "holds", "one"),
+        verdict("b", "holds", "two", rests_on="test bed"),
+        verdict("c", "holds", "one"),
+    ]
     assert told(box(*found))["Rests on"] == "photographs (one); test bed (two)"
     assert "Rests on" not in told(box(verdict("a", "not run", "", rests_on="")))
 
@@ -82,7 +94,9 @@ def test_statements_have_one_verdict_each():
     assert statements(found)["verdict"].tolist() == ["undecided"]
 
 
-@pytest.mark.parametrize("script", notebooks(ROOT), ids=lambda path: f"{path.parent.name}/{path.stem}")
+@pytest.mark.parametrize(
+    "script", notebooks(ROOT), ids=lambda path: f"{path.parent.name}/{path.stem}"
+)
 def test_every_page_has_a_caution(script):
     said = cautions().get(f"{script.parent.name}/{script.stem}", "")
     assert script.parent.name not in PAPERS or said.endswith("."), script

@@ -16,12 +16,18 @@ from .verdicts import difference, verdict
 
 def cells(html):
     return [
-        [cell.text.replace("\u00ad", "") for cell in row(["th", "td"])] for row in BeautifulSoup(html, "html.parser")("tr")
+        [cell.text.replace("\u00ad", "") for cell in row(["th", "td"])]
+        for row in BeautifulSoup(html, "html.parser")("tr")
     ]
 
 
 def test_the_summary_counts_the_statements_of_each_paper():
-    found = [verdict("a"), verdict("b"), verdict("c", "fails"), verdict("d", "equal", paper="liftcam")]
+    found = [
+        verdict("a"),
+        verdict("b"),
+        verdict("c", "fails"),
+        verdict("d", "equal", paper="liftcam"),
+    ]
     assert cells(summary(judged(found))) == [
         ["Paper", "✓ holds", "✗ fails", "= equal", "all"],
         ["Opti-CAM", "2", "1", "·", "3"],
@@ -34,7 +40,10 @@ def test_what_was_not_tested_is_one_column_and_each_number_leads_to_its_claims()
     html = BeautifulSoup(summary(judged(found)), "html.parser")
     assert cells(str(html))[0] == ["Paper", "✓ holds", "– untested", "all"]
     link = html("a")[-1]
-    assert (link.text, link["href"]) == ("2", "scoreboard.html#paper=opticam&verdict=not+testable+here,not+run")
+    assert (link.text, link["href"]) == (
+        "2",
+        "scoreboard.html#paper=opticam&verdict=not+testable+here,not+run",
+    )
 
 
 def test_claims_of_one_sentence_are_one_statement():
@@ -49,7 +58,9 @@ def test_without_a_claim_nothing_is_counted():
 def test_a_row_has_what_it_is_filtered_by_and_leads_to_the_claim_and_the_cell():
     found = judged([verdict("opticam-best-average-gain", "holds", n) for n in ("one", "two")])
     row = BeautifulSoup(table(found, {"notebooks/mini/one": "One"}), "html.parser").tbody.tr
-    data = {key: row[f"data-{key}"] for key in ("paper", "verdict", "basis", "method", "metric", "page")}
+    data = {
+        key: row[f"data-{key}"] for key in ("paper", "verdict", "basis", "method", "metric", "page")
+    }
     assert data == {
         "paper": "opticam", "verdict": "holds", "basis": "photographs", "method": "Opti-CAM", "metric": "AG",
         "page": "mini/one",
@@ -72,7 +83,9 @@ def test_the_json_has_each_network_with_its_differences():
 
 # In a browser ------------------------------------------------------------------------------------
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
 
 
 @pytest.fixture
@@ -86,11 +99,18 @@ def seen(tmp_path):
     shutil.copy(ROOT / "book/_static/scoreboard.js", tmp_path)
     page = tmp_path / "page.html"
     page.write_text(
-        f'<!doctype html><meta charset="utf-8">{table(judged(found), {})}<script src="scoreboard.js"></script>', "utf-8"
+        f'<!doctype html><meta charset="utf-8">{table(judged(found), {})}<script src="scoreboard.js"></script>',
+        "utf-8",
     )
 
     def look(address):
-        command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path}/browser"]
+        command = [
+            CHROMIUM,
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            f"--user-data-dir={tmp_path}/browser",
+        ]
         command += ["--virtual-time-budget=2000", "--dump-dom", f"file://{page}#{address}"]
         run = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
         return BeautifulSoup(run.stdout, "html.parser")
@@ -107,7 +127,10 @@ def shown(soup):
     ("address", "expected"),
     [
         ("", ["opticam-best-average-gain", "opticam-best-average-drop", "b"]),
-        ("b", ["opticam-best-average-gain", "opticam-best-average-drop", "b"]),  # the anchor of a row
+        (
+            "b",
+            ["opticam-best-average-gain", "opticam-best-average-drop", "b"],
+        ),  # the anchor of a row
         ("verdict=fails", ["opticam-best-average-gain"]),
         ("verdict=fails,undecided", ["opticam-best-average-gain", "b"]),
         ("paper=opticam&metric=AD", ["opticam-best-average-drop"]),
@@ -115,7 +138,10 @@ def shown(soup):
         ("words=calm+claim", ["b"]),
         ("sort=verdict", ["opticam-best-average-drop", "opticam-best-average-gain", "b"]),
         ("sort=-paper", ["b", "opticam-best-average-drop", "opticam-best-average-gain"]),
-        ("paper=nobody&sort=nothing", ["opticam-best-average-gain", "opticam-best-average-drop", "b"]),
+        (
+            "paper=nobody&sort=nothing",
+            ["opticam-best-average-gain", "opticam-best-average-drop", "b"],
+        ),
     ],
 )
 def test_the_address_filters_and_sorts(seen, address, expected):

@@ -170,7 +170,9 @@ def test_an_interrupted_build_ends_at_once_with_its_kernels(project, tmp_path):
         f"if __name__ == '__main__':\n    build('smoke', root=Path({str(root)!r}))\n"
     )
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    build_ = subprocess.Popen([sys.executable, script], env=environment, stderr=subprocess.PIPE, text=True)
+    build_ = subprocess.Popen(
+        [sys.executable, script], env=environment, stderr=subprocess.PIPE, text=True
+    )
     until(lambda: marker.exists() and marker.read_text())
     build_.send_signal(signal.SIGINT)
     said = build_.communicate(timeout=30)[1]
@@ -270,10 +272,14 @@ def executed(root: Path, name: str, cells: list) -> Path:
     return folder
 
 
-def test_code_is_folded_but_for_what_asks_to_be_shown_and_parameters_are_shown_with_how_to_run(project, tmp_path):
+def test_code_is_folded_but_for_what_asks_to_be_shown_and_parameters_are_shown_with_how_to_run(
+    project, tmp_path
+):
     tags = [["parameters"], ["injected-parameters"], ["show-input"], [], ["mine"]]
     root = project({"one": WORKS})
-    folder = executed(root, "one", [new_code_cell("n = 1", metadata={"tags": some}) for some in tags])
+    folder = executed(
+        root, "one", [new_code_cell("n = 1", metadata={"tags": some}) for some in tags]
+    )
     stage(root, folder, tmp_path / "staged", "smoke")
     staged = nbformat.read(tmp_path / "staged/notebooks/mini/one.ipynb", as_version=4)
     code = [cell.metadata["tags"] for cell in staged.cells if cell.cell_type == "code"]
@@ -285,7 +291,9 @@ def test_code_is_folded_but_for_what_asks_to_be_shown_and_parameters_are_shown_w
         ["hide-input", "mine"],
     ]
     [shown] = [cell.source for cell in staged.cells if cell.cell_type == "markdown"]
-    assert "--page mini/one --profile smoke" in shown and "```{code-block} python\nn = 1\n```" in shown
+    assert (
+        "--page mini/one --profile smoke" in shown and "```{code-block} python\nn = 1\n```" in shown
+    )
 
 
 def test_an_image_without_alternative_text_is_refused(project, tmp_path):
@@ -312,7 +320,9 @@ def test_staging_keeps_relative_paths_and_writes_rule_profile_and_scoreboard(pro
     assert "claim a" in generated["board"] and "notebooks/mini/one.html" in generated["board"]
     assert "orphan: true" in (staged / "book/claims/a.md").read_text()
     for name in ("claims.csv", "claims.json", "claims/a.csv"):
-        assert '"a"' in (text := (staged / "book/_static" / name).read_text()) or "opticam,a," in text
+        assert (
+            '"a"' in (text := (staged / "book/_static" / name).read_text()) or "opticam,a," in text
+        )
     assert not (staged / "notebooks/mini/one.py").exists()
 
 
@@ -506,14 +516,19 @@ def test_links_between_pages_lead_somewhere(book, soups):
             target = (book / page / ".." / path).resolve() if path else book / f"{page}.html"
             assert target.is_file(), (page, one["href"])
             if "=" in anchor:  # what the scoreboard shows
-                assert soups["book/scoreboard"].select_one('script[src$="scoreboard.js"]'), one["href"]
+                assert soups["book/scoreboard"].select_one('script[src$="scoreboard.js"]'), one[
+                    "href"
+                ]
                 continue
             assert not anchor or f'id="{anchor}"' in target.read_text(), (page, one["href"])
 
 
 def test_the_front_page_quotes_the_rule_and_the_scoreboard_lists_the_claims(soups):
     assert "not enough images" in soups["book/index"].article.text
-    assert soups["book/index"].select_one("table.summary") and "{{" not in soups["book/index"].article.text
+    assert (
+        soups["book/index"].select_one("table.summary")
+        and "{{" not in soups["book/index"].article.text
+    )
     assert len(soups["book/scoreboard"].select("table.board tbody tr")) >= 100
 
 
@@ -522,13 +537,17 @@ def test_every_page_of_a_paper_opens_with_its_answer(soups):
         if page.startswith(tuple(f"notebooks/{paper}/" for paper in PAPERS)):
             first = soup.article.h1.find_next_sibling()
             assert first["class"] == ["cams-first"] and first.dl.dd.text.strip(), page
-            assert soup.select_one("details.cams-run pre") and not soup.select(".tag_injected-parameters"), page
+            assert soup.select_one("details.cams-run pre") and not soup.select(
+                ".tag_injected-parameters"
+            ), page
 
 
 def test_every_claim_has_a_page_that_leads_to_the_cell_that_judges_it_and_back(book, soups):
     rows = soups["book/scoreboard"].select("table.board tbody tr")
     for row in rows:
-        page = BeautifulSoup((book / "book" / row.td.find_next("a")["href"]).read_text(), "html.parser")
+        page = BeautifulSoup(
+            (book / "book" / row.td.find_next("a")["href"]).read_text(), "html.parser"
+        )
         judges = page.find("dt", string="Judged on").find_next("a")["href"]
         path, anchor = judges.split("#")
         cell = (book / "book/claims" / path).resolve().read_text()

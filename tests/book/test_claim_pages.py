@@ -22,11 +22,15 @@ def text(*verdicts, claim=None, beside=(), **options):
 
 
 def test_it_is_found_without_the_table_of_contents_and_headed_by_the_claim():
-    assert text(verdict("a")).startswith("---\norphan: true\n---\n\n# Claim a \\< all".replace("\\<", "\\<"))
+    assert text(verdict("a")).startswith(
+        "---\norphan: true\n---\n\n# Claim a \\< all".replace("\\<", "\\<")
+    )
 
 
 def test_it_has_the_place_the_verdict_and_each_network():
-    shown = text(verdict("a", "holds", "net_one"), verdict("a", "undecided", "two", rests_on="test bed"))
+    shown = text(
+        verdict("a", "holds", "net_one"), verdict("a", "undecided", "two", rests_on="test bed")
+    )
     assert "{cite:t}`opticam`: Table 1." in shown
     assert "? undecided</span> on 1 of 2 networks" in shown and "photographs, test bed" in shown
     assert "## On net\\_one" in shown and "## On two" in shown
@@ -68,13 +72,18 @@ def test_the_condition_of_every_claim_can_be_said():
     for claim in known().values():
         assert in_words(claim) and "{" not in in_words(claim), claim.id
     better = known()["opticam-best-average-gain"]
-    assert "It holds if</dt><dd>Opti-CAM is better than each rival in AG." in text(verdict("a"), claim=better)
+    assert "It holds if</dt><dd>Opti-CAM is better than each rival in AG." in text(
+        verdict("a"), claim=better
+    )
 
 
 def test_a_threshold_and_a_condition_are_said_in_printed_units():
     claim = Claim("opticam", "x", "Table 1", "X.", "CNN", "below", "average_drop", "opti_cam", threshold=0.02,
                   where=[["score_cam", "insertion", "above", 0.9]])  # fmt: skip
-    assert in_words(claim) == "Opti-CAM is below 2 % in AD; only images count on which the I of Score-CAM is above 90 %"
+    assert (
+        in_words(claim)
+        == "Opti-CAM is below 2 % in AD; only images count on which the I of Score-CAM is above 90 %"
+    )
 
 
 def test_titles_have_no_marks_of_markdown():
@@ -83,20 +92,30 @@ def test_titles_have_no_marks_of_markdown():
 
 
 def test_the_csv_has_a_row_a_difference_and_one_for_a_verdict_without():
-    found = [verdict("a", differences=[difference(decides=True), difference("lime")]), verdict("b", "not run", "")]
+    found = [
+        verdict("a", differences=[difference(decides=True), difference("lime")]),
+        verdict("b", "not run", ""),
+    ]
     read = list(csv.DictReader(io.StringIO(table(rows(*found)))))
     assert [(row["id"], row["rival"], row["decides"]) for row in read] == [
         ("a", "grad_cam", "True"),
         ("a", "lime", "False"),
         ("b", "", ""),
     ]
-    assert read[0]["unit"] == "points" and read[0]["verdict"] == "holds" and read[2]["verdict"] == "not run"
+    assert (
+        read[0]["unit"] == "points"
+        and read[0]["verdict"] == "holds"
+        and read[2]["verdict"] == "not run"
+    )
 
 
 def test_pages_and_files_are_written_for_each(tmp_path):
     write(judged([verdict("a"), verdict("b")]), TITLES, tmp_path, whole=True)
     assert {path.name for path in (tmp_path / claims.FOLDER).iterdir()} == {"a.md", "b.md"}
-    assert {path.name for path in (tmp_path / "book/_static/claims").iterdir()} == {"a.csv", "b.csv"}
+    assert {path.name for path in (tmp_path / "book/_static/claims").iterdir()} == {
+        "a.csv",
+        "b.csv",
+    }
 
 
 def test_ids_can_be_names_of_files():

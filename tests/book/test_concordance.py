@@ -65,7 +65,9 @@ def test_every_table_and_figure_that_captions_name_is_listed(paper):
     found = {
         item[0].upper() + item[1:]
         for path in contents.notebooks(ROOT)
-        for item in re.findall(rf"{title}, ((?:table|figure) (?:[A-Z]?\d+|[A-Z]))\b", path.read_text("utf-8"))
+        for item in re.findall(
+            rf"{title}, ((?:table|figure) (?:[A-Z]?\d+|[A-Z]))\b", path.read_text("utf-8")
+        )
     }
     assert found and found <= set(listed(paper))
 
@@ -78,7 +80,9 @@ def test_a_paper_that_numbers_in_one_row_has_no_gap():
         ("liftcam", "Figure", [*map(str, range(1, 5))]),
         ("diffcam", "Figure", [*map(str, range(9, 18))]),
     ):
-        assert {f"{kind} {n}" for n in numbers} == {one for one in listed(paper) if one.startswith(kind)}
+        assert {f"{kind} {n}" for n in numbers} == {
+            one for one in listed(paper) if one.startswith(kind)
+        }
 
 
 @pytest.mark.parametrize("one", items(), ids=lambda one: one.anchor)
@@ -102,7 +106,11 @@ def test_an_item_says_where_it_is_or_why_not():
 
 def executed(*tables, heading="Table 1"):
     outputs = [new_output("display_data", data={"text/html": html}) for html in tables]
-    cells = [new_markdown_cell(f"## {heading}"), new_code_cell("table", outputs=outputs), new_markdown_cell("## After")]
+    cells = [
+        new_markdown_cell(f"## {heading}"),
+        new_code_cell("table", outputs=outputs),
+        new_markdown_cell("## After"),
+    ]
     return page(verdict("a", rests_on="photographs"), verdict("b", place="Table 2", rests_on="test bed"),
                 cells=cells, name="notebooks/opticam/01_classification_metrics", seconds=206.4)  # fmt: skip
 
@@ -114,7 +122,9 @@ HTML = comparison(
 
 def test_printed_cells_without_a_number_are_named():
     [words] = gaps(executed(HTML), "table-1", "Opti-CAM, table 1")
-    assert words.startswith("on tf_efficientnet_lite0 without Fake-CAM, Grad-CAM (3 of 4), Grad-CAM++")
+    assert words.startswith(
+        "on tf_efficientnet_lite0 without Fake-CAM, Grad-CAM (3 of 4), Grad-CAM++"
+    )
     assert gaps(executed(HTML, heading="Other"), "table-1", "Opti-CAM, table 1") == []
 
 
@@ -133,13 +143,18 @@ def test_a_row_has_status_links_bases_and_seconds():
         Item("calm", "Table A", "Sets.", ("calm/05_supersets#table-a",)),
     ]
     soup = BeautifulSoup(concordance(some, [executed(HTML)]), "html.parser")
-    table, figure, main, absent = ([cell.text for cell in row(["th", "td"])] for row in soup.select("tbody tr"))
+    table, figure, main, absent = (
+        [cell.text for cell in row(["th", "td"])] for row in soup.select("tbody tr")
+    )
     assert table[0] == "Opti-CAM, Table 1" and table[2].startswith("partly: One page")
     assert table[3:] == ["photographs", "206 s"]  # of its own claims alone
     assert figure[2:] == ["computed: One page", "photographs, test bed", "206 s"]
     assert main[2] == "not run: It is not at hand." and main[3:] == ["–", "–"]
     assert absent[2] == "not run: its page is not in this copy"
-    assert soup.select_one("tbody a")["href"] == "../notebooks/opticam/01_classification_metrics.html#table-1"
+    assert (
+        soup.select_one("tbody a")["href"]
+        == "../notebooks/opticam/01_classification_metrics.html#table-1"
+    )
 
 
 def test_what_is_recomputed_is_counted():

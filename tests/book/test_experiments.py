@@ -126,7 +126,9 @@ def test_a_network_brings_its_dataset_or_photographs():
 
 
 def test_a_planned_network_keeps_its_settings():
-    planned = Experiment(LITE, PHOTOGRAPHS, images=10, title="here", without=("lime",), settings={"steps": 2})
+    planned = Experiment(
+        LITE, PHOTOGRAPHS, images=10, title="here", without=("lime",), settings={"steps": 2}
+    )
     kept = Experiment(LITE, "folder", without=("lime",), settings={"steps": 2})
     assert asked((planned,), "embedded", network=LITE, dataset="folder") == (kept,)
     [cut] = asked((planned,), "embedded", network=LITE, layer="blocks.6")

@@ -30,24 +30,39 @@ def test_an_interval_speaks_for_a_claim_or_against_it_or_leaves_it_open(fields, 
 
 
 def test_what_is_told_counts_and_names_those_that_do_not_speak_for_it():
-    found = [difference(), difference("score_cam", low=-5), difference("lime", mean=-9, low=-12, high=-2)]
-    assert told(found) == "1 of 3 intervals lie on the claimed side; 1 on the other side: LIME; 1 on both sides: Score-CAM."
+    found = [
+        difference(),
+        difference("score_cam", low=-5),
+        difference("lime", mean=-9, low=-12, high=-2),
+    ]
+    assert (
+        told(found)
+        == "1 of 3 intervals lie on the claimed side; 1 on the other side: LIME; 1 on both sides: Score-CAM."
+    )
     assert told([difference()]) == "1 of 1 interval lies on the claimed side."
 
 
 def cells(html):
-    return [[cell.get_text(" ") for cell in row(["th", "td"])] for row in BeautifulSoup(html, "html.parser").tbody("tr")]
+    return [
+        [cell.get_text(" ") for cell in row(["th", "td"])]
+        for row in BeautifulSoup(html, "html.parser").tbody("tr")
+    ]
 
 
 def test_a_row_has_the_rival_the_numbers_and_n_and_the_deciding_one_is_marked():
     html = forest([difference(), difference("score_cam", 61.9, 52.4, 71.1, decides=True)])
-    assert cells(html) == [["Grad-CAM", "", "10.0 [5.0, 15.0] n = 40"], ["Score-CAM  decides", "", "61.9 [52.4, 71.1] n = 40"]]
+    assert cells(html) == [
+        ["Grad-CAM", "", "10.0 [5.0, 15.0] n = 40"],
+        ["Score-CAM  decides", "", "61.9 [52.4, 71.1] n = 40"],
+    ]
     caption = BeautifulSoup(html, "html.parser").caption.text
     assert caption.startswith("AG (points) of Opti-CAM minus that of each rival; higher is better.")
 
 
 def test_the_drawing_lies_within_its_width_and_shades_the_claimed_side():
-    soup = BeautifulSoup(forest([difference(), difference("score_cam", -20, -30, -10)]), "html.parser")
+    soup = BeautifulSoup(
+        forest([difference(), difference("score_cam", -20, -30, -10)]), "html.parser"
+    )
     for svg in soup.tbody("svg"):
         share = {key: float(svg.select_one(".interval")[key].rstrip("%")) for key in ("x1", "x2")}
         assert 0 <= share["x1"] < share["x2"] <= 100 and svg["aria-hidden"] == "true"
@@ -76,6 +91,9 @@ def test_a_mean_is_drawn_beside_its_threshold_and_a_band_has_two_lines():
 
 def test_what_has_no_interval_or_is_an_identity_is_told_as_it_is():
     assert value(difference(low=None, high=None)) == "10.0"
-    assert value(difference("", 1e-7, 1e-8, 3e-6, metric="relative_error", side="below", line=1e-4)) == "largest 3e−06"
+    assert (
+        value(difference("", 1e-7, 1e-8, 3e-6, metric="relative_error", side="below", line=1e-4))
+        == "largest 3e−06"
+    )
     assert forest([difference(low=None, high=None)]).count('class="interval"') == 0
     assert forest([]) == ""

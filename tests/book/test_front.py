@@ -18,9 +18,16 @@ test_beds.__test__ = False  # a function of the book, and no test
 def test_numbers_are_counted_from_what_there_is():
     pages = [page(name="notebooks/opticam/01"), page(name="notebooks/statistics/01")]
     found = facts(pages, judged([verdict("a", statement="s"), verdict("b", statement="s")]))
-    assert (found["papers"], found["pages"], found["claims"], found["statements"]) == ("five", "1", "2", "1")
+    assert (found["papers"], found["pages"], found["claims"], found["statements"]) == (
+        "five",
+        "1",
+        "2",
+        "1",
+    )
     drawn = [name for name, entry in DATASETS.items() if "generator" in entry["source"]]
-    assert found["drawn"] == counted(len(drawn)) and found["doubtful"] == counted(sum(load("imagenet_embedded").doubtful))
+    assert found["drawn"] == counted(len(drawn)) and found["doubtful"] == counted(
+        sum(load("imagenet_embedded").doubtful)
+    )
     assert facts([], judged([]))["statements"] == "0"
 
 

@@ -3,7 +3,17 @@ import pytest
 from scipy.stats import bootstrap, ttest_1samp
 
 from book.intervals import (
-    ALLOWED, INTERVALS, POPULATIONS, SIZES, bootstrap_t, chosen, coverage, missed, percentile, sign_flip, student,
+    ALLOWED,
+    INTERVALS,
+    POPULATIONS,
+    SIZES,
+    bootstrap_t,
+    chosen,
+    coverage,
+    missed,
+    percentile,
+    sign_flip,
+    student,
 )  # fmt: skip
 
 ANY = (-np.inf, np.inf)

@@ -101,7 +101,9 @@ def test_a_page_evaluates_all_its_networks_and_says_what_is_left_out(page, tmp_p
     (tmp_path / "broken.png").write_bytes(b"not an image")
     made = page(network="tf_efficientnet_lite0", dataset="folder", root=str(tmp_path))
     assert made.experiments == (Experiment("tf_efficientnet_lite0", "folder"),)
-    frame = made.evaluate(["fake_cam"], lambda net: {"insertion": ("insertion", {"step": 224 * 112})})
+    frame = made.evaluate(
+        ["fake_cam"], lambda net: {"insertion": ("insertion", {"step": 224 * 112})}
+    )
     assert len(frame) == 2 and frame["value"].notna().sum() == 1
     assert "left out: broken.png" in capsys.readouterr().out
     assert isinstance(made.table(3, frame), report.Table)
@@ -161,7 +163,9 @@ def test_a_page_that_chooses_among_all_images_opens_them_all():
 def test_what_a_page_measured_stands_beside_what_is_evaluated(page):
     made = page(network="scenes_vgg_quick", n_images=2)
     net, images = made.opened[0]
-    rows = made.rows(net, images, {("grad_cam", "correlation"): torch.tensor([0.5, 1.0])}, [1.0, 2.0])
+    rows = made.rows(
+        net, images, {("grad_cam", "correlation"): torch.tensor([0.5, 1.0])}, [1.0, 2.0]
+    )
     frame = made.evaluate(["grad_cam"], ["average_drop"])
     assert list(rows.columns) == list(frame.columns)
     assert rows["value"].tolist() == [0.5, 1.0] and rows["seconds"].tolist() == [1.0, 2.0]
@@ -214,14 +218,20 @@ def test_what_a_page_needs_is_asked_before_a_network_is_read(pictures, monkeypat
 
     monkeypatch.setattr(nets, "load", lambda *_, **__: pytest.fail("read"))
     given = namespace(network="resnet18", dataset="folder", root=str(pictures))
-    with pytest.raises(ValueError, match="this page needs images with boxes, and no image of folder has boxes: .*boxes.csv") as stop:
+    with pytest.raises(
+        ValueError,
+        match="this page needs images with boxes, and no image of folder has boxes: .*boxes.csv",
+    ) as stop:
         Page("opticam/05_bounding_boxes", given, needs=["boxes"]).opened
     assert stop.value._render_traceback_() == [str(stop.value)]  # all that a notebook shows
 
 
 def test_a_network_that_lacks_what_is_needed_is_refused(pictures):
     given = namespace(network="resnet18", dataset="folder", root=str(pictures))
-    with pytest.raises(ValueError, match="this page needs a network with a class token, and resnet18 has no class token that .*vit_base"):
+    with pytest.raises(
+        ValueError,
+        match="this page needs a network with a class token, and resnet18 has no class token that .*vit_base",
+    ):
         Page("opticam/03_transformers", given, needs=["a class token"]).opened
 
 
@@ -250,7 +260,10 @@ def test_a_root_is_where_the_user_stands(page, pictures, monkeypatch):
 
 def test_so_many_images_as_are_asked_for_are_seen_by_all_methods(page):
     made = page("opticam/11_selectivity", profile="embedded", n_images=12)
-    net, images = type("Net", (), {"name": "tf_efficientnet_lite0"}), data.load("imagenet_embedded", limit=12)
+    net, images = (
+        type("Net", (), {"name": "tf_efficientnet_lite0"}),
+        data.load("imagenet_embedded", limit=12),
+    )
     methods = made.methods(["grad_cam", "score_cam"])
     assert [seen for _, seen in made.by_cost(methods, net, images)] == [images]
 
@@ -260,7 +273,9 @@ def test_so_many_images_as_are_asked_for_are_seen_by_all_methods(page):
 
 def test_the_protocol_names_networks_layers_images_and_test_beds(page):
     said = repr(page(network="scenes_vgg_quick", n_images=2).protocol())
-    assert "`scenes_vgg_quick`, target layer `features" in said and "on 2 images of *scenes*" in said
+    assert (
+        "`scenes_vgg_quick`, target layer `features" in said and "on 2 images of *scenes*" in said
+    )
     assert "a test bed" in said and "Not run on `scenes_vgg_quick`: Score-CAM." in said
     assert "a test bed" not in repr(page(n_images=2).protocol())
 
@@ -333,7 +348,9 @@ def test_an_optional_network_beside_the_planned_ones(page, capsys):
     made = page()
     net, images = made.beside("torchvision:squeezenet1_1", "imagenet_embedded", 3)
     assert images.size == (net.input_size, net.input_size) and len(images) == 3
-    assert made.beside("torchvision:resnet50", "imagenet_embedded") is None  # whose weights are not here
+    assert (
+        made.beside("torchvision:resnet50", "imagenet_embedded") is None
+    )  # whose weights are not here
     assert capsys.readouterr().out.startswith("Not run: ")
     own = page(network="scenes_vgg_quick", n_images=2)
     assert own.beside("torchvision:squeezenet1_1", "imagenet_embedded", 3) is None

@@ -11,8 +11,8 @@ from papermill.exceptions import PapermillExecutionError
 from book.building.contents import notebooks, parameters
 from book.commands import placed
 from book.experiments import plan
-from lib.errors import UnknownName
 from book.parameters import PROFILES, assigned, check
+from lib.errors import UnknownName
 from lib.paths import ROOT
 
 PAGES = notebooks(ROOT)
@@ -52,7 +52,9 @@ def test_a_value_of_another_type_is_refused(default, value):
 
 
 def test_a_text_that_yaml_reads_as_a_number_comes_with_its_remedy():
-    with pytest.raises(ValueError, match="'root' is of type str .* got 2024: write a path .* ./2024"):
+    with pytest.raises(
+        ValueError, match="'root' is of type str .* got 2024: write a path .* ./2024"
+    ):
         check({"root": 2024}, {"root": ""})
 
 
@@ -68,7 +70,9 @@ def test_a_number_is_finite(value):
         check({"sigma": value}, {"sigma": 15.0})
 
 
-@pytest.mark.parametrize("default, value", [(0.5, 1), (None, "x"), ("x", None), (1, 2), (0, 0), (True, False)])
+@pytest.mark.parametrize(
+    "default, value", [(0.5, 1), (None, "x"), ("x", None), (1, 2), (0, 0), (True, False)]
+)
 def test_a_value_of_the_type_or_of_an_open_one_passes(default, value):
     check({"name": value}, {"name": default})
 
@@ -94,7 +98,9 @@ def run(tmp_path):
         nbformat.v4.new_code_cell(
             'profile: str = "smoke"\nn: int = 1', metadata={"tags": ["parameters"]}
         ),
-        nbformat.v4.new_code_cell("from book.parameters import check_given\ncheck_given(globals())"),
+        nbformat.v4.new_code_cell(
+            "from book.parameters import check_given\ncheck_given(globals())"
+        ),
         nbformat.v4.new_code_cell("print(profile, n)"),
     ]
     path = tmp_path / "in.ipynb"
@@ -200,7 +206,9 @@ SAID = {
 }
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").rglob("*.py")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "notebooks").rglob("*.py")), ids=lambda path: path.stem
+)
 def test_what_a_page_needs_is_said_of_its_parameters(path):
     source = path.read_text("utf-8")
     declared = source.partition('tags=["parameters"]')[2].partition("# %%")[0]

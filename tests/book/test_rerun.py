@@ -16,8 +16,13 @@ def cell(source, tag):
     return new_code_cell(source, metadata={"tags": [tag]})
 
 
-PARAMETERS = cell('profile: str = "smoke"\ncost: str = ""\nroot: str = ""\nn_images: int = 0', "parameters")
-INJECTED = cell('# Parameters\nprofile = "embedded"\nn_images = 7\nroot = "my pictures"\n', "injected-parameters")
+PARAMETERS = cell(
+    'profile: str = "smoke"\ncost: str = ""\nroot: str = ""\nn_images: int = 0', "parameters"
+)
+INJECTED = cell(
+    '# Parameters\nprofile = "embedded"\nn_images = 7\nroot = "my pictures"\n',
+    "injected-parameters",
+)
 
 
 def commands(text):

@@ -11,7 +11,9 @@ from testbeds.birds import differing_parts
 def test_what_tells_drawn_birds_apart():
     birds = data.load("birds", limit=24)
     looks = looks_of(birds)
-    assert looks.keys() == set(range(24)) and all(look.keys() == set(PARTS) for look in looks.values())
+    assert looks.keys() == set(range(24)) and all(
+        look.keys() == set(PARTS) for look in looks.values()
+    )
     for a, b in ((0, 1), (3, 17), (5, 5)):
         told = telling(looks, a, b)
         assert set(told) == set(differing_parts(birds.classes[a], birds.classes[b]))

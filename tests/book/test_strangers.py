@@ -9,14 +9,13 @@ from pathlib import Path
 import pytest
 
 from book.experiments import pages, plan
+
 from .strangers import LAYOUTS, NETWORKS, own_network, photographs, run
 
 PAGES = [page for page in pages() if plan(page, "smoke").experiments]
 EACH = [(page, layout, network) for page in PAGES for layout in LAYOUTS for network in NETWORKS]
 # One of each page, so that every layout meets every network: three and four have no common divisor.
-SAMPLE = [
-    (page, LAYOUTS[i % 3], [*NETWORKS][(i + 2) % 4]) for i, page in enumerate(PAGES)
-]
+SAMPLE = [(page, LAYOUTS[i % 3], [*NETWORKS][(i + 2) % 4]) for i, page in enumerate(PAGES)]
 
 
 @pytest.fixture(scope="module")

@@ -9,12 +9,29 @@ from book.report import VERDICTS_MIME
 
 def difference(rival="grad_cam", mean=10.0, low=5.0, high=15.0, **fields):
     """A difference as `report.evidence.record` returns it: the AG of Opti-CAM minus that of a rival."""
-    own = {"metric": "average_gain", "method": "opti_cam", "rival": rival, "times": 1.0, "n": 40, "p": 0.01}
-    placed = {"mean": mean, "low": low, "high": high, "side": "above", "line": 0.0, "same": False, "decides": False}
+    own = {
+        "metric": "average_gain",
+        "method": "opti_cam",
+        "rival": rival,
+        "times": 1.0,
+        "n": 40,
+        "p": 0.01,
+    }
+    placed = {
+        "mean": mean,
+        "low": low,
+        "high": high,
+        "side": "above",
+        "line": 0.0,
+        "same": False,
+        "decides": False,
+    }
     return own | placed | fields
 
 
-def verdict(name="a", what="holds", network="net", page="notebooks/mini/one", paper="opticam", **fields):
+def verdict(
+    name="a", what="holds", network="net", page="notebooks/mini/one", paper="opticam", **fields
+):
     """A verdict as `scoreboard.verdicts` returns it."""
     told = {"place": "Table 1", "text": f"Claim {name} < all.", "evidence": f"because {name}"}
     about = {"paper": paper, "id": name, "statement": name, "rests_on": "photographs"}
@@ -37,6 +54,8 @@ def page(*verdicts, cells=(), name="notebooks/mini/one", stale=False, commit="ab
     )
     title = new_markdown_cell("# One page\n\nIts text.")
     judging = [new_code_cell("verdicts", outputs=[table])] if records else []
-    notebook = new_notebook(cells=[title, *cells, *judging, new_code_cell("footer", outputs=[footer])])
+    notebook = new_notebook(
+        cells=[title, *cells, *judging, new_code_cell("footer", outputs=[footer])]
+    )
     notebook.metadata["book"] = book
     return Executed(name, notebook, stale)

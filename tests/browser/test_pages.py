@@ -26,7 +26,9 @@ STICKS_OUT = """() => {
 @pytest.mark.parametrize("page", PAGES)
 def test_axe_finds_nothing_serious(open_page, page, dark):
     opened = open_page(page, dark=dark)
-    opened.add_style_tag(content="* { transition: none !important }")  # colours that are on their way
+    opened.add_style_tag(
+        content="* { transition: none !important }"
+    )  # colours that are on their way
     opened.evaluate(AXE)
     found = opened.evaluate("axe.run({resultTypes: ['violations'], preload: false})")["violations"]
     serious = [rule for rule in found if rule["impact"] in ("serious", "critical")]

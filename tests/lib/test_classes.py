@@ -115,7 +115,9 @@ def test_two_names_of_one_class_are_one_class():
     ],
 )
 def test_a_name_of_two_classes_asks_for_wordnet_ids(name, choices):
-    message = f"class '{name}' of folder stands for 2 classes of mine: .* by WordNet ids, .*{choices}"
+    message = (
+        f"class '{name}' of folder stands for 2 classes of mine: .* by WordNet ids, .*{choices}"
+    )
     with pytest.raises(ValueError, match=message):
         matched(dataset("tench", name), IMAGENET)
 

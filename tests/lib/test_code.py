@@ -35,7 +35,9 @@ def test_comments_docstrings_and_layout_do_not_count(package):
     from lib import code
 
     def tree(source):
-        return [code.ast.dump(node) for node in code.without_docstrings(code.ast.parse(source)).body]
+        return [
+            code.ast.dump(node) for node in code.without_docstrings(code.ast.parse(source)).body
+        ]
 
     told = '"""A module."""\n# a comment\ndef double(x):\n    """Twice."""\n    return (2 * x)  # twice\n'
     assert tree(told) == tree(HELPER) != tree(HELPER.replace("2", "3"))
@@ -45,7 +47,9 @@ def test_what_is_imported_counts_and_what_lies_outside_does_not(package, monkeyp
     monkeypatch.setattr("lib.code.own_name", lambda name: name.partition(".")[2] or name)
     one, other = package(), package(helper=HELPER.replace("2", "3"))
     assert one["helper"] != other["helper"] and one["main"] != other["main"]
-    one, other = (package(helper=h, outside=("helper",)) for h in (HELPER, HELPER.replace("2", "3")))
+    one, other = (
+        package(helper=h, outside=("helper",)) for h in (HELPER, HELPER.replace("2", "3"))
+    )
     assert one["main"] == other["main"]
 
 

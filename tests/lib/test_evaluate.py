@@ -484,7 +484,9 @@ def test_a_comment_discards_nothing_and_changed_code_does(net, written, tmp_path
         assert made("safetensors"), module
     written("confidence.py", "changed = 1")
     assert made("parquet")
-    written("classifier.py", "changed = 1")  # a network is identified by its outputs, not by its code
+    written(
+        "classifier.py", "changed = 1"
+    )  # a network is identified by its outputs, not by its code
     written("score_cam.py", "changed = 1")
     assert not made("safetensors") and not made("parquet")
 
@@ -927,7 +929,10 @@ def test_so_do_metrics_of_a_mask_or_of_parts(net, boxed, monkeypatch):
     frame = evaluate(net, images, ["grad_cam"], ["marked", "seen"])
     errors = {name: rows["error"].fillna("").tolist() for name, rows in frame.groupby("metric")}
     none = {what: f"<lambda> needs {what}, and this image has none" for what in ("mask", "parts")}
-    assert errors == {"marked": [none["mask"], "", *3 * [none["mask"]]], "seen": 5 * [none["parts"]]}
+    assert errors == {
+        "marked": [none["mask"], "", *3 * [none["mask"]]],
+        "seen": 5 * [none["parts"]],
+    }
     assert frame["value"].dropna().tolist() == [SIZE**2]  # an image with an error has no value
 
 

@@ -7,7 +7,14 @@ import torch
 
 from lib.errors import UnknownName
 from lib.selectors import (
-    CONTRASTS, SELECTORS, contrast_score, log_probability, logit, margin, probability, select,
+    CONTRASTS,
+    SELECTORS,
+    contrast_score,
+    log_probability,
+    logit,
+    margin,
+    probability,
+    select,
 )  # fmt: skip
 
 Y = torch.tensor([[0.1, 0.2, 0.5], [0.6, 0.1, 0.3]]).double().log()

@@ -97,7 +97,9 @@ def _check_order(erratum: Erratum) -> None:
     for i in range(0, len(chain) - 2, 2):
         left, sign, right = numbers[int(chain[i]) - 1], chain[i + 1], numbers[int(chain[i + 2]) - 1]
         if not (left < right if sign == "<" else left > right):
-            raise ValueError(f"erratum {erratum.id!r}: {left:g} {sign} {right:g} is wrong: it is none")
+            raise ValueError(
+                f"erratum {erratum.id!r}: {left:g} {sign} {right:g} is wrong: it is none"
+            )
 
 
 # The page ---------------------------------------------------------------------------------------
@@ -129,7 +131,9 @@ def entry(erratum: Erratum, known: Known, source: Path) -> str:
         shown = DEMONSTRATIONS[erratum.computed]([float(text) for text in erratum.printed])
     values = {str(i): text for i, text in enumerate(erratum.printed, 1)} | shown.values
     says, found = (_filled(text, values) for text in (erratum.says, erratum.found))
-    title = next((p.title for p in known.pages if p.name == f"notebooks/{erratum.page}"), erratum.page)
+    title = next(
+        (p.title for p in known.pages if p.name == f"notebooks/{erratum.page}"), erratum.page
+    )
     blocks = [
         f"(erratum-{erratum.id})=\n### {erratum.title}",
         f"**{erratum.place}.** {says}",
@@ -161,7 +165,11 @@ def _claim(erratum: Erratum, known: Known) -> str:
         raise ValueError(f"erratum {erratum.id!r}: {erratum.paper} has no claim {erratum.claim!r}")
     found = [v for v in known.verdicts if v["id"] == erratum.claim]
     lines = "".join(f"<li>{evidence_html(verdict)}</li>" for verdict in found)
-    return f"<ul>{lines}</ul>" if lines else "The page that shows this is not in this copy of the book."
+    return (
+        f"<ul>{lines}</ul>"
+        if lines
+        else "The page that shows this is not in this copy of the book."
+    )
 
 
 def _output(erratum: Erratum, source: Path) -> str:
@@ -183,10 +191,15 @@ def _output(erratum: Erratum, source: Path) -> str:
 
 def _plain(html: str) -> str:
     """A table of pandas in the style of this page; blank lines are removed, since they end HTML in Markdown."""
-    html = re.sub(r"<style.*?</style>|<div>|</div>| border=\"1\"| style=\".*?\"", "", html, flags=re.DOTALL)
+    html = re.sub(
+        r"<style.*?</style>|<div>|</div>| border=\"1\"| style=\".*?\"", "", html, flags=re.DOTALL
+    )
     html = "".join(line.strip() for line in html.splitlines())
     head, _, body = html.replace('class="dataframe"', 'class="cams errata"').partition("</thead>")
-    scoped = (part.replace("<th>", f'<th scope="{scope}">') for part, scope in ((head, "col"), (body, "row")))
+    scoped = (
+        part.replace("<th>", f'<th scope="{scope}">')
+        for part, scope in ((head, "col"), (body, "row"))
+    )
     return "</thead>".join(scoped)
 
 
@@ -214,10 +227,12 @@ def remarks(paper: str, known: Known) -> str:
     cells = cells[cells["note"] != ""]
     rows = []
     for (name, note), of in cells.groupby(["table", "note"], sort=False):
-        where = next(
-            (p for p in known.pages if p.paper == paper and name in p.tables), None
+        where = next((p for p in known.pages if p.paper == paper and name in p.tables), None)
+        place = (
+            f'<a href="../{where.name}.html">{escape(_table(name))}</a>'
+            if where
+            else escape(_table(name))
         )
-        place = f'<a href="../{where.name}.html">{escape(_table(name))}</a>' if where else escape(_table(name))
         rows.append(
             f'<tr><th scope="row">{place}</th><td>{_numbers(of)}</td><td class="prose">{escape(note)}</td></tr>'
         )
@@ -243,4 +258,3 @@ def _numbers(cells: pd.DataFrame) -> str:
         f"{escape(metric_label(row.metric).symbol)}, {escape(row.network)}"
         for row in cells.itertuples()
     )
-

@@ -78,4 +78,3 @@ def _is(label: str | None, method: str) -> bool:
 def claim_pages(source: Path) -> frozenset[str]:
     """The ids of the claims that have their own page below the folder of the book's sources."""
     return frozenset(path.stem for path in source.glob("book/claims/*.md"))
-

@@ -95,7 +95,7 @@ def address(path: str) -> str:
 
 def _cost(name: str, known: Known) -> str:
     rows = [
-        f"<tr><th scope=\"row\"><code>{escape(network)}</code></th><td>{seconds(cost)}</td>"
+        f'<tr><th scope="row"><code>{escape(network)}</code></th><td>{seconds(cost)}</td>'
         f"<td>{cost['passes']:.3g}</td></tr>"
         for network, cost in known.costs(name).items()
     ]
@@ -145,9 +145,14 @@ def index(known: Known) -> str:
         rows.append(
             f'<tr><th scope="row"><a href="methods/{name}.html">{escape(method.title)}</a></th>'
             f"<td>{_thumbnail(name, known)}</td>"
-            f"<td class=\"prose\">{escape(said.sentence)}</td>{cells}</tr>"
+            f'<td class="prose">{escape(said.sentence)}</td>{cells}</tr>'
         )
-    heads = ["Method", "Map", "What it does", *(f"<code>{escape(net)}</code>" for net in networks[:2])]
+    heads = [
+        "Method",
+        "Map",
+        "What it does",
+        *(f"<code>{escape(net)}</code>" for net in networks[:2]),
+    ]
     head = "".join(f'<th scope="col">{title}</th>' for title in heads)
     return (
         f'<div class="table-scroll" tabindex="0"><table class="cams index"><thead><tr>{head}</tr></thead>'

@@ -36,7 +36,11 @@ def frame():
     noise = np.random.default_rng(0).uniform(size=(3, 40))
     of = {
         "grad_cam": (0.3 + 0.1 * noise[0], 0.3 + 0.1 * noise[1], noise[2]),
-        "opti_cam": (0.5 + 0.1 * noise[1], 0.1 + 0.1 * noise[0], noise[2] + 0.001 * (noise[0] - 0.5)),
+        "opti_cam": (
+            0.5 + 0.1 * noise[1],
+            0.1 + 0.1 * noise[0],
+            noise[2] + 0.001 * (noise[0] - 0.5),
+        ),
     }
     of["hires_cam"] = of["grad_cam"]
     return pd.concat([rows(m, k, v) for m, values in of.items() for k, v in zip(METRICS, values)])
@@ -61,10 +65,14 @@ def test_a_positive_difference_speaks_for_the_first_method(data, frame):
 
 def test_a_pair_turned_round_is_the_same_pair(data):
     [net] = data["networks"]
-    for one, other in zip(lead_of(net, "opti_cam", "grad_cam"), lead_of(net, "grad_cam", "opti_cam")):
+    for one, other in zip(
+        lead_of(net, "opti_cam", "grad_cam"), lead_of(net, "grad_cam", "opti_cam")
+    ):
         mean, low, high, n, p = one
         assert other == [-mean, -high, -low, n, p]
-    one, other = (lead_of(net, *pair)[2] for pair in (("grad_cam", "hires_cam"), ("hires_cam", "grad_cam")))
+    one, other = (
+        lead_of(net, *pair)[2] for pair in (("grad_cam", "hires_cam"), ("hires_cam", "grad_cam"))
+    )
     assert one[1:3] == other[1:3] == [None, None]  # of equal values without a bound
     assert lead_of(net, "opti_cam", "lime") is None
 
@@ -132,5 +140,7 @@ def test_one_repetition_or_image_has_no_interval(frame):
     one = frame[frame["image"] == "image 0"]
     data = compared(one, {"order of pixels": METRICS})
     assert lead_of(data["networks"][0], "opti_cam", "grad_cam")[0][1:3] == [None, None]
-    soup = BeautifulSoup(Comparison(data, "grad_cam")._repr_mimebundle_()["text/html"], "html.parser")
+    soup = BeautifulSoup(
+        Comparison(data, "grad_cam")._repr_mimebundle_()["text/html"], "html.parser"
+    )
     assert soup.select_one("tbody td").text.startswith("… ")

@@ -44,10 +44,16 @@ def test_numbers_are_those_that_the_paper_prints():
 
 
 def test_an_order_that_the_numbers_do_not_have_is_no_erratum(tmp_path):
-    cells = [[1, "ResNet50", "fake_cam", "average_gain"], ["A14", "ResNet50", "fake_cam", "average_gain"]]
+    cells = [
+        [1, "ResNet50", "fake_cam", "average_gain"],
+        ["A14", "ResNet50", "fake_cam", "average_gain"],
+    ]
     with pytest.raises(ValueError, match=r"'one': 1.6 < 0.7 is wrong"):
         errata.read(write(tmp_path / "e.yaml", cells=cells, order="1 < 2"))
-    assert errata.read(write(tmp_path / "e.yaml", cells=cells, order="1 > 2"))[0].printed == ["1.6", "0.7"]
+    assert errata.read(write(tmp_path / "e.yaml", cells=cells, order="1 > 2"))[0].printed == [
+        "1.6",
+        "0.7",
+    ]
 
 
 @pytest.mark.parametrize(

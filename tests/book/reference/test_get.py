@@ -26,7 +26,11 @@ def blocks(heading: str, language: str) -> list[str]:
 
 
 def execute(command: list[str], folder: Path, fails: bool = False) -> str:
-    environment = os.environ | {"PWD": str(folder), "CAMS_BUILD": str(folder / "build"), "PYTHONPATH": str(ROOT)}
+    environment = os.environ | {
+        "PWD": str(folder),
+        "CAMS_BUILD": str(folder / "build"),
+        "PYTHONPATH": str(ROOT),
+    }
     run = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     assert fails or run.returncode == 0, run.stdout + run.stderr
     return run.stdout + run.stderr * fails
@@ -48,7 +52,9 @@ def home(tmp_path_factory) -> Path:
 
 
 def test_a_resnet_50_of_ones_own_becomes_a_page(home):
-    command = blocks("Your ResNet-50, your images", "bash")[0].replace("\\\n", "")  # as a shell joins lines
+    command = blocks("Your ResNet-50, your images", "bash")[0].replace(
+        "\\\n", ""
+    )  # as a shell joins lines
     program, *arguments = shlex.split(command)
     assert program == "python"
     execute([sys.executable, *arguments], home)

@@ -80,7 +80,10 @@ def test_pictures_in_files_are_those_within_the_page(shown):
     soup = BeautifulSoup(html, "html.parser")
     assert "data:" not in html
     assert all(image["src"].removeprefix("maps/") in files for image in soup.select("img"))
-    assert {a["href"] for a in soup.select("a")} == {"../methods/grad_cam.html", "../methods/opti_cam.html"}
+    assert {a["href"] for a in soup.select("a")} == {
+        "../methods/grad_cam.html",
+        "../methods/opti_cam.html",
+    }
 
 
 def test_without_pages_of_methods_there_are_no_links(page):

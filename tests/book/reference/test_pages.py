@@ -27,7 +27,9 @@ def shown():
     net = SimpleNamespace(name=NETWORK, layer="bn2")
     images = [SimpleNamespace(id=f"p{i}", image=torch.rand(3, 16, 16)) for i in range(4)]
     maps = {"score_cam": torch.rand(4, 16, 16)}
-    return Maps((of_network(net, images, ["hare", "cab", "fox", "hen"], maps, probabilities=[0.5] * 4),))
+    return Maps(
+        (of_network(net, images, ["hare", "cab", "fox", "hen"], maps, probabilities=[0.5] * 4),)
+    )
 
 
 COMPARED = {
@@ -47,7 +49,13 @@ VERDICTS = [
 
 @pytest.fixture(scope="module")
 def known():
-    page = Page("notebooks/opticam/01_x", "The first page", frozenset({"score_cam"}), frozenset({"average_drop"}), ())
+    page = Page(
+        "notebooks/opticam/01_x",
+        "The first page",
+        frozenset({"score_cam"}),
+        frozenset({"average_drop"}),
+        (),
+    )
     data = {"networks": list(shown().networks)}
     return Known([page], VERDICTS, data, COMPARED, frozenset({"opticam-best-average-drop"}))
 
@@ -76,7 +84,9 @@ def test_what_the_book_knows_of_a_method_stands_on_its_page(known):
     assert "* Opti-CAM: [The first page](../../notebooks/opticam/01_x)" in text
     assert f"<code>{NETWORK}</code></th><td>20 <small>[19, 20]</small></td><td>627</td>" in text
     assert text.count('<img src="../../_static/maps/') == methods.SHOWN
-    assert "../claims/opticam-best-average-drop.html" in text  # of others, that are compared with it
+    assert (
+        "../claims/opticam-best-average-drop.html" in text
+    )  # of others, that are compared with it
     assert "opticam-near-zero" not in text and "Verdicts on the method" not in text
 
 
@@ -93,7 +103,9 @@ def test_verdicts_lead_to_their_evidence(known):
 def test_many_claims_fold(known):
     many = Known(known.pages, VERDICTS, claim_pages=known.claim_pages)
     folded = parts.listed(many, [many.claims[0]] * 20)
-    assert folded.startswith(":::{dropdown} 20 claims: holds 20\n<div") and folded.endswith("</div>\n:::\n")
+    assert folded.startswith(":::{dropdown} 20 claims: holds 20\n<div") and folded.endswith(
+        "</div>\n:::\n"
+    )
 
 
 def test_a_copy_without_maps_and_times_says_so():
@@ -122,7 +134,9 @@ def test_source_without_docstring():
     assert sources.place(METHODS["grad_cam"].fn) == "lib/methods/grad_cam.py"
 
 
-@pytest.mark.parametrize("paper", sorted({of.paper for of in (*METHODS.values(), *METRICS.values())}))
+@pytest.mark.parametrize(
+    "paper", sorted({of.paper for of in (*METHODS.values(), *METRICS.values())})
+)
 def test_every_paper_can_be_cited(paper):
     assert bibliography.bibtex(paper).startswith("@")
     assert bibliography.link("opticam") == "https://doi.org/10.1016/j.cviu.2024.104101"
@@ -149,7 +163,10 @@ def test_bibtex_of_the_book_and_of_a_page():
 def staged(tmp_path):
     """A staged tree with a gallery and a comparison, as a notebook has them on disk."""
     outputs = [
-        new_output("display_data", {MAPS_MIME: shown()._repr_mimebundle_()[MAPS_MIME], "text/html": "grids"}),
+        new_output(
+            "display_data",
+            {MAPS_MIME: shown()._repr_mimebundle_()[MAPS_MIME], "text/html": "grids"},
+        ),
         new_output("display_data", {COMPARED_MIME: json.dumps(COMPARED), "text/html": "tables"}),
     ]
     path = tmp_path / "notebooks/reference/01.ipynb"
@@ -180,7 +197,9 @@ def test_maps_become_files_and_the_comparison_a_download(staged):
     assert "data:" not in gallery["text/html"]
     assert 'href="../../book/methods/score_cam.html"' in gallery["text/html"]
     assert json.loads((staged / "book/_static/compare.json").read_text()) == COMPARED
-    within = re.search(r'<script type="application/json"[^>]*>(.*?)</script>', comparison["text/html"])
+    within = re.search(
+        r'<script type="application/json"[^>]*>(.*?)</script>', comparison["text/html"]
+    )
     assert json.loads(within[1]) == COMPARED
 
 

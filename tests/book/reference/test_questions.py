@@ -31,13 +31,20 @@ def test_against_a_blind_map_with_a_correction_over_the_methods():
 
 
 def test_equal_values_and_few_images_answer_nothing():
-    found = against_blind(net({"cam": [0.0, -1.0, 1.0, 40, None], "lime": [-5.0, -8, -2, 10, 0.001]}), 0)
+    found = against_blind(
+        net({"cam": [0.0, -1.0, 1.0, 40, None], "lime": [-5.0, -8, -2, 10, 0.001]}), 0
+    )
     assert found["cam"][0] == "undecided" and found["lime"][0] == "few"
 
 
 @pytest.mark.parametrize(
     "low, high, n, side",
-    [(0.1, 0.4, 40, "yes"), (0.6, 0.9, 40, "no"), (0.4, 0.6, 40, "undecided"), (0.1, 0.2, 19, "few")],
+    [
+        (0.1, 0.4, 40, "yes"),
+        (0.6, 0.9, 40, "no"),
+        (0.4, 0.6, 40, "undecided"),
+        (0.1, 0.2, 19, "few"),
+    ],
 )
 def test_below_a_threshold(low, high, n, side):
     assert below([(low + high) / 2, low, high, n], 0.5) == side
@@ -51,8 +58,13 @@ def test_the_sanity_check_needs_all_measures():
 
 
 def test_the_table():
-    data = {"metrics": [{"name": "insertion"}], "networks": [net({"grad_cam": [-5.0, -8.0, -2.0, 40, 0.001]})]}
-    html = Answers(data, {"needs no class head": {"fake_cam": True, "grad_cam": False}})._repr_html_()
+    data = {
+        "metrics": [{"name": "insertion"}],
+        "networks": [net({"grad_cam": [-5.0, -8.0, -2.0, 40, 0.001]})],
+    }
+    html = Answers(
+        data, {"needs no class head": {"fake_cam": True, "grad_cam": False}}
+    )._repr_html_()
     blind, grad = BeautifulSoup(html, "html.parser").select("tbody tr")
     assert grad.select("td")[0].text == "✓ 50[40, 60]" and grad.select("td")[0]["class"] == ["yes"]
     assert blind.select("td")[0].text.strip() == "50[40, 60]"

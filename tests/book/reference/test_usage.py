@@ -26,7 +26,11 @@ def source(tmp_path):
 
 def test_names_in_code_count_and_words_do_not(source):
     first, _ = pages(source)
-    assert (first.name, first.title, first.paper) == ("notebooks/opticam/01_first", "The first page", "opticam")
+    assert (first.name, first.title, first.paper) == (
+        "notebooks/opticam/01_first",
+        "The first page",
+        "opticam",
+    )
     assert first.methods == {"grad_cam", "opti_cam"} and first.metrics == {"insertion"}
 
 
@@ -37,7 +41,9 @@ def test_tables_bring_their_metrics_and_methods_that_are_asked_for(source):
 
 
 def test_claims_that_a_page_judges_count(source):
-    first, _ = pages(source, [{"page": "notebooks/opticam/01_first", "id": "opticam-near-zero-average-drop"}])
+    first, _ = pages(
+        source, [{"page": "notebooks/opticam/01_first", "id": "opticam-near-zero-average-drop"}]
+    )
     assert "average_drop" in first.metrics
 
 

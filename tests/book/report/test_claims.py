@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib.errors import UnknownName
 from book.report import MIN_IMAGES, Claim, claims, judge, separation
 from book.report.claims import read_claims
 from book.report.labels import method_title, metric_label
 from book.report.published import NETWORKS, printed_methods, published
+from lib.errors import UnknownName
 
 VALID = {"id": "x", "place": "Table 1", "text": "X.", "networks": "CNN", "kind": "better"}
 VALID |= {"metric": "average_gain", "method": "opti_cam"}

@@ -1,7 +1,6 @@
 import pandas as pd
 import pytest
 
-from lib.errors import UnknownName
 from book.report import published
 from book.report.labels import metric_label
 from book.report.published import (
@@ -12,6 +11,7 @@ from book.report.published import (
     kind,
     printed_range,
 )
+from lib.errors import UnknownName
 
 # Rows read once more from the papers, one per table and network.
 ROWS = {

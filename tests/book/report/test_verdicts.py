@@ -414,14 +414,19 @@ def differences(claim, frame):
 
 def test_every_difference_is_kept_as_it_was_measured_and_the_deciding_one_is_marked():
     found = differences(claim(rivals=["b", "c"]), gains(0.9, 0.2, 0.6))
-    assert [(d["rival"], round(d["mean"]), d["decides"]) for d in found] == [("b", 70, False), ("c", 30, True)]
+    assert [(d["rival"], round(d["mean"]), d["decides"]) for d in found] == [
+        ("b", 70, False),
+        ("c", 30, True),
+    ]
     assert all(d["low"] < d["mean"] < d["high"] and d["n"] == 20 for d in found)
     assert all((d["side"], d["line"], d["same"]) == ("above", 0, False) for d in found)
     assert all(d["p"] < 0.05 for d in found)
 
 
 def test_a_difference_is_not_turned_towards_the_claim():
-    [one] = differences(claim(metric="average_drop", rivals=["b"]), gains(0.2, 0.6, metric="average_drop"))
+    [one] = differences(
+        claim(metric="average_drop", rivals=["b"]), gains(0.2, 0.6, metric="average_drop")
+    )
     assert (round(one["mean"]), one["side"]) == (-40, "below")
 
 
@@ -431,7 +436,9 @@ def test_a_mean_stands_beside_its_threshold():
 
 
 def test_what_is_to_be_alike_is_asked_once_for_a_band():
-    found = differences(claim(kind="alike", threshold=0.1, rivals=["b", "c"]), gains(0.5, 0.52, 0.9))
+    found = differences(
+        claim(kind="alike", threshold=0.1, rivals=["b", "c"]), gains(0.5, 0.52, 0.9)
+    )
     assert [(d["rival"], d["side"], d["line"], d["p"]) for d in found] == [
         ("b", "within", 10, None),
         ("c", "within", 10, None),
@@ -441,7 +448,10 @@ def test_what_is_to_be_alike_is_asked_once_for_a_band():
 
 def test_one_better_rival_is_enough_for_being_beaten_and_all_are_kept():
     found = differences(claim(kind="beaten", rivals=["b", "c"]), gains(0.5, 0.2, 0.9))
-    assert [(d["rival"], d["side"], d["decides"]) for d in found] == [("b", "below", False), ("c", "below", True)]
+    assert [(d["rival"], d["side"], d["decides"]) for d in found] == [
+        ("b", "below", False),
+        ("c", "below", True),
+    ]
 
 
 def test_too_few_images_decide_nothing_but_show_what_they_have():

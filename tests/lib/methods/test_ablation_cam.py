@@ -10,7 +10,18 @@ from lib.methods.coalition_game import coalition_game
 from lib.selectors import SELECTORS, select
 
 from ..networks import (
-    HEADS, NETWORKS, NonLinear, affine, headed, images, non_linear, normalised, seeded, signed, untraceable, wrap,
+    HEADS,
+    NETWORKS,
+    NonLinear,
+    affine,
+    headed,
+    images,
+    non_linear,
+    normalised,
+    seeded,
+    signed,
+    untraceable,
+    wrap,
 )  # fmt: skip
 
 TARGET = torch.tensor([0, 1, 2, 3])

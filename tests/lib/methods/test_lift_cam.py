@@ -15,7 +15,18 @@ from lib.nets import context_of
 from lib.saliency import explain
 
 from ..networks import (
-    CHANNELS, HEADS, NETWORKS, SIZE, Affine, Headed, affine, headed, images, seeded, signed, wrap,
+    CHANNELS,
+    HEADS,
+    NETWORKS,
+    SIZE,
+    Affine,
+    Headed,
+    affine,
+    headed,
+    images,
+    seeded,
+    signed,
+    wrap,
 )  # fmt: skip
 
 TARGET = torch.tensor([0, 1, 2, 3])

@@ -7,7 +7,15 @@ from lib.methods.gradients import activation_and_gradient
 from lib.methods.lrp_cam import lrp_cam
 
 from ..networks import (
-    Headed, affine, headed, images, non_linear, seeded, signed, transformer, wrap,
+    Headed,
+    affine,
+    headed,
+    images,
+    non_linear,
+    seeded,
+    signed,
+    transformer,
+    wrap,
 )  # fmt: skip
 
 TARGET = torch.tensor([0, 1, 2, 3])

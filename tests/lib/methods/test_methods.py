@@ -13,8 +13,20 @@ from lib.reference import reference_set
 from lib.saliency import explain, raw_map
 
 from ..networks import (
-    CLASSES, MEAN, SIZE, STD, Affine, Untraceable, affine, family, images, non_linear, references,
-    seeded, with_dead_channels, wrap,
+    CLASSES,
+    MEAN,
+    SIZE,
+    STD,
+    Affine,
+    Untraceable,
+    affine,
+    family,
+    images,
+    non_linear,
+    references,
+    seeded,
+    with_dead_channels,
+    wrap,
 )  # fmt: skip
 
 BIBLIOGRAPHY = (ROOT / "book" / "references.bib").read_text()

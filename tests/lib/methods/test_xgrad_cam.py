@@ -10,7 +10,16 @@ from lib.methods.grad_cam import grad_cam
 from lib.methods.xgrad_cam import xgrad_cam
 
 from ..networks import (
-    NETWORKS, Affine, NonLinear, affine, images, normalised, seeded, signed, with_dead_channels, wrap,
+    NETWORKS,
+    Affine,
+    NonLinear,
+    affine,
+    images,
+    normalised,
+    seeded,
+    signed,
+    with_dead_channels,
+    wrap,
 )  # fmt: skip
 
 TARGET = torch.tensor([0, 1, 2, 3])
