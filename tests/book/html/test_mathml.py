@@ -5,7 +5,7 @@ import pytest
 from bs4 import BeautifulSoup
 from fontTools.ttLib import TTFont
 
-from book.building.html.mathml import font, mathml
+from book.building.html.mathml import FONT, font, mathml, write_font
 
 
 def symbols(tex, block=False):
@@ -45,6 +45,62 @@ def test_what_a_name_ranges_over_stands_below_it_in_a_block():
     assert "<munder>" not in mathml(r"\operatorname{up}_k w_k", block=True)
 
 
+@pytest.mark.parametrize(
+    "tex", ["f(x)_c", r"\big(x\big)_c", "[x]_+", r"\|x\|^2", r"\big\|x\big\|^2"]
+)
+def test_a_closing_bracket_stands_beside_its_scripts_not_within(tex):
+    math = BeautifulSoup(mathml(tex), "html.parser")
+    scripts = math.find(["msub", "msup"])
+    opening, closing = [mark for mark in math("mo") if mark.text in "()[]‖"]
+    assert scripts.find_previous_sibling() is closing and not scripts.find(
+        "mo", string=closing.text
+    )
+    strut = scripts.find("mspace")
+    size = float(opening.get("minsize", "1em")[:-2])
+    assert float(strut["height"][:-2]) + float(strut["depth"][:-2]) == pytest.approx(size)
+
+
+def test_a_bracket_of_the_size_of_what_it_holds_keeps_its_scripts():
+    (scripts,) = BeautifulSoup(mathml(r"\left(\frac{a}{b}\right)^{-1}"), "html.parser")("msup")
+    assert "(" in scripts.text
+
+
+@pytest.mark.parametrize(
+    ("tex", "operator"),
+    [(r"a \sim b", "∼"), ("S := B", ":="), (r"O \setminus D", "⧵"), ("S(x; u)", ";")],
+)
+def test_operators_are_no_letters(tex, operator):
+    assert operator in [mark.text for mark in BeautifulSoup(mathml(tex), "html.parser")("mo")]
+
+
+@pytest.mark.parametrize("tex", ["|a|", r"\|a\|", r"\lVert a \rVert", "a/b"])
+def test_bars_and_strokes_have_no_space_around_them(tex):
+    marks = BeautifulSoup(mathml(tex), "html.parser")("mo")
+    assert marks and all(mark["lspace"] == mark["rspace"] == "0" for mark in marks)
+    assert all(mark.get("stretchy") == "false" for mark in marks if mark.text != "/")
+
+
+@pytest.mark.parametrize(("tex", "bar"), [(r"\big| a \big|", "|"), (r"\Big\| a \Big\|", "‖")])
+def test_large_bars_are_large_on_either_side(tex, bar):
+    marks = BeautifulSoup(mathml(tex), "html.parser")("mo")
+    assert [(mark["stretchy"], mark.text) for mark in marks] == [("true", bar)] * 2
+
+
+@pytest.mark.parametrize(
+    ("tex", "accent"), [(r"\hat A", "ˆ"), (r"\bar A", "ˉ"), (r"\tilde x", "˜")]
+)
+def test_an_accent_is_one_and_does_not_lift_the_scripts(tex, accent):
+    over = BeautifulSoup(mathml(f"{tex}^k"), "html.parser").find("mover")
+    assert over["accent"] == "true" and over.mo.text == accent and over.mo["stretchy"] == "false"
+    assert over.parent.name == "mpadded" and over.parent.parent.name == "msup"
+
+
+def test_formulas_that_quads_keep_apart_may_stand_on_lines_of_their_own():
+    tex = r"a = b, \quad c = d, \qquad e = f"
+    assert len(BeautifulSoup(mathml(tex, block=True), "html.parser")("math")) == 3
+    assert len(BeautifulSoup(mathml(tex), "html.parser")("math")) == 1
+
+
 @pytest.mark.parametrize("environment", ["aligned", "split", "gathered"])
 def test_lines_become_rows(environment):
     tex = rf"\begin{{{environment}}} a &= b, \\ c &= d \end{{{environment}}}"
@@ -63,3 +119,10 @@ def test_the_font_has_the_characters_that_are_asked_for_and_the_table_of_mathema
     made = TTFont(BytesIO(font("x∑")))
     assert {ord("x"), ord("∑")} <= set(made.getBestCmap()) and ord("Ж") not in made.getBestCmap()
     assert "MATH" in made and made.flavor == "woff"
+
+
+def test_the_font_of_a_book_has_the_sign_of_a_root(tmp_path):
+    (tmp_path / "_static").mkdir()
+    (tmp_path / "page.html").write_text(mathml(r"\sqrt{x}"))
+    write_font(tmp_path)
+    assert ord("√") in TTFont(tmp_path / "_static" / FONT).getBestCmap()
