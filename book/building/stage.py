@@ -17,7 +17,7 @@ from .. import reference
 from ..report import RULE, VERDICTS_MIME
 from ..report.markup import STYLE, claims_html
 from ..report.provenance import plain
-from . import board, claims, concordance, contents, front, scoreboard
+from . import board, claims, concordance, contents, front, names, scoreboard
 from .answers import answer, cautions
 from .execute import plan
 from .executed import Executed, read
@@ -99,13 +99,16 @@ def stage(
     facts = front.facts(pages, found)
     for text in (source / "book").glob("*.md"):
         text.write_text(_with_facts(text.read_text("utf-8"), facts), "utf-8")
+    has_reference = "book/methods" in listed
+    named = names.items(concordance.items(), pages) + (names.registries() if has_reference else [])
     files = {
         "claims.csv": claims.table(found.to_dict("records")),
         "claims.json": board.as_json(found),
+        names.FILE: names.script(named),
     }
     for name, text in files.items():
         (source / "book" / "_static" / name).write_text(text, "utf-8")
-    reference.write(source, verdicts, whole=(root / "book" / "methods.md").is_file())
+    reference.write(source, verdicts, whole=has_reference)
 
 
 def _with_facts(text: str, facts: Mapping[str, str]) -> str:

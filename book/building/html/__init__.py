@@ -7,6 +7,7 @@ from pathlib import Path
 from sphinx.application import Sphinx
 from sphinx.config import Config
 
+from ..names import FILE as NAMED
 from . import excerpts, figures, lean, mathml, metadata, tables
 
 
@@ -26,7 +27,11 @@ def _address(app: Sphinx, config: Config) -> None:
 def _finish(app: Sphinx, page: str, template: str, context: dict, doctree: object) -> None:
     """Complete the body and the head of a page."""
     if page == "search":
-        app.add_js_file("excerpts.js")
+        for script in ("excerpts.js", "names.js", NAMED):
+            if (
+                Path(app.srcdir) / "book" / "_static" / script
+            ).is_file():  # some pages alone have no names
+                app.add_js_file(script)
     if "body" not in context:
         return
     static, up = Path(app.srcdir) / "book" / "_static", "../" * page.count("/")
