@@ -131,9 +131,10 @@
     if (hash && !hash.includes("=")) return show(); // the anchor of a row
     const chosen = new URLSearchParams(hash);
     for (const key of Object.keys(FILTERS)) {
-      const of = (chosen.get(key) || "").split(",").filter(Boolean);
       const options = [...controls[key].options].map((option) => option.value);
-      const valid = of.filter((one) => options.includes(one));
+      const asks = chosen.get(key) || "";
+      const of = options.includes(asks) ? [asks] : asks.split(","); // some values have a comma of their own
+      const valid = of.filter((one) => one && options.includes(one));
       controls[key].value = valid.length === 1 ? valid[0] : "";
       if (valid.length > 1) {
         asked[key] = valid;

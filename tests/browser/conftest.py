@@ -35,15 +35,24 @@ def open_page(browser, book: Path) -> Iterator[Callable]:
     """Opens a page of the book, as a file: `page = open_page("book/index", width=390, dark=True)`.
 
     Args of what it gives: the page's name, the width of the window, whether the reader wants dark
-    pages, and what follows the address, such as "?q=map". A page that logs an error, or asks for
+    pages, what follows the address, such as "?q=map", and whether scripts run. A page that logs an error, or asks for
     anything that does not lie in the book's folder, fails the test when it ends.
     """
     contexts, complaints = [], []
 
-    def open_(name: str, *, width: int = DESKTOP[0], dark: bool = False, query: str = ""):
+    def open_(
+        name: str,
+        *,
+        width: int = DESKTOP[0],
+        dark: bool = False,
+        query: str = "",
+        scripts: bool = True,
+    ):
         height = dict([DESKTOP, PHONE]).get(width, DESKTOP[1])
         context = browser.new_context(
-            viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light"
+            viewport={"width": width, "height": height},
+            color_scheme="dark" if dark else "light",
+            java_script_enabled=scripts,
         )
         contexts.append(context)
         page = context.new_page()
