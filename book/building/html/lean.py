@@ -21,6 +21,9 @@ _ROLES = re.compile(r' role="(?:list|doc-biblioentry)"(?= class="citation-list"|
 
 _SIDEBAR = '<div id="pst-primary-sidebar"'  # title, search and pages: with a role it is a landmark
 
+# The switch that unfolds the pages below one in the sidebar, behind the link to that page.
+_SWITCH = re.compile(r'(>([^<>]+)</a>\s*<details[^>]*>\s*<summary)(>\s*<span class="toctree-toggle")')
+
 
 def trim(html: Path) -> None:
     """Remove from a built book the parts that its pages do not need or cannot use."""
@@ -29,6 +32,7 @@ def trim(html: Path) -> None:
         text = _ICON_FONT.sub("", page.read_text("utf-8"))
         if page.name != "search.html":
             text = _SEARCH.sub("", text)
+        text = _SWITCH.sub(r'\1 aria-label="Pages below \2"\3', text)
         text = text.replace(_SIDEBAR, f'{_SIDEBAR} role="navigation" aria-label="Book"')
         text = _NO_THEME.sub(r'\1data-theme="light"', _ROLES.sub("", text))
         page.write_text(text, "utf-8")

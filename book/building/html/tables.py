@@ -5,9 +5,10 @@ from html import escape
 
 from .metadata import plain
 
-# A table, with the container that scrolls if it has one.
+# A table, with the container that scrolls if it has one: ours, the theme's, or the theme's in ours.
 _TABLE = re.compile(
-    r'(<div class="(table-scroll(?: long)?|pst-scrollable-table-container)">\s*)?(<table\b.*?</table>)',
+    r'(<div class="(table-scroll(?: long)?)">\s*)?(<div class="pst-scrollable-table-container">\s*)?'
+    r"(<table\b.*?</table>)",
     re.DOTALL,
 )
 _CAPTION = re.compile(r"(<caption\b[^>]*>)(.*?)(</caption>)", re.DOTALL)
@@ -37,18 +38,20 @@ def regions(body: str) -> str:
     body = _STYLE.sub("", body)
     parts, end = [], 0
     for i, found in enumerate(_TABLE.finditer(body), 1):
-        container, classes, table = found.groups()
-        classes = "table-scroll long" if "long" in (classes or "") else "table-scroll"
+        ours, classes, theirs, table = found.groups()
         region = (
-            f'<div class="{classes}" role="region" tabindex="0" aria-label="{_label(i, found)}">'
+            f'<div class="{classes or "table-scroll"}" role="region" tabindex="0" '
+            f'aria-label="{_label(i, found)}">'
         )
-        parts += [body[end : found.start()], region, _scoped(table), "" if container else "</div>"]
+        opened = f"<div>{region}" if ours and theirs else region
+        closed = "" if ours or theirs else "</div>"
+        parts += [body[end : found.start()], opened, _scoped(table), closed]
         end = found.end()
     return "".join([*parts, body[end:]])
 
 
 def _label(i: int, found: re.Match) -> str:
-    caption = _CAPTION.search(found[3])
+    caption = _CAPTION.search(found[4])
     titles = _TITLE.findall(found.string, 0, found.start())
     said = plain(caption[0]) if caption else plain(titles[-1]) if titles else ""
     return escape(f"Table {i}: {said[:120]}" if said else f"Table {i}", quote=True)

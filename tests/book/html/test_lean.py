@@ -48,3 +48,11 @@ def test_a_page_has_a_scheme_without_scripts_and_no_role_that_is_none(tmp_path):
     page = made(tmp_path, "page.html")
     assert '<html lang="en" data-theme="light">' in page
     assert page.count("role=") == 1 and '<div id="pst-primary-sidebar" role="navigation"' in page
+
+
+def test_the_switches_of_the_sidebar_have_names(tmp_path):
+    switch = '<summary><span class="toctree-toggle" role="presentation"></span></summary>'
+    sidebar = f'<li><a href="methods.html">Methods</a><details>{switch}<ul></ul></details></li>'
+    (tmp_path / "other.html").write_text(sidebar)
+    made(tmp_path, "page.html")
+    assert '<summary aria-label="Pages below Methods"><span' in (tmp_path / "other.html").read_text()

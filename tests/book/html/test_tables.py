@@ -11,12 +11,13 @@ def soup(html):
 
 def test_every_table_has_one_region_whatever_it_came_in():
     table = "<table><tbody><tr><td>1</td></tr></tbody></table>"
+    theme = f'<div class="pst-scrollable-table-container">\n{table}\n</div>'
     page = soup(
-        f'{table}<div class="table-scroll">{table}</div>'
-        f'<div class="pst-scrollable-table-container">\n{table}\n</div><p>after</p>'
+        f'{table}<div class="table-scroll">{table}</div>{theme}<div class="table-scroll long">{theme}</div><p>after</p>'
     )
     found = page.select("div.table-scroll[role=region][tabindex='0'] > table")
-    assert len(found) == 3 and len(page("div")) == 3
+    assert len(found) == len(page.select("div.table-scroll")) == 4
+    assert "long" in found[3].parent["class"]
     assert page.p.parent is page  # each region is closed
 
 
