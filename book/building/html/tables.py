@@ -19,6 +19,7 @@ _FRAME = '<table border="1" class="dataframe'  # as pandas writes it
 _CELL = re.compile(r"(<td\b[^>]*>)([^<]*)</td>")
 _MISSING = {"", "NaN", "nan", "None", "NaT", "&lt;NA&gt;"}
 _MINUS = re.compile(r"(?<![\w.–-])-(?=[\d.])")
+_TOGETHER = re.compile(r"\[[^\]]*\]|\d+ × \d+")
 _STYLE = re.compile(
     r"<style\b[^>]*>[^<]*\btable\b[^<]*</style>|<style scoped>.*?</style>", re.DOTALL
 )
@@ -69,8 +70,10 @@ def _scoped(table: str) -> str:
 
 
 def _readable(cell: re.Match) -> str:
-    """A cell of a data frame for readers: a minus sign in place of a hyphen, a dash for a missing value."""
+    """A cell of a data frame for readers: a minus sign in place of a hyphen, a dash for a missing value,
+    and no line break within an interval or a size."""
     text = "–" if cell[2].strip() in _MISSING else _MINUS.sub("−", cell[2])
+    text = _TOGETHER.sub(lambda part: part[0].replace(" ", "\N{NO-BREAK SPACE}"), text)
     return f"{cell[1]}{text}</td>"
 
 

@@ -62,9 +62,15 @@ def test_tables_have_the_style_of_the_book_and_none_of_their_own():
 def test_what_is_not_there_is_a_dash_and_a_minus_is_no_hyphen():
     frame = pd.DataFrame({"x": ["-0.5 [-1.2, -0.1]", None, "a-1", float("nan"), "2024-11-02"]})
     cells = [cell.text for cell in soup(frame.to_html()).tbody("td")]
-    assert cells == ["−0.5 [−1.2, −0.1]", "–", "a-1", "–", "2024-11-02"]
+    assert cells == ["−0.5 [−1.2,\N{NO-BREAK SPACE}−0.1]", "–", "a-1", "–", "2024-11-02"]
 
 
 def test_a_long_table_stays_in_its_box():
     html = report.scrolled(pd.DataFrame({"n": [1]})).html
     assert soup(html).div["class"] == ["table-scroll", "long"] and len(soup(html)("div")) == 1
+
+
+def test_no_line_breaks_within_an_interval_or_a_size_of_a_data_frame():
+    frame = pd.DataFrame({"IoU": ["7.08 [6.21, 7.98]"], "grid": ["8 × 8"], "words": ["on one of them"]})
+    cells = [cell.text for cell in soup(frame.to_html(index=False)).table.tbody("td")]
+    assert cells == ["7.08 [6.21,\N{NO-BREAK SPACE}7.98]", "8\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}8", "on one of them"]
