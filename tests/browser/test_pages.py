@@ -9,7 +9,8 @@ from lib.paths import ROOT
 
 from .conftest import PHONE
 
-PAGES = [*pages(ROOT), "search"]
+ONE_OF_A_KIND = ["book/methods/lime", "book/metrics/average_gain", "book/claims/opticam-best-average-gain"]
+PAGES = [*pages(ROOT), *ONE_OF_A_KIND, "search"]
 AXE = (files("axe_playwright_python") / "axe.min.js").read_text("utf-8")
 
 # What sticks out of the window, but not out of a box that scrolls.
