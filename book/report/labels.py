@@ -142,6 +142,7 @@ _COMPARED = {  # compared as methods are, without being methods
     "weighted": "weighted contrast",
     "probability_against_contrast": "probability against contrast",
     "one_pass_against_many": "one pass against many",
+    "fisher_discriminant": "Fisher's discriminant",
     "twice_the_rate": "twice the learning rate",
     "same_rate": "the same learning rate",
     "uniform": "a uniform map",

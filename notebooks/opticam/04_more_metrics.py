@@ -195,7 +195,7 @@ means["ADCC of the means"] = 100 * adcc(terms).numpy()
 means.rename_axis(["", "%"]).round(1)
 
 # %% [markdown]
-"""
+r"""
 ```{admonition} Departures
 :class: note
 **Patches.** The image is cut into a grid, as by Samek et al.; where its side is no multiple of the patch, the
@@ -206,7 +206,7 @@ as long as they do not overlap. The side of a patch is a sixteenth of the image'
 image; the paper names no choice. The default here is black, as in masking and deletion. The table below compares
 it with the options `replacement="mean"` and `"uniform"`.
 
-**Mean of AOPC.** The mean is over $k = 0, \\dots, L$. Quantus gives the drops for $k = 1, \\dots, L$, whose mean is
+**Mean of AOPC.** The mean is over $k = 0, \dots, L$. Quantus gives the drops for $k = 1, \dots, L$, whose mean is
 11/10 of this one.
 
 **Noise.** The noise is uniform within 0.2, added to pixels in $[0, 1]$, and seeded by the image itself. The sum is
