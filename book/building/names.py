@@ -7,8 +7,8 @@ from typing import NamedTuple
 from lib.methods import METHODS
 from lib.metrics import METRICS
 
-from ..reference.pages.metrics import title
 from ..report import PAPERS
+from ..report.labels import metric_title
 from . import concordance
 from .concordance import Item
 from .executed import Executed
@@ -61,10 +61,10 @@ def registries() -> list[Named]:
     ]
     return methods + [
         Named(
-            title(metric),
+            metric_title(metric),
             f"book/metrics/{name}",
             "",
-            (name, metric.title, metric.symbol, title(metric)),
+            (name, metric.title, metric.symbol, metric_title(metric)),
         )
         for name, metric in METRICS.items()
     ]

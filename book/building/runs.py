@@ -5,7 +5,7 @@ from html import escape
 from pathlib import Path
 
 from .. import experiments
-from .scoreboard import PAPERS
+from ..report import PAPERS
 
 _PARTS = PAPERS | {"reference": "Methods and metrics"}
 

@@ -10,7 +10,7 @@ from lib.errors import unknown
 
 from ..report import PAPERS, VERDICTS_MIME, combine
 
-__all__ = ["PAPERS", "Verdict", "judged", "verdicts"]
+__all__ = ["Verdict", "judged", "verdicts"]
 
 Verdict = dict[str, Any]  # a row of `report.judge`, and the page
 

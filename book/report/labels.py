@@ -248,6 +248,17 @@ def method_title(name: str, printed: str | None = None) -> str:
     return f"{METHODS[method].title}, {words}"
 
 
+def metric_title(metric) -> str:
+    """The title of a metric, followed by its symbol in brackets if that is different.
+
+    Example:
+        >>> metric_title(METRICS["average_drop"])
+        'Average drop (AD)'
+    """
+    name = metric.title[0].upper() + metric.title[1:]
+    return name if metric.symbol.lower() == metric.title.lower() else f"{name} ({metric.symbol})"
+
+
 def number(value: float, decimals: int = 1) -> str:
     """A rounded number with a true minus sign; a dash for NaN."""
     if value != value:

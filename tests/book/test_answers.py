@@ -6,7 +6,8 @@ from bs4 import BeautifulSoup
 
 from book.building.answers import NONE, answer, cautions, first_decided, statements
 from book.building.contents import notebooks
-from book.building.scoreboard import PAPERS, judged
+from book.building.scoreboard import judged
+from book.report import PAPERS
 from lib.paths import ROOT
 
 from .verdicts import page, verdict

@@ -19,9 +19,9 @@ from book.building import BookError, build, stale
 from book.building.contents import link, notebooks, pages, parameters
 from book.building.execute import _default_jobs, _furthest, environment, execute, freshness, plan
 from book.building.publish import publish
-from book.building.scoreboard import PAPERS, judged, verdicts
+from book.building.scoreboard import judged, verdicts
 from book.building.stage import _built_with, figures_apart, stage
-from book.report import RULE, VERDICTS_MIME
+from book.report import PAPERS, RULE, VERDICTS_MIME
 from lib.errors import UnknownName
 from lib.methods import METHODS
 from lib.metrics import METRICS

@@ -119,6 +119,7 @@ def test_a_row_leads_to_the_page_of_its_claim_and_back(open_page):
     assert page.url.endswith(f"book/claims/{claim}.html")
     assert page.locator(".bd-article h1").is_visible()
     page.get_by_role("link", name="all claims of Opti-CAM").click()
+    page.wait_for_load_state()
     assert state(page) == {"paper": "opticam"} and {row["paper"] for row in shown(page)} == {
         "opticam"
     }

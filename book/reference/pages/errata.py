@@ -16,7 +16,7 @@ from lib.manifests import StrictLoader
 from lib.paths import MANIFESTS
 
 from ... import report
-from ...building.scoreboard import PAPERS
+from ...report import PAPERS
 from ...report.labels import method_title, metric_label
 from ...report.markup import evidence_html
 from .demonstrations import DEMONSTRATIONS, Shown

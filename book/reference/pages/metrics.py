@@ -5,6 +5,7 @@ from html import escape
 
 from lib.metrics import METRICS, Metric
 
+from ...report.labels import metric_title
 from . import parts, sources
 from .docstrings import docstring
 from .known import Known
@@ -21,7 +22,7 @@ def page(name: str, known: Known) -> str:
     value, measure = docstring(metric.value), docstring(metric.measure)
     found = known.about_metric(name)
     blocks = [
-        f"# {title(metric)}",
+        f"# {metric_title(metric)}",
         f"`{name}`. {value.sentence}",
         f"## Equation\n\n{value.formula}" if value.formula else "",
         "\n\n".join(["## How it is done here", *value.notes]) if value.notes else "",
@@ -35,17 +36,6 @@ def page(name: str, known: Known) -> str:
         "See also [the table of all metrics](../metrics).",
     ]
     return "\n\n".join(filter(None, blocks)) + "\n"
-
-
-def title(metric: Metric) -> str:
-    """The title of a metric, followed by its symbol in brackets if that is different.
-
-    Example:
-        >>> title(METRICS["average_drop"])
-        'Average drop (AD)'
-    """
-    name = metric.title[0].upper() + metric.title[1:]
-    return name if metric.symbol.lower() == metric.title.lower() else f"{name} ({metric.symbol})"
 
 
 def _facts(metric: Metric) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from ...building.scoreboard import PAPERS
+from ...report import PAPERS
 from ...report.markup import verdict_html
 from ...report.verdicts import SYMBOLS
 from . import bibliography

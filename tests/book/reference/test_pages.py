@@ -16,6 +16,7 @@ from book.reference.maps import MAPS_MIME, Maps, of_network
 from book.reference.pages import bibliography, cite, methods, metrics, parts, sources
 from book.reference.pages.known import Known
 from book.reference.pages.usage import Page
+from book.report.labels import metric_title
 from lib.methods import METHODS
 from lib.metrics import METRICS
 from lib.paths import ROOT
@@ -73,7 +74,7 @@ def test_every_method_has_a_page(name, known):
 @pytest.mark.parametrize("name", METRICS)
 def test_every_metric_has_a_page(name, known):
     text, metric = metrics.page(name, known), METRICS[name]
-    assert text.startswith(f"# {metrics.title(metric)}\n")
+    assert text.startswith(f"# {metric_title(metric)}\n")
     headings = re.findall(r"^## (.+)$", text, re.M)
     assert {"Equation", "What is measured", "Options", "Cost", "Source", "Cite"} <= set(headings)
     assert f"def {metric.measure.__name__}(" in text and f"def {name}(" in text

@@ -2,8 +2,8 @@ import math
 
 import pytest
 
-from lib.errors import UnknownName
 from book.report.labels import bounds, meaningful, method_title, metric_label, number, symbols
+from lib.errors import UnknownName
 from lib.statistics import Interval
 
 
