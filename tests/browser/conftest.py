@@ -73,5 +73,11 @@ def open_page(browser, book: Path) -> Iterator[Callable]:
     assert complaints == []
 
 
+def follow(link) -> None:
+    """Click a link, and wait until its page has loaded."""
+    with link.page.expect_navigation():
+        link.click()
+
+
 def _inside(url: str, book: Path) -> bool:
     return url.startswith((book.as_uri(), "data:", "blob:"))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from .conftest import DESKTOP, PHONE
+from .conftest import DESKTOP, PHONE, follow
 
 PAGE = "notebooks/reference/01_gallery"
 
@@ -54,7 +54,7 @@ def test_two_methods_lie_side_by_side_and_lead_to_their_pages(page, book):
         assert picture.get_attribute("src") == tile.locator("img").get_attribute("src")
         assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
         assert name.locator("a").get_attribute("href").endswith(f"book/methods/{chosen}.html")
-    page.locator(".map-names a").first.click()
+    follow(page.locator(".map-names a").first)
     assert (book / "book/methods" / page.url.rpartition("/")[2]).is_file()
 
 

@@ -4,7 +4,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from .conftest import PHONE
+from .conftest import PHONE, follow
 
 PAGE = "book/scoreboard"
 SHOWN = "table.board tbody tr:not([hidden])"
@@ -115,11 +115,10 @@ def test_a_heading_sorts_either_way_and_then_no_more(open_page, key):
 def test_a_row_leads_to_the_page_of_its_claim_and_back(open_page):
     page = open_page(PAGE)
     claim = rows(page)[3]["id"]
-    page.locator(f"tr#{claim} td:nth-child(2) > a").click()
+    follow(page.locator(f"tr#{claim} td:nth-child(2) > a"))
     assert page.url.endswith(f"book/claims/{claim}.html")
     assert page.locator(".bd-article h1").is_visible()
-    page.get_by_role("link", name="all claims of Opti-CAM").click()
-    page.wait_for_load_state()
+    follow(page.get_by_role("link", name="all claims of Opti-CAM"))
     assert state(page) == {"paper": "opticam"} and {row["paper"] for row in shown(page)} == {
         "opticam"
     }
@@ -134,7 +133,7 @@ def test_a_row_has_an_address(open_page):
 
 def test_the_front_page_leads_to_the_claims_that_it_counts(open_page):
     page = open_page("book/index")
-    page.locator("table.summary tbody td a").first.click()
+    follow(page.locator("table.summary tbody td a").first)
     assert page.url.partition("#")[0].endswith(f"{PAGE}.html")
     asked = state(page)
     found = shown(page)

@@ -4,7 +4,7 @@ from urllib.parse import quote
 
 import pytest
 
-from .conftest import DESKTOP, PHONE
+from .conftest import DESKTOP, PHONE, follow
 
 
 @pytest.mark.parametrize("width", [DESKTOP[0], PHONE[0]])
@@ -13,8 +13,7 @@ def test_a_search_finds_pages_with_excerpts(open_page, width):
     first = page.locator("#search-results li").first
     first.locator("p.context").wait_for()
     assert "insertion" in first.locator("p.context").inner_text().lower()
-    first.locator("a").first.click()
-    page.wait_for_url("**/*.html*")
+    follow(first.locator("a").first)
     assert "insertion" in page.locator("article").inner_text().lower()
 
 
@@ -44,8 +43,7 @@ def test_what_has_a_name_is_the_first_result(open_page, query, title, place):
     first = page.locator("#search-results li a").first
     first.wait_for()
     assert first.inner_text().startswith(title)
-    first.click()
-    page.wait_for_url("**/*.html*")
+    follow(first)
     assert page.url.partition("#")[0].endswith(place.partition("#")[0])
     if anchor := place.partition("#")[2]:
         assert page.url.endswith(f"#{anchor}") and page.locator(f"[id='{anchor}']").is_visible()
