@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections.abc import Mapping
+from html import escape
 from typing import Any
 
 from ..parameters import assigned
@@ -29,7 +30,7 @@ def fold(page: Executed, profile: str, book: Mapping[str, str]) -> str:
             _code("bash", command(page.short, "embedded", own, out="mine")),
         ]
     parts = [
-        f'<details class="cams-run" id="run-this-page"><summary>{PROMPT}</summary>',
+        f'<details class="cams-run" id="run-this-page"><summary>{PROMPT}{_cost(page)}</summary>',
         "Run this in the folder of the project, after `make env`. Stored results are not computed again:",
         _code("bash", command(page.short, profile, given)),
         *mine,
@@ -40,6 +41,14 @@ def fold(page: Executed, profile: str, book: Mapping[str, str]) -> str:
         "</details>\n",
     ]
     return "\n\n".join(parts)
+
+
+def _cost(page: Executed) -> str:
+    """How long this copy of the page took, and on what; empty where the execution has not said it."""
+    device = page.provenance.get("device")
+    if page.seconds is None or not device:
+        return ""
+    return f' <span class="cams-cost">{page.seconds:,.0f} s on {escape(device)}</span>'
 
 
 def command(page: str, profile: str, parameters: Mapping[str, Any], out: str = "") -> str:

@@ -46,6 +46,11 @@ def test_a_page_without_a_folder_offers_none_and_shows_its_parameters():
     assert text.startswith("<details") and text.rstrip().endswith("</details>")
 
 
+def test_the_summary_says_what_the_page_has_cost():
+    assert ">1,207 s on a CPU<" in fold(page(cells=[PARAMETERS], seconds=1206.7), "embedded", BOOK)
+    assert "cams-cost" not in fold(page(cells=[PARAMETERS]), "embedded", BOOK)
+
+
 def test_the_command_parses(monkeypatch):
     from click.testing import CliRunner
 

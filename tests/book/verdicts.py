@@ -43,14 +43,22 @@ def rows(*verdicts):
     return judged(verdicts).to_dict("records")
 
 
-def page(*verdicts, cells=(), name="notebooks/mini/one", stale=False, commit="abc", **book):
+def page(
+    *verdicts,
+    cells=(),
+    name="notebooks/mini/one",
+    stale=False,
+    commit="abc",
+    device="a CPU",
+    **book,
+):
     """An executed page whose last cell judges."""
     records = [{key: value for key, value in one.items() if key != "page"} for one in verdicts]
     table = new_output("display_data", data={"text/html": "<table>", VERDICTS_MIME: records})
     footer = new_output(
         "display_data",
         data={"text/html": "x"},
-        metadata={"provenance": {"commit": commit, "versions": {"lib": "0.1.0"}}},
+        metadata={"provenance": {"commit": commit, "versions": {"lib": "0.1.0"}, "device": device}},
     )
     title = new_markdown_cell("# One page\n\nIts text.")
     judging = [new_code_cell("verdicts", outputs=[table])] if records else []
