@@ -15,7 +15,7 @@ from .checks import as_tensor, check_count, check_data, check_net
 from .classes import matched
 from .data import Dataset
 from .inference import outside_inference_mode
-from .metrics.similarity import cosine_similarity, similarities
+from .metrics.similarity import SIMILARITIES, cosine_similarity, similarities
 from .paths import absolute
 from .progress import Progress, Told
 from .saliency import finish
@@ -307,26 +307,33 @@ def compare(
 
     Returns:
         Rows like those of `evaluate`, with the four measures of `similarities` as metrics, and the
-        column `other`, the key of the network that `net` is compared with.
+        column `other`, the key of the network that `net` is compared with. An image without a map of
+        either network has NaN, and the error.
 
     Example:
         >>> frame = compare(net, nets.cascade(net), images, {"grad_cam": ("grad_cam", {})})
         >>> frame[frame["other"] == frame["other"].max()].groupby("metric")["value"].mean()
     """
-    options = {"batch_size": batch_size, "store": store}
-    own = {label: _maps(net, data, *method, **options) for label, method in methods.items()}
+    data, methods = matched(data, net), chosen_methods(methods)
+    own = [_explained(net, data, _met(m, net), "label", batch_size, store) for m in methods]
     frames = []
     for key, other in others:
-        values = {}
-        for label, method in methods.items():
-            theirs = own[label] if other is net else _maps(other, data, *method, **options)
-            alike = similarities(own[label], theirs)
-            values |= {(label, metric): value for metric, value in alike.items()}
-        frames.append(as_frame(net, data, values).assign(other=key))
+        for method, maps in zip(methods, own):
+            theirs = maps
+            if other is not net:
+                theirs = _explained(other, data, _met(method, net), "label", batch_size, store)
+            frames.append(_alike(net, data, method, maps, theirs).assign(other=key))
     return pd.concat(frames, ignore_index=True)
 
 
-def _maps(net, data: Dataset, name: str, options: dict, **how) -> tuple[Tensor, Tensor]:
-    """Raw maps (N, h, w) and finished ones (N, H, W)."""
-    raw = saliency_maps(net, data, name, raw=True, **how, **options)
-    return raw, finish(name, raw, data.size, **options)
+def _alike(net, data: Dataset, method: Variant, *maps: list[Explained | str]) -> pd.DataFrame:
+    """The rows of one method: an image without a map of either network has the error in place of a value."""
+    errors = [next((one for one in pair if isinstance(one, str)), None) for pair in zip(*maps)]
+    both = [i for i, error in enumerate(errors) if error is None]
+    values = {(method.label, metric): np.full(len(data), np.nan) for metric in SIMILARITIES}
+    if both:
+        raw = [torch.from_numpy(np.stack([of[i].map for i in both])) for of in maps]
+        pairs = [(M, finish(method.name, M, data.size, **method.options)) for M in raw]
+        for metric, value in similarities(*pairs).items():
+            values[method.label, metric][both] = value
+    return as_frame(net, data, values).assign(error=pd.array(errors * len(values), dtype=object))

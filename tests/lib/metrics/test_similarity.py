@@ -198,6 +198,23 @@ def test_each_map_is_computed_once(images, monkeypatch):
     assert len(explained) == 3 * len(METHODS) * len(images)
 
 
+def test_an_image_without_a_map_has_its_error_and_costs_no_other(images, monkeypatch):
+    whole = compared(images)
+
+    def refuse(method, net, x, target, **options):
+        if method == "grad_cam" and (target == 1).any():
+            raise ValueError("no map of class 1")
+        return attribute(method, net, x, target, **options)
+
+    monkeypatch.setattr("lib.shard.attribute", refuse)
+    frame = compared(images)
+    lost = frame["error"].notna()
+    expected = (frame["method"] == "grad_cam") & (frame["image"] == images.ids[1])
+    assert (lost == expected).all() and set(frame["error"][lost]) == {"no map of class 1"}
+    assert frame["value"][lost].isna().all()
+    pd.testing.assert_frame_equal(frame[~lost], whole[~lost])
+
+
 def test_maps_come_from_the_store(images, tmp_path):
     first = compared(images, store=tmp_path / "store")
     files = sorted((tmp_path / "store").rglob("*.safetensors"))
