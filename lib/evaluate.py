@@ -336,4 +336,4 @@ def _alike(net, data: Dataset, method: Variant, *maps: list[Explained | str]) ->
         pairs = [(M, finish(method.name, M, data.size, **method.options)) for M in raw]
         for metric, value in similarities(*pairs).items():
             values[method.label, metric][both] = value
-    return as_frame(net, data, values).assign(error=pd.array(errors * len(values), dtype=object))
+    return as_frame(net, data, values).assign(error=errors * len(values))
