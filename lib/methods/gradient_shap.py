@@ -1,5 +1,4 @@
 import torch
-from captum.attr import GradientShap
 from torch import Tensor
 
 from ..checks import check_choice, check_count
@@ -65,6 +64,8 @@ def gradient_shap(
 
 def _expected_gradients(f, image: Tensor, start: Tensor, size: int, *, n, noise, seed) -> Tensor:
     """captum's estimate for one image (3, H, W), summed over colours (H, W)."""
+    from captum.attr import GradientShap  # here, as captum and what it imports take a second
+
     explainer = GradientShap(f)
     explainer.gradient_func = lambda f, points, *_: (_gradient(f, *points, size),)
     with seeded_globally(image, seed):

@@ -1,9 +1,6 @@
 from collections.abc import Callable
 
 import torch
-from captum._utils.models.model import Model
-from captum.attr import LimeBase
-from skimage.segmentation import slic
 from torch import Tensor
 
 from ..checks import check_choice, check_count
@@ -89,6 +86,8 @@ def _surrogate(
     size: int, kernel_width: float, ridge: float,
 ) -> Tensor:  # fmt: skip
     """The weights (K,) of superpixels, fitted to the scores of samples z (n, K)."""
+    from captum.attr import LimeBase  # here, as captum and what it imports take a second
+
     samples = iter(z.split(1))
     explainer = LimeBase(
         f,
@@ -106,6 +105,8 @@ def _surrogate(
 
 def segments(image: Tensor, superpixels: int, compactness: float) -> Tensor:
     """The superpixel (H, W) of each pixel, counted from 0."""
+    from skimage.segmentation import slic  # here, as it imports most of scipy
+
     rgb = quantised(image).permute(1, 2, 0).numpy()
     found = slic(rgb, superpixels, compactness, start_label=0)
     return torch.from_numpy(found).unique(return_inverse=True)[1]
@@ -120,8 +121,8 @@ def _background(image: Tensor, segment: Tensor, hidden: str) -> Tensor:
     return mean[:, segment]
 
 
-class _Ridge(Model):
-    """LIME's linear model, with the interface that captum expects."""
+class _Ridge:
+    """LIME's linear model, with the methods that captum calls."""
 
     def __init__(self, ridge: float):
         self.ridge = ridge
