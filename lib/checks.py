@@ -35,6 +35,14 @@ def as_dtype(dtype: str | torch.dtype | None) -> torch.dtype | None:
     raise ValueError(f"dtype is float16, bfloat16, float32 or float64, got {dtype!r}")
 
 
+def as_autocast(dtype: str | torch.dtype | None) -> torch.dtype | None:
+    """A dtype of half precision, given as such or by name."""
+    found = getattr(torch, dtype, "") if isinstance(dtype, str) else dtype
+    if found in (None, torch.bfloat16, torch.float16):
+        return found
+    raise ValueError(f"autocast is None, bfloat16 or float16, got {dtype!r}")
+
+
 def check_net(net) -> None:
     """Raises an error unless `net` is a `Classifier`."""
     if not hasattr(net, "cut"):

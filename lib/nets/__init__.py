@@ -30,7 +30,7 @@ __all__ = [
 ]  # fmt: skip
 
 IMAGENET_CLASSES = 1000
-OPTIONS = ("mean", "std", "input_size", "name", "classes", "compile")  # of `wrap`
+OPTIONS = ("mean", "std", "input_size", "name", "classes", "compile", "autocast")  # of `wrap`
 
 
 @outside_inference_mode
@@ -42,6 +42,7 @@ def load(
     device: str | torch.device = "cpu",
     dtype: str | torch.dtype | None = None,
     compile: bool = False,
+    autocast: str | torch.dtype | None = None,
     normalize: bool = True,
     root: str | Path | None = None,
 ) -> Classifier:
@@ -56,7 +57,7 @@ def load(
             random initialisation. Or the path of a state dict.
         layer: the target layer; None for the paper's choice (see `Classifier`).
         device, dtype: where and in which precision the network runs; images are converted.
-        compile: whether to run the whole network through torch.compile.
+        compile, autocast: ways to run faster, as for `Classifier`.
         normalize: False gives the network images as they are, in [0, 1] (Opti-CAM, appendix H).
         root: the folder of the dataset on which a recipe's network is trained, as for `data.load`.
 
@@ -86,7 +87,9 @@ def load(
         options["layer"] = layer
     if not normalize:
         options |= {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}
-    net = Classifier(model.to(device, as_dtype(dtype)), **options, compile=compile)
+    net = Classifier(
+        model.to(device, as_dtype(dtype)), **options, compile=compile, autocast=autocast
+    )
     if net.classes is None and _of_imagenet(name, net):
         net.classes = imagenet_descriptions()
     return net
@@ -137,7 +140,8 @@ def wrap(model: nn.Module, layer: str | nn.Module | None = None, **options) -> C
 
     Args:
         layer: the name of the target layer, or the module itself; None for the paper's choice.
-        options: `mean`, `std`, `input_size`, `name`, `classes`, `compile`, as for `Classifier`.
+        options: `mean`, `std`, `input_size`, `name`, `classes`, `compile`,
+            `autocast`, as for `Classifier`.
 
     Raises:
         UnknownName: there is no such option or layer.

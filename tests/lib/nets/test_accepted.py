@@ -250,7 +250,7 @@ def test_an_option_that_is_none_is_named():
         UnknownName, match=r"'device'; valid: mean, std, .*; move the network, as wrap"
     ):
         nets.wrap(cnn(), device="cpu")
-    with pytest.raises(UnknownName, match="'size'; valid: mean, .*compile$"):
+    with pytest.raises(UnknownName, match="'size'; valid: mean, .*autocast$"):
         nets.wrap(cnn(), size=32)
 
 
