@@ -14,6 +14,7 @@ from torch import Tensor
 from .checks import as_tensor, check_count, check_data, check_net
 from .classes import matched
 from .data import Dataset
+from .decoding import Decoder, workers_for
 from .inference import outside_inference_mode
 from .metrics.similarity import SIMILARITIES, cosine_similarity, similarities
 from .paths import absolute
@@ -37,15 +38,16 @@ def evaluate(
     batch_size: int = 16,
     store: str | Path | None = None,
     executor: Executor | None = None,
+    workers: int | None = None,
     shard_size: int = SHARD_SIZE,
     progress: bool | Told | None = None,
 ) -> pd.DataFrame:
     """The value of every metric for every method on every image.
 
-    Results do not depend on batch size, shard size, order or executor. With a `store`, maps are
-    written after each batch and values after each shard. The map of an image is then computed only
-    once, whichever call asks for it, so an interrupted run resumes. A process waits while another
-    one computes the same shard. An image that cannot be read, or whose map is not finite, gives
+    Results do not depend on batch size, shard size, order, executor or workers. With a `store`,
+    maps are written after each batch and values after each shard. The map of an image is then
+    computed only once, whichever call asks for it, so an interrupted run resumes. A process waits
+    while another one computes the same shard. An image that cannot be read, or whose map is not finite, gives
     rows with its error; the other images are evaluated. If memory runs out, the batch is halved.
 
     Args:
@@ -56,6 +58,9 @@ def evaluate(
         batch_size: images per pass. Methods that multiply images use their own chunks.
         store: a folder, which may begin with ~; None stores nothing.
         executor: any `concurrent.futures.Executor` (also Dask's); None runs in this process.
+        workers: processes that decode images ahead of the network. None for none where the network
+            is on a CPU, which they would share, and elsewhere for one per core, at most 8. With an
+            executor, each of its processes decodes its own images.
         shard_size: the number of images whose values are stored together, which is the most that an
             interruption loses.
         progress: whether to show a bar of the images explained over all methods; None shows it on a
@@ -84,7 +89,8 @@ def evaluate(
     data, methods = matched(data, net), [_met(method, net) for method in methods]
     store = None if store is None else absolute(store)  # executors may run in another folder
     # A generator, so that the images of a block are decoded once for all methods and then freed.
-    blocks = _blocks(net, data, batch_size, shard_size)
+    workers = 0 if executor is not None else workers_for(net.device, workers)
+    blocks = _blocks(net, data, batch_size, shard_size, workers)
     tasks = ((block, method, metrics, store) for block in blocks for method in methods)
     with Progress(net.name, len(methods) * len(data), progress) as shown:
         if executor is None:
@@ -107,11 +113,19 @@ def _met(method: Variant, net) -> Variant:
     return replace(method, options=options)
 
 
-def _blocks(net, data: Dataset, batch_size: int, size: int = SHARD_SIZE) -> Iterator[Block]:
+def _blocks(
+    net, data: Dataset, batch_size: int, size: int = SHARD_SIZE, workers: int = 0
+) -> Iterator[Block]:
     check_net(net)
     check_count("batch_size", batch_size, optional=False)
     check_count("shard_size", size, optional=False)
-    return (Block(net, data[i : i + size], batch_size) for i in range(0, len(data), size))
+    return _decoded(net, data, batch_size, size, workers)
+
+
+def _decoded(net, data: Dataset, batch_size: int, size: int, workers: int) -> Iterator[Block]:
+    with Decoder(data, workers) as decoder:
+        for i in range(0, len(data), size):
+            yield Block(net, data[i : i + size], batch_size, decoder.since(i) if workers else None)
 
 
 def _run(task: tuple, shown: Progress | None = None) -> pd.DataFrame:

@@ -23,12 +23,22 @@ Targets = list[int | None]  # the class of each image of a block
 class Block:
     """A block of images of a dataset, decoded once, and a network's logits for them.
 
+    Args:
+        decode: gives the i-th sample of the block, as a `Decoder` does; None decodes it here.
+
     Attributes:
         unreadable: the errors of the images that could not be read or decoded, by index.
     """
 
-    def __init__(self, net, data: Dataset, batch_size: int):
+    def __init__(
+        self,
+        net,
+        data: Dataset,
+        batch_size: int,
+        decode: Callable[[int], Sample] | None = None,
+    ):
         self.net, self.data, self.batch_size = net, data, batch_size
+        self._decode = decode or data.__getitem__
         self.unreadable: dict[int, str] = {}
         self._samples: dict[int, Sample] = {}
         self._logits: dict[int, Tensor] = {}
@@ -52,7 +62,7 @@ class Block:
         """The sample, or None if it is unreadable; then its error is recorded."""
         if i not in self._samples and i not in self.unreadable:
             try:
-                sample = self.data[i]
+                sample = self._decode(i)
                 check_images(sample.image[None])
                 self._samples[i] = sample
             except ValueError as error:
