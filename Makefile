@@ -1,6 +1,6 @@
 # make book         build the book from scratch: environment, notebooks, HTML   [PROFILE=smoke|embedded|paper]
 # make test         make the environment and run all tests
-# make bench        compare with other libraries
+# make bench        compare with other libraries   [DEVICE=cpu|cuda]
 # make archive      pack the built book into one file with checksums, in build/archive   [VERSION=1.0]
 # make notebooks    after a notebook's script was edited: refresh its committed .ipynb, with the smoke outputs
 # make env          make the environment only (.venv, pinned by constraints.txt and data-packages.txt)
@@ -9,6 +9,7 @@
 
 PYTHON  ?= python3
 PROFILE ?= embedded
+DEVICE  ?= cpu
 PY      := .venv/bin/python
 
 # By default, glibc returns every large freed block to the kernel, which must zero it again for the next
@@ -27,7 +28,7 @@ test: env
 	$(PY) -m pytest notebooks --nbval-lax --nbval-current-env --nbval-cell-timeout=600
 
 bench: env
-	$(PY) -m benchmarks
+	$(PY) -m benchmarks --device $(DEVICE)
 
 archive:
 	$(PY) -m book.building.archive build/$(PROFILE)/html build/archive $(VERSION)

@@ -1,6 +1,6 @@
-"""Measures speed and memory, prints them, and writes `benchmarks/results.md` and `results.csv`.
+"""Measures speed and memory, prints them, and writes `benchmarks/results.md` and its CSV files.
 
-Each comparison runs both sides in turn, A B A B, on the same photographs, network and threads. It
+On another device than the CPU, the files are `results-cuda.md` and so on. Each comparison runs both sides in turn, A B A B, on the same photographs, network and threads. It
 reports the ratio of each pair, which is stable although the speed of a machine drifts.
 """
 
@@ -27,43 +27,46 @@ from lib.metrics import METRICS
 from lib.metrics.box_accuracy import overlaps_of_all
 from lib.metrics.boxes import unions
 from lib.metrics.pxap import histograms
-from lib.nets import weights
+from lib.nets import clock, weights
 from lib.reference import reference_set
 from lib.saliency import attribute, explain, normalise, predict, raw_map, upsample
 
-from . import plain
+from . import plain, throughput
 
 HERE = Path(__file__).parent
 
 
-def main(repeats: int) -> None:
+def main(repeats: int, device: str) -> None:
     torch.manual_seed(0)
-    bench = Bench(repeats)
+    bench = Bench(repeats, device)
     rows = [
         *bench.gradients(), bench.ablation_cam(), bench.score_cam(), bench.opti_cam(),
         *bench.shap_cam(), *bench.lift_cam(), bench.diff_cam(), *bench.localisation(),
         *bench.one_at_a_time(),
     ]  # fmt: skip
-    speed = pd.DataFrame(rows)
-    memory = pd.DataFrame(tqdm(bench.memory(), desc="memory", total=4))
-    speed.to_csv(HERE / "results.csv", index=False)
-    text = _page(speed, memory)
-    (HERE / "results.md").write_text(text, encoding="utf-8")
+    tables = {"results": rows, "passes": bench.passes(), "throughput": bench.throughput()}
+    if device == "cpu":
+        tables["memory"] = bench.memory()
+    else:
+        tables = {f"{name}-{bench.net.device.type}": of for name, of in tables.items()}
+    tables = {name: pd.DataFrame(tqdm(of, desc=name)) for name, of in tables.items()}
+    for name, table in tables.items():
+        table.to_csv(HERE / f"{name}.csv", index=False, float_format="%.4g")
+    text = _page(bench, tables)
+    (HERE / next(iter(tables))).with_suffix(".md").write_text(text, encoding="utf-8")
     print(text)
 
 
 class Bench:
     """One network on the embedded photographs, as a `Classifier` and as other libraries take it."""
 
-    def __init__(self, repeats: int):
-        self.repeats = repeats
-        self.net = nets.load("tf_efficientnet_lite0")
+    def __init__(self, repeats: int, device: str = "cpu"):
+        self.repeats, self.device = repeats, device
+        self.net = nets.load("tf_efficientnet_lite0", device=device)
         samples = list(data.load("imagenet_embedded", limit=16, size=self.net.input_size))
-        self.x = torch.stack([s.image for s in samples])
-        self.target = torch.tensor([s.target for s in samples])
-        self.model = weights.load_weights(
-            weights.build("tf_efficientnet_lite0"), "tf_efficientnet_lite0", None
-        ).eval()
+        self.x = torch.stack([s.image for s in samples]).to(device)
+        self.target = torch.tensor([s.target for s in samples], device=device)
+        self.model = self._bare("tf_efficientnet_lite0", None)
         self.normalised = torch.nn.Sequential(_Normalise(), self.model)
 
     # ------------------------------------------------------------------------------ comparisons
@@ -114,8 +117,8 @@ class Bench:
 
     def shap_cam(self):
         """SHAP-CAM with ten orderings, for a small head and for VGG-16's, against algorithm 1."""
-        lite = nets.load("tf_efficientnet_lite0", layer="blocks.6")
-        vgg = nets.load("torchvision:vgg16", weights="random")
+        lite = nets.load("tf_efficientnet_lite0", layer="blocks.6", device=self.device)
+        vgg = nets.load("torchvision:vgg16", weights="random", device=self.device)
         for on, net, repeats in (("EfficientNet-Lite0", lite, 0), ("VGG-16", vgg, 1)):
             x, target = self.x[:1], self.target[:1]
 
@@ -135,8 +138,8 @@ class Bench:
         """LIFT-CAM for VGG-16 with random weights: the head alone, and from the image."""
         from captum.attr import DeepLift, LayerDeepLift
 
-        net = nets.load("torchvision:vgg16", weights="random")
-        model = weights.build("torchvision:vgg16").eval()
+        net = nets.load("torchvision:vgg16", weights="random", device=self.device)
+        model = weights.build("torchvision:vgg16").eval().to(self.device)
         for module in model.modules():
             module.inplace = False  # captum does not support it
         x, target = self.x[:batch], self.target[:batch]
@@ -181,10 +184,10 @@ class Bench:
             ("EfficientNet-Lite0", "tf_efficientnet_lite0", None, 14),
             ("VGG of the scenes", "scenes_vgg", "random", 8),
         ):
-            net = nets.load(name, weights=weight)
-            model = torch.nn.Sequential(_Normalise(net.mean, net.std), _bare(name, weight))
+            net = nets.load(name, weights=weight, device=self.device)
+            model = torch.nn.Sequential(_Normalise(net.mean, net.std), self._bare(name, weight))
             photographs = data.load("imagenet_embedded", limit=batch, size=net.input_size)
-            x = torch.stack([sample.image for sample in photographs])
+            x = torch.stack([sample.image for sample in photographs]).to(self.device)
             target = predict(net, x)
             S = explain("grad_cam", net, x, target)
             step, areas = net.input_size * 8, (0.05, 0.1, 0.2)
@@ -264,6 +267,14 @@ class Bench:
         yield self._row("max_box_acc_v2", batch, all_boxes, plain_boxes, against=against)
         yield self._row("pxap", batch, area, plain_area, against=against)
 
+    def passes(self, batch: int = 8):
+        """Methods and metrics of many passes, beside these passes alone."""
+        return throughput.passes(self.net, self.x[:batch], self.target[:batch], self.repeats)
+
+    def throughput(self):
+        """Images per second: of the bare network, of decoding, and of an evaluation from files."""
+        return throughput.images_per_second(self.device, 64 if self.device == "cpu" else 2048)
+
     def memory(self):
         """Peak memory that Score-CAM adds, for one image of 1280 channels."""
         for library, size in (("lib", 8), ("lib", 32), ("lib", 128), ("pytorch-grad-cam", 16)):
@@ -300,7 +311,7 @@ class Bench:
         if batch > 1:
             ours(), peer()
         pairs = [
-            (_seconds(ours), _seconds(peer))
+            (self._seconds(ours), self._seconds(peer))
             for _ in tqdm(range(repeats or self.repeats), desc=name)
         ]
         ratios = [b / a for a, b in pairs]
@@ -318,6 +329,18 @@ class Bench:
         }
 
 
+    def _bare(self, name: str, weight: str | None) -> torch.nn.Module:
+        """A network without a wrapper, with parameters that are not frozen."""
+        if name in nets.RECIPES:
+            return nets.recipe(name).load(weight).eval().to(self.device)
+        return weights.load_weights(weights.build(name), name, weight).eval().to(self.device)
+
+    def _seconds(self, run: Callable) -> float:
+        start = clock(self.net.device)
+        run()
+        return clock(self.net.device) - start
+
+
 class _Normalise(torch.nn.Module):
     def __init__(self, mean=0.5, std=0.5):
         super().__init__()
@@ -327,43 +350,58 @@ class _Normalise(torch.nn.Module):
         return (x - self.mean) / self.std
 
 
-def _bare(name: str, weight: str | None) -> torch.nn.Module:
-    """A network without a wrapper, with parameters that are not frozen."""
-    if name in nets.RECIPES:
-        return nets.recipe(name).load(weight).eval()
-    return weights.load_weights(weights.build(name), name, weight).eval()
-
-
 def _same(ours: torch.Tensor, theirs: torch.Tensor) -> None:
     assert torch.allclose(ours, theirs, rtol=1e-4, atol=1e-4 * float(ours.abs().max()))
 
 
-def _seconds(run: Callable) -> float:
-    start = time.perf_counter()
-    run()
-    return time.perf_counter() - start
+def _page(bench: Bench, tables: dict[str, pd.DataFrame]) -> str:
+    speed, passes, rates, *memory = tables.values()
+    processor = f"{platform.machine()} CPU, {torch.get_num_threads()} threads"
+    if bench.net.device.type == "cuda":
+        processor = torch.cuda.get_device_name(bench.net.device)
+    command = "make bench" + ("" if bench.device == "cpu" else f" DEVICE={bench.device}")
+    speed = speed.assign(
+        method="`" + speed["method"] + "`",
+        over=[f"{r.lowest:,.1f} to {r.highest:,.1f} ({r.pairs})" for r in speed.itertuples()],
+    ).drop(columns=["lowest", "highest", "pairs"])
+    speed.columns = ["method", "network", "against", "batch", "here (ms per image)",
+                     "there (ms per image)", "times faster", "over pairs"]  # fmt: skip
+    passes["method"] = "`" + passes["method"] + "`"
+    parts = [
+        "# Benchmarks",
+        f"Written by `{command}`, on the embedded photographs. Both sides run in turn in one process, with "
+        "the same number of threads, and the ratio is the median over pairs of runs. Read the ratios: "
+        "absolute times depend on the machine.",
+        f"torch {torch.__version__}, {processor}.",
+        _table(speed, 1),
+        "## Beside the passes that a method needs",
+        "The ratio is the time of the method over the time of its passes through the bare network "
+        "(EfficientNet-Lite0), so no implementation of the same definition can be faster than the ratio says.",
+        _table(passes, 2),
+        "## Images per second",
+        "Files are JPEGs of 500 x 375 pixels. A worker is a process that decodes ahead of the network.",
+        _table(rates, 1),
+        f"A fresh process imports `lib`, loads EfficientNet-Lite0 and explains one image in "
+        f"{throughput.first_explain(bench.device, bench.repeats):.1f} s.",
+    ]
+    if memory:
+        parts += [
+            "## Memory",
+            "Score-CAM on one image with 1280 channels: the chunk bounds the memory, not the channels.",
+            _table(memory[0], 0),
+        ]
+    return "\n\n".join(parts) + "\n"
 
 
-def _page(speed: pd.DataFrame, memory: pd.DataFrame) -> str:
-    lines = ["| method | network | against | batch | here (ms per image) | there (ms per image) | times faster | over pairs |",
-             "|---|---|---|--:|--:|--:|--:|---|"]  # fmt: skip
-    for r in speed.itertuples():
-        lines.append(
-            f"| `{r.method}` | {r.network} | {r.against} | {r.batch} | {r.ours_ms_per_image:,.1f} | {r.theirs_ms_per_image:,.1f} "
-            f"| **{r.times_faster:,.1f}** | {r.lowest:,.1f} to {r.highest:,.1f} ({r.pairs}) |"
-        )
-    use = ["| library | masked images per pass | peak memory added (MiB) |", "|---|--:|--:|"]
-    use += [f"| {a} | {b} | {c:,} |" for a, b, c in memory.itertuples(index=False)]
-    return "\n".join([
-        "# Benchmarks", "",
-        "Written by `make bench`, on the embedded photographs. Both sides run in turn in one process, with",
-        "the same number of threads, and the ratio is the median over pairs of runs. Read the ratios:",
-        "absolute times depend on the machine.", "",
-        f"torch {torch.__version__}, {platform.machine()} CPU, {torch.get_num_threads()} threads.", "",
-        *lines, "",
-        "Memory of Score-CAM on one image with 1280 channels, which the chunk bounds, not the channels.", "",
-        *use, "",
-    ])  # fmt: skip
+def _table(rows: pd.DataFrame, decimals: int) -> str:
+    """A Markdown table; numbers with this many decimals, whole numbers with none."""
+
+    def cell(value: object) -> str:
+        return f"{value:,.{decimals}f}" if isinstance(value, float) else f"{value}"
+
+    align = ["--:" if pd.api.types.is_numeric_dtype(rows[name]) else "---" for name in rows]
+    lines = [rows.columns, align, *([cell(v) for v in row] for row in rows.itertuples(index=False))]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 @click.command()
@@ -373,10 +411,11 @@ def _page(speed: pd.DataFrame, memory: pd.DataFrame) -> str:
     show_default=True,
     help="Pairs of runs; the fast methods run three times as many.",
 )
-def cli(repeats: int) -> None:
-    """Measure side by side with other libraries; write benchmarks/results.md and results.csv."""
+@click.option("--device", default="cpu", show_default=True, help="Where networks run, such as cuda.")
+def cli(repeats: int, device: str) -> None:
+    """Measure side by side with other libraries; write benchmarks/results.md and CSV files."""
     print(f"lib {lib.__version__}")
-    main(repeats)
+    main(repeats, device)
 
 
 if __name__ == "__main__":

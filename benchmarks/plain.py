@@ -29,7 +29,7 @@ def opti_cam(
     hook = layer.register_forward_hook(lambda module, args, out: seen.append(out.detach()))
     model(x)
     A = seen[0]
-    u = torch.full(A.shape[:2], 0.5, requires_grad=True)
+    u = torch.full(A.shape[:2], 0.5, device=A.device, requires_grad=True)
     adam = torch.optim.Adam([u], lr=0.1)
     for _ in range(iterations):
         S = (u.softmax(1)[..., None, None] * A).sum(1, keepdim=True)
@@ -46,7 +46,7 @@ def opti_cam(
 @torch.no_grad()
 def shap_cam(head: nn.Module, A: Tensor, target: int, orderings: Tensor) -> Tensor:
     """LIFT-CAM's algorithm 1 as printed, for A (1, K, h, w): two passes of the head per channel."""
-    alpha = torch.zeros(A.shape[1])
+    alpha = torch.zeros(A.shape[1], device=A.device)
     for ordering in orderings:
         kept = torch.zeros_like(A)
         for k in ordering:
@@ -67,14 +67,14 @@ def extremal_perturbation(
     for image, c in zip(x.split(1), target.tolist()):
         smooth, masks = SmoothMasks(image, None, 1.0, 0.05), []
         for a in areas:
-            grid = torch.ones(1, *smooth.grid, requires_grad=True)
+            grid = torch.ones(1, *smooth.grid, device=x.device, requires_grad=True)
             ascent = torch.optim.Adam([grid], lr=0.01, eps=DAMPING)
             template = (
                 torch.arange(image[0, 0].numel()).flip(0) < round(a * image[0, 0].numel())
-            ).float()
+            ).to(x)
             for t in range(iterations):
                 m = smooth(grid)
-                logit = model(Pyramid(image, 8, None)(torch.tensor([0]), m))[0, c]
+                logit = model(Pyramid(image, 8, None)(torch.tensor([0], device=x.device), m))[0, c]
                 error = (m.flatten().sort().values - template).square().mean()
                 ascent.zero_grad()
                 (WEIGHT * GROWTH ** (t / iterations) * error - logit).backward()
@@ -97,7 +97,7 @@ def curve(
         now = order[i : i + step]
         image.flatten(2)[..., now] = end.flatten(2)[..., now]
     steps = torch.tensor([*range(0, len(order), step), len(order)]) / len(order)
-    return torch.trapezoid(torch.stack(p).double(), steps.double())
+    return torch.trapezoid(torch.stack(p).double(), steps.to(S).double())
 
 
 def insertion_and_deletion(
@@ -137,8 +137,8 @@ def fisher_direction(z: Tensor, references: Tensor, among: Tensor) -> Tensor:
     found = []
     for one, chosen in zip(z, among):
         few = references[chosen]
-        S, _ = ledoit_wolf(few.numpy())
-        S = torch.from_numpy(S)
+        S, _ = ledoit_wolf(few.cpu().numpy())
+        S = torch.from_numpy(S).to(z)
         mean_variance = S.trace() / len(S)
         found.append(mean_variance * torch.linalg.solve(S, one - few.mean(0)))
     return torch.stack(found)
@@ -147,7 +147,7 @@ def fisher_direction(z: Tensor, references: Tensor, among: Tensor) -> Tensor:
 def box_overlaps(S: Tensor, boxes: Sequence[Tensor]) -> Tensor:
     """The best overlap (B, 255) of any component's box: one map, one threshold, one labelling at a time."""
     found = []
-    for one, object_boxes in zip((S.double() * 255).int().numpy().astype(np.uint8), boxes):
+    for one, object_boxes in zip((S.double() * 255).int().cpu().numpy().astype(np.uint8), boxes):
         height, width = one.shape
         truth = object_boxes.floor().double()
         for threshold in range(255):
@@ -157,7 +157,7 @@ def box_overlaps(S: Tensor, boxes: Sequence[Tensor]) -> Tensor:
             x1, y1 = np.minimum(x + w, width - 1), np.minimum(y + h, height - 1)
             predicted = torch.from_numpy(np.stack([x, y, x1, y1], 1))
             found.append(iou(predicted, truth, plus=1).max())
-    return torch.stack(found).view(len(S), 255)
+    return torch.stack(found).view(len(S), 255).to(S.device)
 
 
 def precision_and_recall(S: Tensor, mask: Tensor, thresholds: int = 1000) -> float:
