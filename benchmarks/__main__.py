@@ -376,7 +376,8 @@ def _page(bench: Bench, tables: dict[str, pd.DataFrame]) -> str:
         _table(speed, 1),
         "## Beside the passes that a method needs",
         "The ratio is the time of the method over the time of its passes through the bare network "
-        "(EfficientNet-Lite0), so no implementation of the same definition can be faster than the ratio says.",
+        "(EfficientNet-Lite0). Near 1, only a faster network would help. Score-CAM lies below 1 because a channel "
+        "without activation needs no pass.",
         _table(passes, 2),
         "## Images per second",
         "Files are JPEGs of 500 x 375 pixels. A worker is a process that decodes ahead of the network.",
