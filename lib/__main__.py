@@ -72,39 +72,53 @@ def list_() -> None:
         click.echo(indent(item.where, " " * 6))
 
 
-@data.command()
-@click.argument("name")
-def where(name: str) -> None:
-    """Print the path of a dataset or weight file, or its paths if it is in several packages."""
-    for path in manifests.where(name):
-        click.echo(path)
+def _of_one_or_all(command: Callable) -> Callable:
+    """Adds the choice of one dataset or weight file, or of all."""
+    everything = click.option("--all", "_", is_flag=True, help="All, as without a NAME.")
+    return click.argument("name", required=False)(everything(command))
 
 
 @data.command()
-@click.argument("name")
-def verify(name: str) -> None:
-    """Compare the checksums of a dataset or weight file with its manifest, and print its note."""
-    for path, files in manifests.verify(name):
-        click.echo(
-            f"{path}: {f'{files} file(s) as published' if files else 'no published checksum'}"
-        )
-    if note := manifests.entry(name).get("note"):
+@_of_one_or_all
+def where(name: str | None, _: bool) -> None:
+    """Print the path of a dataset or weight file, or its paths if it is in several packages; or of
+    all, and how to get those that are missing."""
+    if name:
+        click.echo("\n".join(map(str, manifests.where(name))))
+        return
+    for item in manifests.status():
+        state = "not here. " if item.state == "missing" else ""
+        click.echo(f"{item.name}: {state}{' '.join(item.where.splitlines())}")
+
+
+@data.command()
+@_of_one_or_all
+def verify(name: str | None, _: bool) -> None:
+    """Compare a dataset or weight file, or all that are here, with the manifests.
+
+    It checks the published checksums, the files that `fetch` unpacked, and the layout, and prints
+    the note of NAME. The exit status is 1 if anything is wrong.
+    """
+    from .verification import all_verified, verified
+
+    wrong = False
+    for line in verified(name) if name else all_verified():
+        click.echo(line.text)
+        wrong |= line.wrong
+    if name and (note := manifests.entry(name).get("note")):
         click.echo(note)
+    if wrong:
+        raise click.exceptions.Exit(1)
 
 
 @data.command()
 @click.argument("name")
-def fetch(name: str) -> None:
-    """Download a dataset or weight file, and verify it."""
-    import requests  # `pooch` downloads with it
-
-    try:
-        click.echo(manifests.fetch(name))
-    except requests.RequestException as error:
-        url = manifests.entry(name)["source"]["url"]
-        refused = error.response is not None
-        why = f"it answers {error.response.status_code}" if refused else "there is no connection"
-        raise OSError(f"{name} cannot be downloaded from {url}: {why}; try again later") from None
+@click.option("--split", "splits", multiple=True, help="May be repeated.  [default: the first]")
+def fetch(name: str, splits: tuple[str, ...]) -> None:
+    """Download a dataset or weight file, and verify it. An interrupted download goes on."""
+    kept = "what has come is kept, and the same command goes on from it"
+    with _stopped_by_hand(f"interrupted; {kept}"):
+        click.echo(manifests.fetch(name, splits))
 
 
 # Networks ---------------------------------------------------------------------------------------

