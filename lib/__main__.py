@@ -5,6 +5,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
 from textwrap import indent
 from typing import Any
@@ -72,17 +73,27 @@ def list_() -> None:
         click.echo(indent(item.where, " " * 6))
 
 
-def _of_one_or_all(command: Callable) -> Callable:
-    """Adds the choice of one dataset or weight file, or of all."""
-    everything = click.option("--all", "_", is_flag=True, help="All, as without a NAME.")
-    return click.argument("name", required=False)(everything(command))
+def _of_one_or_all(command: Callable[[str | None], None]) -> Callable:
+    """Adds the choice of one dataset or weight file, or of all, for which the name is None."""
+
+    @click.argument("name", required=False)
+    @click.option("--all", "everything", is_flag=True, help="All of them, as without a NAME.")
+    @wraps(command)
+    def chosen(name: str | None, everything: bool) -> None:
+        if name and everything:
+            raise click.UsageError(f"give either {name} or --all")
+        command(name)
+
+    return chosen
 
 
 @data.command()
 @_of_one_or_all
-def where(name: str | None, _: bool) -> None:
-    """Print the path of a dataset or weight file, or its paths if it is in several packages; or of
-    all, and how to get those that are missing."""
+def where(name: str | None) -> None:
+    """Print the path of a dataset or weight file, or its paths if it is in several packages.
+
+    Of all, print a line each: the name with the path, or with how to get it.
+    """
     if name:
         click.echo("\n".join(map(str, manifests.where(name))))
         return
@@ -93,7 +104,7 @@ def where(name: str | None, _: bool) -> None:
 
 @data.command()
 @_of_one_or_all
-def verify(name: str | None, _: bool) -> None:
+def verify(name: str | None) -> None:
     """Compare a dataset or weight file, or all that are here, with the manifests.
 
     It checks the published checksums, the files that `fetch` unpacked, and the layout, and prints

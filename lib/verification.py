@@ -64,15 +64,16 @@ def _unpacked(path: Path) -> Iterator[Line]:
 
 def _layout(entry: manifests.Entry) -> Iterator[Line]:
     """A line per split: its samples, or why it cannot be read."""
+    name = entry["name"]
     splits = [*entry.get("splits", [])] or [None]
     for split in splits:
-        label = f"{entry['name']}, split {split}" if split else entry["name"]
+        label = f"{name}, split {split}" if split else name
         try:
-            yield Line(f"{label}: {len(data.load(entry['name'], split=split))} samples")
-        except FileNotFoundError as error:
-            yield Line(f"{label}: {_first_line(error)}", wrong=split == splits[0])
-        except ValueError as error:
-            yield Line(f"{label}: {_first_line(error)}", wrong=True)
+            yield Line(f"{label}: {len(data.load(name, split=split))} samples")
+        except (FileNotFoundError, ValueError) as error:
+            absent = isinstance(error, FileNotFoundError) and split != splits[0]
+            why = _first_line(error).removeprefix(f"{name}: ")
+            yield Line(f"{label}: {why}", wrong=not absent)
 
 
 def _first_line(error: Exception) -> str:

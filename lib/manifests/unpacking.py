@@ -34,7 +34,8 @@ def unpack(archive: Path, folder: Path) -> None:
         else:
             shutil.copy(archive, folder)
     except _BROKEN as error:
-        raise ValueError(f"{archive.name} cannot be unpacked: {error}") from error
+        why = str(error).partition(":\n")[0]  # tarfile goes on with a line per compression
+        raise ValueError(f"{archive.name} cannot be unpacked: {why}") from error
 
 
 def merge(folders: Iterable[Path], place: Path) -> None:

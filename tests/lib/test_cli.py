@@ -13,12 +13,13 @@ import torch
 from click.testing import CliRunner
 from PIL import Image
 
-from lib import nets
+from lib import manifests, nets
 from lib.__main__ import _run, main
 from lib.data import load
 from lib.paths import ROOT
 from lib.saliency import explain
 from lib.statistics import mean_ci
+from lib.verification import Line
 
 from ..testbeds import tiny
 
@@ -161,6 +162,60 @@ def test_a_network_of_ones_own(tmp_path):
     out = tmp_path / "table.csv"
     invoke(*FEW, "--network", tmp_path / "of_mine.py:build", "--out", out)
     assert set(pd.read_csv(out)["network"]) == {"of_mine:build"}
+
+
+def test_data_where_of_all_says_how_to_get_what_is_missing(monkeypatch, tmp_path):
+    monkeypatch.setenv("CAMS_DATA", str(tmp_path))
+    (tmp_path / "datasets/coco").mkdir(parents=True)
+    output = invoke("data", "where").output
+    assert output == invoke("data", "where", "--all").output
+    assert f"\ncoco: {tmp_path}/datasets/coco\n" in output
+    assert "\nvoc: not here. Download it: python -m lib data fetch voc " in output
+    assert "\nimagenet: not here. Register at https://image-net.org" in output
+    assert len(output.splitlines()) == len(manifests.status())
+
+
+def test_data_verify_of_all_ends_with_status_1_if_anything_is_wrong(monkeypatch):
+    lines = [Line("sound"), Line("damaged", wrong=True), Line("sound too")]
+    monkeypatch.setattr("lib.verification.all_verified", lambda: iter(lines))
+    for arguments in ([], ["--all"]):
+        result = invoke("data", "verify", *arguments)
+        assert (result.exit_code, result.output) == (1, "sound\ndamaged\nsound too\n")
+    del lines[1]
+    assert invoke("data", "verify").exit_code == 0
+
+
+def test_data_verify_of_one_names_what_is_wrong(monkeypatch, tmp_path):
+    monkeypatch.setenv("CAMS_DATA", str(tmp_path))
+    (tmp_path / "datasets/coco").mkdir(parents=True)
+    result = invoke("data", "verify", "coco")
+    assert result.exit_code == 1 and "\ncoco, split val: nothing at " in result.output
+    assert "One sample per class" in result.output, "its note"
+
+
+@pytest.mark.parametrize("command", ["where", "verify"])
+def test_a_name_and_all_exclude_each_other(command):
+    result = invoke("data", command, "mnist", "--all")
+    assert result.exit_code == 2 and "either mnist or --all" in result.output
+
+
+def test_data_fetch_takes_splits(monkeypatch):
+    monkeypatch.setattr("lib.manifests.fetch", lambda name, splits: f"{name} {splits}")
+    output = invoke("data", "fetch", "voc", "--split", "test", "--split", "train").output
+    assert output == "voc ('test', 'train')\n"
+
+
+def test_nothing_is_downloaded_but_by_fetch(monkeypatch, tmp_path):
+    monkeypatch.setenv("CAMS_DATA", str(tmp_path))
+    monkeypatch.setattr(requests, "get", lambda *args, **options: pytest.fail("downloaded"))
+    monkeypatch.setattr("lib.data.load", lambda name, split=None: [0])
+    for command in ("list", "where", "verify"):
+        invoke("data", command)
+    with pytest.raises(FileNotFoundError, match="data fetch torchvision:resnet50"):
+        nets.load("torchvision:resnet50")
+    with pytest.raises(FileNotFoundError, match="data fetch kvasir"):
+        load("kvasir")
+    assert not list(tmp_path.iterdir())
 
 
 class Answer:
