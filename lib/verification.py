@@ -35,7 +35,7 @@ def verified(name: str) -> Iterator[Line]:
         yield Line(
             f"{path}: {f'{files} file(s) as published' if files else 'no published checksum'}"
         )
-        yield from _unpacked(path)
+        yield from _unpacked(name, path)
     if entry["kind"] == "datasets":
         yield from _layout(entry)
 
@@ -54,11 +54,16 @@ def all_verified() -> Iterator[Line]:
             yield Line(_first_line(error), wrong=True)
 
 
-def _unpacked(path: Path) -> Iterator[Line]:
+def _unpacked(name: str, path: Path) -> Iterator[Line]:
     files = manifests.unpacked(path)
     changed = [Line(text, wrong=True) for text in manifests.changed(files)]
     yield from changed
-    if files and not changed:
+    if changed:
+        remedy = f"python -m lib data fetch {name} replaces them"
+        yield Line(
+            f"{path}: {len(changed)} of {len(files)} unpacked file(s) differ; {remedy}", True
+        )
+    elif files:
         yield Line(f"{path}: {len(files)} file(s) as unpacked")
 
 

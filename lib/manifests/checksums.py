@@ -103,15 +103,16 @@ def write_list(folder: Path, archive: str) -> None:
     part.replace(target)
 
 
-def unpacked(folder: Path) -> dict[Path, str]:
-    """The files that `fetch` has unpacked in a folder, with their checksums; none if it is a file.
+def unpacked(folder: Path, archive: str = "*") -> dict[Path, str]:
+    """The files that `fetch` has unpacked in a folder, of one archive or of all, with their
+    checksums; none if it is a file.
 
     Example:
         >>> unpacked(find(entry("kvasir")))
     """
     lines = [
         line.split("  ", 1)
-        for path in sorted((folder / LISTS).glob("*.sha256"))
+        for path in sorted((folder / LISTS).glob(f"{archive}.sha256"))
         for line in path.read_text("utf-8").splitlines()
     ]
     return {folder / name: sha256 for sha256, name in lines}

@@ -13,7 +13,16 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from ..errors import unknown
-from .checksums import LISTS, list_file, locate, verify, write_list, wrong_checksum
+from .checksums import (
+    LISTS,
+    changed,
+    list_file,
+    locate,
+    unpacked,
+    verify,
+    write_list,
+    wrong_checksum,
+)
 from .download import download, version_file
 from .finding import UNFINISHED, fetched, place
 from .reading import Entry, entry
@@ -24,8 +33,9 @@ def fetch(name: str, splits: Collection[str] = ()) -> Path:
     """Download a dataset or weight file, verify it, and move it to its place.
 
     An interrupted download goes on where it was stopped. A file that exists and is intact is not
-    downloaded again; a damaged one is replaced. A download with a wrong checksum is removed. A
-    folder that was put there by hand is left alone, with a warning.
+    downloaded again; a damaged one is replaced, and so is what was unpacked of an archive and has
+    changed. A download with a wrong checksum is removed. A folder that was put there by hand is
+    left alone, with a warning.
 
     Args:
         splits: the splits of a dataset whose archives are downloaded; by default the first.
@@ -128,9 +138,9 @@ def _fetch_folder(entry: Entry, splits: Collection[str], target: Path) -> None:
     staging = Path(f"{target}.part")
     if (target / UNFINISHED).exists():
         _merge(staging, target)
-    for source in _needed(entry, splits):
-        archive = staging / source.get("file", source["url"].rpartition("/")[2])
-        if not any(list_file(at, archive.name).exists() for at in (target, _content(archive))):
+    for source in _wanted(entry, splits, target):
+        archive = staging / _file(source)
+        if not list_file(_content(archive), archive.name).exists():
             _unpacked(entry["name"], source, archive)
         archive.unlink(missing_ok=True)
     _merge(staging, target)
@@ -154,11 +164,22 @@ def _merge(staging: Path, target: Path) -> None:
         _remove_without_files(folder)
 
 
-def _needed(entry: Entry, splits: Collection[str]) -> list[Mapping]:
-    """The downloads that these splits need; by default the first split."""
-    wanted = {*(splits or entry.get("splits", [])[:1])}
-    downloads = entry["downloads"]
-    return [one for one in downloads if "splits" not in one or wanted & {*one["splits"]}]
+def _wanted(entry: Entry, splits: Collection[str], target: Path) -> list[Mapping]:
+    """The downloads that these splits need (by default the first), but are not here; and those that
+    are here, but have changed."""
+    named = {*(splits or entry.get("splits", [])[:1])}
+    return [
+        source
+        for source in entry["downloads"]
+        if any(changed(unpacked(target, _file(source))))
+        or not list_file(target, _file(source)).exists()
+        and ("splits" not in source or named & {*source["splits"]})
+    ]
+
+
+def _file(source: Mapping) -> str:
+    """The name of a download."""
+    return source.get("file", source["url"].rpartition("/")[2])
 
 
 def _unpacked(name: str, source: Mapping, archive: Path) -> None:

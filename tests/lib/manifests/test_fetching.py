@@ -226,6 +226,18 @@ def test_a_dataset_is_downloaded_once(dataset, web):
     assert asked(web) == []
 
 
+def test_what_has_changed_is_downloaded_again(dataset, web):
+    manifests.fetch("photographs", ["test", "train"])
+    (dataset / "images/a.jpg").write_bytes(b"another")
+    (dataset / "images/c.jpg").unlink()
+    (dataset / "images/mine.jpg").touch()
+    asked(web)
+    manifests.fetch("photographs")
+    assert asked(web) == ["version-2", "train.tar"], "of every split that is here"
+    assert files(dataset) == ALWAYS | TEST | TRAIN | {"images/mine.jpg"}
+    assert (dataset / "images/a.jpg").read_bytes() == b"a" * CHUNK
+
+
 def test_further_splits_are_added(dataset, web):
     manifests.fetch("photographs")
     asked(web)
@@ -321,11 +333,11 @@ def test_a_split_that_is_interrupted_does_not_disturb_the_first(dataset, web, mo
 
 @pytest.mark.parametrize("moves", range(1, 8))
 def test_a_folder_that_is_not_completely_moved_is_not_there(dataset, web, monkeypatch, moves):
-    def interrupted(source, target, left=[moves], replace=os.replace):
-        if str(target).startswith(f"{dataset}/"):
-            if not left[0]:
-                raise KeyboardInterrupt
-            left[0] -= 1
+    replace, left = os.replace, iter(range(moves))
+
+    def interrupted(source, target):
+        if str(target).startswith(f"{dataset}/") and next(left, None) is None:
+            raise KeyboardInterrupt
         replace(source, target)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
