@@ -1,7 +1,9 @@
 """Downloads that were cut go on, but never with the rest of another version."""
 
 import hashlib
+import io
 import shutil
+import sys
 from collections import namedtuple
 
 import pytest
@@ -159,6 +161,26 @@ def test_a_server_out_of_order_costs_nothing(web, part):
         download(f"{web.address}/net.pth", part)
     web.files["net.pth"] = kept
     assert again(web, part) == [f"bytes={had}-"]
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_a_terminal_shows_the_progress_of_the_whole_file(web, part, monkeypatch):
+    had = cut(web, part)
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    again(web, part)
+    shown = sys.stderr.getvalue()
+    assert f"net.pth:  {100 * had // len(CONTENT)}%" in shown and "net.pth: 100%" in shown
+    assert "524k/524k" in shown
+
+
+def test_elsewhere_nothing_is_shown(web, part, capfd):
+    web.files = {"net.pth": CONTENT}
+    again(web, part)
+    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize("unpacked, needed", [(False, 1), (True, 2)])
