@@ -12,7 +12,7 @@ import pytest
 import torch
 from torchvision.models import resnet50
 
-from lib import data
+from lib import data, manifests
 from lib.paths import ROOT
 
 PAGE = (ROOT / "book/get.md").read_text("utf-8")
@@ -68,6 +68,11 @@ def test_the_commands_on_data():
     assert "imagenet" in execute([sys.executable, *shlex.split(listed, comments=True)[1:]], ROOT)
     told = execute([sys.executable, *shlex.split(where, comments=True)[1:]], ROOT, fails=True)
     assert "imagenet" in told  # where it lies, or where to get it
+    fetch, verify = blocks("Data and weights", "bash")[1].splitlines()
+    *_, name = shlex.split(fetch, comments=True)
+    assert f"python -m lib data fetch {name}" in manifests.how(manifests.entry(name))
+    lines = execute([sys.executable, *shlex.split(verify, comments=True)[1:]], ROOT)
+    assert "imagenet_embedded: 120 samples" in lines
 
 
 def test_the_library_alone(home):

@@ -84,11 +84,11 @@ def tarred(**files):
 FILES = {
     "lists.zip": zipped(one="1", two="2"),
     "version-2": tarred(a=b"a" * CHUNK, b=b"b" * CHUNK),
-    "train.tar": tarred(c=b"c"),
+    "train.tar": tarred(c=b"c", d=b"d"),
     "labels.mat": b"labels",
 }
 ALWAYS = {"meta/data/one.txt", "meta/data/two.txt", "labels.mat"}
-TEST, TRAIN = {"images/a.jpg", "images/b.jpg"}, {"images/c.jpg"}
+TEST, TRAIN = {"images/a.jpg", "images/b.jpg"}, {"images/c.jpg", "images/d.jpg"}
 
 
 def write_manifest(kind, name, text):
@@ -320,7 +320,7 @@ def test_an_interrupted_unpacking_leaves_no_folder_and_needs_no_download(
 def test_a_split_that_is_interrupted_does_not_disturb_the_first(dataset, web, monkeypatch):
     manifests.fetch("photographs")
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(unpacking, "tqdm", stopping_after(0))
+        patch.setattr(unpacking, "tqdm", stopping_after(1))
         manifests.fetch("photographs", ["train"])
     assert manifests.where("photographs") == [dataset] and files(dataset) == ALWAYS | TEST
     manifests.fetch("photographs", ["test"])
