@@ -63,11 +63,12 @@ def test_a_resnet_50_of_ones_own_becomes_a_page(home):
     assert "resnet:build, target layer" in text and "on 2 images of folder" in text
 
 
-def test_the_commands_on_data():
+def test_the_commands_on_data(monkeypatch, tmp_path):
+    monkeypatch.setenv("CAMS_DATA", str(tmp_path))
     listed, where = blocks("Data and weights", "bash")[0].splitlines()
     assert "imagenet" in execute([sys.executable, *shlex.split(listed, comments=True)[1:]], ROOT)
     told = execute([sys.executable, *shlex.split(where, comments=True)[1:]], ROOT, fails=True)
-    assert "imagenet" in told  # where it lies, or where to get it
+    assert "imagenet" in told  # where to get it
     fetch, verify = blocks("Data and weights", "bash")[1].splitlines()
     *_, name = shlex.split(fetch, comments=True)
     assert f"python -m lib data fetch {name}" in manifests.how(manifests.entry(name))
