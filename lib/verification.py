@@ -16,7 +16,7 @@ class Line(NamedTuple):
 
 def verified(name: str) -> Iterator[Line]:
     """One line per file or folder with its checksums, per unpacked file that has changed, and per
-    split. The first split of a dataset has to be here.
+    split. The first split of a dataset has to be here, unless it shares its folder with others.
 
     Raises:
         UnknownName: there is no dataset or weight file of that name.
@@ -70,13 +70,16 @@ def _unpacked(name: str, path: Path) -> Iterator[Line]:
 def _layout(entry: manifests.Entry) -> Iterator[Line]:
     """A line per split: its samples, or why it cannot be read."""
     name = entry["name"]
+    sources = [other["source"] for other in manifests.read("datasets").values()]
+    shared = sources.count(entry["source"]) > 1  # the folder may be there for another dataset
     splits = [*entry.get("splits", [])] or [None]
     for split in splits:
         label = f"{name}, split {split}" if split else name
         try:
             yield Line(f"{label}: {len(data.load(name, split=split))} samples")
         except (FileNotFoundError, ValueError) as error:
-            absent = isinstance(error, FileNotFoundError) and split != splits[0]
+            optional = split != splits[0] or shared
+            absent = isinstance(error, FileNotFoundError) and optional
             why = _first_line(error).removeprefix(f"{name}: ")
             yield Line(f"{label}: {why}", wrong=not absent)
 

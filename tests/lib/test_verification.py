@@ -98,6 +98,13 @@ def test_a_later_split_may_be_absent(home):
     assert test.wrong and "cannot read" in test.text
 
 
+def test_a_folder_may_be_there_for_another_dataset(home):
+    (home / "datasets/wsol").mkdir(parents=True)
+    for name in ("wsol_cub", "wsol_imagenet", "wsol_openimages"):
+        lines = [*verified(name)]
+        assert not any(line.wrong for line in lines) and "split test: " in lines[1].text
+
+
 def test_a_drawn_dataset_has_no_files():
     assert [*verified("birds")] == [("birds: drawn here, from no files", False)]
 
