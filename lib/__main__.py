@@ -214,6 +214,10 @@ def _opened(network, weights, layer, dataset, root, limit, device):
 )
 @click.option("--batch-size", default=16, show_default=True, type=click.IntRange(min=1))
 @click.option("--store", **PATH, help="Keep results in this folder; a second run resumes.")
+@click.option(
+    "--scheduler",
+    help="Spread the work by Dask: local, local:4 (processes here), or tcp://host:8786.",
+)
 @click.option("--out", **PATH, help="Write the long table (.csv or .parquet).")
 def evaluate(
     network: str,
@@ -227,9 +231,11 @@ def evaluate(
     batch_size: int,
     device: str,
     store: Path | None,
+    scheduler: str | None,
     out: Path | None,
 ) -> None:
     """Explain images by several methods and measure the maps."""
+    from .cluster import workers
     from .evaluate import evaluate as run
     from .methods import METHODS
     from .metrics import METRICS
@@ -241,14 +247,16 @@ def evaluate(
         kept = f"what is made so far is kept in {store}, and the same command goes on from it"
     with _stopped_by_hand(f"interrupted; {kept}"):
         net, images = _opened(network, weights, layer, dataset, root, limit, device)
-        frame = run(
-            net,
-            images,
-            _chosen(methods, METHODS_BY_DEFAULT, METHODS),
-            _chosen(metrics, METRICS_BY_DEFAULT, METRICS),
-            batch_size=batch_size,
-            store=store,
-        )
+        with workers(scheduler) as executor:
+            frame = run(
+                net,
+                images,
+                _chosen(methods, METHODS_BY_DEFAULT, METHODS),
+                _chosen(metrics, METRICS_BY_DEFAULT, METRICS),
+                batch_size=batch_size,
+                store=store,
+                executor=executor,
+            )
     if out:
         _WRITERS[out.suffix](frame, out)
     click.echo(_summary(frame))

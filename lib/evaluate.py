@@ -18,6 +18,7 @@ from .decoding import Decoder, workers_for
 from .inference import outside_inference_mode
 from .metrics.similarity import SIMILARITIES, cosine_similarity, similarities
 from .paths import absolute
+from .processes import Shared, in_order
 from .progress import Progress, Told
 from .saliency import finish
 from .shard import Block, GivenMaps, Shard
@@ -57,7 +58,9 @@ def evaluate(
             of a whole data set (`Metric.whole`) compares the images of `data`.
         batch_size: images per pass. Methods that multiply images use their own chunks.
         store: a folder, which may begin with ~; None stores nothing.
-        executor: any `concurrent.futures.Executor` (also Dask's); None runs in this process.
+        executor: any `concurrent.futures.Executor`, such as Dask's (see `cluster.workers`), whose
+            tasks are one method on one shard; None runs in this process. Each process receives the
+            network once, by a file in `store`, or without a store in the temporary folder.
         workers: processes that decode images ahead of the network. None for none where the network
             is on a CPU, which they would share, and elsewhere for one per core, at most 8. With an
             executor, each of its processes decodes its own images.
@@ -91,13 +94,14 @@ def evaluate(
     # A generator, so that the images of a block are decoded once for all methods and then freed.
     workers = 0 if executor is not None else workers_for(net.device, workers)
     blocks = _blocks(net, data, batch_size, shard_size, workers)
-    tasks = ((block, method, metrics, store) for block in blocks for method in methods)
     with Progress(net.name, len(methods) * len(data), progress) as shown:
+        frames = []
         if executor is None:
-            frames = [_run(task, shown) for task in tasks]
+            for block, method in ((block, method) for block in blocks for method in methods):
+                with shown.part(method.label, len(block)) as advance:
+                    frames.append(values(Shard(block, method, store, advance), metrics))
         else:
-            frames = []
-            for number, frame in enumerate(executor.map(_run, tasks)):
+            for number, frame in enumerate(_spread(executor, net, blocks, methods, metrics, store)):
                 with shown.part(methods[number % len(methods)].label, len(frame) // len(metrics)):
                     frames.append(frame)
     by_method = [frame for m in range(len(methods)) for frame in frames[m :: len(methods)]]
@@ -128,13 +132,28 @@ def _decoded(net, data: Dataset, batch_size: int, size: int, workers: int) -> It
             yield Block(net, data[i : i + size], batch_size, decoder.since(i) if workers else None)
 
 
-def _run(task: tuple, shown: Progress | None = None) -> pd.DataFrame:
-    """The values of every metric for one method on a block of images; may run in an executor."""
-    block, method, metrics, store = task
-    if shown is None:
-        return values(Shard(block, method, store), metrics)
-    with shown.part(method.label, len(block)) as advance:
-        return values(Shard(block, method, store, advance), metrics)
+def _spread(
+    executor: Executor,
+    net,
+    blocks: Iterator[Block],
+    methods: list[Variant],
+    metrics: list[Variant],
+    store: Path | None,
+) -> Iterator[pd.DataFrame]:
+    """The values of every metric, by block and then by method, from the processes of an executor."""
+    with Shared(net, store) as sent, Shared((methods, metrics, store), store) as asked:
+        calls = (
+            (sent, asked, block.data, block.batch_size, number)
+            for block in blocks
+            for number in range(len(methods))
+        )
+        yield from in_order(executor, _run, calls)
+
+
+def _run(net: Shared, asked: Shared, data: Dataset, batch_size: int, number: int) -> pd.DataFrame:
+    """The values of every metric for one method on a block of images, which this process reads."""
+    methods, metrics, store = asked.value
+    return values(Shard(Block(net.value, data, batch_size), methods[number], store), metrics)
 
 
 def _as_a_whole(table: pd.DataFrame, metrics: list[Variant]) -> pd.DataFrame:

@@ -156,12 +156,12 @@ def test_nor_on_the_order_of_images_methods_and_metrics(net, data):
 class Elsewhere(ThreadPoolExecutor):
     """An executor that pickles arguments and results, as between processes."""
 
-    def map(self, fn, tasks):
+    def submit(self, fn, *arguments):
         def run(task: bytes) -> bytes:
-            fn, argument = pickle.loads(task)
-            return pickle.dumps(fn(argument))
+            fn, arguments = pickle.loads(task)
+            return pickle.loads(pickle.dumps(fn(*arguments)))
 
-        return map(pickle.loads, super().map(run, [pickle.dumps((fn, task)) for task in tasks]))
+        return super().submit(run, pickle.dumps((fn, arguments)))
 
 
 @pytest.mark.parametrize("pool", [partial(ThreadPoolExecutor, 3), partial(Elsewhere, 1)])
