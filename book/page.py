@@ -1,9 +1,12 @@
 """A page of the book: what it runs, and how it shows the results."""
 
+import atexit
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from concurrent.futures import Executor
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ from lib import evaluate as evaluation
 from lib import nets, timing
 from lib.checks import NO_CLASS
 from lib.classes import matched
+from lib.cluster import workers
 from lib.data import DATASETS, Dataset, load, spread
 from lib.maps import predict
 from lib.methods import METHODS
@@ -333,6 +337,16 @@ class Page:
         """Batch size and store, as functions of `lib.evaluate` take them."""
         return {"batch_size": self.batch_size, "store": self.store}
 
+    @cached_property
+    def executor(self) -> Executor | None:
+        """The executor of the parameter `scheduler`, which stays open until the notebook ends; None for
+        this process alone."""
+        stack = ExitStack()
+        with in_one_sentence():
+            executor = stack.enter_context(workers(self.parameters.get("scheduler")))
+        atexit.register(stack.close)
+        return executor
+
     def evaluate(
         self,
         methods: Methods | Callable[[Any], Methods],
@@ -340,6 +354,7 @@ class Page:
         opened: Sequence[tuple[Any, Dataset]] | None = None,
     ) -> pd.DataFrame:
         """The long frame of methods and metrics on all networks; prints once which images are left out.
+        With the parameter `scheduler`, methods and images are spread over its workers.
 
         Args:
             methods, metrics: as `lib.evaluate` takes them, or functions of a network that return them.
@@ -354,7 +369,8 @@ class Page:
             )
             for some, seen in self.by_cost(chosen, net, images) if measured else []:
                 showing = progress.of(net.name)
-                found = evaluation.evaluate(net, seen, some, measured, progress=showing, **self.how)
+                how = self.how | {"progress": showing, "executor": self.executor}
+                found = evaluation.evaluate(net, seen, some, measured, **how)
                 frames.append(found.assign(architecture=net.architecture))
         frames = frames or [pd.DataFrame(columns=evaluation.COLUMNS)]
         frame = pd.concat(frames, ignore_index=True)

@@ -13,6 +13,10 @@ from lib.errors import unknown
 
 PROFILES = ("smoke", "embedded", "paper")
 
+# Parameters that every notebook has without declaring them, with their defaults. They say where it
+# runs, and change no number.
+WHERE = {"scheduler": ""}  # as of `lib.cluster.workers`; empty: this process
+
 PATHS = ("network", "weights", "root", "reference")  # parameters that may name a file or a folder
 
 # The beginning of the cell that papermill injects after the parameters cell.
@@ -58,6 +62,7 @@ def check(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
         Traceback (most recent call last):
         lib.errors.UnknownName: unknown parameter 'sed' (did you mean 'seed'?); valid: seed
     """
+    defaults = {**defaults, **WHERE}
     for name, value in given.items():
         if name not in defaults:
             raise unknown("parameter", name, defaults)
@@ -107,7 +112,7 @@ def check_given(namespace: Mapping[str, Any]) -> dict[str, Any]:
             check(assigned(source), declared)
         elif source.startswith("profile: str") and not declared:
             declared = assigned(source)
-    found = {name: namespace[name] for name in declared}
+    found = {name: namespace[name] for name in [*declared, *WHERE] if name in namespace}
     if found.get("profile", PROFILES[0]) not in PROFILES:  # set by hand, in an open notebook
         raise unknown("profile", found["profile"], PROFILES)
     return found

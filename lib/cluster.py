@@ -30,8 +30,8 @@ def workers(scheduler: str | None) -> Iterator[Executor | None]:
     if not scheduler:
         yield None
         return
-    with _client(scheduler) as client, client.get_executor(pure=False) as executor:
-        yield executor
+    with _client(scheduler) as client:
+        yield client.get_executor(pure=False)  # its own context would wait for what is abandoned
 
 
 @contextmanager

@@ -134,11 +134,11 @@ def modules_of(distributions: set[str]) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "package, extras", [("lib", ("transformer",)), ("testbeds", ()), ("book", ("book",))]
+    "package, extras", [("lib", ("transformer", "cluster")), ("testbeds", ()), ("book", ("book",))]
 )
 def test_what_is_imported_is_declared(package, extras):
     """Every third-party import is of a run-time dependency; the book has an extra beside them, and
-    so has what reads one network's weights."""
+    so have what reads one network's weights and what runs on a cluster."""
     wanted = declared(*extras)
     known = modules_of(wanted) | sys.stdlib_module_names | {"lib", "testbeds", "book"}
     known |= wanted  # one that is optional may not be installed: its module has its name

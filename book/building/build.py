@@ -25,6 +25,7 @@ def build(
     out: Path | None = None,
     parameters: Mapping[str, Any] | None = None,
     jobs: int | None = None,
+    scheduler: str | None = None,
     pages: Sequence[str] = (),
     as_is: bool = False,
 ) -> Path:
@@ -38,6 +39,7 @@ def build(
         parameters: further notebook parameters; each notebook gets those that it declares.
         jobs: how many notebooks run at a time: by default one on a GPU, else one per two cores and at
             least two.
+        scheduler: of Dask, on whose workers the notebooks run, see `execute`.
         pages: only these notebooks, each given by the beginning of its name, such as "opticam/07"; links
             to other pages are then dead.
         as_is: execute nothing; a page whose inputs have changed since says so.
@@ -59,7 +61,7 @@ def build(
     tasks = plan(root, out / "executed", {"profile": profile, **(parameters or {})}, chosen)
     if as_is and (missing := [task.name for task in tasks if not task.output.is_file()]):
         raise BookError(f"never executed: {', '.join(missing)}")
-    if failures := [] if as_is else execute(tasks, jobs):
+    if failures := [] if as_is else execute(tasks, jobs, scheduler):
         report = "\n\n".join(map(str, failures))
         raise BookError(f"{len(failures)} of {len(tasks)} notebooks failed:\n\n{report}")
     only = chosen if pages else None

@@ -9,7 +9,14 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessPoolExecutor, wait
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    BrokenExecutor,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    wait,
+)
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -24,8 +31,10 @@ import torch
 from papermill.exceptions import PapermillExecutionError
 from tqdm.auto import tqdm
 
+from lib.cluster import workers
+
 from .. import progress
-from ..parameters import check
+from ..parameters import WHERE, check
 from . import contents
 
 
@@ -92,8 +101,9 @@ def environment(root: Path) -> str:
 
 
 def freshness(source: Path, parameters: Mapping[str, Any], environment: str) -> str:
-    """The key under which an executed notebook is still valid."""
-    content = [source.read_text("utf-8"), dict(parameters), environment]
+    """The key under which an executed notebook is still valid, wherever it was executed."""
+    given = {name: value for name, value in parameters.items() if name not in WHERE}
+    content = [source.read_text("utf-8"), given, environment]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
@@ -112,7 +122,8 @@ def plan(
     shared = environment(root)
     tasks = []
     for path in notebooks:
-        given = {name: value for name, value in parameters.items() if name in defaults[path]}
+        known = {**defaults[path], **WHERE}
+        given = {name: value for name, value in parameters.items() if name in known}
         check(given, defaults[path])
         output = executed / path.relative_to(root).with_suffix(".ipynb")
         tasks.append(Task(path, output, given, freshness(path, given, shared)))
@@ -126,14 +137,18 @@ def _stamp(executed: Path) -> dict[str, Any]:
 # Execution --------------------------------------------------------------------------------------
 
 
-def execute(tasks: Sequence[Task], jobs: int | None = None) -> list[Failure]:
+def execute(
+    tasks: Sequence[Task], jobs: int | None = None, scheduler: str | None = None
+) -> list[Failure]:
     """Execute the stale tasks; a task that fails does not stop the others.
 
     Args:
         jobs: how many notebooks run at a time; the cores are divided among them.
+        scheduler: of Dask, as of `lib.cluster.workers`, on whose workers notebooks run in place of
+            processes here, one per worker. The workers see the folder of the project and that of the book.
 
     Raises:
-        ValueError: `jobs` is less than 1.
+        ValueError: `jobs` is less than 1, or there is no such scheduler.
     """
     if jobs is not None and jobs < 1:
         raise ValueError(f"jobs is at least 1, got {jobs}")
@@ -141,16 +156,9 @@ def execute(tasks: Sequence[Task], jobs: int | None = None) -> list[Failure]:
     print(f"{len(stale)} of {len(tasks)} notebooks to execute", flush=True)
     if not stale:
         return []
-    at_once = min(len(stale), jobs or _default_jobs())
-    # Fresh processes: a fork of a process in which torch has started threads may hang.
-    context = get_context("spawn")
-    lock, lines = context.RLock(), context.Queue()
-    tqdm.set_lock(lock)
-    for line in range(at_once):
-        lines.put(line)
-    with ProcessPoolExecutor(
-        at_once, context, initializer=_start, initargs=(lock, lines, _cores() // at_once)
-    ) as pool:
+    most = jobs or (len(stale) if scheduler else _default_jobs())
+    at_once = min(len(stale), most)
+    with workers(scheduler) if scheduler else _processes(at_once) as pool:
         waiting, running, outcomes = dict(enumerate(stale)), {}, []
         try:
             while waiting or running:
@@ -160,12 +168,25 @@ def execute(tasks: Sequence[Task], jobs: int | None = None) -> list[Failure]:
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     outcomes.append(_outcome(future, stale[running.pop(future)]))
         except KeyboardInterrupt:
-            _stop(pool)
+            if isinstance(pool, ProcessPoolExecutor):  # other workers end with their scheduler
+                _stop(pool)
             raise
     return [failure for failure in outcomes if failure]
 
 
-def _submitted(pool: ProcessPoolExecutor, task: Task) -> Future:
+def _processes(number: int) -> ProcessPoolExecutor:
+    """Processes here, among which the cores are divided, each with a line of the terminal."""
+    # Fresh processes: a fork of a process in which torch has started threads may hang.
+    context = get_context("spawn")
+    lock, lines = context.RLock(), context.Queue()
+    tqdm.set_lock(lock)
+    for line in range(number):
+        lines.put(line)
+    how = {"initializer": _start, "initargs": (lock, lines, _cores() // number)}
+    return ProcessPoolExecutor(number, context, **how)
+
+
+def _submitted(pool: Executor, task: Task) -> Future:
     """The future of a submitted task; a failed one if a worker of the pool has died."""
     try:
         return pool.submit(_run, task)
@@ -222,7 +243,7 @@ def _outcome(future: Future, task: Task) -> Failure | None:
 
 # In the worker processes ------------------------------------------------------------------------
 
-_line = 0  # the line of the terminal with this worker's progress
+_line: int | None = None  # the line of the terminal with this worker's progress, if it has one
 
 
 def _start(lock: Any, lines: Any, threads: int) -> None:
@@ -278,7 +299,8 @@ def _told(name: str) -> Iterator[None]:
     with TemporaryDirectory() as folder:
         file, done = Path(folder) / "progress", threading.Event()
         os.environ[progress.VARIABLE] = str(file)  # the kernel inherits it
-        line = tqdm(desc=name, bar_format="{desc}", position=_line, leave=False, disable=None)
+        hidden = True if _line is None else None  # None: shown on a terminal
+        line = tqdm(desc=name, bar_format="{desc}", position=_line, leave=False, disable=hidden)
 
         def follow() -> None:
             while not done.wait(0.5):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-from ..parameters import assigned
+from ..parameters import WHERE, assigned
 from .executed import Executed
 
 PROMPT = "Run this page, or cite it"
@@ -21,7 +21,7 @@ def fold(page: Executed, profile: str, book: Mapping[str, str]) -> str:
     """
     declared = page.source("parameters")
     theirs = assigned(page.source("injected-parameters").removeprefix("# Parameters\n"))
-    given = {key: value for key, value in theirs.items() if key != "profile"}
+    given = {key: value for key, value in theirs.items() if key not in ("profile", *WHERE)}
     mine = []
     if "root" in assigned(declared):
         own = {"root": "pictures"} | ({"cost": "smoke"} if "cost" in assigned(declared) else {})

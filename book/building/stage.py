@@ -14,6 +14,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
 from .. import reference
+from ..parameters import WHERE
 from ..report import RULE, VERDICTS_MIME
 from ..report.markup import STYLE, claims_html
 from ..report.provenance import plain
@@ -174,8 +175,8 @@ def _about(root: Path) -> dict[str, str]:
 def _built_with(profile: str, parameters: Mapping[str, Any]) -> str:
     """The profile that made this copy, and the parameters that replaced its values, in words."""
     said = f"This copy was built with the `{profile}` profile: {PROFILE_NOTES[profile]}"
-    if parameters:
-        given = ", ".join(f"`{name}` {plain(value)}" for name, value in parameters.items())
+    replaced = (f"`{k}` {plain(value)}" for k, value in parameters.items() if k not in WHERE)
+    if given := ", ".join(replaced):
         said += f" Pages ran with {given} in place of the values of the profile."
     return said
 

@@ -125,6 +125,29 @@ def test_the_key_follows_source_parameters_and_everything_behind_them(project):
     assert freshness(source, {"n": 1}, environment(root)) == last
 
 
+def test_where_a_notebook_runs_is_no_part_of_its_key(project, tmp_path):
+    root = project({"one": WORKS})
+    [here] = plan(root, tmp_path / "out", {"n": 5}, notebooks(root))
+    [there] = plan(root, tmp_path / "out", {"n": 5, "scheduler": "local:2"}, notebooks(root))
+    assert there.parameters == {"n": 5, "scheduler": "local:2"} and there.key == here.key
+
+
+def test_notebooks_run_on_the_workers_of_a_scheduler(project, tmp_path):
+    pytest.importorskip("distributed", reason="Dask is not installed")
+    root = project({"fails": FAILS, "works": WORKS})
+    tasks = plan(root, tmp_path / "executed", {"profile": "smoke"}, notebooks(root))
+    [failure] = execute(tasks, scheduler="local:1")
+    assert failure.name == "mini/fails" and "ZeroDivisionError" in failure.error
+    assert tasks[1].fresh and not tasks[0].fresh
+
+
+def test_notebooks_do_not_hold_the_workers_that_they_wait_for():
+    from book.commands import book
+
+    with pytest.raises(ValueError, match="--scheduler or -p scheduler, not both"):
+        book(["--scheduler", "local", "-p", "scheduler", "local"], standalone_mode=False)
+
+
 def test_a_failing_notebook_is_reported_the_others_run_and_only_it_runs_again(
     project, tmp_path, capsys
 ):

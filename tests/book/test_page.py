@@ -1,5 +1,6 @@
 """The work that all pages share: parameters, what runs, and what tables evaluate."""
 
+import pandas as pd
 import pytest
 import torch
 from matplotlib.axes import Axes
@@ -108,6 +109,22 @@ def test_a_page_evaluates_all_its_networks_and_says_what_is_left_out(page, tmp_p
     assert "left out: broken.png" in capsys.readouterr().out
     assert isinstance(made.table(3, frame), report.Table)
     assert set(made.verdicts(frame, "Table 3").frame["verdict"]) <= set(report.SYMBOLS)
+
+
+def test_every_page_has_a_scheduler_that_changes_no_number(page, tmp_path):
+    pytest.importorskip("distributed", reason="Dask is not installed")
+    asked = ["grad_cam", "layer_cam"], ["average_drop"]
+    alone, spread = (
+        page(network="tf_efficientnet_lite0", n_images=2, **where)
+        for where in ({}, {"scheduler": "local:1"})
+    )
+    assert alone.executor is None and spread.executor is spread.executor
+    spread.store = tmp_path / "another"
+    got, want = (made.evaluate(*asked).drop(columns="seconds") for made in (spread, alone))
+    pd.testing.assert_frame_equal(got, want, rtol=1e-9)
+    assert (spread.store).is_dir() and alone.experiments == spread.experiments
+    with pytest.raises(ValueError, match="no scheduler 'slurm'"):
+        page(scheduler="slurm").executor
 
 
 def test_maps_are_those_that_the_table_saw(page, monkeypatch):

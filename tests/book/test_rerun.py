@@ -20,7 +20,8 @@ PARAMETERS = cell(
     'profile: str = "smoke"\ncost: str = ""\nroot: str = ""\nn_images: int = 0', "parameters"
 )
 INJECTED = cell(
-    '# Parameters\nprofile = "embedded"\nn_images = 7\nroot = "my pictures"\n',
+    '# Parameters\nprofile = "embedded"\nn_images = 7\nroot = "my pictures"\n'
+    'scheduler = "local:2"\n',
     "injected-parameters",
 )
 
