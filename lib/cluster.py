@@ -49,13 +49,9 @@ def _client(scheduler: str) -> Iterator:
             "`pip install distributed`"
         ) from None
     if is_local:
-        n = int(number) if number else None
-        with (
-            LocalCluster(
-                n, threads_per_worker=1, memory_limit=None, dashboard_address=None
-            ) as cluster,
-            Client(cluster) as client,
-        ):
+        how = {"n_workers": int(number) if number else None, "threads_per_worker": 1}
+        how |= {"processes": True, "memory_limit": None, "dashboard_address": ":0"}
+        with LocalCluster(**how) as cluster, Client(cluster) as client:
             yield client
         return
     try:

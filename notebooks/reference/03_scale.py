@@ -66,7 +66,7 @@ threads is rounded in another way, and so is a sum over another batch.
 try:
     from distributed import Client, LocalCluster
 except ImportError:
-    print("Not run: Dask is not installed. Install the extra `cluster` of this project, or `pip install distributed`.")
+    print("Not run: Dask is not installed. Install the extra `cluster`, or `pip install distributed`.")
     LocalCluster = None
 
 killed = []
@@ -82,11 +82,11 @@ def kill(label, done, total):
 
 if LocalCluster:
     threads = {"OMP_NUM_THREADS": str(torch.get_num_threads())}
-    with (
-        LocalCluster(2, threads_per_worker=1, env=threads, dashboard_address=None) as cluster,
-        Client(cluster) as client,
-    ):
-        spread = evaluate(net, images, METHODS, METRICS, executor=client.get_executor(), progress=kill, **how)
+    two = {"n_workers": 2, "threads_per_worker": 1, "processes": True, "env": threads}
+    quiet = {"silence_logs": "ERROR", "dashboard_address": ":0"}  # any free port
+    with LocalCluster(**two, **quiet) as cluster, Client(cluster) as client:
+        how |= {"executor": client.get_executor(), "progress": kill}
+        spread = evaluate(net, images, METHODS, METRICS, **how)
 
 # %%
 if LocalCluster:
@@ -116,7 +116,7 @@ print(f"To each process, once: the network, {len(content) / 1e6:.1f} MB, which i
 print(f"With each task: {len(task) / 1e3:.1f} kB")
 
 # %% [markdown]
-"""
+r"""
 ## Several GPUs
 
 [dask-cuda](https://docs.rapids.ai/api/dask-cuda/stable/) starts one worker per GPU, and numbers the GPUs of each
@@ -129,7 +129,8 @@ from distributed import Client
 if __name__ == "__main__":  # in a script, since workers import it
     net = nets.load("torchvision:resnet50", device="cuda")
     with LocalCUDACluster() as cluster, Client(cluster) as client:
-        frame = evaluate(net, images, METHODS, METRICS, executor=client.get_executor(), store="maps")
+        how = {"executor": client.get_executor(), "store": "maps"}
+        frame = evaluate(net, images, METHODS, METRICS, **how)
 ```
 
 ## SLURM
@@ -146,11 +147,13 @@ from distributed import Client
 if __name__ == "__main__":
     cluster = SLURMCluster(
         cores=1, job_cpu=8, memory="32GB", walltime="04:00:00",
-        job_extra_directives=["--gres=gpu:1"], job_script_prologue=["export OMP_NUM_THREADS=8"],
+        job_extra_directives=["--gres=gpu:1"],
+        job_script_prologue=["export OMP_NUM_THREADS=8"],
     )
     cluster.scale(jobs=20)  # tasks wait until the first job starts
     with cluster, Client(cluster) as client:
-        frame = evaluate(net, images, METHODS, METRICS, executor=client.get_executor(), store="/shared/maps")
+        how = {"executor": client.get_executor(), "store": "/shared/maps"}
+        frame = evaluate(net, images, METHODS, METRICS, **how)
 ```
 
 Neither recipe is executed by this page. A job that reaches its time limit is a worker that dies: its tasks go to
@@ -163,9 +166,14 @@ the address that `dask scheduler` prints:
 
 ```bash
 python -m lib evaluate --root pictures --store maps --scheduler local:4
-python -m lib book --page opticam/01 -p scheduler tcp://host:8786  # spread the evaluations of a page
-python -m lib book --scheduler tcp://host:8786                     # spread the pages of the book
-papermill notebooks/opticam/01_classification_metrics.ipynb mine.ipynb -p scheduler local:4
+
+# the evaluations within a page, by `lib book` or by papermill
+python -m lib book --page opticam/01 -p scheduler tcp://host:8786
+papermill notebooks/opticam/01_classification_metrics.ipynb mine.ipynb \
+    --cwd notebooks/opticam -p scheduler local:4
+
+# the pages of the book, one per worker
+python -m lib book --scheduler tcp://host:8786
 ```
 
 Every page has the parameter `scheduler` without declaring it, and papermill warns of that. Where a page runs changes

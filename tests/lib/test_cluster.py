@@ -30,10 +30,10 @@ NETWORK = "test_resnet"  # of timm, and tiny
 def client() -> Iterator:
     """The client of two processes, each with as many threads as this one: more threads sum in
     another order."""
-    how = {"threads_per_worker": 1, "memory_limit": None, "dashboard_address": None}
+    how = {"n_workers": 2, "threads_per_worker": 1, "processes": True, "memory_limit": None}
     how["env"] = {"OMP_NUM_THREADS": str(torch.get_num_threads())}
     with (
-        distributed.LocalCluster(2, **how) as cluster,
+        distributed.LocalCluster(**how, dashboard_address=":0") as cluster,
         distributed.Client(cluster) as client,
     ):
         yield client
@@ -124,6 +124,12 @@ def test_a_scheduler_is_an_option_of_the_command_line(client, tmp_path, schedule
     main([*asked, str(tmp_path / "alone.parquet")], standalone_mode=False)
     got, want = (pd.read_parquet(tmp_path / f"{name}.parquet") for name in ("table", "alone"))
     pd.testing.assert_frame_equal(got.drop(columns="seconds"), want.drop(columns="seconds"))
+
+
+def test_local_processes_are_as_many_as_asked():
+    with workers("local:3") as executor:
+        pids = {*executor._client.run(os.getpid).values()}
+        assert len(pids) == 3 and os.getpid() not in pids
 
 
 def test_no_scheduler_is_this_process():
