@@ -6,7 +6,6 @@ import tempfile
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import sha256
@@ -78,15 +77,24 @@ class Shared:
 
     def _written(self) -> "_Sent":
         content = pickle.dumps(self.value)
-        file = None
-        if self._folder:
-            with suppress(OSError):
-                self._folder.mkdir(parents=True, exist_ok=True)
-                file = tempfile.mkstemp(prefix=".sent-", dir=self._folder)
-        number, path = file or tempfile.mkstemp(prefix="sent-")
-        with os.fdopen(number, "wb") as opened:
-            opened.write(content)
-        return _Sent(sha256(content).hexdigest(), Path(path))
+        try:
+            path = _file(content, self._folder)
+        except OSError:
+            path = _file(content, None)
+        return _Sent(sha256(content).hexdigest(), path)
+
+
+def _file(content: bytes, folder: Path | None) -> Path:
+    """A new file with this content, which only this user can read."""
+    if folder:
+        folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(prefix=".sent-", dir=folder, delete=False) as file:
+        try:
+            file.write(content)
+        except OSError:
+            os.unlink(file.name)
+            raise
+    return Path(file.name)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
 """The work that all pages share: parameters, what runs, and what tables evaluate."""
 
+from types import SimpleNamespace
+
 import pandas as pd
 import pytest
 import torch
@@ -111,8 +113,10 @@ def test_a_page_evaluates_all_its_networks_and_says_what_is_left_out(page, tmp_p
     assert set(made.verdicts(frame, "Table 3").frame["verdict"]) <= set(report.SYMBOLS)
 
 
-def test_every_page_has_a_scheduler_that_changes_no_number(page, tmp_path):
+def test_every_page_has_a_scheduler_that_changes_no_number(page, tmp_path, monkeypatch):
     pytest.importorskip("distributed", reason="Dask is not installed")
+    at_exit = []
+    monkeypatch.setattr("book.page.atexit", SimpleNamespace(register=at_exit.append))
     asked = ["grad_cam", "layer_cam"], ["average_drop"]
     alone, spread = (
         page(network="tf_efficientnet_lite0", n_images=2, **where)
@@ -124,7 +128,9 @@ def test_every_page_has_a_scheduler_that_changes_no_number(page, tmp_path):
     pd.testing.assert_frame_equal(got, want, rtol=1e-9)
     assert (spread.store).is_dir() and alone.experiments == spread.experiments
     with pytest.raises(ValueError, match="no scheduler 'slurm'"):
-        page(scheduler="slurm").executor
+        page(scheduler="slurm").executor  # noqa: B018
+    [close] = at_exit
+    close()
 
 
 def test_maps_are_those_that_the_table_saw(page, monkeypatch):

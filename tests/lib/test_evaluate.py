@@ -174,6 +174,22 @@ def test_nor_on_the_executor(net, data, tmp_path, pool):
     assert list(got.image) == list(want.image) and list(got.metric) == list(want.metric)
 
 
+def test_a_task_carries_neither_the_network_nor_reference_features(net, data):
+    tasks = []
+
+    class Noting(ThreadPoolExecutor):
+        def submit(self, *task):
+            tasks.append(pickle.dumps(task))
+            return super().submit(*task)
+
+    features = torch.rand(20_000, 6, dtype=torch.double)  # of a megabyte
+    methods = {"diff_cam": ("diff_cam", {"reference": features})}
+    with Noting(1) as executor:
+        evaluate(net, data, methods, METRIC_NAMES, executor=executor, shard_size=4)
+    assert len(tasks) == 2 and max(map(len, tasks)) < 10_000
+    assert b"conv" in pickle.dumps(net) and not any(b"conv" in task for task in tasks)
+
+
 def test_nor_on_inference_mode(net, data, tmp_path):
     metrics = [*METRIC_NAMES, "max_sensitivity", "adcc"]
     want = evaluate(net, data, METHOD_NAMES, metrics)
