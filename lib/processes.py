@@ -21,7 +21,7 @@ def in_order(
     executor: Executor, function: Callable, calls: Iterable[tuple], ahead: int = AHEAD
 ) -> Iterator[Any]:
     """The result of a function for each tuple of arguments, in order, as from `executor.map`; but
-    `calls` may be endless, since at most `ahead` of them wait.
+    `calls` is read as they run: at most `ahead` of them wait.
 
     Example:
         >>> list(in_order(executor, pow, [(2, 3), (3, 2)]))
