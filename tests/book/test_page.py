@@ -129,8 +129,8 @@ def test_every_page_has_a_scheduler_that_changes_no_number(page, tmp_path, monke
     assert (spread.store).is_dir() and alone.experiments == spread.experiments
     with pytest.raises(ValueError, match="no scheduler 'slurm'"):
         page(scheduler="slurm").executor  # noqa: B018
-    [close] = at_exit
-    close()
+    for close in at_exit:
+        close()
 
 
 def test_maps_are_those_that_the_table_saw(page, monkeypatch):
