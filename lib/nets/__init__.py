@@ -87,9 +87,11 @@ def load(
         options["layer"] = layer
     if not normalize:
         options |= {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}
-    net = Classifier(
-        model.to(device, as_dtype(dtype)), **options, compile=compile, autocast=autocast
-    )
+    if compile:
+        options["compile"] = True
+    if autocast is not None:
+        options["autocast"] = autocast
+    net = Classifier(model.to(device, as_dtype(dtype)), **options)
     if net.classes is None and _of_imagenet(name, net):
         net.classes = imagenet_descriptions()
     return net

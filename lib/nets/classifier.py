@@ -101,8 +101,9 @@ class Classifier(nn.Module):
         self.name, self.input_size = name, _side(input_size)
         self.model = model
         self._recipe = dict(
-            layer=layer, mean=mean, std=std, input_size=input_size, name=name, autocast=autocast
-        )
+            layer=layer, mean=mean, std=std, input_size=input_size, name=name,
+            compile=compile, autocast=autocast,
+        )  # fmt: skip
         self.autocast = None  # while it is cut
         self._weights_then: list[int] | None = None
         self.cpu()._find_cut(layer)  # in full precision: convolutions on CUDA default to TF32

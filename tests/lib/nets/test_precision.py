@@ -76,7 +76,8 @@ def test_half_precision_is_bfloat16_or_float16():
 
 def test_a_compiled_network_differs_by_rounding():
     exact = networks.affine().float()
-    compiled = nets.Classifier(exact.model, **exact.settings, compile=True)
+    compiled = nets.Classifier(exact.model, **exact.settings | {"compile": True})
+    assert pickle.loads(pickle.dumps(compiled)).settings["compile"]
     x = networks.images(2).float().requires_grad_()
     y, z = compiled(x), exact(x)
     assert off(y, z) < 1e-5
