@@ -59,18 +59,23 @@ def check_data(data) -> None:
         )
 
 
+def as_images(x) -> Tensor:
+    """The images as a tensor, given as a tensor, an array, or a list of images."""
+    return as_tensor("images", x, ": data.load reads files")
+
+
 def check_images(x) -> Tensor:
     """The images as a tensor; an error unless they are (B, 3, H, W), float, finite, in [0, 1]."""
-    x = as_tensor("images", x, ": data.load reads files")
+    x = as_images(x)
     if x.ndim != 4 or x.shape[1] != 3:
         raise ValueError(f"images are (B, 3, H, W), got {tuple(x.shape)}: add or move a dimension")
     if len(x) == 0:
         raise ValueError(f"no images: the batch is empty, {tuple(x.shape)}")
     if not x.is_floating_point():
         raise ValueError(f"images are float in [0, 1], got {x.dtype}: divide by 255")
-    check_finite("image", x, ": check how it was loaded")
-    low, high = x.aminmax()
-    if low < -1e-3 or high > 1 + 1e-3:  # antialiased resizing may overshoot by rounding
+    low, high = _range(x)
+    if not (low >= -1e-3 and high <= 1 + 1e-3):  # antialiased resizing may overshoot by rounding
+        check_finite("image", x, ": check how it was loaded")
         raise ValueError(
             f"images are in [0, 1], got [{low:.3g}, {high:.3g}]: do not normalise (the classifier does)"
         )
@@ -85,7 +90,6 @@ def check_targets(target: int | Tensor, batch: int, classes: int, device: torch.
     target = as_tensor(
         "targets, class indices,", target, ": give one class an image, or one for all"
     )
-    target = target.to(device)
     if target.is_floating_point() or target.dtype == torch.bool:
         raise ValueError(f"targets are class indices, whole numbers, got {target.dtype}")
     target = target.long()
@@ -93,12 +97,12 @@ def check_targets(target: int | Tensor, batch: int, classes: int, device: torch.
         target = target.expand(batch)
     if target.shape != (batch,):
         raise ValueError(f"targets are one class an image, ({batch},), got {tuple(target.shape)}")
-    outside = target[(target < 0) | (target >= classes)]
-    if classes and len(outside):
+    outside = (target < 0) | (target >= classes)
+    if classes and outside.any():
         raise ValueError(
-            f"target class {outside[0].item()} is out of range: the network has classes 0 to {classes - 1}"
+            f"target class {target[outside][0].item()} is out of range: the network has classes 0 to {classes - 1}"
         )
-    return target
+    return target.to(device)
 
 
 def check_maps(S, x: Tensor, signed: bool = False) -> Tensor:
@@ -109,21 +113,32 @@ def check_maps(S, x: Tensor, signed: bool = False) -> Tensor:
         raise ValueError(
             f"maps are (B, H, W) = {(len(x), *x.shape[2:])}, got {tuple(S.shape)}: use saliency.explain"
         )
-    check_finite("the map of image", S)
     least, remedy = (-1, "(..., signed=True)") if signed else (0, "")
-    if S.numel() and (S.min() < least - 1e-3 or S.max() > 1 + 1e-3):
+    low, high = _range(S) if S.numel() else (0, 1)
+    if not (low >= least - 1e-3 and high <= 1 + 1e-3):
+        check_finite("the map of image", S)
         raise ValueError(
-            f"maps are in [{least}, 1], got [{S.min():.3g}, {S.max():.3g}]: use "
-            f"saliency.explain{remedy}"
+            f"maps are in [{least}, 1], got [{low:.3g}, {high:.3g}]: use saliency.explain{remedy}"
         )
     return S
 
 
+def _range(x: Tensor) -> list[float]:
+    """The least and the greatest number, both NaN if there is a NaN; the host waits once for both."""
+    return torch.stack(x.aminmax()).tolist()
+
+
 def check_finite(what: str, x: Tensor, remedy: str = "") -> None:
     """Raises an error unless a batch (B, ...) is finite; it names the first entry that is not."""
-    bad = (~torch.isfinite(x)).flatten(1).any(1).nonzero().flatten().tolist()
-    if bad:
-        raise ValueError(f"{what} {bad[0]} of the batch holds NaN or infinity{remedy}")
+    bad = first_not_finite(x)
+    if bad is not None:
+        raise ValueError(f"{what} {bad} of the batch holds NaN or infinity{remedy}")
+
+
+def first_not_finite(x: Tensor) -> int | None:
+    """The first entry of a batch (B, ...) that holds NaN or infinity; None if none does."""
+    bad = (~torch.isfinite(x)).flatten(1).any(1).tolist()
+    return bad.index(True) if any(bad) else None
 
 
 _KINDS = {  # kinds of options by their annotation: what they accept, and its name in errors

@@ -2,10 +2,17 @@ r"""Saliency maps of images by any method, in [0, 1], or signed in [-1, 1]."""
 
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
-from .checks import NO_CLASS, check_images, check_net, check_options, check_targets
+from .checks import (
+    NO_CLASS,
+    as_images,
+    check_images,
+    check_net,
+    check_options,
+    check_targets,
+    first_not_finite,
+)
 from .inference import outside_inference_mode
 from .maps import MASKINGS, NORMALISATIONS, mask, normalise, predict, upsample
 from .methods import method_named, weighted_sum
@@ -53,10 +60,10 @@ def attribute(
     else:
         alpha, A = spec.coefficients(net, x, target, **options)
         raw = weighted_sum(alpha, A)
-    bad = (~torch.isfinite(raw)).flatten(1).any(1).nonzero().flatten().tolist()
-    if bad:
+    bad = first_not_finite(raw)
+    if bad is not None:
         raise ValueError(
-            f"{method} gave NaN or infinity on image {bad[0]} of the batch, class {target[bad[0]]}"
+            f"{method} gave NaN or infinity on image {bad} of the batch, class {target[bad]}"
         )
     return Attribution(raw, alpha)
 
@@ -116,6 +123,5 @@ def explain(
         >>> S = explain("opti_cam", net, x, target=243)
         >>> S = explain("grad_cam", net, x, target=243, contrast="weighted", signed=True)
     """
-    x = check_images(x)
     raw = raw_map(method, net, x, target, **options)
-    return finish(method, raw, tuple(x.shape[2:]), signed=signed, **options)
+    return finish(method, raw, tuple(as_images(x).shape[2:]), signed=signed, **options)

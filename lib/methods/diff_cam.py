@@ -95,7 +95,9 @@ def _nearest(distance: Tensor, candidates: Tensor, k: int | None) -> Tensor:
 
 
 def _check_found(among: Tensor, question: str, target: Tensor) -> None:
-    for i in (~among.any(1)).nonzero().flatten().tolist()[:1]:
+    found = among.any(1).tolist()
+    if not all(found):
+        i = found.index(False)
         wanted = "a class other than" if question == "why" else "the rival of"
         raise ValueError(
             f"image {i} of the batch: the reference has no image of {wanted} class {target[i]}: give "

@@ -91,14 +91,15 @@ def extremal_perturbation(
         raise ValueError(f"shrink is a share of the iterations, in [0, 1], got {shrink}")
     dtype, x = x.dtype, in_single(x)
     family = SmoothMasks(x, step, sigma, temperature)
-    image = torch.arange(len(x), device=x.device).repeat_interleave(len(areas))
+    image = torch.arange(len(x) * len(areas), device=x.device) // len(areas)
     area = torch.tensor(areas, dtype=torch.float64).repeat(len(x))
     size = net.batch_hint(x) if chunk is None else chunk
     masks = []
-    for i, a in zip(image.split(size), area.split(size)):
-        some = slice(int(i[0]), int(i[-1]) + 1)
+    for first in range(0, len(image), size):
+        i, a = image[first : first + size], area[first : first + size]
+        some = slice(first // len(areas), (first + len(i) - 1) // len(areas) + 1)
         blurred = Pyramid(x[some], levels, blur)
-        value = partial(_reward, net, blurred, i - i[0], target[i], reward, select(selector))
+        value = partial(_reward, net, blurred, i - some.start, target[i], reward, select(selector))
         masks.append(optimise(value, family, a, iterations, learning_rate, shrink))
     return torch.cat(masks).unflatten(0, (len(x), len(areas))).mean(1).to(dtype)
 

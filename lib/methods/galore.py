@@ -70,7 +70,8 @@ def galore(
             raise ValueError(f"galore tells two classes apart, and {net.name} has one class")
         if rival is None:
             rival = strongest_rival(y.detach(), target)
-        rival = rivals_of(rival, target, y.shape[1])
+        else:
+            rival = rivals_of(rival, target, y.shape[1])
         of_class = SELECTORS[selector]
         a, c, s = (
             _attribution(A, score(y, classes))

@@ -48,14 +48,14 @@ def lime_cam(
     A, context = net.cut(x)
 
     def fit(game, _):
-        a = _coalitions(n or len(game.players), len(game.players), seed).to(A.device)
-        return weighted_ridge(a, game.value(a), kernel(a, kernel_width), ridge)
+        a = _coalitions(n or len(game.players), len(game.players), seed)
+        return weighted_ridge(a, game.value(a.to(A.device)), kernel(a, kernel_width), ridge)
 
     return ask_each_game(net, A, context, target, fit, chunk=chunk), A
 
 
 def _coalitions(n: int, players: int, seed: int) -> Tensor:
-    """Random coalitions (n, players), the same on every device."""
+    """Random coalitions (n, players) on the CPU, the same for every device."""
     generator = torch.Generator().manual_seed(seed)
     return torch.rand(n, players, generator=generator, dtype=torch.float64) < 0.5
 

@@ -2,6 +2,7 @@ import inspect
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import compress
 
 import torch
 from torch import Tensor
@@ -158,32 +159,35 @@ def _optimise(
     adam = torch.optim.Adam(u, lr=learning_rate)
     history = A.new_full((iterations, len(x)), torch.nan)
     path = A.new_empty((iterations, len(x), A.shape[1]))
-    active = torch.arange(len(x), device=x.device)
+    active = list(range(len(x)))  # the images that have not stopped
+    index = torch.arange(len(x), device=x.device)  # the same
     for t in range(iterations):
         if schedule == "cosine":
             decay = 1 + math.cos(math.pi * t / iterations)
             adam.param_groups[0]["lr"] = learning_rate * decay / 2
         with torch.enable_grad():
-            free = [u[i] for i in active.tolist()]
+            free = [u[i] for i in active]
             w = torch.stack(free).softmax(1)  # (b, K)
-            M = weighted_sum(w, A[active], net.dtype)
+            M = weighted_sum(w, A[index], net.dtype)
             S = normalise(upsample(M, x.shape[2:]), normalisation)
-            F = _objective(objective, net, x[active], S, target[active], score, masking,
-                           None if y is None else y[active])  # fmt: skip
+            F = _objective(objective, net, x[index], S, target[index], score, masking,
+                           None if y is None else y[index])  # fmt: skip
             adam.zero_grad()
             (-F.sum()).backward(inputs=free)  # only u gets a gradient
-        history[t, active] = F.detach().to(history)
-        stopped = _stopped(stopping, history[: t + 1, active], tolerance, iterations)
+        history[t, index] = F.detach().to(history)
+        stopped = _stopped(stopping, history[: t + 1, index], tolerance, iterations)
         if stopping == "authors":
-            for i in active[stopped].tolist():
+            for i in compress(active, stopped):
                 u[i].grad = None  # takes no further step
         adam.step()
         path[t] = _weights(u)
-        active = active[~stopped]
-        if len(active) == 0:
+        if any(stopped):
+            active = [i for i, over in zip(active, stopped) if not over]
+            index = torch.tensor(active, device=x.device)
+        if not active:
             break
     w, taken = _weights(u), (~history.isnan()).sum(0)
-    T = int(taken.max())
+    T = t + 1 if iterations else 0
     M = weighted_sum(w, A, net.dtype)
     return Optimisation(M, w, history[:T], taken, path[:T], A, net.dtype)
 
@@ -204,14 +208,17 @@ def _objective(objective, net, x, S, target, score, masking, y) -> Tensor:
     return inside - outside if objective == "iomask" else (y - outside).abs() - (y - inside).abs()
 
 
-def _stopped(stopping: str, history: Tensor, tolerance: float, iterations: int) -> Tensor:
-    """Which images (b,) stop, given the values of F so far (t, b)."""
-    never = torch.zeros_like(history[0], dtype=torch.bool)
+def _stopped(stopping: str, history: Tensor, tolerance: float, iterations: int) -> list[bool]:
+    """Which of b images stop, given the values of F so far (t, b). Where none can, the host does not
+    wait for them."""
+    never = [False] * history.shape[1]
     if stopping == "loss":
-        return (history[-1] - history[-2]).abs() < tolerance if len(history) > 1 else never
+        if len(history) < 2 or tolerance <= 0:
+            return never
+        return ((history[-1] - history[-2]).abs() < tolerance).tolist()
     checks = authors_checks(history, iterations)
     at_check = (len(history) - 1) % max(1, iterations // 10) == 0
-    return checks[-1] < checks[-2] if at_check and len(checks) > 1 else never
+    return (checks[-1] < checks[-2]).tolist() if at_check and len(checks) > 1 else never
 
 
 def authors_checks(history: Tensor, iterations: int) -> Tensor:

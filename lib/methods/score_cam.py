@@ -52,24 +52,25 @@ def score_cam(
     A, _ = net.cut(x)
     grids = normalise(A)  # does not change the masks
     alive = grids.amax((2, 3)) > 0  # (B, K)
-    image, M, mask_of = _distinct_masks(grids, alive)
+    live = alive.nonzero(as_tuple=True)  # the image and the channel of each
+    image, M, mask_of = _distinct_masks(live[0], grids[live])
     size = net.batch_hint(x) if chunk is None else chunk
     u = torch.full(alive.shape, -torch.inf, device=A.device, dtype=A.dtype)
-    if alive.any():
+    if len(M):
         scores = [
             score(net(mask(net, x[i], normalise(upsample(m, x.shape[2:])), masking)), target[i])
             for i, m in zip(image.split(size), M.split(size))
         ]
-        u[alive] = torch.cat(scores)[mask_of]
+        u[live] = torch.cat(scores)[mask_of]
     if weighting == "probability":
         return u.where(alive, 0.0), A
     # the baseline is one number per image, which the softmax over its channels cancels
     return u.softmax(1).where(alive, 0.0), A
 
 
-def _distinct_masks(grids: Tensor, alive: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The distinct masks of the live channels: each one's image index (n,) and grid (n, h, w), and
-    for each live channel the index of its mask."""
-    keyed = torch.cat([alive.nonzero()[:, :1].to(grids), grids[alive].flatten(1)], dim=1)
+def _distinct_masks(image: Tensor, grids: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The distinct masks of the live channels, given their images (N,) and grids (N, h, w): each
+    one's image (n,) and grid (n, h, w), and for each live channel the index (N,) of its mask."""
+    keyed = torch.cat([image[:, None].to(grids), grids.flatten(1)], dim=1)
     distinct, mask_of = torch.unique(keyed, dim=0, return_inverse=True)
-    return distinct[:, 0].long(), distinct[:, 1:].unflatten(1, grids.shape[2:]), mask_of
+    return distinct[:, 0].long(), distinct[:, 1:].unflatten(1, grids.shape[1:]), mask_of
