@@ -156,6 +156,8 @@ _INDEXING = {aten.index, aten.index_put, aten.index_put_, aten._index_put_impl_}
 
 def _count(op, args: tuple, kwargs: dict) -> None:
     tensors = [t for t in tree_leaves(args[1:2]) if isinstance(t, Tensor)]
+    if op.overloadpacket is aten.index:
+        return  # torch has turned masks into indices, and has moved those on the CPU
     if op.overloadpacket in _INDEXING:  # each mask is turned into indices, whose number is read
         if not (len(tensors) == 1 and args[2:] and args[2].numel() == 1):  # filled without indices
             for _ in (t for t in tensors if t.dtype == torch.bool and t.device != CPU):

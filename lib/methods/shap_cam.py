@@ -43,9 +43,10 @@ def shap_cam(
         return (A * g).sum((2, 3)), A
     with torch.no_grad():
         A, context = net.cut(x)
+        here = x.cpu()  # seeds are made there
 
         def estimate(game, i):
-            joins = orderings(x[i], n, A.shape[1], seed).to(A.device)[:, game.players]
+            joins = orderings(here[i], n, A.shape[1], seed).to(A.device)[:, game.players]
             return game.marginal_contributions(joins.argsort(dim=1, stable=True))
 
         return ask_each_game(net, A, context, target, estimate, chunk=chunk), A

@@ -44,14 +44,16 @@ def change(
     At each of the `counts` (T,), the pixels whose `rank` (B, H, W) is below it come from `end`. All
     steps of all images run in shared passes.
     """
+    T, B, below = len(counts), len(rank), counts.to(rank.device)
     step, image = (i.flatten() for i in torch.meshgrid(
-        torch.arange(len(counts)), torch.arange(len(rank)), indexing="ij"))  # fmt: skip
-    p = torch.empty(len(rank), len(counts), dtype=torch.float64)
+        *(torch.arange(n, device=rank.device) for n in (T, B)), indexing="ij"))  # fmt: skip
     size = chunk or net.batch_hint(start)
+    found = []
     for t, i in zip(step.split(size), image.split(size)):
-        changed = rank[i] < counts[t].to(rank.device).view(-1, 1, 1)  # (n, H, W)
+        changed = rank[i] < below[t].view(-1, 1, 1)  # (n, H, W)
         mixed = torch.where(changed[:, None], end[i], start[i])
-        p[i, t] = probability(net, mixed, target[i]).double().cpu()
+        found.append(probability(net, mixed, target[i]))
+    p = torch.cat(found).cpu().double().view(T, B).T.contiguous()
     return Curve(counts.double() / (rank[0].max().item() + 1), p)
 
 

@@ -59,18 +59,14 @@ def marked_parts(
             "its rival"
         )
     found = []
-    for i, (region, seen) in enumerate(zip(regions(S, area), parts)):
-        wanted = distinguishing.get(int(target[i]))
+    for i, (c, region, seen) in enumerate(zip(target.tolist(), regions(S, area).cpu(), parts)):
+        wanted = distinguishing.get(c)
         if wanted is None:
-            raise ValueError(
-                f"class {target[i]} has no distinguishing parts: add it to the mapping"
-            )
+            raise ValueError(f"class {c} has no distinguishing parts: add it to the mapping")
         share = {name: _share(region, part, name, by) for name, part in seen.items()}
         telling = [share[name] for name in wanted if name in share]
         if not telling:
-            raise ValueError(
-                f"image {i} of the batch shows no part that tells class {target[i]} apart"
-            )
+            raise ValueError(f"image {i} of the batch shows no part that tells class {c} apart")
         found.append((sum(share.values()), sum(telling), len(telling)))
     return Marked(*torch.tensor(found, dtype=torch.float64).T)
 
@@ -153,7 +149,7 @@ def parts_and_classes(
     """
     shares = [
         [_share(region, seen[name], name, by) if name in seen else 0.0 for name in names]
-        for region, seen in zip(regions(S, area), parts)
+        for region, seen in zip(regions(S, area).cpu(), parts)
     ]
     rival = strongest_rival(net(x), target) if rival is None else rivals_of(rival, target)
     classes = torch.stack([target, rival], 1).double().cpu()  # (B, 2)

@@ -47,7 +47,7 @@ def random_orders(x: Tensor, draws: int = 1, seed: int = 0) -> Tensor:
     return torch.stack([
         torch.stack([
             torch.randperm(size.numel(), generator=generator(image, seed + draw)).view(size)
-            for image in x
+            for image in x.cpu()
         ])
         for draw in range(draws)
     ])  # fmt: skip
@@ -71,16 +71,17 @@ def right_without(
         if not 0 < fraction < 1:
             raise ValueError(f"fractions lie between 0 and 1, got {fraction}")
     fill = net.mean if masking == "normalized" else torch.zeros_like(net.mean)
-    counts = (torch.tensor(fractions) * orders[0, 0].numel()).round()
-    right = torch.empty(len(x), len(fractions), len(orders), dtype=torch.float64)
-    places = torch.cartesian_prod(*(torch.arange(n) for n in right.shape)).view(-1, 3)
+    counts = (torch.tensor(fractions) * orders[0, 0].numel()).round().to(x.device)
+    orders, shape = orders.to(x.device), (len(x), len(fractions), len(orders))
+    places = torch.cartesian_prod(*(torch.arange(n, device=x.device) for n in shape)).view(-1, 3)
+    right = []
     with torch.no_grad():
         for batch in places.split(net.batch_hint(x)):
             i, f, o = batch.unbind(1)
-            gone = orders[o, i].to(x.device) < counts[f].to(x.device).view(-1, 1, 1)  # (n, H, W)
+            gone = orders[o, i] < counts[f].view(-1, 1, 1)  # (n, H, W)
             predicted = net(torch.where(gone[:, None], fill, x[i])).argmax(1)
-            right[i, f, o] = (predicted == target[i]).double().cpu()
-    return right
+            right.append(predicted == target[i])
+    return torch.cat(right).cpu().double().view(shape)
 
 
 def remove_and_classify(right: Tensor) -> Tensor:
