@@ -1,17 +1,19 @@
 """A pretended accelerator: the device "pretend", to which tensors and networks move as to "cuda".
 
-It shows on a machine without a GPU what a GPU would show: an operation that mixes tensors of two
-devices, a tensor made on the wrong one, and every time the host waits for the device. A tensor on it
-is an ordinary `Tensor`. Its storage stands for memory that the host cannot read, and keeps its *twin*,
-the storage on the CPU on which each operation computes. The numbers are therefore the CPU's, bit for
-bit.
+It shows without a GPU what a GPU would show: an operation that mixes tensors of two devices, a
+tensor made on the wrong one, and every time the host waits for the device. A tensor on it is an
+ordinary `Tensor`. Its storage stands for memory that the host cannot read, and keeps its *twin*,
+the storage on the CPU on which operations compute. So the numbers are the CPU's, bit for bit.
 
 As on CUDA:
-    * an operation takes tensors of one device, and besides them CPU tensors of no dimension (not as
-      an index of `gather` or `index_select`) and CPU tensors that index, as in `x[i]`;
-    * the device has random numbers of its own, which are not the CPU's, and takes no generator of
-      the CPU;
+    * an operation takes tensors of one device, and besides them numbers (CPU tensors without a
+      dimension, but not as an index of `gather` or `index_select`) and CPU tensors that index, as
+      in `x[i]`, which it copies;
+    * random numbers of the device are not those of the CPU, and a generator of the CPU is refused;
     * `Tensor.numpy` fails.
+
+Not shown: that kernels of a GPU add in another order, run later than they are called, or lack a
+dtype.
 
 Import it before the first backward pass of the process: autograd counts the devices only then.
 """
@@ -133,6 +135,7 @@ def _there(twin: Tensor, view_of: Tensor | None = None) -> Tensor:
     if base is None:
         base = torch._C._acc.create_empty_tensor([0], twin.dtype)
         base.untyped_storage().twin = twin.untyped_storage()
+    assert base.dtype == twin.dtype, "a view in another dtype is not pretended"
     offset = twin.storage_offset() - base.storage_offset()
     shaped = torch._C._dynamo.guards._reinterpret_tensor
     return shaped(base, twin.shape, twin.stride(), offset)
@@ -141,29 +144,32 @@ def _there(twin: Tensor, view_of: Tensor | None = None) -> Tensor:
 def _check_devices(op, given: list[Tensor], args: tuple) -> None:
     """Raises an error where an operation on CUDA would, if tensors are of two devices."""
     indices = tree_leaves(args[1]) if op.overloadpacket in _INDEXING else ()
-    index = next((a for a, s in zip(args, op._schema.arguments) if s.name == "index"), None)
+    named = dict(zip((argument.name for argument in op._schema.arguments), args))
     for t in given:
-        passes = t.ndim == 0 and t is not index or any(t is i for i in indices)
-        if t.device == CPU and not passes:
+        number = t.ndim == 0 and t is not named.get("index")
+        if t.device == CPU and not number and not any(t is i for i in indices):
             raise RuntimeError(
                 "Expected all tensors to be on the same device, but found at least two devices, "
                 f"pretend:0 and cpu! ({op})"
             )
 
 
-_INDEXING = {aten.index, aten.index_put, aten.index_put_, aten._index_put_impl_}
+_PUTTING = {aten.index_put, aten.index_put_, aten._index_put_impl_}
+_INDEXING = {aten.index, *_PUTTING}
 
 
 def _count(op, args: tuple, kwargs: dict) -> None:
-    tensors = [t for t in tree_leaves(args[1:2]) if isinstance(t, Tensor)]
-    if op.overloadpacket is aten.index:
-        return  # torch has turned masks into indices, and has moved those on the CPU
-    if op.overloadpacket in _INDEXING:  # each mask is turned into indices, whose number is read
-        if not (len(tensors) == 1 and args[2:] and args[2].numel() == 1):  # filled without indices
-            for _ in (t for t in tensors if t.dtype == torch.bool and t.device != CPU):
+    if op.overloadpacket in _PUTTING:
+        indices = [t for t in tree_leaves(args[1]) if isinstance(t, Tensor)]
+        if len(indices) == 1 and args[2].numel() == 1:
+            return  # filled, as by a mask
+        for t in indices:
+            if t.device == CPU:
+                _wait("writes", op)
+            elif t.dtype == torch.bool:  # it becomes indices, whose number is read
                 _wait("reads", op)
-        for _ in (t for t in tensors if t.device == CPU and t.ndim):
-            _wait("writes", op)
+    elif op.overloadpacket is aten.index:
+        pass  # here torch has already turned masks into indices, and moved those of the CPU
     elif _READS & set(op.tags) and kwargs.get("output_size") is None:
         _wait("reads", op)
 
@@ -206,7 +212,7 @@ def _convolution_backward(
     g, x, weight, stride, padding, dilation, transposed, output_padding, groups, mask
 ):
     shape = stride, padding, dilation, transposed, output_padding, groups
-    biases = [weight.shape[0]]
+    biases = [g.shape[1]]
     return _compute(aten.convolution_backward.default, g, x, weight, biases, *shape, mask)
 
 
@@ -223,12 +229,11 @@ _all.fallback(_compute, "PrivateUse1")
 _some.impl("_copy_from", _copy, "PrivateUse1")
 _some.impl("convolution_overrideable", _convolution, "PrivateUse1")
 _some.impl("convolution_backward_overrideable", _convolution_backward, "PrivateUse1")
+# torch's own would check the size of the storage, which is empty.
 _some.impl("as_strided_", partial(_compute, aten.as_strided_.default), "PrivateUse1")
 _has = torch._C._dispatch_has_kernel_for_dispatch_key
 for _name in torch._C._dispatch_get_all_op_names():
-    _composite = _has(_name, "CompositeExplicitAutograd") or _has(
-        _name, "CompositeImplicitAutograd"
-    )
+    _composite = any(_has(_name, f"Composite{kind}Autograd") for kind in ("Explicit", "Implicit"))
     if _name.startswith("aten::") and _composite and _has(_name, "CPU"):
         _packet, _, _overload = _name.removeprefix("aten::").partition(".")
         _op = getattr(getattr(aten, _packet), _overload or "default")
