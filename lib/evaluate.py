@@ -22,11 +22,11 @@ from .processes import Shared, in_order
 from .progress import Progress, Told
 from .saliency import finish
 from .shard import Block, GivenMaps, Shard
-from .store import Explained
+from .stored_maps import Explained
 from .values import COLUMNS, values
 from .variants import Choice, Variant, chosen_methods, chosen_metrics
 
-SHARD_SIZE = 32
+SHARD_SIZE = 128
 
 
 @outside_inference_mode

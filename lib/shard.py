@@ -14,7 +14,9 @@ from .data import Dataset, Sample
 from .errors import UnknownName
 from .nets import clock
 from .saliency import attribute, explain, finish
-from .store import Explained, ShardStore, key
+from .shard_store import ShardStore
+from .store import key
+from .stored_maps import Explained
 from .variants import Variant
 
 Targets = list[int | None]  # the class of each image of a block
@@ -148,11 +150,17 @@ class Shard:
         pairs = list(zip(self.images, targets))
         self._recall(pairs)
         self.advance(sum(pair in self._known for pair in pairs))
-        if any(pair not in self._known for pair in pairs):
+        # An interrupted run has left a shard in several files.
+        if any(pair not in self._known for pair in pairs) or self.files.scattered(self._known):
             with self.files.lock:
                 self._recall(pairs)  # what another process has computed meanwhile
                 self._make(pairs)
+                self.files.merge_maps(self._made)
         return [self.block.unreadable.get(i, self._known.get(pair)) for i, pair in enumerate(pairs)]
+
+    @property
+    def _made(self) -> dict[tuple, Explained]:
+        return {pair: one for pair, one in self._known.items() if not isinstance(one, str)}
 
     def _recall(self, pairs: list[tuple]) -> None:
         self._known |= self.files.read_maps(pair for pair in pairs if pair not in self._known)

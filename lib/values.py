@@ -14,7 +14,7 @@ from .variants import Variant
 
 COLUMNS = ["network", "dataset", "image", "group", "method", "metric", "target", "value", "seconds",
            "error"]  # fmt: skip
-STORED = ["target", "value", "seconds", "error"]  # the same under any name
+STORED = ["target", "value", "seconds"]  # the same under any name; an image with an error has none
 
 Frames = dict[str, pd.DataFrame]  # by the metric's label, with one row per image
 
@@ -46,7 +46,17 @@ def values(shard: Shard | GivenMaps, metrics: list[Variant]) -> pd.DataFrame:
 
 def _stored(shard: Shard | GivenMaps, metrics: list[Variant]) -> Frames:
     read = {v.label: shard.files.read_values(_name(shard, v), STORED) for v in metrics}
-    return {label: frame for label, frame in read.items() if frame is not None}
+    return {label: _frame(**columns) for label, columns in read.items() if columns is not None}
+
+
+def _frame(target, value, seconds, error=None) -> pd.DataFrame:
+    """The rows of one metric; a value may be an array, the measurement of one image."""
+    return pd.DataFrame({
+        "target": pd.array(target, dtype="Int64"),
+        "value": list(value),
+        "seconds": seconds,
+        "error": pd.array(error or [None] * len(value), dtype="string"),
+    })  # fmt: skip
 
 
 def _name(shard: Shard | GivenMaps, metric: Variant) -> str:
@@ -97,14 +107,14 @@ def _measured(shard: Shard | GivenMaps, group: list[Variant]) -> Frames:
             i: f"{variant.name} needs {what}, and this image has none"
             for i, what in missing.items()
         }
-        frames[variant.label] = frame = pd.DataFrame({
-            "target": pd.array(targets, dtype="Int64"),
-            "value": columns[variant.label],
-            "seconds": [np.nan if isinstance(one, str) else one.seconds for one in maps],
-            "error": pd.array([said.get(i) for i in range(len(block))], dtype="string"),
-        })  # fmt: skip
+        value = columns[variant.label]
+        seconds = np.array([np.nan if isinstance(one, str) else one.seconds for one in maps])
+        frames[variant.label] = _frame(
+            targets, value, seconds, [said.get(i) for i in range(len(block))]
+        )
         if not said:  # with an error the shard is not final, since its image may be repaired
-            shard.files.write_values(_name(shard, variant), frame)
+            found = np.array(targets), np.stack(value), seconds
+            shard.files.write_values(_name(shard, variant), dict(zip(STORED, found)))
     return frames
 
 

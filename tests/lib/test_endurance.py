@@ -19,7 +19,8 @@ from lib import data as datasets
 from lib import nets
 from lib.evaluate import evaluate
 from lib.methods import METHODS
-from lib.saliency import explain
+from lib.saliency import attribute, explain
+from lib.store import load_notes
 
 from .methods.test_methods import FAMILIES, FAST
 from .networks import images
@@ -70,13 +71,19 @@ def assert_same(got: pd.DataFrame, want: pd.DataFrame) -> None:
 
 def stored(store: Path) -> dict[Path, int]:
     """The files of a store and their times of writing."""
-    found = [*store.rglob("*.safetensors"), *store.rglob("*.parquet")]
+    found = store.rglob("*.safetensors")
     return {path: path.stat().st_mtime_ns for path in found if not path.name.startswith(".")}
+
+
+def maps_in(store: Path) -> set[tuple[Path, str]]:
+    """The maps of a store, each with its method's folder."""
+    blocks = [path for path in stored(store) if path.parent.name == "maps"]
+    return {(path.parent, name) for path in blocks for name in load_notes(path)["names"].split()}
 
 
 @pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.slow)])
 def test_killed_at_any_moment_it_loses_nothing_and_says_nothing_wrong(
-    net, data, want, processes, tmp_path, kills
+    net, data, want, processes, tmp_path, monkeypatch, kills
 ):
     def start(store):
         process = processes.Process(
@@ -89,7 +96,14 @@ def test_killed_at_any_moment_it_loses_nothing_and_says_nothing_wrong(
         begin = time.monotonic()
         start(tmp_path / store).join()
     whole, complete, cut = time.monotonic() - begin, len(stored(tmp_path / "whole")), 0
-    assert complete > 3 * N
+    assert complete == len(CHOICE[0]) * N // HOW["shard_size"] * (1 + len(CHOICE[1]))
+    explained = []
+
+    def note(method, net, x, target, **options):
+        explained.extend(x)
+        return attribute(method, net, x, target, **options)
+
+    monkeypatch.setattr("lib.shard.attribute", note)
     rng = np.random.default_rng(kills)
     for i in range(kills):
         store = tmp_path / str(i)
@@ -97,14 +111,16 @@ def test_killed_at_any_moment_it_loses_nothing_and_says_nothing_wrong(
         time.sleep(rng.uniform(0.3, 1) * whole)
         process.kill()
         process.join()
-        before = stored(store)
-        cut += 0 < len(before) < complete
+        before, known = stored(store), maps_in(store)
+        cut += 0 < len(known) < 3 * N
+        explained.clear()
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # no file is damaged
             assert_same(evaluate(net, data, *CHOICE, store=store, **HOW), want)
         after = stored(store)
-        assert len(after) == complete
-        assert all(after[path] == written for path, written in before.items())
+        assert len(after) == complete and known <= maps_in(store)
+        assert len(explained) == 3 * N - len(known)
+        assert all(after[path] == written for path, written in before.items() if path in after)
     assert cut or kills < 20, "the test needs kills midway"
 
 
@@ -140,16 +156,19 @@ def room_for(largest: int):
         signal.signal(signal.SIGXFSZ, ignored)
 
 
-@pytest.mark.parametrize("largest", [0, 100, 1000])
-def test_a_full_disk_loses_nothing(net, data, want, tmp_path, largest):
-    """There is room for no map, for part of a map, or for maps but not for values."""
+@pytest.mark.parametrize(
+    ("largest", "kept"), [(0, set()), (100, set()), (500, {"values"}), (900, {"values", "maps"})]
+)
+def test_a_full_disk_loses_nothing(net, data, want, tmp_path, largest, kept):
+    """There is room for no file, for part of one, for values, or for batches but not for shards."""
     with room_for(largest), pytest.warns(UserWarning, match="cannot write into .*not kept"):
         assert_same(evaluate(net, data, *CHOICE, store=tmp_path, **HOW), want)
-    kept = stored(tmp_path)
-    assert bool(kept) == (largest == 1000) and not [*tmp_path.rglob(".writing-*")]
+    before = stored(tmp_path)
+    assert {"maps" if path.parent.name == "maps" else "values" for path in before} == kept
+    assert not [*tmp_path.rglob(".writing-*")]
     assert_same(evaluate(net, data, *CHOICE, store=tmp_path, **HOW), want)
     now = stored(tmp_path)
-    assert all(now[path] == written for path, written in kept.items()) and len(now) > len(kept)
+    assert all(now[path] == written for path, written in before.items())
 
 
 def test_a_store_that_becomes_read_only_is_still_read(net, data, want, tmp_path, monkeypatch):
@@ -168,15 +187,16 @@ def test_a_store_that_becomes_read_only_is_still_read(net, data, want, tmp_path,
     assert stored(tmp_path) == before
 
 
-@pytest.mark.parametrize("suffix", [".safetensors", ".parquet"])
-def test_what_is_damaged_in_the_store_is_computed_anew(net, data, want, tmp_path, suffix):
+@pytest.mark.parametrize("kind", ["maps", "values"])
+def test_what_is_damaged_in_the_store_is_computed_anew(net, data, want, tmp_path, kind):
     evaluate(net, data, *CHOICE, store=tmp_path, **HOW)
-    files = sorted(path for path in stored(tmp_path) if path.suffix == suffix)
+    maps = {path for path in stored(tmp_path) if path.parent.name == "maps"}
+    values = stored(tmp_path).keys() - maps
+    files = sorted(maps if kind == "maps" else values)
     for path in files[::3]:
         path.write_bytes(path.read_bytes()[:-20])
-    for path in stored(tmp_path):
-        if suffix == ".safetensors" and path.suffix == ".parquet":
-            path.unlink()  # otherwise the values would be read, and no map would be needed
+    for path in values if kind == "maps" else ():
+        path.unlink()  # otherwise the values would be read, and no map would be needed
     with pytest.warns(UserWarning, match="damaged and computed anew") as said:
         assert_same(evaluate(net, data, *CHOICE, store=tmp_path, **HOW), want)
     assert {path for path in files if any(str(path) in str(one.message) for one in said)} == {

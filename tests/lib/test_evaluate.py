@@ -321,6 +321,14 @@ def test_another_metric_takes_the_stored_maps(net, data, calls, tmp_path):
     assert sum(calls["preserved"]) == 3 * N
 
 
+def test_stored_values_are_not_measured_again_beside_another_metric(net, data, calls, tmp_path):
+    first = evaluate(net, data, ["grad_cam"], ["average_drop"], store=tmp_path / "s")
+    both = evaluate(net, data, ["grad_cam"], ["deletion", "average_drop"], store=tmp_path / "s")
+    assert sum(calls["preserved"]) == N == sum(calls["deletion_curve"])
+    again = both[both["metric"] == "average_drop"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(again, first)
+
+
 def test_a_default_that_is_named_takes_what_is_stored(net, data, calls, tmp_path):
     evaluate(net, data, ["score_cam"], ["average_drop"], store=tmp_path / "s")
     done = total(calls)
@@ -359,8 +367,10 @@ def test_figures_cost_nothing_after_the_table(net, data, calls, tmp_path):
     assert torch.allclose(S.double(), explain("grad_cam", net, x), atol=1e-6)
 
 
-def test_what_another_process_makes_is_waited_for_and_read(net, data, calls, tmp_path, monkeypatch):
-    """A process that finds a shard locked waits and computes nothing of it; here they are threads."""
+@pytest.fixture
+def in_two_processes(tmp_path, monkeypatch):
+    """`in_two_processes(run)` gives both results of a run on one store. A process that finds the
+    shard locked waits; here they are threads, and the first one computes only when both ask."""
     askers, second = set(), Event()
 
     class Lock(FileLock):
@@ -377,14 +387,28 @@ def test_what_another_process_makes_is_waited_for_and_read(net, data, calls, tmp
         return inner(net, x, target, **options)
 
     grad_cam.__signature__ = inspect.signature(inner)
-    monkeypatch.setattr("lib.store.FileLock", Lock)
+    monkeypatch.setattr("lib.shard_store.FileLock", Lock)
     monkeypatch.setitem(METHODS, "grad_cam", replace(METHODS["grad_cam"], fn=grad_cam))
-    with ThreadPoolExecutor(2) as pool:
-        work = net, data, ["grad_cam"], ["average_drop"]
-        runs = [pool.submit(evaluate, *work, store=tmp_path / "s") for _ in range(2)]
-        one, other = (run.result() for run in runs)
+
+    def both(run):
+        with ThreadPoolExecutor(2) as pool:
+            runs = [pool.submit(run, store=tmp_path / "s") for _ in range(2)]
+            return [one.result() for one in runs]
+
+    return both
+
+
+def test_values_that_another_process_makes_are_waited_for_and_read(
+    net, data, calls, in_two_processes
+):
+    one, other = in_two_processes(partial(evaluate, net, data, ["grad_cam"], ["average_drop"]))
     assert calls == {"grad_cam": [N], "preserved": [N]}
     pd.testing.assert_frame_equal(one, other)
+
+
+def test_so_are_maps(net, data, calls, in_two_processes):
+    one, other = in_two_processes(partial(saliency_maps, net, data, "grad_cam", batch_size=3))
+    assert calls == {"grad_cam": [3, 3, 1]} and torch.equal(one, other)
 
 
 def test_an_interruption_loses_no_more_than_a_batch(net, data, calls, tmp_path, monkeypatch):
@@ -406,6 +430,30 @@ def test_an_interruption_loses_no_more_than_a_batch(net, data, calls, tmp_path, 
     assert (sum(calls["grad_cam"]), sum(calls["score_cam"])) == (N, N)
     assert_same(frame, evaluate(net, data, METHOD_NAMES, ["average_drop"]))
     assert not list((tmp_path / "s").rglob(".writing-*"))
+
+
+def test_files_grow_with_shards_and_not_with_images(net, data, tmp_path):
+    """Each shard has one file of maps, for labels and predicted classes, and one of each metric."""
+    how = {"batch_size": 1, "shard_size": 4, "store": tmp_path / "s"}
+    evaluate(net, data, ["grad_cam"], METRIC_NAMES, **how)
+    blocks = [*(tmp_path / "s").glob("*/maps/*")]
+    assert len(blocks) == 2
+    assert len([*(tmp_path / "s").glob("*/*.safetensors")]) == 2 * len(METRIC_NAMES)
+
+
+def test_batches_of_an_interrupted_shard_end_in_one_file(net, data, calls, tmp_path, monkeypatch):
+    how = {"batch_size": 2, "store": tmp_path / "s"}
+
+    def interrupted(*args):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("lib.shard_store.ShardStore.merge_maps", interrupted)
+        saliency_maps(net, data, "grad_cam", **how)
+    assert len([*(tmp_path / "s").glob("*/maps/*")]) == 4
+    saliency_maps(net, data, "grad_cam", **how)
+    assert len([*(tmp_path / "s").glob("*/maps/*")]) == 1
+    assert sum(calls["grad_cam"]) == N
 
 
 def changed_options(net, data):
@@ -486,26 +534,26 @@ def test_a_comment_discards_nothing_and_changed_code_does(net, written, tmp_path
     """Changes in a method, in its imports, in a metric, and in the code that draws the images."""
     data = unnamed(datasets.load("scenes", limit=3, size=SIZE).relabelled(range(3)))
 
-    def made(kind: str) -> set[Path]:
-        before = set((tmp_path / "s").rglob(f"*.{kind}"))
+    def made(files: str) -> set[Path]:
+        before = set((tmp_path / "s").glob(f"*/{files}.safetensors"))
         evaluate(net, data, ["xgrad_cam"], ["average_drop"], store=tmp_path / "s")
-        return set((tmp_path / "s").rglob(f"*.{kind}")) - before
+        return set((tmp_path / "s").glob(f"*/{files}.safetensors")) - before
 
     modules = ("xgrad_cam.py", "gradients.py", "saliency.py", "drawing.py", "confidence.py")
-    assert made("safetensors")
+    assert made("maps/*")
     for module in modules:
         written(module, "# a comment")
-    assert not made("safetensors") and not made("parquet")
+    assert not made("maps/*") and not made("average_drop-*")
     for module in modules[:-1]:
         written(module, "changed = 1")
-        assert made("safetensors"), module
+        assert made("maps/*"), module
     written("confidence.py", "changed = 1")
-    assert made("parquet")
+    assert made("average_drop-*")
     written(
         "classifier.py", "changed = 1"
     )  # a network is identified by its outputs, not by its code
     written("score_cam.py", "changed = 1")
-    assert not made("safetensors") and not made("parquet")
+    assert not made("maps/*") and not made("average_drop-*")
 
 
 def test_a_moved_dataset_does_not(net, data, calls, tmp_path, root):
