@@ -57,9 +57,7 @@ class StoredMaps:
                 break
             for block in blocks:
                 names, arrays = self._names.get(block, ()), recall(self.folder / block, load_arrays)
-                if (
-                    arrays is None
-                ):  # damaged; or merged by another process, and then found elsewhere
+                if arrays is None:  # damaged, or merged by another process and found elsewhere
                     self._lose(block)
                     continue
                 self._damaged.discard(block)
@@ -97,10 +95,9 @@ class StoredMaps:
         if len(small) < 2:
             return
         together = sorted({name for names in small.values() for name in names})
-        whole = _block(together)
-        # The old blocks go when the new one is there, as it is after an interruption.
-        if whole in small or self.write({named[name]: maps[named[name]] for name in together}):
-            self._remove(small.keys() - {whole})
+        # The old blocks go when the new one is there; it is one of them if a merge was interrupted.
+        if self.write({named[name]: maps[named[name]] for name in together}):
+            self._remove(small.keys() - {_block(together)})
 
     def _within(self, names: Iterable[str]) -> dict[str, tuple[str, ...]]:
         """The blocks that hold only maps of these names."""

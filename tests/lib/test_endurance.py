@@ -120,7 +120,8 @@ def test_killed_at_any_moment_it_loses_nothing_and_says_nothing_wrong(
         after = stored(store)
         assert len(after) == complete and known <= maps_in(store)
         assert len(explained) == 3 * N - len(known)
-        assert all(after[path] == written for path, written in before.items() if path in after)
+        values = {path: written for path, written in before.items() if path.parent.name != "maps"}
+        assert values.items() <= after.items()
     assert cut or kills < 20, "the test needs kills midway"
 
 
