@@ -46,9 +46,10 @@ def evaluate(
     """The value of every metric for every method on every image.
 
     Results do not depend on batch size, shard size, order, executor or workers. With a `store`,
-    maps are written after each batch and values after each shard. The map of an image is then
-    computed only once, whichever call asks for it, so an interrupted run resumes. A process waits
-    while another one computes the same shard. An image that cannot be read, or whose map is not finite, gives
+    maps and values are written after each shard, and maps also when a batch ends a second after the
+    last were written, or when the run is interrupted. The map of an image is then computed only
+    once, whichever call asks for it, so an interrupted run resumes. A process waits while another
+    one computes the same shard. An image that cannot be read, or whose map is not finite, gives
     rows with its error; the other images are evaluated. If memory runs out, the batch is halved.
 
     Args:
@@ -64,8 +65,8 @@ def evaluate(
         workers: processes that decode images ahead of the network. None for none where the network
             is on a CPU, which they would share, and elsewhere for one per core, at most 8. With an
             executor, each of its processes decodes its own images.
-        shard_size: the number of images whose values are stored together, which is the most that an
-            interruption loses.
+        shard_size: the number of images whose maps are stored in one file, and their values in one
+            file per metric. An interruption loses at most the values of one shard.
         progress: whether to show a bar of the images explained over all methods; None shows it on a
             terminal. Or a function `progress(label, done, total)`, called after each batch, or with
             an executor after each shard.

@@ -1,5 +1,6 @@
 """The raw maps of one method on a block of images, computed once and then read."""
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
@@ -18,6 +19,10 @@ from .shard_store import ShardStore
 from .store import key
 from .stored_maps import Explained
 from .variants import Variant
+
+# Seconds after which the maps of the last batches are written. A slow method's maps are so written
+# after each batch; Grad-CAM of a small network computes 16 maps in the time of writing 4 files.
+WRITING = 1.0
 
 Targets = list[int | None]  # the class of each image of a block
 
@@ -150,12 +155,14 @@ class Shard:
         pairs = list(zip(self.images, targets))
         self._recall(pairs)
         self.advance(sum(pair in self._known for pair in pairs))
-        # An interrupted run has left a shard in several files.
-        if any(pair not in self._known for pair in pairs) or self.files.scattered(self._known):
+        # A process that was killed may have left the maps of a shard in several files.
+        if any(pair not in self._known for pair in pairs) or not self.files.complete(self._made):
             with self.files.lock:
                 self._recall(pairs)  # what another process has computed meanwhile
-                self._make(pairs)
-                self.files.merge_maps(self._made)
+                try:
+                    self._make(pairs)
+                finally:  # also after an interruption
+                    self.files.gather_maps(self._made)
         return [self.block.unreadable.get(i, self._known.get(pair)) for i, pair in enumerate(pairs)]
 
     @property
@@ -171,13 +178,17 @@ class Shard:
             for i, pair in enumerate(pairs)
             if pair not in self._known and self.block.sample(i) is not None
         }
+        waiting, written = {}, time.monotonic()
         for batch, made in self.block.attempt(list(missing.items()), self._explain):
             if isinstance(made, str):
                 ((pair, _),) = batch
                 self._known[pair] = made
             else:
-                self.files.write_maps(made)
                 self._known |= made
+                waiting |= made
+                if time.monotonic() - written >= WRITING:
+                    self.files.write_maps(waiting)
+                    waiting, written = {}, time.monotonic()
             self.advance(len(batch))
 
     def _explain(self, batch: list[tuple[tuple, int]]) -> dict[tuple, Explained]:

@@ -5,7 +5,7 @@ everything on which the numbers depend, so nothing is computed twice and nothing
 are stored by image and class, so that any selection of images finds them; values are stored by the
 images that were measured together:
 
-    <store>/<folder>/maps/<maps>.safetensors        raw maps: those of a batch, later of a shard
+    <store>/<folder>/maps/<maps>.safetensors        the raw maps of some batches, or of a shard
     <store>/<folder>/<metric>-<images>.safetensors  one value per image
     <store>/<folder>/<images>.lock                  held by the process that computes either
 """
@@ -60,14 +60,14 @@ class ShardStore:
         if self._maps:
             self._maps.write(maps)
 
-    def scattered(self, maps: Iterable[Pair]) -> bool:
-        """Whether `merge_maps` would do anything."""
-        return self._maps is not None and self._maps.scattered(maps)
+    def complete(self, maps: Iterable[Pair]) -> bool:
+        """Whether `gather_maps` would leave everything as it is."""
+        return self._maps is None or self._maps.complete(maps)
 
-    def merge_maps(self, maps: Mapping[Pair, Explained]) -> None:
-        """Leaves one file of those that hold only maps among these."""
+    def gather_maps(self, maps: Mapping[Pair, Explained]) -> None:
+        """Stores these maps, in one file but for those that other choices of images have stored."""
         if self._maps:
-            self._maps.merge(maps)
+            self._maps.gather(maps)
 
     def read_values(self, name: str, columns: Sequence[str]) -> dict[str, np.ndarray] | None:
         """The stored columns, each with one row per image, or None."""

@@ -35,15 +35,17 @@ def _content(value: object) -> str:
 
 def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
     """Lets `write` write a file beside `path` and renames it, so that no partial file remains."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.parent.is_dir():
+        path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(
         f".writing-{uuid4().hex}{path.suffix}"
     )  # readable as other files are
     try:
         write(temporary)
         temporary.replace(path)
-    finally:
+    except BaseException:
         temporary.unlink(missing_ok=True)
+        raise
 
 
 def keep(path: Path, write: Callable[[Path], None], store: Path | None = None) -> bool:

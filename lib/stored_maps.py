@@ -29,9 +29,9 @@ class StoredMaps:
     """The raw maps of one method on one network, in a folder of blocks.
 
     A block is a file with the maps of some pairs of image and class, which its header lists; its
-    name is a hash of that list. Each batch is written as a block, and the blocks of a shard are
-    merged when it is complete. The folder is listed at each reading, because other processes write
-    and merge blocks too; a header is read once.
+    name is a hash of that list. The blocks of a shard that are written on the way become one when it
+    is complete. The folder is listed at each reading, because other processes write and merge blocks
+    too; a header is read once.
 
     Example:
         >>> maps = StoredMaps(Path("results/method/maps"))
@@ -67,37 +67,41 @@ class StoredMaps:
             tried |= blocks
         return found
 
-    def write(self, maps: Mapping[Pair, Explained]) -> bool:
-        """Writes maps as one block, and says whether it is there; if that fails, only warns."""
-        maps = {_name(pair): one for pair, one in maps.items()}
+    def write(self, maps: Mapping[Pair, Explained]) -> None:
+        """Writes maps as one block; if that fails, only warns."""
+        self._write({_name(pair): one for pair, one in maps.items()})
+
+    def _write(self, maps: Mapping[str, Explained]) -> str | None:
+        """The new block, or None if it could not be written."""
         names = tuple(sorted(maps))
         block = _block(names)
         columns = zip(Explained._fields, zip(*(maps[name] for name in names)))
         arrays = {field: np.stack(of_each) for field, of_each in columns if of_each[0] is not None}
         save = partial(save_arrays, arrays, names="\n".join(names))
         if not keep(self.folder / block, save, store=self.folder.parent.parent):
-            return False
+            return None
         with self._changing:
             self._names[block] = names
             self._block |= dict.fromkeys(names, block)
             self._remove(self._damaged - {block})  # their maps can only be computed anew
             self._damaged.clear()
-        return True
+        return block
 
-    def scattered(self, pairs: Iterable[Pair]) -> bool:
-        """Whether more than one block holds only maps of these pairs."""
-        return len(self._within(map(_name, pairs))) > 1
+    def complete(self, pairs: Iterable[Pair]) -> bool:
+        """Whether `gather` would leave everything as it is."""
+        names = set(map(_name, pairs))
+        return len(self._within(names)) < 2 and names <= self._block.keys()
 
-    def merge(self, maps: Mapping[Pair, Explained]) -> None:
-        """Puts all blocks that hold only maps among these into one."""
-        named = {_name(pair): pair for pair in maps}
-        small = self._within(named)
-        if len(small) < 2:
+    def gather(self, maps: Mapping[Pair, Explained]) -> None:
+        """Writes one block of the maps that are in no block, or in one that holds only maps of these."""
+        maps = {_name(pair): one for pair, one in maps.items()}
+        small, new = self._within(maps), maps.keys() - self._block.keys()
+        if len(small) < 2 and not new:
             return
-        together = sorted({name for names in small.values() for name in names})
-        # The old blocks go when the new one is there; it is one of them if a merge was interrupted.
-        if self.write({named[name]: maps[named[name]] for name in together}):
-            self._remove(small.keys() - {_block(together)})
+        together = new.union(*small.values())
+        # The old blocks go when the new one is there; it is one of them if that was interrupted.
+        if whole := self._write({name: maps[name] for name in together}):
+            self._remove(small.keys() - {whole})
 
     def _within(self, names: Iterable[str]) -> dict[str, tuple[str, ...]]:
         """The blocks that hold only maps of these names."""
@@ -152,7 +156,7 @@ def _name(pair: Pair) -> str:
 
 def _block(names: Sequence[str]) -> str:
     """The file of these maps, in order."""
-    return key(*names) + SUFFIX
+    return key("\n".join(names)) + SUFFIX
 
 
 def _listed(path: Path) -> tuple[str, ...]:

@@ -21,12 +21,14 @@ Frames = dict[str, pd.DataFrame]  # by the metric's label, with one row per imag
 
 def values(shard: Shard | GivenMaps, metrics: list[Variant]) -> pd.DataFrame:
     """The rows of every metric."""
-    frames = _stored(shard, metrics)
-    if missing := [v for v in metrics if v.label not in frames]:
+    files = {variant.label: _file(shard, variant) for variant in metrics}
+    frames = _stored(shard, files)
+    if missing := files.keys() - frames.keys():
         with shard.files.lock:
-            frames |= _stored(shard, missing)  # what another process has measured meanwhile
-            for group in _groups([v for v in missing if v.label not in frames]):
-                frames |= _measured(shard, group)
+            # What another process has measured meanwhile.
+            frames |= _stored(shard, {label: files[label] for label in missing})
+            for group in _groups([v for v in metrics if v.label not in frames]):
+                frames |= _measured(shard, group, files)
     data = shard.block.data
     rows = [
         frames[variant.label].assign(
@@ -44,8 +46,8 @@ def values(shard: Shard | GivenMaps, metrics: list[Variant]) -> pd.DataFrame:
     return table[COLUMNS].reset_index(drop=True)
 
 
-def _stored(shard: Shard | GivenMaps, metrics: list[Variant]) -> Frames:
-    read = {v.label: shard.files.read_values(_name(shard, v), STORED) for v in metrics}
+def _stored(shard: Shard | GivenMaps, files: dict[str, str]) -> Frames:
+    read = {label: shard.files.read_values(file, STORED) for label, file in files.items()}
     return {label: _frame(**columns) for label, columns in read.items() if columns is not None}
 
 
@@ -59,7 +61,7 @@ def _frame(target, value, seconds, error=None) -> pd.DataFrame:
     })  # fmt: skip
 
 
-def _name(shard: Shard | GivenMaps, metric: Variant) -> str:
+def _file(shard: Shard | GivenMaps, metric: Variant) -> str:
     code = code_of(metric.of.value, metric.of.measure)
     return f"{metric.name}-{key(metric.resolved, shard.block.data.targets, code)}"
 
@@ -74,7 +76,7 @@ def _groups(metrics: list[Variant]) -> list[list[Variant]]:
     return list(groups.values())
 
 
-def _measured(shard: Shard | GivenMaps, group: list[Variant]) -> Frames:
+def _measured(shard: Shard | GivenMaps, group: list[Variant], files: dict[str, str]) -> Frames:
     """The values of metrics that share a measurement, stored unless an image has an error."""
     block, metric = shard.block, group[0].of
     targets = block.targets(metric.target)
@@ -114,7 +116,7 @@ def _measured(shard: Shard | GivenMaps, group: list[Variant]) -> Frames:
         )
         if not said:  # with an error the shard is not final, since its image may be repaired
             found = np.array(targets), np.stack(value), seconds
-            shard.files.write_values(_name(shard, variant), dict(zip(STORED, found)))
+            shard.files.write_values(files[variant.label], dict(zip(STORED, found)))
     return frames
 
 

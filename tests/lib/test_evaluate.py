@@ -411,7 +411,12 @@ def test_so_are_maps(net, data, calls, in_two_processes):
     assert calls == {"grad_cam": [3, 3, 1]} and torch.equal(one, other)
 
 
-def test_an_interruption_loses_no_more_than_a_batch(net, data, calls, tmp_path, monkeypatch):
+@pytest.mark.parametrize("seconds", [0, 1e9])
+def test_an_interruption_loses_no_more_than_a_batch(
+    net, data, calls, tmp_path, monkeypatch, seconds
+):
+    """Whether each batch is written at once, or the batches of some time together."""
+    monkeypatch.setattr("lib.shard.WRITING", seconds)
     counting, budget = METHODS["score_cam"].fn, [2]
 
     def score_cam(*args, weighting="logit", masking="pixels", chunk=None):
@@ -441,19 +446,29 @@ def test_files_grow_with_shards_and_not_with_images(net, data, tmp_path):
     assert len([*(tmp_path / "s").glob("*/*.safetensors")]) == 2 * len(METRIC_NAMES)
 
 
-def test_batches_of_an_interrupted_shard_end_in_one_file(net, data, calls, tmp_path, monkeypatch):
+def test_batches_of_a_killed_shard_end_in_one_file(net, data, calls, tmp_path, monkeypatch):
     how = {"batch_size": 2, "store": tmp_path / "s"}
 
-    def interrupted(*args):
+    def killed(*args):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("lib.shard_store.ShardStore.merge_maps", interrupted)
+        patch.setattr("lib.shard.WRITING", 0)
+        patch.setattr("lib.shard_store.ShardStore.gather_maps", killed)
         saliency_maps(net, data, "grad_cam", **how)
     assert len([*(tmp_path / "s").glob("*/maps/*")]) == 4
     saliency_maps(net, data, "grad_cam", **how)
     assert len([*(tmp_path / "s").glob("*/maps/*")]) == 1
     assert sum(calls["grad_cam"]) == N
+
+
+@pytest.mark.parametrize("seconds", [0, 1e9])
+def test_a_shard_ends_in_one_file_whenever_its_maps_are_written(
+    net, data, tmp_path, monkeypatch, seconds
+):
+    monkeypatch.setattr("lib.shard.WRITING", seconds)
+    saliency_maps(net, data, "grad_cam", batch_size=2, store=tmp_path / "s")
+    assert len([*(tmp_path / "s").glob("*/maps/*")]) == 1
 
 
 def changed_options(net, data):

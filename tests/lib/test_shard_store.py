@@ -44,13 +44,13 @@ def test_another_choice_of_images_finds_its_maps_but_not_its_values(tmp_path):
     assert some.read_values("m", COLUMNS) is None
 
 
-def test_batches_are_merged(tmp_path):
+def test_batches_end_in_one_file(tmp_path):
     files = ShardStore(tmp_path, "method", IMAGES)
     for pair, one in MAPS.items():
         files.write_maps({pair: one})
-    assert files.scattered(MAPS)
-    files.merge_maps(MAPS)
-    assert not files.scattered(MAPS) and len([*tmp_path.rglob("*.safetensors")]) == 1
+    assert not files.complete(MAPS)
+    files.gather_maps(MAPS)
+    assert files.complete(MAPS) and len([*tmp_path.rglob("*.safetensors")]) == 1
 
 
 @pytest.mark.parametrize("content", [b"", b"text", None])
@@ -81,9 +81,9 @@ def test_without_a_store_nothing_is_remembered(tmp_path, monkeypatch):
     with files.lock:
         files.write_values("m", COLUMNS)
         files.write_maps(MAPS)
-        files.merge_maps(MAPS)
+        files.gather_maps(MAPS)
     assert files.read_values("m", COLUMNS) is None and files.read_maps(MAPS) == {}
-    assert not files.scattered(MAPS) and list(tmp_path.iterdir()) == []
+    assert files.complete(MAPS) and list(tmp_path.iterdir()) == []
 
 
 def is_free(files: ShardStore) -> bool:

@@ -39,7 +39,7 @@ def assert_found(found: dict, want: dict) -> None:
 def block_of(maps: StoredMaps, images: str) -> str:
     """The name of the block that is written for these images."""
     before = files(maps.folder) if maps.folder.exists() else set()
-    assert maps.write(made(images))
+    maps.write(made(images))
     (block,) = files(maps.folder) - before
     return block
 
@@ -140,10 +140,10 @@ def test_the_blocks_of_a_shard_become_one(folder):
         maps.write(made(images))
     other = block_of(maps, "xy")
     overlapping = block_of(maps, "ez")
-    assert maps.scattered(made("abcde"))
-    maps.merge(made("abcde"))
+    assert not maps.complete(made("abcde"))
+    maps.gather(made("abcde"))
     assert len(files(folder)) == 3 and {other, overlapping} < files(folder)
-    assert not maps.scattered(made("abcde"))
+    assert maps.complete(made("abcde"))
     for reader in (maps, StoredMaps(folder)):
         assert_found(reader.read(made("abcdexyz")), made("abcdexyz"))
 
@@ -152,9 +152,30 @@ def test_one_block_is_left_as_it_is(folder):
     maps = StoredMaps(folder)
     block = block_of(maps, "ab")
     written = (folder / block).stat().st_mtime_ns
-    assert not maps.scattered(made("abc"))
-    maps.merge(made("abc"))
+    assert maps.complete(made("ab")) and not maps.complete(made("abc"))
+    maps.gather(made("ab"))
     assert files(folder) == {block} and (folder / block).stat().st_mtime_ns == written
+
+
+def test_maps_that_are_in_no_block_join_those_of_the_shard(folder):
+    maps = StoredMaps(folder)
+    maps.write(made("ab"))
+    maps.write(made("dz"))
+    maps.gather(made("abcde"))
+    assert len(files(folder)) == 2 and maps.complete(made("abcde"))
+    assert_found(StoredMaps(folder).read(made("abcdez")), made("abcdez"))
+
+
+def test_a_damaged_block_is_written_again_when_it_is_the_whole(folder):
+    maps = StoredMaps(folder)
+    path = folder / block_of(maps, "abcd")
+    maps.write(made("ab"))
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.warns(UserWarning, match="is damaged and computed anew"):
+        StoredMaps(folder).read(made("abcd"))
+    maps.gather(made("abcd"))
+    assert files(folder) == {path.name}
+    assert_found(StoredMaps(folder).read(made("abcd")), made("abcd"))
 
 
 def test_blocks_of_an_interrupted_run_are_merged_by_the_next(folder):
@@ -162,7 +183,7 @@ def test_blocks_of_an_interrupted_run_are_merged_by_the_next(folder):
     maps = StoredMaps(folder)
     maps.read(made("abcd"))
     maps.write(made("cd"))
-    maps.merge(made("abcd"))
+    maps.gather(made("abcd"))
     assert len(files(folder)) == 1
     assert_found(StoredMaps(folder).read(made("abcd")), made("abcd"))
 
@@ -177,12 +198,12 @@ def test_an_interrupted_merge_loses_nothing_and_is_completed(folder, monkeypatch
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
         patched.setattr(Path, "unlink", killed)
-        maps.merge(made("abcd"))
+        maps.gather(made("abcd"))
     assert len(files(folder)) == 3
     later = StoredMaps(folder)
     assert_found(later.read(made("dcba")), made("abcd"))
-    assert later.scattered(made("abcd"))
-    later.merge(made("dcba"))
+    assert not later.complete(made("abcd"))
+    later.gather(made("dcba"))
     assert len(files(folder)) == 1
     assert_found(StoredMaps(folder).read(made("abcd")), made("abcd"))
 
@@ -197,7 +218,7 @@ def test_old_blocks_stay_until_the_new_one_is_there(folder, monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr(os, "replace", full)
         with pytest.warns(UserWarning, match=f"cannot write into {folder.parent.parent} .No space"):
-            maps.merge(made("abcd"))
+            maps.gather(made("abcd"))
     assert files(folder) == blocks
     assert_found(maps.read(made("abcd")), made("abcd"))
 
@@ -212,7 +233,7 @@ def test_a_block_that_another_process_merges_meanwhile_is_found_in_the_new_one(f
         look()
         times.append(1)
         if len(times) == 1:
-            mine.merge(made("abcd"))
+            mine.gather(made("abcd"))
 
     theirs._look = look_and_then_they_vanish
     with warnings.catch_warnings():
@@ -303,5 +324,5 @@ def test_what_cannot_be_written_is_said(folder):
     maps = StoredMaps(folder)
     assert maps.read(made("a")) == {}
     with pytest.warns(UserWarning, match=f"cannot write into {folder.parent.parent} "):
-        assert maps.write(made("a")) is False
+        maps.write(made("a"))
     assert maps.read(made("a")) == {}
