@@ -4,6 +4,7 @@ Each run is a process of its own. Runs with a store and without one take turns.
 """
 
 import json
+import os
 import platform
 import subprocess
 import sys
@@ -14,11 +15,13 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
+from lib.evaluate import SHARD_SIZE
+
 HERE = Path(__file__).parent
 # Images, and pairs of runs, for each network.
 RUNS = {
-    "small": {100: 3, 1_000: 3, 10_000: 1},
-    "tf_efficientnet_lite0": {100: 3, 1_000: 1},
+    "small": {100: 2, 1_000: 2, 10_000: 1},
+    "tf_efficientnet_lite0": {100: 1, 1_000: 1},
 }
 
 
@@ -76,14 +79,15 @@ def _page(runs: pd.DataFrame) -> str:
     return "\n".join([
         "# The store at scale", "",
         "Written by `python -m benchmarks.scale`: `evaluate` of Grad-CAM with average drop, in batches of",
-        "16 and shards of the default size, on images of noise. Times are microseconds per image, of one",
+        f"16 and shards of {SHARD_SIZE}, on images of noise. Times are microseconds per image, of one",
         "thread; each row is the median of runs in processes of their own, which take turns with and",
         "without a store. *In the store* is the time within its functions, locks and hashes, measured in",
         "the run itself, since the difference of two runs is smaller than their noise; the shares are",
         "those of Grad-CAM's own time, once of time passed and once of time computed by the processor.",
         "*All read again* is a second call, which finds all values. The fingerprint of an image of noise",
         "is a hash of its seed; that of an image file is a hash of the file, which is read for it.", "",
-        f"torch {torch.__version__}, {platform.machine()} CPU.", "",
+        f"torch {torch.__version__}, {platform.machine()}, {os.cpu_count()} CPUs; load average",
+        f"{os.getloadavg()[2]:.1f} over the last 15 minutes of the measurement.", "",
         *lines, "",
         f"Peak memory (MiB) grows by {least:.1f} KiB per image without a store, and by {most:.1f} KiB",
         "with one, from 1,000 to 10,000 images of the small network. Without a store it is the records",
