@@ -8,7 +8,6 @@ import platform
 import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -225,7 +224,7 @@ class Bench:
 
             for ours, peer in ((areas_under, plain_areas_under), (over, plain_over)):
                 for a, b in zip(ours(), peer()):
-                    assert torch.allclose(a.double(), b.double(), rtol=0, atol=1e-5)
+                    assert torch.allclose(a.double().cpu(), b.double().cpu(), rtol=0, atol=1e-5)
             against = "one image, one step per pass"
             for method, ours, peer in (
                 ("extremal_perturbation", masks, plain_masks),
@@ -272,15 +271,17 @@ class Bench:
         def plain_area():
             return plain.precision_and_recall(S, mask)
 
-        assert torch.allclose(all_boxes(), plain_boxes())
+        assert torch.allclose(all_boxes().cpu(), plain_boxes().cpu())
         assert abs(area() - plain_area()) < 1e-9
         against = "one threshold per pass"
         yield self._row("max_box_acc_v2", batch, all_boxes, plain_boxes, against=against)
         yield self._row("pxap", batch, area, plain_area, against=against)
 
-    def passes(self, batch: int = 8):
-        """Methods and metrics of many passes, beside these passes alone."""
-        return throughput.passes(self.net, self.x[:batch], self.target[:batch], self.repeats)
+    def passes(self):
+        """Methods and metrics of many passes, beside these passes alone, on as many images as fill the device."""
+        size = min(self.net.batch_hint(self.x), 128)
+        x, target = self.x.repeat(8, 1, 1, 1)[:size], self.target.repeat(8)[:size]
+        return throughput.passes(self.net, x, target, self.repeats)
 
     def throughput(self):
         """Images per second: of the bare network, of decoding, and of an evaluation from files."""
