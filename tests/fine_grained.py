@@ -8,6 +8,8 @@ from PIL import Image
 from scipy.io import savemat
 from torchvision.datasets import Flowers102
 
+from lib.data.cub import LOOKS
+
 CLASSES = 2
 EACH = 3  # images of a class in each split
 
@@ -56,6 +58,18 @@ def cub(root: Path) -> None:
             for part, name in enumerate(CUB_PARTS, 1)
         ),
     )
+
+
+def attributes(root: Path) -> None:
+    """Two attributes of each group, a line for each of two species, and one rare crown."""
+    groups = sorted({group for of_part in LOOKS.values() for group in of_part})
+    names = [f"has_{group}::{colour}" for group in groups for colour in ("red", "grey")]
+    names.append("has_crown_color::blue")
+    _write(root / "attributes.txt", (f"{number} {name}" for number, name in enumerate(names, 1)))
+    redder = [[60.5 if name.endswith("red") else 20.0 for name in names]] * CLASSES
+    redder[1] = [v + 50 * (names[i] == "has_crown_color::grey") for i, v in enumerate(redder[1])]
+    table = root / "CUB_200_2011/attributes/class_attribute_labels_continuous.txt"
+    _write(table, (" ".join(map(str, row)) for row in redder))
 
 
 def aircraft(root: Path) -> None:

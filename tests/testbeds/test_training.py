@@ -13,7 +13,7 @@ from testbeds import finetuned, training
 from testbeds.training import Phase
 
 from .. import fine_grained
-from ..lib.data.test_dicom import write_dicom
+from ..tiny_datasets import write_dicom
 from . import tiny
 
 

@@ -1,33 +1,15 @@
 """Chest X-ray in its own layout, a few images."""
 
 import pytest
-from PIL import Image
 
 from lib.data import load
 
-FILES = {
-    "test/NORMAL": ["NORMAL2-IM-0300-0001.jpeg", "IM-0001-0001.jpeg"],
-    "test/PNEUMONIA": ["person1_virus_6.jpeg", "person100_bacteria_475.jpeg"],
-    "train/NORMAL": ["IM-0115-0001.jpeg"],
-    "train/PNEUMONIA": [
-        "person3_bacteria_10.jpeg",
-        "person3_bacteria_11.jpeg",
-        "person4_virus_1.jpeg",
-    ],
-    "val/NORMAL": ["NORMAL2-IM-1427-0001.jpeg"],
-    "val/PNEUMONIA": ["person1946_bacteria_4874.jpeg"],
-}
+from ... import tiny_datasets
 
 
 @pytest.fixture
 def root(tmp_path):
-    """The folder that holds chest_xray, with what a Mac leaves beside the images."""
-    for folder, names in FILES.items():
-        place = tmp_path / "chest_xray" / folder
-        place.mkdir(parents=True)
-        (place / ".DS_Store").write_text("x")
-        for i, name in enumerate(names):
-            Image.new("L", (20, 10), 40 * i).save(place / name)
+    tiny_datasets.chest_xray(tmp_path)
     return tmp_path
 
 

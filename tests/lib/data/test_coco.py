@@ -4,61 +4,16 @@ import json
 import pickle
 
 import pytest
-from PIL import Image
 
 from lib.data import load
 
-GAPS = {12, 26, 29, 30, 45, 66, 68, 69, 71, 83}
-IDS = [i for i in range(1, 91) if i not in GAPS]  # the 80 category ids of COCO
-# (image id, category id, crowd, x, y, width, height) in 10 x 20 images (H x W)
-ANNOTATIONS = [
-    (42, 90, 0, 2.5, 1.0, 4.25, 3.0),
-    (42, 1, 0, 0.0, 0.0, 20.0, 10.0),
-    (42, 1, 0, 5.0, 5.0, 1.0, 2.0),
-    (42, 1, 1, 1.0, 1.0, 8.0, 8.0),
-    (9, 13, 0, 4.0, 2.0, 16.0, 8.0),
-    (9, 2, 1, 1.0, 1.0, 8.0, 8.0),
-]
-
-
-def instances(split, annotations):
-    """The content of an annotation file; categories are out of order, as they may be."""
-    images = sorted({image for image, *_ in annotations} | {77})  # 77 shows nothing
-    return {
-        "info": {"year": 2014},
-        "licenses": [],
-        "images": [
-            {"id": i, "file_name": f"COCO_{split}2014_{i:012d}.jpg", "height": 10, "width": 20}
-            for i in images
-        ],
-        "annotations": [
-            {
-                "id": n,
-                "image_id": image,
-                "category_id": category,
-                "iscrowd": crowd,
-                "bbox": box,
-                "area": 1.0,
-                "segmentation": {"counts": [1, 2], "size": [10, 20]} if crowd else [[1.5, 2.5]],
-            }
-            for n, (image, category, crowd, *box) in enumerate(annotations)
-        ],
-        "categories": [{"id": i, "name": f"thing {i}", "supercategory": "x"} for i in IDS[::-1]],
-    }
-
-
-def write(root, split, content, images="."):
-    (root / "annotations").mkdir(exist_ok=True)
-    (root / f"annotations/instances_{split}2014.json").write_text(json.dumps(content))
-    folder = root / images / f"{split}2014"
-    folder.mkdir(parents=True)
-    for image in content["images"]:
-        Image.new("RGB", (20, 10)).save(folder / image["file_name"])
+from ... import tiny_datasets
+from ...tiny_datasets import instances, write_coco
 
 
 @pytest.fixture
 def coco(tmp_path):
-    write(tmp_path, "val", instances("val", ANNOTATIONS))
+    tiny_datasets.coco(tmp_path)
     return tmp_path
 
 
@@ -102,7 +57,7 @@ def test_crowds_are_left_out(coco):
 
 
 def test_the_training_split_and_images_in_a_folder_of_their_own(coco):
-    write(coco, "train", instances("train", [(5, 3, 0, 1.0, 1.0, 2.0, 2.0)]), images="images")
+    write_coco(coco, "train", instances("train", [(5, 3, 0, 1.0, 1.0, 2.0, 2.0)]), images="images")
     data = load("coco", root=coco, split="train")
     assert data.ids == ("COCO_train2014_000000000005:thing 3",)
     assert data[0].target == 2

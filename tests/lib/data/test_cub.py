@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from lib.data import load
-from lib.data.cub import LOOKS, part_attributes
+from lib.data.cub import part_attributes
 from testbeds.birds import species as bird_species
 
 from ... import fine_grained
@@ -108,18 +108,7 @@ def test_what_is_missing_is_named_with_how_to_get_it(root, tmp_path):
 
 @pytest.fixture
 def described(root):
-    """With two attributes of each group, a line for each of two species, and one rare crown."""
-    groups = sorted({group for of_part in LOOKS.values() for group in of_part})
-    names = [f"has_{group}::{colour}" for group in groups for colour in ("red", "grey")]
-    names.append("has_crown_color::blue")
-    lines = [f"{number} {name}\n" for number, name in enumerate(names, 1)]
-    (root / "attributes.txt").write_text("".join(lines))
-    redder = [[60.5 if name.endswith("red") else 20.0 for name in names]] * 2
-    redder[1] = [v + 50 * (names[i] == "has_crown_color::grey") for i, v in enumerate(redder[1])]
-    folder = root / "CUB_200_2011/attributes"
-    folder.mkdir()
-    table = "".join(" ".join(map(str, row)) + "\n" for row in redder)
-    (folder / "class_attribute_labels_continuous.txt").write_text(table)
+    fine_grained.attributes(root)
     return root
 
 

@@ -2,34 +2,12 @@
 
 import numpy as np
 import pytest
-from pydicom.dataset import FileDataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
 from lib.data.dicom import decode_dicom
 
+from ...tiny_datasets import write_dicom
+
 RAMP = np.arange(0, 240, 2, dtype=np.uint8).reshape(10, 12)
-
-
-def write_dicom(path, pixels, photometric="MONOCHROME2", **elements):
-    """An uncompressed file of grey pixels."""
-    meta = FileMetaDataset()
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.1"
-    meta.MediaStorageSOPInstanceUID = generate_uid()
-    file = FileDataset(str(path), {}, file_meta=meta, preamble=b"\0" * 128)
-    file.PhotometricInterpretation = photometric
-    file.Rows, file.Columns = pixels.shape[-2:]
-    file.SamplesPerPixel, file.PixelRepresentation = 1, 0
-    file.BitsAllocated = file.BitsStored = pixels.dtype.itemsize * 8
-    file.HighBit = file.BitsStored - 1
-    if pixels.ndim == 3:
-        file.NumberOfFrames = len(pixels)
-    for name, value in elements.items():
-        setattr(file, name, value)
-    file.PixelData = pixels.tobytes()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    file.save_as(path, enforce_file_format=True)
-    return path
 
 
 def test_eight_bits_stay_as_they_are(tmp_path):

@@ -1,68 +1,20 @@
 """ImageNet in each of the layouts in which it circulates, a few images each."""
 
 import pytest
-from PIL import Image
 
 from lib.classes import imagenet_names
 from lib.data import load
 
-# id: (wnid, class index, boxes in an 8 x 16 image (H x W)); the order is not that of the names.
-IMAGES = {
-    "ILSVRC2012_val_00000003": ("n01440764", 0, [(2, 1, 10, 7)]),
-    "ILSVRC2012_val_00000001": ("n02123045", 281, [(0, 0, 16, 8), (4, 2, 8, 4)]),
-    "ILSVRC2012_val_00000002": ("n15075141", 999, [(1, 1, 3, 5)]),
-}
-VOC = """<annotation>
-  <folder>val</folder><filename>{id}</filename>
-  <size><width>16</width><height>8</height><depth>3</depth></size>
-  {objects}
-</annotation>"""
-VOC_OBJECT = """<object><name>{wnid}</name><pose>Unspecified</pose><truncated>0</truncated>
-    <bndbox><xmin>{0}</xmin><ymin>{1}</ymin><xmax>{2}</xmax><ymax>{3}</ymax></bndbox></object>"""
-
-
-def write_image(folder, name, index):
-    folder.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", (16, 8), (index % 256, 0, 0)).save(folder / f"{name}.JPEG")
-
-
-def class_folders(root):
-    for name, (wnid, index, _) in IMAGES.items():
-        write_image(root / wnid, name, index)
-
-
-def val_folder(root):
-    class_folders(root / "val")
-
-
-def kaggle(root):
-    for name, (_, index, _) in IMAGES.items():
-        write_image(root / "ILSVRC/Data/CLS-LOC/val", name, index)
-    solution(root)
-
-
-def flat_val(root):
-    for name, (_, index, _) in IMAGES.items():
-        write_image(root / "val", name, index)
-    solution(root)
-
-
-def solution(root):
-    rows = [
-        f"{name}," + "".join(f"{wnid} {x0} {y0} {x1} {y1} " for x0, y0, x1, y1 in boxes)
-        for name, (wnid, _, boxes) in IMAGES.items()
-    ]
-    text = "\n".join(["ImageId,PredictionString", *rows, ""])
-    (root / "LOC_val_solution.csv").write_text(text)
-
-
-def annotations(root):
-    folder = root / "Annotations/CLS-LOC/val"
-    folder.mkdir(parents=True)
-    for name, (wnid, _, boxes) in IMAGES.items():
-        objects = "".join(VOC_OBJECT.format(*box, wnid=wnid) for box in boxes)
-        (folder / f"{name}.xml").write_text(VOC.format(id=name, objects=objects))
-
+from ...tiny_datasets import (
+    PHOTOGRAPHS,
+    annotations,
+    class_folders,
+    flat_val,
+    kaggle,
+    solution,
+    val_folder,
+    write_photograph,
+)
 
 LAYOUTS = [val_folder, class_folders, kaggle, flat_val]
 
@@ -71,7 +23,7 @@ LAYOUTS = [val_folder, class_folders, kaggle, flat_val]
 def test_every_layout_gives_the_same_samples(tmp_path, layout):
     layout(tmp_path)
     data = load("imagenet", root=tmp_path, split="val", size=(8, 16))
-    assert data.ids == tuple(IMAGES), "sorted by class"
+    assert data.ids == tuple(PHOTOGRAPHS), "sorted by class"
     assert data.targets == (0, 281, 999), "by WordNet id, though only three classes are there"
     assert data.classes == imagenet_names()
     red = [sample.image[0].mean().item() * 255 for sample in data]
@@ -95,7 +47,7 @@ def test_boxes_from_the_annotation_files(tmp_path, place):
 
 def check_boxes(root):
     for sample in load("imagenet", root=root, size=(16, 16)):
-        boxes = IMAGES[sample.id][2]
+        boxes = PHOTOGRAPHS[sample.id][2]
         assert sample.boxes.tolist() == [[x0, 2 * y0, x1, 2 * y1] for x0, y0, x1, y1 in boxes]
 
 
@@ -138,7 +90,7 @@ def test_missing_or_empty_root_prints_the_layout_and_how_to_obtain_it(tmp_path, 
 
 def test_images_without_a_class_are_an_error(tmp_path):
     kaggle(tmp_path)
-    write_image(tmp_path / "ILSVRC/Data/CLS-LOC/val", "ILSVRC2012_val_00000009", 1)
+    write_photograph(tmp_path / "ILSVRC/Data/CLS-LOC/val", "ILSVRC2012_val_00000009", 1)
     with pytest.raises(FileNotFoundError, match="no class for .*00000009.JPEG: .*LOC_val_sol"):
         load("imagenet", root=tmp_path)
 

@@ -3,10 +3,11 @@
 import shutil
 
 import pytest
-from PIL import Image
 
 from lib.data import load
 from lib.data.kvasir import CLASSES
+
+from ... import tiny_datasets
 
 N = 16  # images a class
 
@@ -14,11 +15,7 @@ N = 16  # images a class
 @pytest.fixture
 def root(tmp_path):
     """The folder that holds kvasir-dataset-v2."""
-    for i, name in enumerate(CLASSES):
-        (tmp_path / "kvasir-dataset-v2" / name).mkdir(parents=True)
-        for j in range(N):
-            path = tmp_path / f"kvasir-dataset-v2/{name}/{i:04}-{j:04}.jpg"
-            Image.new("RGB", (12, 10), (200, 10 * i, 10 * j)).save(path)
+    tiny_datasets.kvasir(tmp_path, N)
     return tmp_path
 
 

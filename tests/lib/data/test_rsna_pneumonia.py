@@ -1,35 +1,15 @@
 """RSNA Pneumonia in its own layout, a few radiographs."""
 
-import numpy as np
 import pytest
 
 from lib.data import load
 
-from .test_dicom import write_dicom
-
-PREFIXES = {"Normal": "a", "Lung Opacity": "b", "No Lung Opacity / Not Normal": "c"}
-CLASSES = {"Normal": 20, "Lung Opacity": 10, "No Lung Opacity / Not Normal": 5}
+from ... import tiny_datasets
 
 
 @pytest.fixture
 def root(tmp_path):
-    home, labels, info = (
-        tmp_path / "rsna",
-        ["patientId,x,y,width,height,Target"],
-        ["patientId,class"],
-    )
-    for kind, count in CLASSES.items():
-        for i in range(count):
-            name = f"{PREFIXES[kind]}{i:02d}"
-            pixels = np.full((40, 40), 5 * i, np.uint8)
-            write_dicom(home / "stage_2_train_images" / f"{name}.dcm", pixels)
-            boxes = [(4, 8, 12, 10), (20, 8, 10, 12)][: 1 + i % 2] if kind == "Lung Opacity" else []
-            info += [f"{name},{kind}"] * max(1, len(boxes))
-            labels += [f"{name},{x}.0,{y}.0,{w}.0,{h}.0,1" for x, y, w, h in boxes] or [
-                f"{name},,,,,0"
-            ]
-    (home / "stage_2_train_labels.csv").write_text("\n".join(labels))
-    (home / "stage_2_detailed_class_info.csv").write_text("\n".join(info))
+    tiny_datasets.rsna_pneumonia(tmp_path)
     return tmp_path
 
 

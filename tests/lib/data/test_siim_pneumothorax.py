@@ -5,45 +5,15 @@ import pytest
 
 from lib.data import load
 
-from .test_dicom import write_dicom
+from ... import tiny_datasets
+from ...tiny_datasets import FILMS, SIDE, region
 
-SIDE, N = 20, 40
 SPLITS = ("test", "val", "train")
-
-
-def code(mask) -> str:
-    """Gaps and lengths of the runs, down the columns, of a mask."""
-    flat, out, last = mask.T.flatten(), [], 0
-    edges = np.flatnonzero(np.diff(np.r_[0, flat, 0]))
-    for begin, end in zip(edges[::2], edges[1::2]):
-        out += [begin - last, end - begin]
-        last = end
-    return " ".join(map(str, out))
-
-
-def region(i: int) -> np.ndarray:
-    mask = np.zeros((SIDE, SIDE), np.uint8)
-    mask[2 + i % 5 : 9, 4 : 7 + i % 3] = 1
-    return mask
 
 
 @pytest.fixture
 def root(tmp_path):
-    home, rows = tmp_path / "siim", ["ImageId, EncodedPixels"]
-    for i in range(N):
-        name = f"1.2.{i:03d}"
-        pixels = np.full((SIDE, SIDE), 6 * i, np.uint8)
-        write_dicom(home / f"dicom-images-train/s{i}/t{i}/{name}.dcm", pixels)
-        if i % 4 == 0:  # a second region, on its own line
-            other = np.zeros((SIDE, SIDE), np.uint8)
-            other[15:18, 10:12] = 1
-            rows += [f"{name}, {code(region(i))}", f"{name}, {code(other)}"]
-        elif i % 4 == 1:
-            rows.append(f"{name}, {code(region(i))}")
-        else:
-            rows.append(f"{name}, -1")
-    write_dicom(home / "dicom-images-train/x/y/9.9.dcm", pixels)  # which nobody annotated
-    (home / "train-rle.csv").write_text("\n".join(rows))
+    tiny_datasets.siim_pneumothorax(tmp_path)
     return tmp_path
 
 
@@ -52,8 +22,8 @@ def test_the_images_are_split(root, below):
     splits = [load("siim_pneumothorax", root=root / below, split=split) for split in SPLITS]
     assert [len(data) for data in splits] == [4, 4, 32]
     names = sum((data.ids for data in splits), ())
-    assert len(set(names)) == N and "9.9" not in names
-    assert sum(data.targets.count(1) for data in splits) == N // 2
+    assert len(set(names)) == FILMS and "9.9" not in names
+    assert sum(data.targets.count(1) for data in splits) == FILMS // 2
 
 
 def test_the_papers_numbers_come_out():
@@ -79,7 +49,7 @@ def test_masks_are_what_the_codes_say(root):
             rows, columns = np.nonzero(want)
             box = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
             assert sample.boxes.tolist() == [box]
-    assert seen == N // 2
+    assert seen == FILMS // 2
 
 
 def test_only_what_has_a_mask_is_annotated(root):
@@ -99,7 +69,7 @@ def test_a_malformed_table_is_named(root, bad, problem):
 
 
 def test_a_mask_that_does_not_fit_its_image_is_named(root):
-    rows = "\n".join(f"1.2.{i:03d}, 395 20" for i in range(N))
+    rows = "\n".join(f"1.2.{i:03d}, 395 20" for i in range(FILMS))
     (root / "siim/train-rle.csv").write_text("ImageId, EncodedPixels\n" + rows)
     with pytest.raises(ValueError, match="dcm ends at pixel 415 of 400"):
         load("siim_pneumothorax", root=root)[0]

@@ -4,56 +4,17 @@ import pickle
 import shutil
 
 import pytest
-from PIL import Image
 
 from lib.data import load
 from lib.data.voc import CLASSES
 
-# split: {image: [(class, difficult, xmin, ymin, xmax, ymax)]} in 10 x 20 images (H x W)
-IMAGES = {
-    "test": {
-        "000004": [
-            ("person", 0, 1, 1, 20, 10),
-            ("dog", 0, 3, 2, 6, 5),
-            ("person", 0, 11, 6, 11, 6),
-            ("person", 1, 2, 2, 4, 4),
-        ],
-        "000001": [("dog", 0, 5, 5, 20, 10), ("car", 1, 1, 1, 4, 4)],
-        "000002": [("tvmonitor", 1, 1, 1, 4, 4)],
-    },
-    "trainval": {"000005": [("chair", 0, 1, 1, 2, 2)], "000007": [("car", 0, 1, 1, 2, 2)]},
-    "train": {"000005": [("chair", 0, 1, 1, 2, 2)]},
-    "val": {"000007": [("car", 0, 1, 1, 2, 2)]},
-}
-ANNOTATION = """<annotation>
-  <folder>VOC2007</folder><filename>{image}.jpg</filename>
-  <owner><flickrid>?</flickrid><name>?</name></owner>
-  <size><width>20</width><height>10</height><depth>3</depth></size><segmented>0</segmented>
-  {objects}
-</annotation>"""
-# A part has a name and a box too, as in the images of the person layout taster.
-OBJECT = """<object>
-    <name>{0}</name><pose>Left</pose><truncated>1</truncated><difficult>{1}</difficult>
-    <bndbox><xmin>{2}</xmin><ymin>{3}</ymin><xmax>{4}</xmax><ymax>{5}</ymax></bndbox>
-    <part><name>head</name>
-      <bndbox><xmin>1</xmin><ymin>1</ymin><xmax>2</xmax><ymax>2</ymax></bndbox></part>
-  </object>"""
+from ... import tiny_datasets
 
 
 @pytest.fixture
 def voc(tmp_path):
     """The folder that holds VOCdevkit."""
-    home = tmp_path / "VOCdevkit/VOC2007"
-    for name in ("JPEGImages", "Annotations", "ImageSets/Main"):
-        (home / name).mkdir(parents=True)
-    for split, images in IMAGES.items():
-        (home / f"ImageSets/Main/{split}.txt").write_text("".join(f"{name}\n" for name in images))
-        for name, objects in images.items():
-            Image.new("RGB", (20, 10), (int(name), 0, 0)).save(home / f"JPEGImages/{name}.jpg")
-            text = ANNOTATION.format(
-                image=name, objects="".join(OBJECT.format(*o) for o in objects)
-            )
-            (home / f"Annotations/{name}.xml").write_text(text)
+    tiny_datasets.voc(tmp_path)
     return tmp_path
 
 

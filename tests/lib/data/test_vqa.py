@@ -4,97 +4,23 @@ import json
 import pickle
 
 import pytest
-from PIL import Image
 
 from lib.data import load, vqa
 
-# split: [(question id, image id, question, most common answer)]
-QUESTIONS = {
-    "train": [
-        (90, 9, "Is it red?", "yes"),
-        (91, 9, "Is it wet?", "no"),
-        (92, 9, "How many?", "2"),
-        (93, 9, "Is it big?", "yes"),
-        (94, 9, "What is it?", "cat"),
-    ],
-    "val": [
-        (423, 42, "What is THIS?", "cat"),
-        (421, 42, "Is it a cat?", "yes"),
-        (422, 42, "Where is it?", "under the old table"),
-        (100, 10, "How many cats?", "2"),
-        (101, 10, "Is it day?", "yes"),
-    ],
-}
-LAYOUTS = {
-    "flat": ("{}", "{}", "{}"),
-    "official": ("Questions/{}", "Annotations/{}", "Images/mscoco/{}"),
-    "images": ("Questions/{}", "Annotations/{}", "Images/{}"),
-}
-
-
-def write(root, split, layout="flat", questions=None):
-    questions = QUESTIONS[split] if questions is None else questions
-    asked, answered, images = (
-        root / place.format(name)
-        for place, name in zip(
-            LAYOUTS[layout],
-            (
-                f"OpenEnded_mscoco_{split}2014_questions.json",
-                f"mscoco_{split}2014_annotations.json",
-                f"{split}2014",
-            ),
-            strict=True,
-        )
-    )
-    for folder in (asked.parent, answered.parent, images):
-        folder.mkdir(parents=True, exist_ok=True)
-    answers = [{"answer": "maybe", "answer_confidence": "yes", "answer_id": i} for i in range(10)]
-    shared = {"info": {"version": "1.0"}, "data_type": "mscoco", "data_subtype": f"{split}2014"}
-    asked.write_text(
-        json.dumps(
-            shared
-            | {
-                "task_type": "Open-Ended",
-                "questions": [
-                    {"question_id": q, "image_id": image, "question": text}
-                    for q, image, text, _ in questions
-                ],
-            }
-        )
-    )
-    answered.write_text(
-        json.dumps(
-            shared
-            | {
-                "annotations": [
-                    {
-                        "question_id": q,
-                        "image_id": image,
-                        "multiple_choice_answer": answer,
-                        "question_type": "is it",
-                        "answer_type": "other",
-                        "answers": answers,
-                    }
-                    for q, image, _, answer in reversed(questions)
-                ]
-            }
-        )
-    )
-    for image in {image for _, image, _, _ in questions}:
-        Image.new("RGB", (20, 10)).save(images / f"COCO_{split}2014_{image:012d}.jpg")
+from ... import tiny_datasets
+from ...tiny_datasets import VQA_LAYOUTS, write_vqa
 
 
 @pytest.fixture
 def root(tmp_path):
-    write(tmp_path, "train")
-    write(tmp_path, "val")
+    tiny_datasets.vqa(tmp_path)
     return tmp_path
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("layout", VQA_LAYOUTS)
 def test_a_sample_for_each_question_in_every_layout(tmp_path, layout):
-    write(tmp_path, "train", layout)
-    write(tmp_path, "val", layout)
+    write_vqa(tmp_path, "train", layout)
+    write_vqa(tmp_path, "val", layout)
     data = load("vqa", root=tmp_path)
     assert data.ids == ("101", "421", "100", "423"), "sorted by answer"
     assert [data.classes[target] for target in data.targets] == ["yes", "yes", "2", "cat"]
@@ -123,7 +49,7 @@ def test_a_question_with_another_answer_is_left_out(root, monkeypatch):
 
 def test_at_most_a_thousand_classes(tmp_path):
     many = [(i, 9, "What is it?", f"answer {i:04d}") for i in range(1001)]
-    write(tmp_path, "train", questions=many)
+    write_vqa(tmp_path, "train", questions=many)
     data = load("vqa", root=tmp_path, split="train")
     assert len(data) == len(data.classes) == 1000
     assert data.classes[-1] == "answer 0999" and data.targets == tuple(range(1000))
@@ -144,7 +70,7 @@ def test_another_question_about_the_same_image_has_another_fingerprint(root, tmp
     assert data.targets[0] == data.targets[1] and data[0].group == data[1].group
     assert data.fingerprint(0) != data.fingerprint(1)
     for name in ("train", "val"):
-        write(tmp_path / "copy", name, "official")
+        write_vqa(tmp_path / "copy", name, "official")
     copy = load("vqa", root=tmp_path / "copy", split="train")
     assert [copy.fingerprint(i) for i in range(5)] == [data.fingerprint(i) for i in range(5)]
 
