@@ -1,4 +1,4 @@
-"""ImageNet (ILSVRC2012): its validation set in the layouts that circulate."""
+"""ImageNet (ILSVRC2012): its two annotated sets in the layouts that circulate."""
 
 import csv
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from .. import manifests
 from ..classes import imagenet_indices, imagenet_names
-from .files import some
+from .files import present, some
 from .image_file import Box, ImageFile, Images, by_class, image_files
 
 SOLUTION = "LOC_val_solution.csv"
@@ -14,7 +14,12 @@ Solution = dict[str, tuple[int, tuple[Box, ...]]]  # class and boxes by image
 
 
 def records(entry: manifests.Entry, root: Path, split: str | None) -> Images:
-    """The validation images, sorted by class and then by name, the same order for every layout."""
+    """The images of a split, sorted by class and then by name, the same order for every layout.
+
+    Training images are read without their boxes, which only some of them have.
+    """
+    if split == "train":
+        return by_class(_training_images(entry, root)), imagenet_names()
     solution = _read_solution(root)
     annotations = _annotation_files(root)
     images = [
@@ -22,6 +27,14 @@ def records(entry: manifests.Entry, root: Path, split: str | None) -> Images:
         for path, target in _labelled_files(root, solution)
     ]
     return by_class(some(entry, images, root)), imagenet_names()
+
+
+def _training_images(entry: manifests.Entry, root: Path) -> list[ImageFile]:
+    parent = present(entry, root / "train", root / "ILSVRC/Data/CLS-LOC/train")
+    images = [
+        ImageFile(path, path.stem, target) for path, target in _class_files(_class_folders(parent))
+    ]
+    return some(entry, images, parent)
 
 
 def _image(path: Path, target: int, solution: Solution, annotations: dict[str, Path]) -> ImageFile:
@@ -32,10 +45,13 @@ def _image(path: Path, target: int, solution: Solution, annotations: dict[str, P
 
 def _labelled_files(root: Path, solution: Solution) -> Iterator[tuple[Path, int]]:
     for parent in (root / "val", root):
-        folders = [parent / wnid for wnid in imagenet_indices() if (parent / wnid).is_dir()]
-        if folders:
+        if folders := _class_folders(parent):
             return _class_files(folders)
     return _flat_files(root, solution)
+
+
+def _class_folders(parent: Path) -> list[Path]:
+    return [parent / wnid for wnid in imagenet_indices() if (parent / wnid).is_dir()]
 
 
 def _class_files(folders: list[Path]) -> Iterator[tuple[Path, int]]:

@@ -104,3 +104,21 @@ def test_a_malformed_row_of_the_table_is_named(tmp_path, prediction):
         file.write(f"ILSVRC2012_val_00000009,{prediction}\n")
     with pytest.raises(ValueError, match="LOC_val_solution.csv: cannot read the row .*00000009"):
         load("imagenet", root=tmp_path)
+
+
+@pytest.mark.parametrize("place", [".", "ILSVRC/Data/CLS-LOC"])
+def test_training_images_are_read_by_class_without_boxes(tmp_path, place):
+    for wnid in ("n15075141", "n01440764"):
+        write_photograph(tmp_path / place / "train" / wnid, f"{wnid}_1", 0)
+    data = load("imagenet", root=tmp_path, split="train")
+    assert data.ids == ("n01440764_1", "n15075141_1") and data.targets == (0, 999)
+    assert data.classes == imagenet_names() and data[0].boxes is None
+
+
+def test_missing_training_images_are_named(tmp_path):
+    val_folder(tmp_path)
+    with pytest.raises(FileNotFoundError, match=f"(?s)nothing at {tmp_path}/train.*img_train.tar"):
+        load("imagenet", root=tmp_path, split="train")
+    (tmp_path / "train").mkdir()
+    with pytest.raises(FileNotFoundError, match="no images in .*train"):
+        load("imagenet", root=tmp_path, split="train")

@@ -1,0 +1,74 @@
+"""The published setting at a cost that a test affords: tiny datasets, untrained weights, small counts."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from book import experiments, page
+from lib import nets
+from lib.nets import weights
+from testbeds import recipe, training
+
+from .. import fine_grained, tiny_datasets
+
+ACCURACY = 0.5  # of a network that nobody trained
+
+
+def smaller(paper: Any, smoke: Any) -> Any:
+    """The value of the profile `paper` with the numbers of `smoke`, where both have one.
+
+    Example:
+        >>> smaller({"finer": {"images": 100}, "label": "calm"}, {"finer": {"images": 1}})
+        {'finer': {'images': 1}, 'label': 'calm'}
+    """
+    if isinstance(paper, Mapping) and isinstance(smoke, Mapping):
+        return {key: smaller(value, smoke.get(key)) for key, value in paper.items()}
+    counts = int | float
+    return smoke if isinstance(paper, counts) and isinstance(smoke, counts) else paper
+
+
+def affordable(name: str, profile: str) -> experiments.Plan:
+    """The plan of a profile, with the options, numbers and left out methods of `smoke`."""
+    full, smoke = experiments.plan(name, profile), experiments.plan(name, "smoke")
+    settings = smaller(full.settings, smoke.settings)
+    left_out = {"without": smoke.settings.get("without", [])}
+    return replace(full, options=smoke.options, settings=settings | left_out)
+
+
+def untrained(own: recipe.Recipe, train, test, device, validation=None) -> training.Trained:
+    """What `training.fit` returns, for the network as it begins."""
+    arguments = own.arguments(train)
+    state = training.untrained(own, arguments).state_dict()
+    return training.Trained(arguments, state, ACCURACY, seconds=0.0)
+
+
+def published(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Puts the tiny datasets, untrained weights and small counts in place; returns the data's folder.
+
+    A network whose weights are not here keeps those that it was built with. Trained networks are
+    not stored.
+    """
+
+    def initial(model, name, path):
+        try:
+            return weights.load_weights(model, name, path)
+        except FileNotFoundError:
+            return model
+
+    monkeypatch.setenv("CAMS_DATA", str(folder))
+    monkeypatch.setattr(nets, "load_weights", initial)
+    monkeypatch.setattr(recipe, "fit", untrained)
+    monkeypatch.setattr(recipe, "FOLDER", folder / "networks")
+    monkeypatch.setattr(recipe, "write_atomically", lambda path, write: None)
+    monkeypatch.setattr(page, "BUILD", folder / "build")
+    monkeypatch.setattr(page, "plan", affordable)
+    fine_grained.without_checksums(monkeypatch)
+    return folder
+
+
+def datasets(folder: Path) -> Path:
+    """The folder in which all tiny datasets lie where their manifests expect them."""
+    return tiny_datasets.data_home(folder)
