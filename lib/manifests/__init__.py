@@ -24,8 +24,10 @@ whose `format` is not PyTorch's, they map parts of the file's names to their rep
 under another name.
 
 Downloaded and hand-placed files lie in `data_home()/<kind>`. The `splits` of a drawn dataset give
-the number of samples in each. `data_manifests/networks.yaml` names the recipe, "module:name", of
-each network that is trained here. Modules are imported only when they are needed.
+the number of samples in each; for a dataset that is read, `images` gives them, and `bytes` the
+size of its archives, of all or by split. `data_manifests/networks.yaml` names the recipe,
+"module:name", of each network that is trained here. Modules are imported only when they are
+needed.
 """
 
 from .checksums import Verified, changed, check_file, locate, unpacked, verify

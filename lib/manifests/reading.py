@@ -21,7 +21,7 @@ SCHEMAS: dict[str, tuple[str, set[str], set[str]]] = {
         "name",
         {"name", "title", "depicts", "source", "size", "licence", "citation"},
         {"sort", "further", "annotations", "files", "boxes", "splits", "layout", "downloads"}
-        | {"obtain", "note"},
+        | {"obtain", "note", "images", "bytes"},
     ),
     "weights": (
         "network",

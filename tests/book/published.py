@@ -1,4 +1,5 @@
-"""The published setting at a cost that a test affords: tiny datasets, untrained weights, small counts."""
+"""The published setting at a cost that a test affords: tiny datasets, untrained weights, small images and
+counts."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -8,13 +9,14 @@ from typing import Any
 import pytest
 
 from book import experiments, page
-from lib import nets
+from lib import manifests, nets
 from lib.nets import weights
 from testbeds import recipe, training
 
 from .. import fine_grained, tiny_datasets
 
 ACCURACY = 0.5  # of a network that nobody trained
+SIDES = {224: 96, 299: 160}  # of images in pixels, by the published side
 
 
 def smaller(paper: Any, smoke: Any) -> Any:
@@ -45,12 +47,28 @@ def untrained(own: recipe.Recipe, train, test, device, validation=None) -> train
     return training.Trained(arguments, state, ACCURACY, seconds=0.0)
 
 
+def _sized(own: Any) -> Any:
+    """A recipe for smaller images; anything else as it is."""
+    if not isinstance(own, recipe.Recipe):
+        return own
+    return replace(own, input_size=SIDES.get(own.input_size, own.input_size))
+
+
 def published(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Puts the tiny datasets, untrained weights and small counts in place; returns the data's folder.
+    """Puts tiny datasets, untrained weights, small images and counts in place; returns the data's folder.
 
     A network whose weights are not here keeps those that it was built with. Trained networks are
     not stored.
     """
+    preprocessing, resolve = nets._preprocessing, manifests.resolve
+
+    def small(name, model):
+        found = preprocessing(name, model)
+        return found | {"input_size": SIDES.get(found["input_size"], found["input_size"])}
+
+    def build(name, **options):
+        own = {"img_size": SIDES[224]} if name.startswith(("vit_base", "deit_base")) else {}
+        return weights.build(name, **own, **options)
 
     def initial(model, name, path):
         try:
@@ -59,6 +77,9 @@ def published(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             return model
 
     monkeypatch.setenv("CAMS_DATA", str(folder))
+    monkeypatch.setattr(manifests, "resolve", lambda place: _sized(resolve(place)))
+    monkeypatch.setattr(nets, "_preprocessing", small)
+    monkeypatch.setattr(nets, "build", build)
     monkeypatch.setattr(nets, "load_weights", initial)
     monkeypatch.setattr(recipe, "fit", untrained)
     monkeypatch.setattr(recipe, "FOLDER", folder / "networks")

@@ -38,3 +38,19 @@ def test_work_is_told_in_passes(net):
     assert 25 <= lime < 27  # and the linear model
     score = passes(net, lambda: explain("score_cam", net, x, 0))
     assert 1 < passes(net, lambda: explain("grad_cam", net, x, 0)) < 2 < score
+
+
+@pytest.mark.parametrize("method", ["grad_cam", "score_cam", "opti_cam"])
+def test_what_is_not_computed_counts_the_same(net, method):
+    x = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+
+    def counted(computed):
+        return operations(lambda: explain(method, net, x, 0), computed=computed)
+
+    assert counted(False) == counted(True) > 0
+
+
+def test_what_is_not_computed_is_made_up():
+    made_up = []
+    operations(lambda: made_up.append(torch.full((2, 3), 9.0) @ torch.ones(3, 4)), computed=False)
+    assert made_up[0].shape == (2, 4) and (made_up[0] < 1).all()
