@@ -18,7 +18,7 @@ from ..parameters import WHERE
 from ..report import RULE, VERDICTS_MIME
 from ..report.markup import STYLE, claims_html
 from ..report.provenance import plain
-from . import board, claims, concordance, contents, front, names, scoreboard
+from . import board, claims, concordance, contents, cost, front, names, scoreboard
 from .answers import answer, cautions
 from .execute import plan
 from .executed import Executed, read
@@ -94,10 +94,11 @@ def stage(
         "concordance": concordance.concordance(concordance.items(), pages),
         "options": options(profile),
         "runs": runs(profile, root),
+        "cost": cost.table(root),
     }
     for name, text in parts.items():
         (source / GENERATED / f"{name}.md").write_text(text, "utf-8")
-    facts = front.facts(pages, found)
+    facts = front.facts(pages, found) | cost.facts(root)
     for text in (source / "book").glob("*.md"):
         text.write_text(_with_facts(text.read_text("utf-8"), facts), "utf-8")
     has_reference = "book/methods" in listed

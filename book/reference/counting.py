@@ -69,7 +69,11 @@ def of_metric(net, name: str) -> float | None:
         return None
     x = torch.rand(1, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(0))
     S = torch.linspace(0, 1, SIDE**2).view(1, SIDE, SIDE)
-    given = {"method": "grad_cam", "boxes": [torch.tensor([[8.0, 8.0, 40.0, 40.0]])], "mask": [S[0] > 0.5]}
+    given = {
+        "method": "grad_cam",
+        "boxes": [torch.tensor([[8.0, 8.0, 40.0, 40.0]])],
+        "mask": [S[0] > 0.5],
+    }
     options = {key: given[key] for key in metric.given if metric.given[key] and key in given}
     if "step" in metric.options:
         options["step"] = SIDE**2 // STEPS

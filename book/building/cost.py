@@ -1,0 +1,229 @@
+"""What the published setting costs: images, passes, GPU hours, disk and data of each page.
+
+Passes are those that `reference.counting` counted; the speed of a GPU is stated in a file.
+"""
+
+import csv
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lib import manifests, nets
+from lib.data import DATASETS
+
+from .. import experiments
+from ..experiments import Experiment
+from ..reference import counting
+from ..reference.pages.usage import Page, pages
+from ..report import PAPERS
+
+PROFILE = "paper"
+FORWARD_AND_BACKWARD = 3  # passes of a step of training: the backward pass counts as two
+THROUGHPUT = manifests.MANIFESTS / "book" / "throughput.yaml"
+
+
+@dataclass
+class Cost:
+    """The cost of a page.
+
+    Attributes:
+        images: of all experiments; an image that two networks see counts twice.
+        passes: forward passes of one image, for maps and metrics.
+        training: those of training its networks.
+        seconds: on the GPU, of both.
+        maps: saliency maps, which are stored.
+        datasets: what has to be there.
+    """
+
+    images: int = 0
+    passes: float = 0.0
+    training: float = 0.0
+    seconds: float = 0.0
+    maps: int = 0
+    datasets: dict[str, None] = field(default_factory=dict)
+
+    @property
+    def bytes(self) -> tuple[int, list[str]]:
+        """The size of the archives, without those datasets whose size is not known; and these.
+
+        Archives with the same file, such as ImageNet's in two layouts, count once for each dataset.
+        """
+        read = [DATASETS[name] for name in self.datasets if "images" in DATASETS[name]]
+        unknown = [entry["name"] for entry in read if "bytes" not in entry]
+        return sum(entry.get("bytes", 0) for entry in read), unknown
+
+
+@cache
+def throughput() -> dict[str, Any]:
+    """The stated speed of a GPU, as the file has it."""
+    with THROUGHPUT.open(encoding="utf-8") as file:
+        return yaml.load(file, manifests.StrictLoader)
+
+
+@cache
+def counted() -> dict[tuple[str, str, str], float]:
+    """The passes of methods and metrics, by network, "method" or "metric", and name."""
+    with counting.FILE.open(newline="", encoding="utf-8") as file:
+        return {
+            (row["network"], row["of"], row["name"]): float(row["passes"])
+            for row in csv.DictReader(file)
+        }
+
+
+def size(dataset: str, split: str | None = None) -> int:
+    """The number of images of a split, by default the first.
+
+    Example:
+        >>> size("imagenet")
+        50000
+    """
+    entry = DATASETS[dataset]
+    numbers = entry.get("images") or entry["splits"]
+    return numbers[split or next(iter(entry["splits"]))]
+
+
+def rate(network: str) -> tuple[float, str]:
+    """The forward passes per second of a network, and the network on which its passes are counted."""
+    known = throughput()["rates"]
+    if network not in known and network in nets.RECIPES:
+        pretrained = nets.recipe(network).pretrained
+        network = pretrained[0][1] if pretrained else network
+    found = known.get(network, throughput()["small"])
+    return found["per_second"], found["like"]
+
+
+def of_experiment(experiment: Experiment, page: Page, noisy: Mapping[str, int] = {}) -> Cost:
+    """The cost of an experiment, if every method that a page names is measured by every metric that it names.
+
+    A metric that computes maps of noisy copies computes them with the method that it measures.
+    """
+    n = size(experiment.dataset)
+    n = n if experiment.images is None else min(n, experiment.images)
+    per_second, like = rate(experiment.network)
+    known = counted()
+    methods = {m: known[like, "method", m] for m in sorted(page.methods - {*experiment.without})
+               if (like, "method", m) in known}  # fmt: skip
+    metrics = {m: known[like, "metric", m] for m in sorted(page.metrics)
+               if (like, "metric", m) in known}  # fmt: skip
+    maps = {m: cost / known[like, "method", "grad_cam"] for m, cost in methods.items()}
+    each = 0.0
+    for method, cost in methods.items():
+        of_maps = (
+            passes * (maps[method] if computes_maps(m) else 1) for m, passes in metrics.items()
+        )
+        each += cost + sum(of_maps)
+    trained = training(experiment.network)
+    datasets = dict.fromkeys([experiment.dataset])
+    if experiment.reference:
+        datasets[experiment.reference["dataset"]] = None
+        limit = experiment.reference.get("limit")
+        references = size(experiment.reference["dataset"], experiment.reference.get("split"))
+        each += min(references, limit or references) / n  # the features of each, once
+    return Cost(n, n * each, trained, (n * each + trained) / per_second, n * len(methods), datasets)
+
+
+def computes_maps(metric: str) -> bool:
+    return "method" in counting.METRICS[metric].given
+
+
+def training(network: str) -> float:
+    """The passes of training a network of this project; 0 for any other."""
+    if network not in nets.RECIPES:
+        return 0.0
+    recipe = nets.recipe(network)
+    epochs = sum(phase.epochs for phase in (*recipe.before, recipe))
+    images = size(recipe.dataset, recipe.splits[0])
+    return FORWARD_AND_BACKWARD * epochs * min(images, recipe.limit or images)
+
+
+def of_page(page: Page) -> Cost:
+    """The cost of a page; a network that several experiments share is trained once."""
+    total = Cost()
+    for experiment in experiments.plan(short(page), PROFILE).experiments:
+        one = of_experiment(experiment, page)
+        total.images += one.images
+        total.passes += one.passes
+        total.training += one.training
+        total.seconds += one.seconds
+        total.maps += one.maps
+        total.datasets |= one.datasets
+    return total
+
+
+def short(page: Page) -> str:
+    return page.name.removeprefix("notebooks/")
+
+
+def table(root: Path) -> str:
+    """One row per page with a plan, and the sum; HTML."""
+    costs = [(page, of_page(page)) for page in pages(root) if short(page) in experiments.pages()]
+    columns = ("Page", "Images", "Passes per image", "Passes", "Passes of training", "GPU hours",
+               "Stored maps (GB)", "Data (GB)")  # fmt: skip
+    head = "".join(f'<th scope="col">{name}</th>' for name in columns)
+    body = "".join(
+        _row(page, cost) for page, cost in sorted(costs, key=lambda pair: _place(pair[0]))
+    )
+    return (
+        f'<div class="table-scroll"><table class="runs"><thead><tr>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>\n"
+    )
+
+
+def facts(root: Path) -> dict[str, str]:
+    """The values that the page inserts into its text, by name."""
+    stated = throughput()
+    costs = [of_page(page) for page in pages(root) if short(page) in experiments.pages()]
+    measured = "measured" if stated["source"] != "assumed" else "assumed, not measured"
+    return {
+        "gpu": stated["gpu"],
+        "rates_are": measured,
+        "hours": f"{sum(cost.seconds for cost in costs) / 3600:,.0f}",
+        "data": f"{archives(costs) / 1e9:,.0f}",
+    }
+
+
+def archives(costs: Iterable[Cost]) -> int:
+    """The size of all archives that pages need, each once."""
+    union = Cost(datasets={name: None for cost in costs for name in cost.datasets})
+    return union.bytes[0]
+
+
+def _place(page: Page) -> tuple[int, str]:
+    return [*PAPERS, "reference"].index(page.paper), page.name
+
+
+def _row(page: Page, cost: Cost) -> str:
+    known, unknown = cost.bytes
+    data = f"{known / 1e9:,.1f}" if known else ("–" if not unknown else "")
+    data += f"{' and ' if known else ''}{', '.join(unknown)}" if unknown else ""
+    each = cost.passes / cost.images if cost.images else 0
+    gigabytes = cost.maps * throughput()["bytes_per_map"] / 1e9
+    cells = (f"{cost.images:,}", _rounded(each), _rounded(cost.passes), _rounded(cost.training),
+             _rounded(cost.seconds / 3600), _rounded(gigabytes), escape(data))  # fmt: skip
+    link = f'<a href="../{page.name}.html">{escape(page.title)}</a>'
+    return f'<tr><th scope="row">{link}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>'
+
+
+_WORDS = ((1e9, " billion"), (1e6, " million"))
+
+
+def _rounded(number: float) -> str:
+    """Two significant digits, in words from a million on.
+
+    Example:
+        >>> _rounded(1234567), _rounded(0.0)
+        ('1.2 million', '–')
+    """
+    if not number:
+        return "–"
+    if number < 0.1:
+        return "< 0.1"
+    scale, word = next((pair for pair in _WORDS if number >= pair[0]), (1, ""))
+    number /= scale
+    digits = float(f"{number:.2g}")
+    return (f"{digits:,.0f}" if digits >= 10 else f"{digits:,.1f}") + word
