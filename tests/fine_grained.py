@@ -29,12 +29,13 @@ def _write(path: Path, lines) -> None:
     path.write_text("".join(f"{line}\n" for line in lines))
 
 
-def cub(root: Path) -> None:
+def cub(root: Path, count: int = CLASSES, each: int = EACH) -> None:
     """With masks; the left half of each image is the bird, its beak is seen and its tail is not."""
     home = root / "CUB_200_2011"
     classes = ["001.Black_footed_Albatross", "002.Laysan_Albatross"]
-    names = [f"{name}/{name[4:]}_{i:04}.jpg" for name in classes for i in range(2 * EACH)]
-    targets = [t for t in range(CLASSES) for _ in range(2 * EACH)]
+    classes += [f"{i:03}.Albatross_{i}" for i in range(3, count + 1)]
+    names = [f"{name}/{name[4:]}_{i:04}.jpg" for name in classes for i in range(2 * each)]
+    targets = [t for t in range(count) for _ in range(2 * each)]
     ids = range(1, len(names) + 1)
     for i, name, target in zip(ids, names, targets):
         _image(home / "images" / name, target, i)
@@ -60,16 +61,22 @@ def cub(root: Path) -> None:
     )
 
 
-def attributes(root: Path) -> None:
-    """Two attributes of each group, a line for each of two species, and one rare crown."""
+# What differs between two species: one of these for each digit in which their binary numbers differ.
+TELLING = ("crown_color", "bill_color", "eye_color")
+
+
+def attributes(root: Path, count: int = CLASSES) -> None:
+    """Two attributes of each group, a line for each species, and one rare crown."""
     groups = sorted({group for of_part in LOOKS.values() for group in of_part})
     names = [f"has_{group}::{colour}" for group in groups for colour in ("red", "grey")]
     names.append("has_crown_color::blue")
     _write(root / "attributes.txt", (f"{number} {name}" for number, name in enumerate(names, 1)))
-    redder = [[60.5 if name.endswith("red") else 20.0 for name in names]] * CLASSES
-    redder[1] = [v + 50 * (names[i] == "has_crown_color::grey") for i, v in enumerate(redder[1])]
     table = root / "CUB_200_2011/attributes/class_attribute_labels_continuous.txt"
-    _write(table, (" ".join(map(str, row)) for row in redder))
+    rows = []
+    for species in range(count):
+        greys = {f"has_{g}::grey" for bit, g in enumerate(TELLING) if species >> bit & 1}
+        rows.append([60.5 if n.endswith("red") else 20.0 + 50 * (n in greys) for n in names])
+    _write(table, (" ".join(map(str, row)) for row in rows))
 
 
 def aircraft(root: Path) -> None:

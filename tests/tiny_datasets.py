@@ -429,9 +429,9 @@ def wsol(root: Path, name: str) -> None:
 
 
 def cub(root: Path) -> None:
-    """With attributes, and with the crown in sight, by which the two species differ."""
-    fine_grained.cub(root)
-    fine_grained.attributes(root)
+    """Eight species with attributes; what tells them apart is in sight."""
+    fine_grained.cub(root, 8, each=1)
+    fine_grained.attributes(root, 8)
     path = root / "CUB_200_2011/parts/part_locs.txt"
     crown = 1 + fine_grained.CUB_PARTS.index("crown")
     path.write_text(path.read_text().replace(f" {crown} 0.0 0.0 0\n", f" {crown} 8.0 2.0 1\n"))

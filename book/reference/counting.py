@@ -53,12 +53,12 @@ def of_method(net, name: str, options: Mapping[str, Any]) -> float:
         except ValueError:  # its steps are checked by their values
             return passes(net, run)
 
-    grows = [option for option in COUNTED if option in METHODS[name].options]
-    if not grows:
+    given = {**METHODS[name].options, **options}
+    grows = next((option for option in COUNTED if given.get(option)), None)
+    if grows is None:
         return counted()
-    given = {**METHODS[name].options, **options}[grows[0]]
-    low, high = (counted(**{grows[0]: few}) for few in FEW)
-    return low + (high - low) * (given - FEW[0]) / (FEW[1] - FEW[0])
+    low, high = (counted(**{grows: few}) for few in FEW)
+    return low + (high - low) * (given[grows] - FEW[0]) / (FEW[1] - FEW[0])
 
 
 def of_metric(net, name: str) -> float | None:

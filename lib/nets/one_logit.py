@@ -66,7 +66,9 @@ def one_logit(head: fx.GraphModule, A: Tensor, target: int) -> OneLogit | None:
 def _narrow(hidden: fx.GraphModule, read: Tensor) -> bool:
     """Drops channels that are not read, if the layer before allows it; returns whether it did."""
     bend = list(hidden.graph.nodes)[-1].args[0]
-    (before,) = bend.all_input_nodes
+    before, *others = bend.all_input_nodes
+    if others:  # as of a functional layer, which takes its weights too
+        return False
     act = hidden.get_submodule(bend.target) if bend.op == "call_module" else bend.target
     alone = isinstance(act, _EACH_ALONE[:5]) or act in _EACH_ALONE[5:]
     if not alone or before.op != "call_module" or len(before.users) > 1:

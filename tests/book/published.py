@@ -16,6 +16,8 @@ from testbeds import recipe, training
 from .. import fine_grained, tiny_datasets
 
 ACCURACY = 0.5  # of a network that nobody trained
+TRANSFORMERS = ("vit_base", "deit_base")
+SIZED = ("torchvision:", *TRANSFORMERS)  # the networks that see smaller images, and those of recipes
 SIDES = {224: 96, 299: 160}  # of images in pixels, by the published side
 
 
@@ -64,10 +66,11 @@ def published(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
     def small(name, model):
         found = preprocessing(name, model)
-        return found | {"input_size": SIDES.get(found["input_size"], found["input_size"])}
+        side = found["input_size"]
+        return found | {"input_size": SIDES.get(side, side) if name.startswith(SIZED) else side}
 
     def build(name, **options):
-        own = {"img_size": SIDES[224]} if name.startswith(("vit_base", "deit_base")) else {}
+        own = {"img_size": SIDES[224]} if name.startswith(TRANSFORMERS) else {}
         return weights.build(name, **own, **options)
 
     def initial(model, name, path):

@@ -44,6 +44,27 @@ def test_channels_that_are_not_read_are_not_computed():
         assert torch.allclose(one(h), net.head(A)[:, c], atol=1e-10)
 
 
+class Functional(Affine):
+    """Its classifier is no module: the weights are an input of a function."""
+
+    def __init__(self):
+        super().__init__()
+        self.hidden = nn.Linear(self.conv.out_channels, 6)
+        self.weight = nn.Parameter(torch.randn(CLASSES, 6))
+
+    def forward(self, x):
+        A = self.act(self.norm(self.conv(x)))
+        return nn.functional.linear(self.hidden(self.pool(A).flatten(1)).relu(), self.weight)
+
+
+def test_a_classifier_that_is_a_function():
+    net = wrap(seeded(Functional()))
+    A = net.features(images())
+    for c in range(CLASSES):
+        one = net.one_logit(c, A[:1])
+        assert torch.allclose(one(one.hidden.forward(A.clone())), net.head(A)[:, c], atol=1e-10)
+
+
 def test_branches_begin_additively():
     net, target = wrap(seeded(Fire())), torch.tensor([2])
     A, context = net.cut(images(1))
