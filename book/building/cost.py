@@ -4,7 +4,7 @@ Passes are those that `reference.counting` counted; the speed of a GPU is stated
 """
 
 import csv
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from html import escape
@@ -15,6 +15,7 @@ import yaml
 
 from lib import manifests, nets
 from lib.data import DATASETS
+from lib.metrics import METRICS
 
 from .. import experiments
 from ..experiments import Experiment
@@ -24,6 +25,7 @@ from ..report import PAPERS
 
 PROFILE = "paper"
 FORWARD_AND_BACKWARD = 3  # passes of a step of training: the backward pass counts as two
+COUNTED_WITH = "grad_cam"  # the method whose maps a metric computes in `reference.counting`
 THROUGHPUT = manifests.MANIFESTS / "book" / "throughput.yaml"
 
 
@@ -37,7 +39,7 @@ class Cost:
         training: those of training its networks.
         seconds: on the GPU, of both.
         maps: saliency maps, which are stored.
-        datasets: what has to be there.
+        datasets: what has to be there, as names with their splits.
     """
 
     images: int = 0
@@ -45,17 +47,20 @@ class Cost:
     training: float = 0.0
     seconds: float = 0.0
     maps: int = 0
-    datasets: dict[str, None] = field(default_factory=dict)
+    datasets: dict[tuple[str, str], None] = field(default_factory=dict)
 
     @property
     def bytes(self) -> tuple[int, list[str]]:
-        """The size of the archives, without those datasets whose size is not known; and these.
-
-        Archives with the same file, such as ImageNet's in two layouts, count once for each dataset.
-        """
-        read = [DATASETS[name] for name in self.datasets if "images" in DATASETS[name]]
-        unknown = [entry["name"] for entry in read if "bytes" not in entry]
-        return sum(entry.get("bytes", 0) for entry in read), unknown
+        """The size of the archives whose size is known, and the names of the other datasets."""
+        sizes: dict[tuple[str, str], int | None] = {}
+        for name, split in self.datasets:
+            entry = DATASETS[name]
+            if "images" in entry:  # it is read from a folder
+                known = entry.get("bytes")
+                by_split = isinstance(known, dict)
+                sizes[name, split if by_split else ""] = known[split] if by_split else known
+        unknown = [name for (name, _), known in sizes.items() if known is None]
+        return sum(filter(None, sizes.values())), unknown
 
 
 @cache
@@ -84,7 +89,11 @@ def size(dataset: str, split: str | None = None) -> int:
     """
     entry = DATASETS[dataset]
     numbers = entry.get("images") or entry["splits"]
-    return numbers[split or next(iter(entry["splits"]))]
+    return numbers[split or first_split(dataset)]
+
+
+def first_split(dataset: str) -> str:
+    return next(iter(DATASETS[dataset].get("splits", [""])))
 
 
 def rate(network: str) -> tuple[float, str]:
@@ -97,38 +106,38 @@ def rate(network: str) -> tuple[float, str]:
     return found["per_second"], found["like"]
 
 
-def of_experiment(experiment: Experiment, page: Page, noisy: Mapping[str, int] = {}) -> Cost:
+def of_experiment(experiment: Experiment, page: Page) -> Cost:
     """The cost of an experiment, if every method that a page names is measured by every metric that it names.
 
-    A metric that computes maps of noisy copies computes them with the method that it measures.
+    A metric that computes further maps, as of noisy copies, computes them with the method that it measures.
     """
     n = size(experiment.dataset)
     n = n if experiment.images is None else min(n, experiment.images)
     per_second, like = rate(experiment.network)
-    known = counted()
-    methods = {m: known[like, "method", m] for m in sorted(page.methods - {*experiment.without})
-               if (like, "method", m) in known}  # fmt: skip
-    metrics = {m: known[like, "metric", m] for m in sorted(page.metrics)
-               if (like, "metric", m) in known}  # fmt: skip
-    maps = {m: cost / known[like, "method", "grad_cam"] for m, cost in methods.items()}
-    each = 0.0
-    for method, cost in methods.items():
-        of_maps = (
-            passes * (maps[method] if computes_maps(m) else 1) for m, passes in metrics.items()
-        )
-        each += cost + sum(of_maps)
+    methods = _known(like, "method", page.methods - {*experiment.without})
+    metrics = _known(like, "metric", page.metrics)
+    each = sum(methods.values())
+    for metric, passes in metrics.items():
+        own = {m: cost / counted()[like, "method", COUNTED_WITH] for m, cost in methods.items()}
+        each += passes * (sum(own.values()) if "method" in METRICS[metric].given else len(methods))
     trained = training(experiment.network)
-    datasets = dict.fromkeys([experiment.dataset])
-    if experiment.reference:
-        datasets[experiment.reference["dataset"]] = None
-        limit = experiment.reference.get("limit")
-        references = size(experiment.reference["dataset"], experiment.reference.get("split"))
-        each += min(references, limit or references) / n  # the features of each, once
-    return Cost(n, n * each, trained, (n * each + trained) / per_second, n * len(methods), datasets)
+    datasets = {(experiment.dataset, first_split(experiment.dataset)): None}
+    passes = n * each
+    if reference := experiment.reference:
+        dataset, split = reference["dataset"], reference["split"]
+        datasets[dataset, split] = None
+        references = size(dataset, split)
+        passes += min(references, reference.get("limit", references))  # the features of each, once
+    seconds = (passes + trained) / per_second
+    return Cost(n, passes, trained, seconds, n * len(methods), datasets)
 
 
-def computes_maps(metric: str) -> bool:
-    return "method" in counting.METRICS[metric].given
+def _known(network: str, of: str, names: Iterable[str]) -> dict[str, float]:
+    """The passes of those methods or metrics that were counted on a network."""
+    known = counted()
+    return {
+        name: known[network, of, name] for name in sorted(names) if (network, of, name) in known
+    }
 
 
 def training(network: str) -> float:
@@ -189,7 +198,7 @@ def facts(root: Path) -> dict[str, str]:
 
 def archives(costs: Iterable[Cost]) -> int:
     """The size of all archives that pages need, each once."""
-    union = Cost(datasets={name: None for cost in costs for name in cost.datasets})
+    union = Cost(datasets={one: None for cost in costs for one in cost.datasets})
     return union.bytes[0]
 
 

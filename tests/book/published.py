@@ -17,7 +17,10 @@ from .. import fine_grained, tiny_datasets
 
 ACCURACY = 0.5  # of a network that nobody trained
 TRANSFORMERS = ("vit_base", "deit_base")
-SIZED = ("torchvision:", *TRANSFORMERS)  # the networks that see smaller images, and those of recipes
+SIZED = (
+    "torchvision:",
+    *TRANSFORMERS,
+)  # the networks that see smaller images, and those of recipes
 SIDES = {224: 96, 299: 160}  # of images in pixels, by the published side
 
 

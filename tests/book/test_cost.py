@@ -45,7 +45,7 @@ def test_every_method_is_measured_by_every_metric_on_every_image(stated):
     found = cost.of_experiment(Experiment(VGG, "imagenet", images=1000), PAGE)
     assert found.images == 1000 and found.passes == 1000 * (2 + 3 + 10 + 3)
     assert found.seconds == found.passes / PER_SECOND and found.training == 0
-    assert found.maps == 2 * 1000 and [*found.datasets] == ["imagenet"]
+    assert found.maps == 2 * 1000 and [*found.datasets] == [("imagenet", "val")]
     alone = cost.of_experiment(Experiment(VGG, "imagenet", images=10, without=("lime",)), PAGE)
     assert alone.passes == 10 * (2 + 3)
     other = cost.of_experiment(Experiment(RESNET, "imagenet", images=10), PAGE)
@@ -64,7 +64,7 @@ def test_all_images_of_the_split_and_the_references(stated):
     references = {"dataset": "imagenet", "split": "train", "limit": 500}
     found = cost.of_experiment(Experiment(VGG, "cub", images=10, reference=references), PAGE)
     assert found.passes == pytest.approx(10 * 18 + 500)
-    assert [*found.datasets] == ["cub", "imagenet"]
+    assert [*found.datasets] == [("cub", "test"), ("imagenet", "train")]
 
 
 def test_training_counts_three_passes_per_image_and_epoch(stated):
@@ -77,9 +77,18 @@ def test_training_counts_three_passes_per_image_and_epoch(stated):
     assert cost.training(RESNET) == 0
 
 
-def test_data_of_unknown_size_is_named():
-    found = cost.Cost(datasets=dict.fromkeys(["kvasir", "siim_pneumothorax", "mnist"]))
+def test_archives_count_once_and_data_of_unknown_size_is_named():
+    used = [
+        ("kvasir", "test"),
+        ("kvasir", "train"),
+        ("siim_pneumothorax", "test"),
+        ("mnist", "test"),
+    ]
+    found = cost.Cost(datasets=dict.fromkeys(used))
     assert found.bytes == (DATASETS["kvasir"]["bytes"], ["siim_pneumothorax"])
+    both = cost.Cost(datasets=dict.fromkeys([("imagenet", "val"), ("imagenet", "train")]))
+    assert both.bytes == (sum(DATASETS["imagenet"]["bytes"].values()), [])
+    assert cost.archives([found, found, both]) == found.bytes[0] + both.bytes[0]
 
 
 @pytest.mark.parametrize("page", pages())
