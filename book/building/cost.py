@@ -21,7 +21,6 @@ from .. import experiments
 from ..experiments import Experiment
 from ..reference import counting
 from ..reference.pages.usage import Page, pages
-from ..report import PAPERS
 
 PROFILE = "paper"
 FORWARD_AND_BACKWARD = 3  # passes of a step of training: the backward pass counts as two
@@ -168,15 +167,20 @@ def short(page: Page) -> str:
     return page.name.removeprefix("notebooks/")
 
 
+def planned(root: Path) -> list[tuple[Page, Cost]]:
+    """The pages with a plan and their costs, in the order of the plan."""
+    found = {short(page): page for page in pages(root)}
+    return [(found[name], of_page(found[name])) for name in experiments.pages() if name in found]
+
+
 def table(root: Path) -> str:
-    """One row per page with a plan, and the sum; HTML."""
-    costs = [(page, of_page(page)) for page in pages(root) if short(page) in experiments.pages()]
-    columns = ("Page", "Images", "Passes per image", "Passes", "Passes of training", "GPU hours",
-               "Stored maps (GB)", "Data (GB)")  # fmt: skip
-    head = "".join(f'<th scope="col">{name}</th>' for name in columns)
-    body = "".join(
-        _row(page, cost) for page, cost in sorted(costs, key=lambda pair: _place(pair[0]))
+    """One row per page, as HTML."""
+    columns = (
+        *("Page", "Images", "Passes per image", "Passes", "Passes of training", "GPU hours"),
+        *("Stored maps (GB)", "Data (GB)"),
     )
+    head = "".join(f'<th scope="col">{name}</th>' for name in columns)
+    body = "".join(_row(page, cost) for page, cost in planned(root))
     return (
         f'<div class="table-scroll"><table class="runs"><thead><tr>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>\n"
@@ -186,7 +190,7 @@ def table(root: Path) -> str:
 def facts(root: Path) -> dict[str, str]:
     """The values that the page inserts into its text, by name."""
     stated = throughput()
-    costs = [of_page(page) for page in pages(root) if short(page) in experiments.pages()]
+    costs = [cost for _, cost in planned(root)]
     measured = "measured" if stated["source"] != "assumed" else "assumed, not measured"
     return {
         "gpu": stated["gpu"],
@@ -200,10 +204,6 @@ def archives(costs: Iterable[Cost]) -> int:
     """The size of all archives that pages need, each once."""
     union = Cost(datasets={one: None for cost in costs for one in cost.datasets})
     return union.bytes[0]
-
-
-def _place(page: Page) -> tuple[int, str]:
-    return [*PAPERS, "reference"].index(page.paper), page.name
 
 
 def _row(page: Page, cost: Cost) -> str:

@@ -1,7 +1,7 @@
 """Every page in the profile `paper`, on tiny copies of the real datasets and with untrained weights.
 
 No page may fail for another reason than missing data. `pytest -m matrix
-tests/book/test_published_setting.py` runs every page; without it two pages without networks run.
+tests/book/test_published_setting.py` runs every page; without it a few cheap pages run.
 """
 
 from pathlib import Path
@@ -16,7 +16,12 @@ from .. import tiny_datasets
 from .published import affordable, datasets, published, smaller
 from .strangers import run
 
-SAMPLE = ["calm/05_supersets", "statistics/01_intervals"]
+SAMPLE = [
+    "calm/05_supersets",
+    "calm/06_depth",
+    "contrast/06_input_space",
+    "statistics/01_intervals",
+]
 AS_PUBLISHED = "None: networks, images and options are the published ones"
 # The datasets of the published setting that are read from a folder.
 READ = {
