@@ -15,6 +15,7 @@ from testbeds import recipe, training
 
 from .. import fine_grained, tiny_datasets
 
+COUNTS = int | float
 ACCURACY = 0.5  # of a network that nobody trained
 TRANSFORMERS = ("vit_base", "deit_base")
 SIZED = (
@@ -25,7 +26,7 @@ SIDES = {224: 96, 299: 160}  # of images in pixels, by the published side
 
 
 def smaller(paper: Any, smoke: Any) -> Any:
-    """The value of the profile `paper` with the numbers of `smoke`, where both have one.
+    """The value of the profile `paper` with the numbers of `smoke`, where both have a number or no limit.
 
     Example:
         >>> smaller({"finer": {"images": 100}, "label": "calm"}, {"finer": {"images": 1}})
@@ -33,8 +34,10 @@ def smaller(paper: Any, smoke: Any) -> Any:
     """
     if isinstance(paper, Mapping) and isinstance(smoke, Mapping):
         return {key: smaller(value, smoke.get(key)) for key, value in paper.items()}
-    counts = int | float
-    return smoke if isinstance(paper, counts) and isinstance(smoke, counts) else paper
+    everything = paper is None  # a count without a limit
+    return (
+        smoke if isinstance(smoke, COUNTS) and (everything or isinstance(paper, COUNTS)) else paper
+    )
 
 
 def affordable(name: str, profile: str) -> experiments.Plan:

@@ -95,6 +95,7 @@ def test_the_plan_keeps_what_is_published_but_numbers():
     )
     assert own.experiments == full.experiments and own.notes == full.notes
     assert own.settings.keys() - {"without"} == full.settings.keys() - {"without"}
+    assert smaller(None, 3) == 3 and smaller("", 3) == "" and smaller(None, None) is None
     assert smaller({"a": {"n": 100}, "b": "x", "c": 2.5}, {"a": {"n": 1}, "b": "y", "c": 0.5}) == {
         "a": {"n": 1}, "b": "x", "c": 0.5,
     }  # fmt: skip
