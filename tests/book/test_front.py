@@ -5,6 +5,7 @@ from base64 import b64encode
 
 from nbformat.v4 import new_code_cell, new_output
 
+from book.building import cost
 from book.building.front import PICTURE, counted, facts, picture, test_beds
 from book.building.scoreboard import judged
 from lib.data import DATASETS, load
@@ -38,7 +39,7 @@ def test_every_drawn_dataset_is_listed_with_the_networks_trained_on_it():
 
 
 def test_the_text_takes_no_name_that_is_not_counted():
-    counted_names = set(facts([], judged([])))
+    counted_names = {*facts([], judged([])), *cost.facts(ROOT)}
     for file in (ROOT / "book").glob("*.md"):
         assert set(re.findall(r"{{ (\w+) }}", file.read_text("utf-8"))) <= counted_names, file.name
 
