@@ -1,6 +1,7 @@
 """The datasets that are read from folders, each laid out like the real one, with a few small images."""
 
 import json
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -402,12 +403,12 @@ def mask(path, box, size=(80, 40)):
     Image.fromarray(grey).save(path)
 
 
-def wsol(root: Path, name: str) -> None:
-    """Two classes with one image each in every split; the first of val and test has two objects."""
+def wsol(root: Path, name: str, classes: Sequence[str] = BIRDS) -> None:
+    """One image of each class in every split; the first of val and test has two objects."""
     folder = PROTOCOL[name]
     for split in ("train", "val", "test"):
         lists = root / "metadata" / folder / split
-        ids = [f"{split}/{c}/{i}.png" for i, c in enumerate(BIRDS)]
+        ids = [f"{split}/{c}/{i}.png" for i, c in enumerate(classes)]
         write_lines(lists / "image_ids.txt", ids)
         write_lines(lists / "class_labels.txt", [f"{one},{c}" for c, one in enumerate(ids)])
         for i, one in enumerate(ids):
@@ -416,7 +417,8 @@ def wsol(root: Path, name: str) -> None:
             continue
         write_lines(lists / "image_sizes.txt", [f"{one},40,20" for one in ids])
         if folder != "OpenImages":
-            places = [f"{ids[0]},0,0,20,10", f"{ids[0]},30,10,40,20", f"{ids[1]},4,2,8,20"]
+            places = [f"{ids[0]},0,0,20,10", f"{ids[0]},30,10,40,20"]
+            places += [f"{one},4,2,8,20" for one in ids[1:]]
         else:
             files = {f"masks/{split}/{n}.png": box for n, box in {
                 "0a": (0, 0, 40, 20), "0b": (60, 20, 80, 40), "0": (30, 10, 80, 40), "1": (0, 0, 8, 40)
@@ -424,7 +426,8 @@ def wsol(root: Path, name: str) -> None:
             for path, box in files.items():
                 mask(root / "dataset" / folder / path, box)
             a, b, ignored, one = files
-            places = [f"{ids[0]},{a},{ignored}", f"{ids[0]},{b},", f"{ids[1]},{one},"]
+            places = [f"{ids[0]},{a},{ignored}", f"{ids[0]},{b},"]
+            places += [f"{other},{one}," for other in ids[1:]]
         write_lines(lists / "localization.txt", places)
 
 
@@ -450,6 +453,7 @@ MAKERS = {
     "voc": voc,
     "vqa": vqa,
     **{name: partial(wsol, name=name) for name in PROTOCOL},
+    "wsol_cub": partial(wsol, name="wsol_cub", classes=[f"{i:03}.Albatross" for i in range(1, 9)]),
 }
 
 
@@ -461,15 +465,15 @@ def data_home(folder: Path) -> Path:
         make(root)
     for path in sorted(folder.rglob("*")):
         if path.suffix.lower() in (".jpg", ".jpeg", ".png", ".dcm"):
-            _texture(path)
+            _texture(path, path.relative_to(folder).as_posix())
     return folder
 
 
-def _texture(path: Path) -> None:
-    """Replace a flat image by noise of the same size, the same at every call; masks stay."""
+def _texture(path: Path, seed: str) -> None:
+    """Replace a flat image by noise of the same size, the same for a seed; masks stay."""
     if {"masks", "segmentations"} & {*path.parts}:
         return
-    noise = stream(0, path.name)
+    noise = stream(0, seed)
     if path.suffix == ".dcm":
         rows, columns = decode_dicom(path).size[::-1]
         write_dicom(path, noise.integers(0, 256, (rows, columns), np.uint8))
