@@ -119,6 +119,13 @@ def _compute(op, *args, **kwargs):
         return found
 
     args, kwargs = tree_map_only(Tensor, twin, (args, kwargs))
+    # torch hands over a number in a tensor's place, as in `t % 2`, as a number
+    args = tuple(
+        torch.tensor(value)
+        if isinstance(value, int | float) and str(of.type) == "Tensor"
+        else value
+        for value, of in zip(args, op._schema.arguments)
+    )
     if "device" in kwargs:
         kwargs["device"] = CPU
     if torch.Tag.nondeterministic_seeded in op.tags:

@@ -16,6 +16,7 @@ import yaml
 from lib import manifests, nets
 from lib.data import DATASETS
 from lib.metrics import METRICS
+from lib.paths import MANIFESTS
 
 from .. import experiments
 from ..experiments import Experiment
@@ -25,7 +26,7 @@ from ..reference.pages.usage import Page, pages
 PROFILE = "paper"
 FORWARD_AND_BACKWARD = 3  # passes of a step of training: the backward pass counts as two
 COUNTED_WITH = "grad_cam"  # the method whose maps a metric computes in `reference.counting`
-THROUGHPUT = manifests.MANIFESTS / "book" / "throughput.yaml"
+THROUGHPUT = MANIFESTS / "book" / "throughput.yaml"
 
 
 @dataclass

@@ -103,6 +103,7 @@ def test_tensors_of_two_devices_do_not_mix(operation):
 
 
 def test_numbers_and_indices_of_the_host_mix_as_on_cuda():
+    assert (there(torch.arange(5)) % 2).cpu().tolist() == [0, 1, 0, 1, 0]
     v = V.to("pretend")
     with traffic() as found:
         scaled, rows = v * torch.tensor(2.0), v[INDEX]
