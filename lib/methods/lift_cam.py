@@ -2,6 +2,7 @@ import torch
 from torch import Tensor
 
 from ..nets.activation import Context
+from ..nets.device import full_precision
 from ..selectors import Score, logit, select
 from .combination import combination
 from .deeplift import Reference, Rescale
@@ -50,10 +51,10 @@ def contributions(net, A: Tensor, context: Context, target: Tensor, score: Score
     Raises:
         ValueError: as `lift_cam` does.
     """
-    with torch.no_grad(), Reference() as reference:
+    with torch.no_grad(), full_precision(), Reference() as reference:
         rows = A if context is not None else A[:1]  # one reference serves all images
         y0 = net.head(torch.zeros_like(rows), context)
-    with torch.enable_grad():
+    with torch.enable_grad(), full_precision():  # a contrast is a small difference of logits
         A = A.detach().requires_grad_()
         with Rescale(reference):
             y = net.head(A, context)

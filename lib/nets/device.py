@@ -1,6 +1,8 @@
-"""A check that a device exists, made before anything is read, and a clock that waits for it."""
+"""A device: a check that it exists, a clock that waits for it, and its full precision."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -39,3 +41,19 @@ def clock(device: torch.device) -> float:
     if device.type != "cpu":
         getattr(torch, device.type).synchronize()
     return time.perf_counter()
+
+
+@contextmanager
+def full_precision() -> Iterator[None]:
+    """Convolutions on CUDA keep all digits of float32 meanwhile; by default they round to TF32.
+
+    Example:
+        >>> with full_precision():
+        ...     y = net.head(A)
+    """
+    allowed = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = allowed

@@ -6,8 +6,9 @@ import pytest
 import torch
 from captum.attr import DeepLift
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from lib import nets
+from lib import data, nets
 from lib.methods.gradients import activation_and_gradient
 from lib.methods.lift_cam import lift_cam
 from lib.methods.shap_cam import shap_cam
@@ -30,6 +31,7 @@ from ..networks import (
 )  # fmt: skip
 
 TARGET = torch.tensor([0, 1, 2, 3])
+aten = torch.ops.aten
 ELEMENTWISE = [
     nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.SiLU, nn.GELU, nn.Tanh, nn.Sigmoid, nn.ELU, nn.SELU, nn.Softplus,
     nn.Hardswish, nn.Hardsigmoid, nn.Mish, nn.Hardtanh,
@@ -150,6 +152,31 @@ def test_behind_an_affine_head_it_is_the_drop_and_the_shap_value(network):
     alpha, _ = lift_cam.coefficients(net, x, TARGET)
     assert torch.allclose(alpha, w * A.mean((2, 3)), atol=1e-12)
     assert torch.allclose(alpha, shap_cam.coefficients(net, x, TARGET, n=1)[0], atol=1e-12)
+
+
+class AsOnCuda(TorchDispatchMode):
+    """Convolutions round their inputs to TF32, as on a GPU by default, unless that is switched off."""
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        n = {aten.convolution.default: 2, aten.convolution_backward.default: 3}.get(func, 0)
+        if torch.backends.cudnn.allow_tf32:
+            args = (*map(self.rounded, args[:n]), *args[n:])
+        return func(*args, **kwargs or {})
+
+    @staticmethod
+    def rounded(t):
+        bits = t.contiguous().view(torch.int32)  # ten of 23 binary digits remain
+        return (bits + (1 << 12) & ~((1 << 13) - 1)).view(torch.float32)
+
+
+@pytest.mark.parametrize("contrast", ["max", "weighted"])
+def test_the_sum_of_a_contrast_is_exact_on_a_gpu_too(contrast):
+    net = nets.load("torchvision:squeezenet1_1")
+    photographs = data.load("imagenet_embedded", limit=24, size=net.input_size).subset([12, 20])
+    x = torch.stack([sample.image for sample in photographs])
+    with AsOnCuda():
+        alpha, _ = lift_cam.coefficients(net, x, net(x).argmax(1), contrast=contrast)
+    assert alpha.isfinite().all() and torch.backends.cudnn.allow_tf32
 
 
 # ------------------------------------------------------------------------------------ bad input
