@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from lib import manifests, nets
-from lib.data import DATASETS
+from lib.data import DATASETS, load
 from lib.metrics import METRICS
 from lib.paths import MANIFESTS
 
@@ -88,7 +88,9 @@ def size(dataset: str, split: str | None = None) -> int:
         50000
     """
     entry = DATASETS[dataset]
-    numbers = entry.get("images") or entry["splits"]
+    numbers = entry.get("images") or entry.get("splits")
+    if numbers is None:  # packages carry it
+        return len(load(dataset))
     return numbers[split or first_split(dataset)]
 
 
