@@ -121,7 +121,7 @@ def _compute(op, *args, **kwargs):
     args, kwargs = tree_map_only(Tensor, twin, (args, kwargs))
     # torch hands over a number in a tensor's place, as in `t % 2`, as a number
     args = tuple(
-        torch.tensor(value)
+        torch.tensor(value, dtype=torch.float64 if isinstance(value, float) else None)
         if isinstance(value, int | float) and str(of.type) == "Tensor"
         else value
         for value, of in zip(args, op._schema.arguments)
@@ -230,6 +230,10 @@ def _convolution_backward(
 
 class _Module(_DummyBackendModule):
     """What `torch.pretend` has."""
+
+    def is_available(self) -> bool:
+        """No, for those who ask for any accelerator, as `DataParallel` does."""
+        return False
 
     def synchronize(self, device=None) -> None:
         _wait("reads", "synchronize")

@@ -134,8 +134,8 @@ def test_size_is_the_manifests_by_default(flat_folder):
 def test_unknown_names_list_the_valid_ones(flat_folder):
     with pytest.raises(UnknownName, match="did you mean 'imagenet'.*valid: .*folder, .*imagenet, "):
         load("imagnet")
-    with pytest.raises(UnknownName, match="split of imagenet 'train'; valid: val"):
-        load("imagenet", split="train", root=flat_folder)
+    with pytest.raises(UnknownName, match="split of imagenet 'test'; valid: val, train"):
+        load("imagenet", split="test", root=flat_folder)
     with pytest.raises(UnknownName, match="split of folder 'val'; valid: none"):
         load("folder", split="val", root=flat_folder)
 
