@@ -21,7 +21,7 @@ from lib.paths import MANIFESTS
 from .. import experiments
 from ..experiments import Experiment
 from ..reference import counting
-from ..reference.pages.usage import Page, pages
+from .usage import Page, pages
 
 PROFILE = "paper"
 FORWARD_AND_BACKWARD = 3  # passes of a step of training: the backward pass counts as two

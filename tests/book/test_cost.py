@@ -5,9 +5,9 @@ import re
 import pytest
 
 from book.building import cost
+from book.building.usage import Page
 from book.experiments import Experiment, pages, plan
 from book.reference import counting
-from book.reference.pages.usage import Page
 from lib import nets
 from lib.data import DATASETS
 from lib.paths import ROOT

@@ -10,10 +10,11 @@ import nbformat
 from lib.methods import METHODS
 from lib.metrics import METRICS
 
+from ...building import usage
 from .. import comparison, maps
 from ..comparison import COMPARED_MIME
 from ..maps import MAPS_MIME
-from . import cite, errata, methods, metrics, usage
+from . import cite, errata, methods, metrics
 from .known import Known, claim_pages
 
 SCRIPTS = "../../_static"  # from a page in notebooks/reference, as built

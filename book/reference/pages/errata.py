@@ -16,12 +16,12 @@ from lib.manifests import StrictLoader
 from lib.paths import MANIFESTS
 
 from ... import report
+from ...building.usage import about
 from ...report import PAPERS
 from ...report.labels import method_title, metric_label
 from ...report.markup import evidence_html
 from .demonstrations import DEMONSTRATIONS, Shown
 from .known import Known
-from .usage import about
 
 FILE = MANIFESTS / "book" / "errata.yaml"
 

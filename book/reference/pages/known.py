@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from ...building.scoreboard import PAPERS, judged
+from ...building.usage import Page, about, methods_of
 from ...report.claims import Claim
 from ...report.labels import variant_of
-from .usage import Page, about, methods_of
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from book.building.contents import notebooks
+from book.building.usage import about
 from book.reference.pages import errata
 from book.reference.pages.demonstrations import DEMONSTRATIONS
 from book.reference.pages.known import Known
-from book.reference.pages.usage import about
 from lib.paths import ROOT
 
 ERRATA = errata.read()

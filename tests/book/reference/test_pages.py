@@ -10,12 +10,12 @@ import torch
 import yaml
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
+from book.building.usage import Page
 from book.reference import write
 from book.reference.comparison import COMPARED_MIME
 from book.reference.maps import MAPS_MIME, Maps, of_network
 from book.reference.pages import bibliography, cite, methods, metrics, parts, sources
 from book.reference.pages.known import Known
-from book.reference.pages.usage import Page
 from book.report.labels import metric_title
 from lib.methods import METHODS
 from lib.metrics import METRICS

@@ -12,10 +12,10 @@ from lib.errors import UnknownName
 from lib.methods import METHODS
 from lib.metrics import METRICS
 
-from ... import report
-from ...report.claims import Claim, claims
-from ...report.labels import variant_of
-from ...report.published import printed_methods
+from .. import report
+from ..report.claims import Claim, claims
+from ..report.labels import variant_of
+from ..report.published import printed_methods
 
 Verdicts = Iterable[Mapping[str, str]]
 

@@ -4,7 +4,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from book.reference.pages.usage import about, methods_of, pages
+from book.building.usage import about, methods_of, pages
 
 
 @pytest.fixture
