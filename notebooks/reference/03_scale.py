@@ -3,7 +3,7 @@
 # Run it at scale
 
 `evaluate` takes an `executor`, and spreads its work over the processes of that executor. One task is one method on
-one shard of images, by default 32. The executor may be any of Python's `concurrent.futures`, or that of a
+one shard of images, by default 128. The executor may be any of Python's `concurrent.futures`, or that of a
 [Dask](https://docs.dask.org) cluster: processes on this machine, several GPUs, or the nodes of SLURM.
 
 * The network is sent once to each process. A task carries the names of its images, and its process reads them.
