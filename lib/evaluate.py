@@ -130,7 +130,7 @@ def _blocks(
 def _decoded(net, data: Dataset, batch_size: int, size: int, workers: int) -> Iterator[Block]:
     with Decoder(data, workers) as decoder:
         for i in range(0, len(data), size):
-            yield Block(net, data[i : i + size], batch_size, decoder.since(i) if workers else None)
+            yield Block(net, data[i : i + size], batch_size, decoder.since(i))
 
 
 def _spread(
