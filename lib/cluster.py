@@ -17,8 +17,9 @@ def workers(scheduler: str | None) -> Iterator[Executor | None]:
     Args:
         scheduler: "local" for one process per core of this machine, "local:4" for four processes,
             or the address of a scheduler that runs, such as "tcp://host:8786", whose workers can
-            import this library. Local processes compute with one thread each, or with
-            $OMP_NUM_THREADS. None or an empty text gives None, which is this process alone.
+            import this library. Local processes compute with one thread each, or with the number
+            that $OMP_NUM_THREADS and $MKL_NUM_THREADS both say. None or an empty text gives None,
+            which is this process alone.
 
     Raises:
         ValueError: it is no such scheduler, none answers at the address, or Dask is not installed.

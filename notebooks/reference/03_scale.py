@@ -81,7 +81,7 @@ def kill(label, done, total):
 
 
 if LocalCluster:
-    threads = {"OMP_NUM_THREADS": str(torch.get_num_threads())}
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(torch.get_num_threads()))
     two = {"n_workers": 2, "threads_per_worker": 1, "processes": True, "env": threads}
     quiet = {"silence_logs": "ERROR", "dashboard_address": ":0"}  # any free port
     with LocalCluster(**two, **quiet) as cluster, Client(cluster) as client:
@@ -148,7 +148,7 @@ if __name__ == "__main__":
     cluster = SLURMCluster(
         cores=1, job_cpu=8, memory="32GB", walltime="04:00:00",
         job_extra_directives=["--gres=gpu:1"],
-        job_script_prologue=["export OMP_NUM_THREADS=8"],
+        job_script_prologue=["export OMP_NUM_THREADS=8 MKL_NUM_THREADS=8"],
     )
     cluster.scale(jobs=20)  # tasks wait until the first job starts
     with cluster, Client(cluster) as client:

@@ -24,6 +24,7 @@ METHODS = {name: name for name in ("grad_cam", "ablation_cam")}
 METHODS["opti_cam"] = ("opti_cam", {"iterations": 2})
 METRICS = ["average_drop", "average_gain"]
 NETWORK = "test_resnet"  # of timm, and tiny
+THREADS = "OMP_NUM_THREADS", "MKL_NUM_THREADS"  # PyTorch takes the smaller
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +32,7 @@ def client() -> Iterator:
     """The client of two processes, each with as many threads as this one: more threads sum in
     another order."""
     how = {"n_workers": 2, "threads_per_worker": 1, "processes": True, "memory_limit": None}
-    how["env"] = {"OMP_NUM_THREADS": str(torch.get_num_threads())}
+    how["env"] = dict.fromkeys(THREADS, str(torch.get_num_threads()))
     with (
         distributed.LocalCluster(**how, dashboard_address=":0") as cluster,
         distributed.Client(cluster) as client,
