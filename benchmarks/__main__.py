@@ -1,7 +1,8 @@
 """Measures speed and memory, prints them, and writes `benchmarks/results.md` and its CSV files.
 
-On another device than the CPU, the files are `results-cuda.md` and so on. Each comparison runs both sides in turn, A B A B, on the same photographs, network and threads. It
-reports the ratio of each pair, which is stable although the speed of a machine drifts.
+On another device than the CPU, the files are `results-cuda.md` and so on. Each comparison runs both
+sides in turn, A B A B, on the same photographs, network and threads. It reports the ratio of each
+pair, which is stable although the speed of a machine drifts.
 """
 
 import platform

@@ -97,7 +97,6 @@ def images_per_second(device: str, n: int) -> Iterator[dict]:
         for backward in (False, True):
             for name, one in loaded.items():
                 run = _bare(one, x, n, backward)
-                run()
                 passes = "forward and backward" if backward else "forward"
                 yield _rate(f"bare {passes} passes, {name}", run, net, n)
         ahead = workers_for(torch.device("cuda"), None)  # as on any accelerator
@@ -160,6 +159,7 @@ def _evaluate(net, images: Dataset, workers: int) -> None:
 
 
 def _rate(said: str, run: Callable[[], None], net, n: int) -> dict:
+    run()  # what a device loads and compiles once is not timed
     return {"what": said, "images per second": n / _seconds(run, net)}
 
 
