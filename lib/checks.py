@@ -105,6 +105,15 @@ def check_targets(target: int | Tensor, batch: int, classes: int, device: torch.
     return target.to(device)
 
 
+def check_logits(logits, batch: int, classes: int, device: torch.device) -> Tensor:
+    """Known logits as a tensor on `device`; an error unless they are (B, C)."""
+    logits = as_tensor("logits", logits)
+    if logits.shape != (batch, classes):
+        got = tuple(logits.shape)
+        raise ValueError(f"logits are (B, C) = {(batch, classes)}, got {got}: pass net(x)")
+    return logits.to(device)
+
+
 def check_maps(S, x: Tensor, signed: bool = False) -> Tensor:
     """The saliency maps as a tensor; an error unless they are (B, H, W), finite, in [0, 1] or
     signed in [-1, 1], with one map per image and of its size."""

@@ -48,7 +48,7 @@ class Block:
         self._decode = decode or data.__getitem__
         self.unreadable: dict[int, str] = {}
         self._samples: dict[int, Sample] = {}
-        self._logits: dict[int, Tensor] = {}
+        self._logits: dict[tuple[int, ...], Tensor] = {}
 
     def __len__(self) -> int:
         return len(self.data)
@@ -92,19 +92,23 @@ class Block:
             return [NO_CLASS if label is None else label for label in self.data.targets]
         labels = [None if kind == "predicted" else target for target in self.data.targets]
         unknown = [i for i, label in enumerate(labels) if label is None]
-        y = self.logits([i for i in unknown if self.sample(i) is not None])
-        return [
-            int(y[i].argmax()) if label is None and i in y else label
-            for i, label in enumerate(labels)
-        ]
+        readable = [i for i in unknown if self.sample(i) is not None]
+        predicted: dict[int, int] = {}
+        for batch in _batches(readable, self.batch_size):
+            predicted |= zip(batch, self.logits(batch).argmax(1).tolist())
+        return [predicted.get(i, label) for i, label in enumerate(labels)]
 
     @torch.no_grad()
-    def logits(self, index: list[int]) -> dict[int, Tensor]:
-        """The network's logits (C,) for each image."""
-        missing = [i for i in index if i not in self._logits]
-        for batch in _batches(missing, self.batch_size):
-            self._logits |= dict(zip(batch, self.net(self.batch(batch))))
-        return self._logits
+    def logits(self, index: Sequence[int]) -> Tensor:
+        """The network's logits (B, C) for a batch of images; those of the same batch are known.
+
+        By batch, because rounding differs between batches: an image that its mask does not change
+        keeps its exact probability only beside the same images.
+        """
+        batch = tuple(index)
+        if batch not in self._logits:
+            self._logits[batch] = self.net(self.batch(index))
+        return self._logits[batch]
 
     def attempt(self, images: list, run: Callable[[list], Any]) -> Iterator[tuple[list, Any]]:
         """Yields (batch, result) of `run`. A batch that exhausts memory is halved. An image that

@@ -7,7 +7,6 @@ from torch import Tensor
 
 from .data import ANNOTATIONS
 from .metrics import Metric
-from .rival import strongest_rival
 from .shard import GivenMaps, Shard, code_of
 from .store import key
 from .variants import Variant
@@ -91,7 +90,7 @@ def _measured(shard: Shard | GivenMaps, group: list[Variant], files: dict[str, s
     def measure(batch: list[int]):
         target = torch.tensor([targets[i] for i in batch])
         S = shard.finish([maps[i].map for i in batch], metric.signed)
-        options = _given(shard, metric, batch, target) | group[0].options
+        options = _given(shard, metric, batch) | group[0].options
         return metric.measurement(block.net, block.batch(batch), target, S, **options)
 
     ready = [i for i in ready if i not in missing]
@@ -132,19 +131,16 @@ def _nothing(annotation: Tensor | dict | None) -> bool:
     return not (annotation.any() if isinstance(annotation, Tensor) else annotation)
 
 
-def _given(shard: Shard | GivenMaps, metric: Metric, index: list[int], target: Tensor) -> dict:
+def _given(shard: Shard | GivenMaps, metric: Metric, index: list[int]) -> dict:
     """What a metric takes besides images, classes and maps; see `metrics.GIVEN`."""
     block, found = shard.block, {}
-    if "rival" in metric.options:  # the default rival, from logits that are already known
-        y = block.logits(index)
-        found["rival"] = strongest_rival(
-            torch.stack([y[i] for i in index]), target.to(block.net.device)
-        )
     for name in metric.given:
         if name == "method":
             found[name] = shard.explain
-            continue
-        of_each = [getattr(block.sample(i), name) for i in index]
-        if not any(one is None for one in of_each):
-            found[name] = of_each
+        elif name == "logits":  # known from another metric or method of the block
+            found[name] = block.logits(index)
+        else:
+            of_each = [getattr(block.sample(i), name) for i in index]
+            if not any(one is None for one in of_each):
+                found[name] = of_each
     return found

@@ -13,7 +13,14 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from ..checks import check_images, check_maps, check_net, check_options, check_targets
+from ..checks import (
+    check_images,
+    check_logits,
+    check_maps,
+    check_net,
+    check_options,
+    check_targets,
+)
 from ..errors import unknown
 from ..inference import outside_inference_mode
 from ..saliency import explain
@@ -37,6 +44,7 @@ __all__ = ["METRICS", "Accumulator", "Metric", "metric_named"]
 
 # Arguments that `evaluate` passes to the metrics that take them, and how to pass them by hand.
 GIVEN = {
+    "logits": "pass logits=net(x)",
     "boxes": "pass boxes=[...], a tensor (n, 4) for each image",
     "mask": "pass mask=[...], a tensor (H, W) for each image",
     "ignore": "pass ignore=[...], a tensor (H, W) for each image",
@@ -123,6 +131,9 @@ class Metric:
         S = check_maps(S, x, self.signed).to(net.device, net.dtype)
         options = in_tensors(options)
         target = check_targets(target, len(x), net.num_classes, net.device)
+        if options.get("logits") is not None:
+            known = options["logits"]
+            options["logits"] = check_logits(known, len(x), net.num_classes, net.device)
         if isinstance(options.get("method"), str):
             options["method"] = partial(explain, options["method"], net)
         return self.measure(net, x, target, S, **options)

@@ -27,6 +27,7 @@ def explained_again(
     S: Tensor,
     *,
     method: Callable[[Tensor, Tensor], Tensor],
+    logits: Tensor | None = None,
     masking: str = "pixels",
 ) -> Terms:
     r"""The map $S$ of $x$ is compared with the map of the masked image $x \odot S$.
@@ -34,11 +35,12 @@ def explained_again(
     Args:
         method: a function of images (B, 3, H, W) and classes (B,) that gives maps (B, H, W) in
             [0, 1].
+        logits: those of x (B, C), if they are known.
         masking: "pixels" or "normalized"; see `maps.mask`.
     """
     again = method(mask(net, x, S, masking), target)
     check_maps(again, x)
-    drop = average_drop(preserved(net, x, target, S, masking=masking))
+    drop = average_drop(preserved(net, x, target, S, logits=logits, masking=masking))
     S, again = S.double(), again.to(S).double()
     agreement = (correlation(S, again) + 1) / 2
     none = flat(S) | flat(again)  # a flat map agrees with no map

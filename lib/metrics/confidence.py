@@ -23,9 +23,13 @@ class Confidence(NamedTuple):
     o: Tensor
 
 
-def probability(net, x: Tensor, target: Tensor) -> Tensor:
-    """The softmax probability (B,) of the target, in double precision: AG divides by 1 - p."""
-    y = net(x)
+def probability(net, x: Tensor, target: Tensor, logits: Tensor | None = None) -> Tensor:
+    """The softmax probability (B,) of the target, in double precision: AG divides by 1 - p.
+
+    Args:
+        logits: those of x (B, C), if they are known.
+    """
+    y = net(x) if logits is None else logits
     dtype = y.dtype if y.device.type == "mps" else torch.float64  # mps has no double precision
     return y.softmax(1, dtype=dtype).gather(1, target[:, None])[:, 0]
 
@@ -36,6 +40,7 @@ def preserved(
     target: Tensor,
     S: Tensor,
     *,
+    logits: Tensor | None = None,
     boxes: list[Tensor] | None = None,
     masking: str = "pixels",
     region: str = "image",
@@ -44,6 +49,7 @@ def preserved(
     r"""The class probability $p$ on $x$ and $o$ on $x \odot S$, where S may be changed by `edited`.
 
     Args:
+        logits: those of x (B, C), if they are known.
         boxes: as for `edited`.
         region: what masks the image: "image", the map; "inside" or "outside", the part of the map
             in or outside the object's boxes; "box" or "complement", the boxes or their complement,
@@ -53,21 +59,32 @@ def preserved(
             mean. See `maps.mask`.
     """
     S = edited(S, boxes, region=region, exponent=exponent)
-    return _confidence(net, x, target, S, masking)
+    return _confidence(net, x, target, S, masking, logits)
 
 
-def deleted(net, x: Tensor, target: Tensor, S: Tensor, *, masking: str = "pixels") -> Confidence:
+def deleted(
+    net,
+    x: Tensor,
+    target: Tensor,
+    S: Tensor,
+    *,
+    logits: Tensor | None = None,
+    masking: str = "pixels",
+) -> Confidence:
     r"""The class probability $p$ on $x$ and $d$ on $x \odot (1 - S)$.
 
     Args:
+        logits: those of x (B, C), if they are known.
         masking: "pixels" or "normalized"; see `maps.mask`.
     """
-    return _confidence(net, x, target, 1 - S, masking)
+    return _confidence(net, x, target, 1 - S, masking, logits)
 
 
-def _confidence(net, x: Tensor, target: Tensor, S: Tensor, masking: str) -> Confidence:
-    images = (x, mask(net, x, S, masking))
-    return Confidence(*(probability(net, each, target) for each in images))
+def _confidence(
+    net, x: Tensor, target: Tensor, S: Tensor, masking: str, logits: Tensor | None
+) -> Confidence:
+    p = probability(net, x, target, logits)
+    return Confidence(p, probability(net, mask(net, x, S, masking), target))
 
 
 def edited(

@@ -24,17 +24,27 @@ class Localized(NamedTuple):
     correct: Tensor
 
 
-def localized(net, x: Tensor, target: Tensor, S: Tensor, *, boxes: list[Tensor]) -> Localized:
+def localized(
+    net,
+    x: Tensor,
+    target: Tensor,
+    S: Tensor,
+    *,
+    boxes: list[Tensor],
+    logits: Tensor | None = None,
+) -> Localized:
     """The overlap of the map's box with the object's boxes, and the network's prediction.
 
     Args:
         boxes: for each image the boxes of its object, (n, 4) as x0, y0, x1, y1 in pixels,
             half-open.
+        logits: those of x (B, C), if they are known.
     """
     check_boxes(boxes, S)
+    y = net(x) if logits is None else logits
     found = predicted_boxes(S)
     overlap = torch.stack([iou(one[None], b).max() for one, b in zip(found, boxes)])
-    return Localized(overlap, net(x).argmax(1) == target)
+    return Localized(overlap, y.argmax(1) == target)
 
 
 def official_metric(localized: Localized) -> Tensor:
@@ -168,10 +178,19 @@ class Sized(NamedTuple):
     p: Tensor
 
 
-def sized(net, x: Tensor, target: Tensor, S: Tensor, *, of: str = "image") -> Sized:
+def sized(
+    net,
+    x: Tensor,
+    target: Tensor,
+    S: Tensor,
+    *,
+    logits: Tensor | None = None,
+    of: str = "image",
+) -> Sized:
     """The size of the map's box and the class probability.
 
     Args:
+        logits: those of x (B, C), if they are known.
         of: the input whose probability is taken: the "image" or, as in earlier code, the "crop",
             the content of the box resized to the image's size.
     """
@@ -179,7 +198,8 @@ def sized(net, x: Tensor, target: Tensor, S: Tensor, *, of: str = "image") -> Si
     boxes = predicted_boxes(S)
     if of == "crop":
         x = torch.stack([_crop(image, box) for image, box in zip(x, boxes.int().tolist())])
-    return Sized(area(boxes) / S[0].numel(), probability(net, x, target))
+        logits = None
+    return Sized(area(boxes) / S[0].numel(), probability(net, x, target, logits))
 
 
 def _crop(image: Tensor, box: list[int]) -> Tensor:

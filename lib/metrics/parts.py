@@ -133,6 +133,7 @@ def parts_and_classes(
     S: Tensor,
     *,
     parts: list[dict[str, Part]],
+    logits: Tensor | None = None,
     rival: Rival | None = None,
     names: Sequence[str] = PARTS,
     area: float = ONE_CELL,
@@ -141,6 +142,7 @@ def parts_and_classes(
     """The share of each part in the region, followed by the class and its rival (B, P + 2).
 
     Args:
+        logits: those of x (B, C), if they are known.
         rival: the class from which the maps distinguish each image. The counterparts of an image
             are the images of its rival whose own rival is the image's class. None for the strongest
             other class of each image.
@@ -151,7 +153,10 @@ def parts_and_classes(
         [_share(region, seen[name], name, by) if name in seen else 0.0 for name in names]
         for region, seen in zip(regions(S, area).cpu(), parts)
     ]
-    rival = strongest_rival(net(x), target) if rival is None else rivals_of(rival, target)
+    if rival is None:
+        rival = strongest_rival(net(x) if logits is None else logits, target)
+    else:
+        rival = rivals_of(rival, target)
     classes = torch.stack([target, rival], 1).double().cpu()  # (B, 2)
     return torch.cat([torch.tensor(shares, dtype=torch.float64), classes], 1)
 

@@ -44,6 +44,7 @@ def kept_logits(
     target: Tensor,
     S: Tensor,
     *,
+    logits: Tensor | None = None,
     rival: Rival | None = None,
     keep: str = "positive",
     replacement: str = "blur",
@@ -54,13 +55,14 @@ def kept_logits(
 
     Args:
         S: signed maps (B, H, W).
+        logits: those of x (B, C), if they are known.
         rival: the class to compare with, or {class: its rival}, or (B,) classes, one per image;
             None for the strongest other class of each image.
         keep: the sign of the pixels that are kept. Pixels of the other sign and zeros are replaced.
         replacement, kernel, sigma: as for `replaced`.
     """
     if rival is None:
-        rival = strongest_rival(net(x), target)
+        rival = strongest_rival(net(x) if logits is None else logits, target)
     else:
         rival = rivals_of(rival, target, net.num_classes)
     hidden = hides(S, keep)

@@ -928,6 +928,32 @@ def test_coefficients_are_those_of_the_maps(net, data, tmp_path):
     assert found.keys() == {"GC"} and torch.allclose(found["GC"].double(), want, atol=1e-6)
 
 
+def test_metrics_of_all_methods_share_the_logits_of_the_images(net, data, monkeypatch):
+    passes, forward = [], net.forward
+    monkeypatch.setattr(net, "forward", lambda x: passes.append(len(x)) or forward(x))
+    metrics = [
+        "average_drop",
+        "average_gain",
+        "average_drop_in_deletion",
+    ]  # the first two share passes
+    evaluate(net, data, {c: ("fake_cam", {}) for c in "abc"}, metrics, batch_size=3)
+    masked = 3 * 2 * N
+    assert sum(passes) == N + masked and passes[0] == 3
+
+
+@pytest.mark.parametrize("batch_size", [1, 4, 11])
+def test_a_mask_that_hides_nothing_changes_no_probability(batch_size):
+    """In single precision an image's logits depend on its neighbours; the two that are compared have the same."""
+    net = nets.load("tf_efficientnet_lite0")
+    data = datasets.load("imagenet_embedded", limit=11, size=net.input_size)
+    some = data.relabelled([None if i % 3 == 1 else c for i, c in enumerate(data.targets)])
+    maps = {"all": torch.ones(11, *data.size)}
+    frame = evaluate_maps(
+        net, some, maps, ["average_drop", "average_increase"], batch_size=batch_size
+    )
+    assert (frame["value"] == 0).all()
+
+
 def test_coefficients_cost_nothing_after_the_table(net, data, calls, tmp_path):
     """One run gives both. The methods that `calls` counts have no coefficients."""
     evaluate(net, data, ["xgrad_cam"], ["average_drop"], store=tmp_path / "s")

@@ -30,4 +30,4 @@ def test_the_same_map_again_is_coherent_and_its_opposite_is_not():
 
 def test_it_shares_the_passes_of_adcc():
     assert COHERENCY.measure is METRICS["adcc"].measure
-    assert COHERENCY.given == {"method": True}
+    assert COHERENCY.given == {"method": True, "logits": False}

@@ -105,7 +105,7 @@ def test_the_confidence_takes_the_edited_map(metric):
 
 def test_boxes_that_are_not_asked_for_change_nothing():
     net, x, S, fn = affine(), images(2), maps(2), METRICS["average_drop"].fn
-    assert METRICS["average_drop"].given == {"boxes": False}
+    assert METRICS["average_drop"].given == {"logits": False, "boxes": False}
     unused = [torch.zeros(0, 4)] * 2
     assert torch.equal(fn(net, x, 1, S, boxes=unused), fn(net, x, 1, S))
 

@@ -58,7 +58,7 @@ def test_textbook():
 
 
 def test_the_two_share_a_measurement_and_need_boxes():
-    assert OM.measure is LE.measure and OM.given == {"boxes": True}
+    assert OM.measure is LE.measure and OM.given == {"boxes": True, "logits": False}
     with pytest.raises(ValueError, match=r"official_metric needs boxes: pass boxes=\[...\]"):
         OM.fn(affine(), images(), 0, maps())
     with pytest.raises(ValueError, match="image 0 of the batch has no box"):

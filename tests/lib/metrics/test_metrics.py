@@ -34,7 +34,8 @@ def given(metric, n=4):
     """The arguments of the metric: annotations of n samples, the method of the maps, and options."""
     known = {"boxes": [BOXES] * n, "method": "grad_cam", "parts": [PARTS] * n}
     known |= {"mask": [MASK] * n, "ignore": [MASK.T] * n}
-    return {name: known[name] for name in METRICS[metric].given} | options(metric)
+    wanted = METRICS[metric].given.keys() - {"logits"}  # which change nothing
+    return {name: known[name] for name in wanted} | options(metric)
 
 
 def options(metric):
@@ -88,6 +89,23 @@ def test_numbers_mean_the_same_in_whatever_they_come(metric, made):
         known = {name: value for name, value in known.items() if name not in options(metric)}
         accumulator.update(made(S), net=net, x=x, target=TARGET, **known)
         assert torch.equal(accumulator.values(), want)
+
+
+@pytest.mark.parametrize("metric", [m for m in METRICS if "logits" in METRICS[m].given])
+def test_known_logits_change_no_number_and_save_a_pass(metric, monkeypatch):
+    net, x, S = affine(), images(), maps()
+    y, known = net(x), given(metric)
+    known.pop("rival", None)  # which is read from the logits
+    passes, forward = [], net.forward
+    monkeypatch.setattr(net, "forward", lambda x: passes.append(len(x)) or forward(x))
+    want = METRICS[metric].measurement(net, x, TARGET, S, **known)
+    n = sum(passes)
+    for logits in (y, y.tolist()):
+        found = METRICS[metric].measurement(net, x, TARGET, S, **known, logits=logits)
+        assert all(map(torch.equal, found, want))
+    assert sum(passes) - n == 2 * (n - len(x))
+    with pytest.raises(ValueError, match=r"logits are \(B, C\) = \(4, .*: pass net\(x\)"):
+        METRICS[metric].fn(net, x, TARGET, S, **known, logits=y[:3])
 
 
 def test_one_box_an_image_needs_no_list():

@@ -59,7 +59,7 @@ def test_of_the_crop_a_box_beside_the_object_is_worse():
 
 
 def test_it_needs_no_boxes_and_stays_finite():
-    assert SM.given == {} and SM.options == {"of": "image"}
+    assert SM.given == {"logits": False} and SM.options == {"of": "image"}
     assert saliency_metric(Sized(torch.zeros(1), torch.zeros(1))).isfinite().all()
 
 
