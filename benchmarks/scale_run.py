@@ -82,9 +82,9 @@ class Clock:
 
     def watch(self, owner, *names: str) -> None:
         for name in names:
-            setattr(owner, name, self._timed(getattr(owner, name)))
+            setattr(owner, name, self.timed(getattr(owner, name)))
 
-    def _timed(self, function):
+    def timed(self, function):
         @wraps(function)
         def run(*args, **options):
             with self.running():
@@ -137,19 +137,19 @@ def watch_store(clock: Clock) -> None:
     """Times all that a store adds: names and hashes, locks, reading and writing."""
     clock.watch(ShardStore, "read_maps", "write_maps", "complete", "gather_maps")
     clock.watch(ShardStore, "read_values", "write_values", "__init__")
-    clock.watch(shard.Block, "_fingerprint")
     clock.watch(shard, "code_of", "key")
     clock.watch(values, "_file")
-    lock = ShardStore.lock.func
-    ShardStore.lock = property(lambda files: Held(_once(files, lock, clock), clock))
+    fingerprints = clock.timed(shard.Block.fingerprints.func)
+    shard.Block.fingerprints = property(lambda block: _once(block, "fingerprints", fingerprints))
+    lock = clock.timed(ShardStore.lock.func)
+    ShardStore.lock = property(lambda files: Held(_once(files, "lock", lock), clock))
 
 
-def _once(files: ShardStore, lock, clock: Clock):
-    """The shard's one lock, whose file is made when it is first asked for."""
-    if "own_lock" not in vars(files):
-        with clock.running():
-            files.own_lock = lock(files)
-    return files.own_lock
+def _once(owner, name: str, make):
+    """What the owner makes when it is first asked for, as its cached property does."""
+    if name not in (kept := vars(owner).setdefault("_kept", {})):
+        kept[name] = make(owner)
+    return kept[name]
 
 
 def _timed(run) -> tuple[float, float]:

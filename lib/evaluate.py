@@ -1,8 +1,9 @@
 """The evaluation of many methods by many metrics on many images, as one long table; resumable."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from .stored_maps import Explained
 from .values import COLUMNS, values
 from .variants import Choice, Variant, chosen_methods, chosen_metrics
 
-SHARD_SIZE = 128
+SHARD_SIZE = 256
 
 
 @outside_inference_mode
@@ -257,15 +258,25 @@ def coefficients(
         ValueError: a method's map is not a linear combination of channels.
     """
     found, data = {}, matched(data, net)
-    for variant in chosen_methods(methods):
-        if variant.of.coefficients is None:
-            raise ValueError(f"{variant.name} has no coefficients: its map is no sum over channels")
-        maps = _explained(net, data, _met(variant, net), "label", batch_size, store)
+    for label, maps in _with_coefficients(net, data, methods, batch_size, store).items():
         alphas = [None if isinstance(one, str) else one.coefficients for one in maps]
         width = max((len(alpha) for alpha in alphas if alpha is not None), default=0)
         none = np.full(width, np.nan, np.float32)
         rows = [none if alpha is None else alpha for alpha in alphas]
-        found[variant.label] = torch.from_numpy(np.stack(rows))
+        found[label] = torch.from_numpy(np.stack(rows))
+    return found
+
+
+def _with_coefficients(
+    net, data: Dataset, methods: Choice, batch_size: int, store
+) -> dict[str, list[Explained | str]]:
+    """The raw maps of CAM methods for the labels, with their coefficients."""
+    found = {}
+    for variant in chosen_methods(methods):
+        if variant.of.coefficients is None:
+            raise ValueError(f"{variant.name} has no coefficients: its map is no sum over channels")
+        maps = _explained(net, data, _met(variant, net), "label", batch_size, store)
+        found[variant.label] = maps
     return found
 
 
@@ -278,20 +289,28 @@ def similarity(
         reference: a method, or several whose mean is the reference, such as runs with other seeds.
 
     Returns:
-        Rows like those of `evaluate`, with the metric "cosine_similarity".
+        Rows like those of `evaluate`, with the metric "cosine_similarity". An image without
+        coefficients of the method or of a reference has NaN, and the error.
 
     Example:
         >>> runs = {seed: ("shap_cam", {"n": 1000, "seed": seed}) for seed in range(10)}
         >>> similarity(net, data, ["grad_cam", "lift_cam"], runs)
     """
-    options = {"batch_size": batch_size, "store": store}
-    truth = torch.stack([*coefficients(net, data, reference, **options).values()]).mean(0)
-    found = coefficients(net, data, methods, **options)
-    cosines = {
-        (label, "cosine_similarity"): cosine_similarity(alpha, truth)
-        for label, alpha in found.items()
-    }
-    return as_frame(net, data, cosines)
+    data = matched(data, net)
+    truths = [*_with_coefficients(net, data, reference, batch_size, store).values()]
+    found = _with_coefficients(net, data, methods, batch_size, store)
+
+    def cosines(own: list[Explained], *others: list[Explained]) -> dict[str, Tensor]:
+        alpha, *runs = (
+            torch.from_numpy(np.stack([one.coefficients for one in of])) for of in (own, *others)
+        )
+        return {"cosine_similarity": cosine_similarity(alpha, torch.stack(runs).mean(0))}
+
+    rows = [
+        _compared(net, data, label, [maps, *truths], ["cosine_similarity"], cosines)
+        for label, maps in found.items()
+    ]
+    return pd.concat(rows, ignore_index=True)
 
 
 def as_frame(
@@ -356,18 +375,31 @@ def compare(
             theirs = maps
             if other is not net:
                 theirs = _explained(other, data, _met(method, net), "label", batch_size, store)
-            frames.append(_alike(net, data, method, maps, theirs).assign(other=key))
+            alike = partial(_alike, method, data.size)
+            rows = _compared(net, data, method.label, [maps, theirs], SIMILARITIES, alike)
+            frames.append(rows.assign(other=key))
     return pd.concat(frames, ignore_index=True)
 
 
-def _alike(net, data: Dataset, method: Variant, *maps: list[Explained | str]) -> pd.DataFrame:
-    """The rows of one method: an image without a map of either network has the error in place of a value."""
-    errors = [next((one for one in pair if isinstance(one, str)), None) for pair in zip(*maps)]
-    both = [i for i, error in enumerate(errors) if error is None]
-    values = {(method.label, metric): np.full(len(data), np.nan) for metric in SIMILARITIES}
-    if both:
-        raw = [torch.from_numpy(np.stack([of[i].map for i in both])) for of in maps]
-        pairs = [(M, finish(method.name, M, data.size, **method.options)) for M in raw]
-        for metric, value in similarities(*pairs).items():
-            values[method.label, metric][both] = value
+def _alike(method: Variant, size, *maps: list[Explained]) -> dict[str, Tensor]:
+    """The similarities of the maps of two networks, raw and finished."""
+    raw = [torch.from_numpy(np.stack([one.map for one in of])) for of in maps]
+    return similarities(*((M, finish(method.name, M, size, **method.options)) for M in raw))
+
+
+def _compared(
+    net,
+    data: Dataset,
+    label: str,
+    maps: list[list[Explained | str]],
+    metrics: Iterable[str],
+    measure: Callable[..., Mapping[str, Tensor]],
+) -> pd.DataFrame:
+    """The rows of one method from several maps of each image; an image that misses one has its error."""
+    errors = [next((one for one in of if isinstance(one, str)), None) for of in zip(*maps)]
+    known = [i for i, error in enumerate(errors) if error is None]
+    values = {(label, metric): np.full(len(data), np.nan) for metric in metrics}
+    if known:
+        for metric, value in measure(*([of[i] for i in known] for of in maps)).items():
+            values[label, metric][known] = value
     return as_frame(net, data, values).assign(error=errors * len(values))

@@ -76,7 +76,7 @@ class StoredMaps:
         names = tuple(sorted(maps))
         block = _block(names)
         columns = zip(Explained._fields, zip(*(maps[name] for name in names)))
-        arrays = {field: np.stack(of_each) for field, of_each in columns if of_each[0] is not None}
+        arrays = {field: np.array(of_each) for field, of_each in columns if of_each[0] is not None}
         save = partial(save_arrays, arrays, names="\n".join(names))
         if not keep(self.folder / block, save, store=self.folder.parent.parent):
             return None
@@ -107,7 +107,11 @@ class StoredMaps:
         """The blocks that hold only maps of these names."""
         names = set(names)
         with self._changing:
-            return {block: held for block, held in self._names.items() if names.issuperset(held)}
+            return {
+                block: held
+                for block, held in self._names.items()
+                if all(name in names for name in held)  # ends at the first that is not
+            }
 
     def _look(self) -> None:
         """Notes which blocks other processes have removed and written."""

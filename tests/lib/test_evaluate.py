@@ -977,8 +977,12 @@ def test_similarity_to_the_mean_of_several_runs(net, data):
 
 def test_an_unreadable_image_has_no_similarity(net, data, root):
     data.records[2].path.write_bytes(b"no image")
-    frame = similarity(net, data, ["xgrad_cam"], RUNS)
-    assert frame.set_index("image")["value"].isna().sum() == 1
+    frame = similarity(net, data, ["xgrad_cam"], RUNS).set_index("image")
+    assert frame["value"].isna().sum() == frame["error"].notna().sum() == 1
+    damaged = data.subset([2])
+    rows = similarity(net, damaged, ["xgrad_cam", "grad_cam_plus_plus"], RUNS)
+    assert rows["value"].isna().all() and len(rows) == 2
+    assert all(data.ids[2] in error for error in rows["error"])
 
 
 # ------------------------------------------------------------------------------------ annotations
