@@ -1,8 +1,10 @@
 """The published setting at a cost that a test affords: tiny datasets, untrained weights, small images and
 counts."""
 
+import copy
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,9 @@ import pytest
 from book import experiments, page
 from lib import manifests, nets
 from lib.nets import weights
+from lib.nets.trunk import Trunk
 from testbeds import recipe, training
+from testbeds.wsol import finetuned
 
 from .. import fine_grained, tiny_datasets
 
@@ -55,6 +59,14 @@ def untrained(own: recipe.Recipe, train, test, device, validation=None) -> train
     return training.Trained(arguments, state, ACCURACY, seconds=0.0)
 
 
+_trunk = cache(finetuned.trunk)  # three, for the 54 networks of CALM's table B
+
+
+def trunk(name: str) -> Trunk:
+    """A copy of the features that `finetuned.trunk` builds, which takes seconds."""
+    return copy.deepcopy(_trunk(name))
+
+
 def _sized(own: Any) -> Any:
     """A recipe for smaller images; anything else as it is."""
     if not isinstance(own, recipe.Recipe):
@@ -91,6 +103,7 @@ def published(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(nets, "build", build)
     monkeypatch.setattr(nets, "load_weights", initial)
     monkeypatch.setattr(recipe, "fit", untrained)
+    monkeypatch.setattr(finetuned, "trunk", trunk)
     monkeypatch.setattr(recipe, "FOLDER", folder / "networks")
     monkeypatch.setattr(recipe, "write_atomically", lambda path, write: None)
     monkeypatch.setattr(page, "BUILD", folder / "build")
