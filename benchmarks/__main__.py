@@ -341,7 +341,6 @@ class Bench:
             "pairs": len(pairs),
         }
 
-
     def _bare(self, name: str, weight: str | None) -> torch.nn.Module:
         """A network without a wrapper, with parameters that are not frozen."""
         if name in nets.RECIPES:
@@ -425,7 +424,9 @@ def _table(rows: pd.DataFrame, decimals: int) -> str:
     show_default=True,
     help="Pairs of runs; the fast methods run three times as many.",
 )
-@click.option("--device", default="cpu", show_default=True, help="Where networks run, such as cuda.")
+@click.option(
+    "--device", default="cpu", show_default=True, help="Where networks run, such as cuda."
+)
 def cli(repeats: int, device: str) -> None:
     """Measure side by side with other libraries; write benchmarks/results.md and CSV files."""
     print(f"lib {lib.__version__}")

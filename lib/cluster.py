@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
 
+# The variables of a process's threads: PyTorch takes the smaller number, and sums round by it.
+THREADS = "OMP_NUM_THREADS", "MKL_NUM_THREADS"
 SCHEDULERS = "local, local:4 (processes on this machine), or an address such as tcp://host:8786"
 
 

@@ -25,6 +25,7 @@ from .usage import Page, pages
 
 PROFILE = "paper"
 FORWARD_AND_BACKWARD = 3  # passes of a step of training: the backward pass counts as two
+SINGLE = 4  # bytes of a number in single precision
 COUNTED_WITH = "grad_cam"  # the method whose maps a metric computes in `reference.counting`
 THROUGHPUT = MANIFESTS / "book" / "throughput.yaml"
 
@@ -96,6 +97,17 @@ def size(dataset: str, split: str | None = None) -> int:
 
 def first_split(dataset: str) -> str:
     return next(iter(DATASETS[dataset].get("splits", [""])))
+
+
+def bytes_per_map() -> int:
+    """The size of a stored map with its coefficients.
+
+    Example:
+        >>> bytes_per_map()
+        8388
+    """
+    stored = throughput()["stored"]
+    return SINGLE * (stored["side"] ** 2 + stored["channels"])
 
 
 def rate(network: str) -> tuple[float, str]:
@@ -200,6 +212,9 @@ def facts(root: Path) -> dict[str, str]:
         "rates_are": measured,
         "hours": f"{sum(cost.seconds for cost in costs) / 3600:,.0f}",
         "data": f"{archives(costs) / 1e9:,.0f}",
+        "map_side": f"{stated['stored']['side']}",
+        "map_channels": f"{stated['stored']['channels']}",
+        "map_bytes": f"{bytes_per_map():,}",
     }
 
 
@@ -214,7 +229,7 @@ def _row(page: Page, cost: Cost) -> str:
     data = f"{known / 1e9:,.1f}" if known else ("–" if not unknown else "")
     data += f"{' and ' if known else ''}{', '.join(unknown)}" if unknown else ""
     each = cost.passes / cost.images if cost.images else 0
-    gigabytes = cost.maps * throughput()["bytes_per_map"] / 1e9
+    gigabytes = cost.maps * bytes_per_map() / 1e9
     cells = (f"{cost.images:,}", _rounded(each), _rounded(cost.passes), _rounded(cost.training),
              _rounded(cost.seconds / 3600), _rounded(gigabytes), escape(data))  # fmt: skip
     link = f'<a href="../{page.name}.html">{escape(page.title)}</a>'

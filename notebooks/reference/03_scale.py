@@ -3,7 +3,7 @@
 # Run it at scale
 
 `evaluate` takes an `executor`, and spreads its work over the processes of that executor. One task is one method on
-one shard of images, by default 128. The executor may be any of Python's `concurrent.futures`, or that of a
+one shard of images, by default 256. The executor may be any of Python's `concurrent.futures`, or that of a
 [Dask](https://docs.dask.org) cluster: processes on this machine, several GPUs, or the nodes of SLURM.
 
 * The network is sent once to each process. A task carries the names of its images, and its process reads them.
@@ -35,6 +35,7 @@ import time
 import torch
 
 from book import Page
+from lib.cluster import THREADS
 from lib.evaluate import evaluate
 from lib.processes import Shared
 
@@ -81,7 +82,7 @@ def kill(label, done, total):
 
 
 if LocalCluster:
-    threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(torch.get_num_threads()))
+    threads = dict.fromkeys(THREADS, str(torch.get_num_threads()))
     two = {"n_workers": 2, "threads_per_worker": 1, "processes": True, "env": threads}
     quiet = {"silence_logs": "ERROR", "dashboard_address": ":0"}  # any free port
     with LocalCluster(**two, **quiet) as cluster, Client(cluster) as client:

@@ -35,7 +35,7 @@ def stated(monkeypatch):
         "gpu": "a card",
         "rates": rates,
         "small": small,
-        "bytes_per_map": 10,
+        "stored": {"side": 1, "channels": 3},
     }
     monkeypatch.setattr(cost, "throughput", lambda: known)
     monkeypatch.setattr(cost, "counted", lambda: COUNTED)
@@ -65,6 +65,10 @@ def test_all_images_of_the_split_and_the_references(stated):
     found = cost.of_experiment(Experiment(VGG, "cub", images=10, reference=references), PAGE)
     assert found.passes == pytest.approx(10 * 18 + 500)
     assert [*found.datasets] == [("cub", "test"), ("imagenet", "train")]
+
+
+def test_a_stored_map_has_its_numbers_and_coefficients_in_single_precision(stated):
+    assert cost.bytes_per_map() == 4 * (1 * 1 + 3)
 
 
 def test_training_counts_three_passes_per_image_and_epoch(stated):
@@ -128,7 +132,10 @@ def test_one_row_per_page():
         [row] = [row for row in rows if f"notebooks/{page}.html" in row]
         assert row.count("<td>") == 7
     assert not re.search("nan|None|inf<", html)
-    assert cost.facts(ROOT).keys() == {"gpu", "rates_are", "hours", "data"}
+    assert cost.facts(ROOT).keys() == {
+        *("gpu", "rates_are", "hours", "data"),
+        *("map_side", "map_channels", "map_bytes"),
+    }
 
 
 @pytest.mark.parametrize("number, text", [(0, "–"), (0.04, "< 0.1"), (2.34, "2.3"), (1234, "1,200"),

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from book import Page, batch, fewer, report
 from book.experiments import Experiment, plan
 from lib import data
+from lib.cluster import THREADS
 from lib.errors import UnknownName
 
 PARAMETERS = {
@@ -117,7 +118,7 @@ def test_every_page_has_a_scheduler_that_changes_no_number(page, tmp_path, monke
     pytest.importorskip("distributed", reason="Dask is not installed")
     at_exit = []
     monkeypatch.setattr("book.page.atexit", SimpleNamespace(register=at_exit.append))
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):  # the worker's sums round like those here
+    for name in THREADS:  # the worker's sums round like those here
         monkeypatch.setenv(name, str(torch.get_num_threads()))
     asked = ["grad_cam", "layer_cam"], ["average_drop"]
     alone, spread = (

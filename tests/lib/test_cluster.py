@@ -13,7 +13,7 @@ import torch
 
 from lib import data, nets, processes
 from lib.__main__ import main
-from lib.cluster import workers
+from lib.cluster import THREADS, workers
 from lib.errors import UnknownName
 from lib.evaluate import evaluate
 from lib.paths import ROOT
@@ -24,7 +24,6 @@ METHODS = {name: name for name in ("grad_cam", "ablation_cam")}
 METHODS["opti_cam"] = ("opti_cam", {"iterations": 2})
 METRICS = ["average_drop", "average_gain"]
 NETWORK = "test_resnet"  # of timm, and tiny
-THREADS = "OMP_NUM_THREADS", "MKL_NUM_THREADS"  # PyTorch takes the smaller
 
 
 @pytest.fixture(scope="module")
@@ -91,12 +90,15 @@ def test_a_killed_worker_changes_nothing(client, net, images, alone, tmp_path, s
     assert killed[0] not in client.run(os.getpid).values()
 
 
-def test_the_network_is_sent_once_to_each_worker(client, net, images, alone, tmp_path):
+def test_the_network_is_sent_once_to_each_worker(client, net, images, alone, monkeypatch):
+    files, write = [], processes._file
+    monkeypatch.setattr(processes, "_file", lambda *how: files.append(write(*how)) or files[-1])
     before = client.run(values_read)
     how = {"executor": client.get_executor(), "batch_size": 2, "shard_size": 2}
     with distributed.get_task_stream(client) as stream:
         for _ in range(2):
             assert_equal(evaluate(net, images, METHODS, METRICS, **how), alone(2))
+    assert len(files) == 2 * 2, "the network, and what is asked of it, by each call"
     done_by = [task["worker"] for task in stream.data]
     assert len(done_by) == 2 * 8 * len(METHODS)
     for worker, number in client.run(values_read).items():

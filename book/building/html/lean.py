@@ -22,7 +22,9 @@ _ROLES = re.compile(r' role="(?:list|doc-biblioentry)"(?= class="citation-list"|
 _SIDEBAR = '<div id="pst-primary-sidebar"'  # title, search and pages: with a role it is a landmark
 
 # The switch that unfolds the pages below one in the sidebar, behind the link to that page.
-_SWITCH = re.compile(r'(>([^<>]+)</a>\s*<details[^>]*>\s*<summary)(>\s*<span class="toctree-toggle")')
+_SWITCH = re.compile(
+    r'(>([^<>]+)</a>\s*<details[^>]*>\s*<summary)(>\s*<span class="toctree-toggle")'
+)
 
 
 def trim(html: Path) -> None:
