@@ -931,14 +931,10 @@ def test_coefficients_are_those_of_the_maps(net, data, tmp_path):
 def test_metrics_of_all_methods_share_the_logits_of_the_images(net, data, monkeypatch):
     passes, forward = [], net.forward
     monkeypatch.setattr(net, "forward", lambda x: passes.append(len(x)) or forward(x))
-    metrics = [
-        "average_drop",
-        "average_gain",
-        "average_drop_in_deletion",
-    ]  # the first two share passes
+    metrics = ["average_drop", "average_gain", "average_drop_in_deletion"]
     evaluate(net, data, {c: ("fake_cam", {}) for c in "abc"}, metrics, batch_size=3)
-    masked = 3 * 2 * N
-    assert sum(passes) == N + masked and passes[0] == 3
+    masked = 3 * 2 * N  # by three methods; drop and gain share a masked image
+    assert sum(passes) == N + masked
 
 
 @pytest.mark.parametrize("batch_size", [1, 4, 11])
